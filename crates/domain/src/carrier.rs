@@ -1,0 +1,102 @@
+//! What every carrier platform looks like from inside: capabilities and two verbs, asked with the stored login.
+
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// What a connector can do; the engine asks before it sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// Activates packages at the carrier.
+    pub subscribe: bool,
+    /// Takes packages back at the carrier.
+    pub unsubscribe: bool,
+    /// Stops and resumes cards.
+    pub stop_resume: bool,
+    /// Tells a card's state and counters.
+    pub look: bool,
+    /// A person does the work and confirms it by hand.
+    pub by_hand: bool,
+}
+
+/// The platform's stored login. A call is handed it and returns the new one; a connector keeps nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Login {
+    /// The token, empty before the first login.
+    pub token: String,
+    /// When it stops working.
+    pub expires: Option<Timestamp>,
+}
+
+/// What is asked of the carrier for one card.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "act")]
+pub enum Write {
+    /// Activate a package, under our own reference.
+    Subscribe {
+        /// The carrier's code of the package.
+        package: String,
+    },
+    /// Take a package back.
+    Unsubscribe {
+        /// The carrier's code of the package.
+        package: String,
+    },
+    /// Cut the card off.
+    Stop,
+    /// Let the card on again.
+    Resume,
+}
+
+/// A write for one card, with the reference under which its outcome can be asked for later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Our reference; the same for every try of the same act.
+    pub reference: String,
+    /// The card.
+    pub iccid: String,
+    /// The act.
+    pub write: Write,
+}
+
+/// The carrier's word on a write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "answer")]
+pub enum Answer {
+    /// Taken; not yet known to be done.
+    Accepted,
+    /// Done, read back.
+    Confirmed,
+    /// Was already so; counts as done.
+    Already,
+    /// Refused for good.
+    Refused {
+        /// The carrier's code.
+        code: String,
+        /// The carrier's words.
+        reason: String,
+    },
+    /// Not now (cooling down, overloaded); ask again no earlier than this many seconds.
+    Later {
+        /// Seconds to wait.
+        seconds: i64,
+        /// The carrier's words.
+        reason: String,
+    },
+    /// No answer, or none that says whether it was done: settled by asking, never by guessing.
+    InDoubt {
+        /// What was seen.
+        reason: String,
+    },
+    /// The carrier has never heard of the reference.
+    Unknown,
+}
+
+/// One carrier platform's client. State lives outside: each call takes the login and returns the new one.
+pub trait Connector: Send + Sync {
+    /// What this platform can do.
+    fn capabilities(&self) -> Capabilities;
+    /// Sends a write. `now` is the caller's clock.
+    fn submit(&self, login: Login, request: &Request, now: Timestamp) -> (Answer, Login);
+    /// Asks what became of an earlier write.
+    fn look(&self, login: Login, request: &Request, now: Timestamp) -> (Answer, Login);
+}

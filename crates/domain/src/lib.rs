@@ -1,0 +1,26 @@
+//! What is true in the SIM trade, as pure rules.
+//!
+//! Nothing here reads a clock, a file, a database or a random number: time and seeds are handed in, and a
+//! rule can only answer or refuse. Bytes and money are integers with the unit in the name.
+
+pub mod account;
+pub mod alert;
+pub mod carrier;
+pub mod cdr;
+pub mod event;
+pub mod ids;
+pub mod ledger;
+pub mod money;
+pub mod order;
+pub mod package;
+pub mod rating;
+pub mod refund;
+pub mod refusal;
+pub mod sim;
+pub mod time;
+pub mod usage;
+
+pub use ids::{AccountId, Iccid, OrderId, PackageId, PlatformId, ProductId, SimId, SubscriptionId};
+pub use money::{Currency, Money};
+pub use refusal::Refusal;
+pub use time::{Span, Timestamp, Zone};

@@ -1,0 +1,160 @@
+//! The package engine: who pays for each byte, and when each subscription starts and ends.
+//!
+//! A card's subscriptions and usage are a pure fold over its inputs in the order they happened. An [`Input`] is a
+//! purchase, a refund or a reading; the order is [`Input::position`]. Time itself does the rest: ends, refills and
+//! starts happen at their exact instants while [`CardState::advance`] moves on.
+//!
+//! What is promised: any order in which the inputs *arrive* gives the same answer, because a late one makes the caller
+//! fold again from a state kept before it; a kept state changes the cost of the answer, never the answer. Every byte
+//! is attributed exactly once: to a subscription or to out-of-package use.
+
+use crate::ids::SubscriptionId;
+use crate::package::{StartRule, Terms};
+use crate::time::{Timestamp, Zone};
+use serde::{Deserialize, Serialize};
+
+/// A subscription bought for the card.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Purchase {
+    /// Identity; greater numbers were bought later, and the queue is in this order.
+    pub subscription: SubscriptionId,
+    /// When it became available to the card: the order's instant, or the carrier's confirmation.
+    pub at: Timestamp,
+    /// What was bought.
+    pub terms: Terms,
+    /// When it may start.
+    pub start: StartRule,
+    /// Not before this instant, where the order named a date.
+    pub not_before: Option<Timestamp>,
+    /// Bytes already used when the subscription was moved here from another system.
+    pub used_before: i64,
+}
+
+/// A usage fact, in bytes of the data resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Usage {
+    /// When it counts: the record's stop time (rule 3).
+    pub stop: Timestamp,
+    /// First tie-breaker.
+    pub start: Timestamp,
+    /// Second tie-breaker: the source's own id.
+    pub source_id: i64,
+    /// Bytes, not negative.
+    pub bytes: i64,
+}
+
+/// Something that happened to the card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// The subscription was taken back at the instant.
+    Refund(Timestamp, SubscriptionId),
+    /// A subscription was bought.
+    Purchase(Purchase),
+    /// Traffic was seen.
+    Usage(Usage),
+}
+
+/// Where an input stands in the card's history: instant, then refunds before purchases before usage, then ties.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Position(pub Timestamp, pub u8, pub i64, pub i64);
+
+impl Input {
+    /// The input's place in the card's history.
+    pub fn position(&self) -> Position {
+        match self {
+            Input::Refund(at, id) => Position(*at, 0, id.0, 0),
+            Input::Purchase(p) => Position(p.at, 1, p.subscription.0, 0),
+            Input::Usage(u) => Position(u.stop, 2, u.start.0, u.source_id),
+        }
+    }
+}
+
+/// Why a subscription is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// Its allowance was used up.
+    Quota,
+    /// Its validity was over.
+    Expired,
+    /// It was refunded.
+    Refunded,
+}
+
+impl EndReason {
+    /// The word as stored.
+    pub fn word(self) -> &'static str {
+        match self {
+            EndReason::Quota => "quota",
+            EndReason::Expired => "expired",
+            EndReason::Refunded => "refunded",
+        }
+    }
+}
+
+/// Why the card has no data left: the package block of the card (rule 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PackageBlock {
+    /// Never had a package, or the last was refunded.
+    NoPackage,
+    /// The allowance is used up and nothing waits.
+    Quota,
+    /// The validity is over and nothing waits.
+    Expired,
+}
+
+/// A subscription that is waiting or in use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Live {
+    /// Which one.
+    pub id: SubscriptionId,
+    /// What was bought.
+    pub terms: Terms,
+    /// Not before this instant.
+    pub eligible: Timestamp,
+    /// When it started and when its validity ends; none while it waits.
+    pub running: Option<(Timestamp, Timestamp)>,
+    /// When its monthly allowance refills next.
+    pub refill: Option<Timestamp>,
+    /// Bytes used in the present window.
+    pub window_used: i64,
+    /// Bytes used since it was bought.
+    pub used: i64,
+    /// Whether its speed was lowered in the present window (`throttled`).
+    pub slow: bool,
+}
+
+/// What came to pass, with its instant; the caller turns these into rows, events and notices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Happening {
+    /// The subscription is in use from here; the second instant is the end of its validity.
+    Started(SubscriptionId, Timestamp, Timestamp),
+    /// The subscription is over; the number is all bytes attributed to it.
+    Ended(SubscriptionId, Timestamp, EndReason, i64),
+    /// A monthly allowance was refilled.
+    Refilled(SubscriptionId, Timestamp),
+    /// The allowance of a `throttled` subscription is used up: ask the carrier for the lower speed.
+    Slowed(SubscriptionId, Timestamp),
+    /// Nothing usable is left from here.
+    Blocked(PackageBlock, Timestamp),
+    /// Something usable is there again.
+    Unblocked(Timestamp),
+}
+
+/// A card's package state just after its last input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CardState {
+    /// The instant up to which time has moved on.
+    pub now: Timestamp,
+    /// The last input folded in.
+    pub last: Option<Position>,
+    /// Waiting and running subscriptions, in the order bought.
+    pub live: Vec<Live>,
+    /// The package block, where nothing usable is left.
+    pub block: Option<PackageBlock>,
+    /// Bytes of subscriptions that are over.
+    pub ended_bytes: i64,
+    /// Bytes seen while nothing could pay for them (rule 6).
+    pub outflow_bytes: i64,
+}
