@@ -1,1 +1,89 @@
-//! placeholder
+//! The partner API's three warnings: little data left, a small share left, few days left.
+//!
+//! A warning fires when its line is crossed downwards, so a package smaller than the line never fires it, and once
+//! per card, period (the subscription in use) and threshold.
+
+use crate::ids::SubscriptionId;
+use crate::rating::CardState;
+use crate::time::{DAY_SECONDS, Timestamp, Zone};
+
+/// Lines of the three warnings; 0 switches one off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lines {
+    /// Type 1: bytes left on the card.
+    pub remaining_bytes: i64,
+    /// Type 2: percent of the card's allowance left.
+    pub remaining_percent: i64,
+    /// Type 3: days until the last package is over.
+    pub remaining_days: i64,
+}
+
+impl Default for Lines {
+    fn default() -> Lines {
+        Lines { remaining_bytes: 100 << 20, remaining_percent: 10, remaining_days: 7 }
+    }
+}
+
+/// A line crossed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Crossing {
+    /// 1 bytes, 2 percent, 3 days.
+    pub alert_type: i64,
+    /// MB, percent or days.
+    pub threshold: i64,
+    /// The period it belongs to.
+    pub period: SubscriptionId,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What of the card's state the warnings look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Level {
+    remaining: i64,
+    allowance: i64,
+    period: Option<SubscriptionId>,
+}
+
+impl Level {
+    /// Reads the level off a state.
+    pub fn of(state: &CardState) -> Level {
+        let limited = state.live.iter().filter(|l| l.terms.is_limited() && l.terms.allowance > 0);
+        let (mut remaining, mut allowance) = (0_i64, 0_i64);
+        for live in limited {
+            allowance = allowance.saturating_add(live.terms.allowance);
+            remaining = remaining.saturating_add((live.terms.allowance - live.window_used).max(0));
+        }
+        let unlimited = state.live.iter().any(|l| !l.terms.is_limited() && l.running.is_some());
+        let period = if unlimited { None } else { state.live.iter().find(|l| l.running.is_some()).map(|l| l.id) };
+        Level { remaining, allowance, period }
+    }
+}
+
+/// The lines of bytes and percent crossed downwards between two states.
+pub fn crossings(before: Level, after: Level, lines: &Lines, at: Timestamp, out: &mut Vec<Crossing>) {
+    let Some(period) = before.period else { return };
+    if lines.remaining_bytes > 0 && before.remaining >= lines.remaining_bytes && after.remaining < lines.remaining_bytes {
+        out.push(Crossing { alert_type: 1, threshold: lines.remaining_bytes >> 20, period, at });
+    }
+    let above = |l: Level| i128::from(l.remaining) * 100 >= i128::from(l.allowance) * i128::from(lines.remaining_percent);
+    if lines.remaining_percent > 0
+        && before.allowance > 0
+        && above(before)
+        && !above(Level { allowance: before.allowance, ..after })
+    {
+        out.push(Crossing { alert_type: 2, threshold: lines.remaining_percent, period, at });
+    }
+}
+
+/// When the warning of days left is due: `remaining_days` before the card's expected end, if that is after the
+/// period in use began.
+pub fn days_due(state: &CardState, lines: &Lines, zone: &Zone) -> Option<(Timestamp, SubscriptionId)> {
+    if lines.remaining_days == 0 {
+        return None;
+    }
+    let main = state.current_main()?;
+    let (started, _) = main.running?;
+    let due = state.expected_end(zone)?.plus(-lines.remaining_days * DAY_SECONDS);
+    (due > started).then_some((due, main.id))
+}

@@ -1,1 +1,118 @@
-//! placeholder
+//! What is told to the outside: an event is written in the transaction that caused it, and its body is a snapshot.
+
+use crate::package::words;
+use serde::{Deserialize, Serialize};
+
+words!(/// What happened, in our words; each door has its own name for it.
+EventKind {
+    /// A subscription was bought for, or moved to, a card.
+    SubscriptionBought = "subscription_bought",
+    /// A subscription is in use.
+    SubscriptionStarted = "subscription_started",
+    /// A subscription is over.
+    SubscriptionEnded = "subscription_ended",
+    /// The last usable subscription is over.
+    SimStopped = "sim_stopped",
+    /// Usable again.
+    SimRestored = "sim_restored",
+    /// A threshold was crossed.
+    UsageAlert = "usage_alert",
+    /// Money went back.
+    Refunded = "refunded",
+    /// An order was refused by the carrier.
+    OrderFailed = "order_failed",
+    /// The base state of a card changed.
+    SimStateChanged = "sim_state_changed",
+    /// Money came in.
+    ToppedUp = "topped_up",
+});
+
+impl EventKind {
+    /// Whether a customer is told; the rest are kept for the record.
+    pub fn is_notice(self) -> bool {
+        matches!(
+            self,
+            EventKind::SubscriptionBought
+                | EventKind::SubscriptionStarted
+                | EventKind::SubscriptionEnded
+                | EventKind::SimStopped
+                | EventKind::UsageAlert
+                | EventKind::Refunded
+        )
+    }
+}
+
+/// A subscription as an event tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubscriptionSnapshot {
+    /// The card.
+    pub iccid: String,
+    /// Set where the owner knows the card by EID.
+    pub eid: Option<String>,
+    /// The order's number.
+    pub order: i64,
+    /// The package's code.
+    pub package_code: String,
+    /// The package's name.
+    pub package_name: String,
+    /// The name the retail shop gives it.
+    pub retail_name: String,
+    /// 2 quota, 3 time, 4 throttled.
+    pub package_type: i64,
+    /// 0 waiting, 1 in use, 2 over.
+    pub state: i64,
+    /// Who bought.
+    pub channel: String,
+    /// The partner's own number.
+    pub out_trade_no: Option<String>,
+    /// Bought at, epoch seconds.
+    pub bought_at: i64,
+    /// In use since, epoch seconds.
+    pub started_at: Option<i64>,
+    /// The end of its validity, or its real end once it is over, epoch seconds.
+    pub ends_at: Option<i64>,
+}
+
+/// The body of an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Body {
+    /// About one subscription.
+    Subscription(SubscriptionSnapshot),
+    /// About the card alone.
+    Sim {
+        /// The card.
+        iccid: String,
+        /// What changed, in words.
+        detail: String,
+    },
+    /// A threshold crossed: 1 bytes left, 2 share left, 3 days left.
+    Alert {
+        /// The card.
+        iccid: String,
+        /// Which of the three.
+        alert_type: i64,
+        /// The threshold: MB, percent or days.
+        threshold: i64,
+    },
+    /// Money went back.
+    Refund {
+        /// The card.
+        iccid: String,
+        /// The order's number.
+        order: i64,
+        /// The partner's own number.
+        out_trade_no: Option<String>,
+        /// What was paid, decimal text.
+        paid: String,
+        /// What went back, decimal text.
+        refunded: String,
+    },
+    /// Money came in.
+    Money {
+        /// Decimal text.
+        amount: String,
+        /// Its currency.
+        currency: String,
+    },
+}

@@ -1,1 +1,138 @@
-//! placeholder
+//! Money acts as a closed list of named journals, each balanced.
+//!
+//! An account has two buckets, `available` and `held`. Against them stand three of the operator: `cash` (what came in
+//! from outside), `revenue` (what was sold) and `adjust` (corrections). The postings of a journal sum to zero.
+
+use crate::ids::AccountId;
+use crate::package::words;
+use serde::{Deserialize, Serialize};
+
+words!(/// The name of a money act.
+Journal {
+    /// Money came in.
+    TopUp = "top_up",
+    /// Bought and paid at once.
+    Purchase = "purchase",
+    /// Set aside until the carrier has confirmed.
+    Hold = "hold",
+    /// The held money is taken.
+    Capture = "capture",
+    /// The held money is given back.
+    Release = "release",
+    /// A sale is taken back, in part or whole.
+    Refund = "refund",
+    /// A correction.
+    Correction = "correction",
+});
+
+words!(/// Where money lies.
+Bucket {
+    /// The account may spend it.
+    Available = "available",
+    /// Set aside for an order under way.
+    Held = "held",
+    /// Outside money that came in (operator only).
+    Cash = "cash",
+    /// Sales (operator only).
+    Revenue = "revenue",
+});
+
+/// One line of a journal: an amount added to a bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Posting {
+    /// Whose bucket.
+    pub account: AccountId,
+    /// Which bucket.
+    pub bucket: Bucket,
+    /// Minor units, negative for what leaves.
+    pub minor: i64,
+}
+
+/// The share an account between the buyer and the operator earns on a sale, in minor units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// Who earns it.
+    pub account: AccountId,
+    /// How much.
+    pub minor: i64,
+}
+
+/// The operator's own account.
+pub const OPERATOR: AccountId = AccountId(1);
+
+fn post(account: AccountId, bucket: Bucket, minor: i64) -> Posting {
+    Posting { account, bucket, minor }
+}
+
+fn sale(from: Posting, shares: &[Share]) -> Vec<Posting> {
+    let paid = -from.minor;
+    let shared: i64 = shares.iter().map(|s| s.minor).sum();
+    let mut postings = vec![from, post(OPERATOR, Bucket::Revenue, paid - shared)];
+    postings.extend(shares.iter().filter(|s| s.minor != 0).map(|s| post(s.account, Bucket::Available, s.minor)));
+    postings
+}
+
+/// Money in from outside.
+pub fn top_up(account: AccountId, minor: i64) -> Vec<Posting> {
+    vec![post(account, Bucket::Available, minor), post(OPERATOR, Bucket::Cash, -minor)]
+}
+
+/// Paid at once; each level between earns its share.
+pub fn purchase(account: AccountId, paid: i64, shares: &[Share]) -> Vec<Posting> {
+    sale(post(account, Bucket::Available, -paid), shares)
+}
+
+/// Set aside.
+pub fn hold(account: AccountId, minor: i64) -> Vec<Posting> {
+    vec![post(account, Bucket::Available, -minor), post(account, Bucket::Held, minor)]
+}
+
+/// The held money is taken; each level between earns its share.
+pub fn capture(account: AccountId, paid: i64, shares: &[Share]) -> Vec<Posting> {
+    sale(post(account, Bucket::Held, -paid), shares)
+}
+
+/// The held money is given back.
+pub fn release(account: AccountId, minor: i64) -> Vec<Posting> {
+    vec![post(account, Bucket::Held, -minor), post(account, Bucket::Available, minor)]
+}
+
+/// `refund` of `paid` goes back; each share is reversed in proportion, exactly for a full refund, the rounding
+/// remainder borne by the operator.
+pub fn refund(account: AccountId, paid: i64, refund: i64, shares: &[Share]) -> Vec<Posting> {
+    let part = |minor: i64| if paid == 0 { 0 } else { (i128::from(minor) * i128::from(refund) / i128::from(paid)) as i64 };
+    let reversed: Vec<Posting> =
+        shares.iter().map(|s| post(s.account, Bucket::Available, -part(s.minor))).filter(|p| p.minor != 0).collect();
+    let shared: i64 = reversed.iter().map(|p| p.minor).sum();
+    let mut postings = vec![post(account, Bucket::Available, refund), post(OPERATOR, Bucket::Revenue, -refund - shared)];
+    postings.extend(reversed);
+    postings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_journal_sums_to_zero(paid in 0i64..1_000_000_000, back in 0i64..1_000_000_000, a in 0i64..1000, b in 0i64..1000) {
+            let shares = [Share { account: AccountId(2), minor: a }, Share { account: AccountId(3), minor: b }];
+            let who = AccountId(9);
+            for postings in [top_up(who, paid), purchase(who, paid, &shares), hold(who, paid), capture(who, paid, &shares),
+                             release(who, paid), refund(who, paid.max(back), back, &shares)] {
+                prop_assert_eq!(postings.iter().map(|p| p.minor).sum::<i64>(), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_full_refund_is_the_exact_negative_of_the_sale() {
+        let shares = [Share { account: AccountId(2), minor: 33 }, Share { account: AccountId(3), minor: 7 }];
+        let mut net = purchase(AccountId(9), 201, &shares);
+        net.extend(refund(AccountId(9), 201, 201, &shares));
+        for account in [1, 2, 3, 9] {
+            assert_eq!(net.iter().filter(|p| p.account.0 == account).map(|p| p.minor).sum::<i64>(), 0);
+        }
+    }
+}

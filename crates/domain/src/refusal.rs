@@ -1,3 +1,66 @@
-//! placeholder
-/// placeholder
-pub enum Refusal {}
+//! Why an act was not done. Each door has one table from these to its own codes.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A refusal: nothing was changed and nothing charged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// No such card, or a stranger's: the two answer alike.
+    UnknownSim,
+    /// No such package, or not sold to this account.
+    UnknownPackage,
+    /// The package does not fit the card's product.
+    PackageMisfit,
+    /// The package has no price in the account's currency.
+    NoPrice,
+    /// The card's life is over.
+    SimOver,
+    /// Already as many of this package wait or run as may be stacked.
+    StackFull {
+        /// The package's limit.
+        stack_max: i64,
+    },
+    /// Not enough money.
+    InsufficientBalance,
+    /// The partner's own number is known; the order it named is in the answer.
+    DuplicateOrder {
+        /// Its number.
+        order: i64,
+        /// Its long number.
+        number: String,
+    },
+    /// No such order, or a stranger's.
+    UnknownOrder,
+    /// The order is not one that can be refunded now.
+    NotRefundable,
+    /// A field is missing or malformed.
+    BadField {
+        /// The field.
+        field: String,
+        /// What a good one looks like.
+        rule: String,
+    },
+    /// The same key came with another body.
+    KeyReused,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::UnknownSim => write!(f, "there is no such card in this account"),
+            Refusal::UnknownPackage => write!(f, "there is no such package for this account"),
+            Refusal::PackageMisfit => write!(f, "the package belongs to another product than the card"),
+            Refusal::NoPrice => write!(f, "the package has no price in the account's currency"),
+            Refusal::SimOver => write!(f, "the card is closed; nothing can be bought for it"),
+            Refusal::StackFull { stack_max } => write!(f, "{stack_max} of this package already wait or run, which is its limit"),
+            Refusal::InsufficientBalance => write!(f, "the balance and credit do not cover the price"),
+            Refusal::DuplicateOrder { order, .. } => write!(f, "the order number was used before, for order {order}"),
+            Refusal::UnknownOrder => write!(f, "there is no such order in this account"),
+            Refusal::NotRefundable => write!(f, "the order cannot be refunded in its present state"),
+            Refusal::BadField { field, rule } => write!(f, "{field}: {rule}"),
+            Refusal::KeyReused => write!(f, "the same request key came with another body"),
+        }
+    }
+}

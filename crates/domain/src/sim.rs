@@ -1,1 +1,130 @@
-//! placeholder
+//! A card's life: one base state and a set of blocks.
+
+use crate::package::words;
+use crate::rating::PackageBlock;
+use serde::{Deserialize, Serialize};
+
+words!(/// Where a card stands in its life.
+BaseState {
+    /// In stock.
+    Inventory = "inventory",
+    /// In its test period.
+    Testing = "testing",
+    /// To be activated.
+    Ready = "ready",
+    /// Activated.
+    Active = "active",
+    /// Stopped at the carrier.
+    Stopped = "stopped",
+    /// Closing.
+    PreClosed = "pre_closed",
+    /// Closed for good.
+    Closed = "closed",
+    /// Another card took its place.
+    Replaced = "replaced",
+    /// Not known.
+    Unknown = "unknown",
+});
+
+impl BaseState {
+    /// Closed for good or on the way there: nothing can be bought for it.
+    pub fn is_over(self) -> bool {
+        matches!(self, BaseState::PreClosed | BaseState::Closed | BaseState::Replaced)
+    }
+}
+
+/// A set of reasons why a card cannot use the network, as bits. A card uses the network when it is active and
+/// the set is empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Blocks(pub i64);
+
+macro_rules! blocks {
+    ($($(#[$doc:meta])* $name:ident = $bit:literal, $word:literal;)+) => {
+        impl Blocks {
+            $($(#[$doc])* pub const $name: Blocks = Blocks(1 << $bit);)+
+            const NAMES: &'static [(Blocks, &'static str)] = &[$((Blocks::$name, $word)),+];
+        }
+    };
+}
+
+blocks! {
+    /// The owner stopped it.
+    OWNER_STOP = 0, "owner_stop";
+    /// Data switched off.
+    DATA_OFF = 1, "data_off";
+    /// Messages switched off.
+    SMS_OFF = 2, "sms_off";
+    /// Voice switched off.
+    VOICE_OFF = 3, "voice_off";
+    /// Allowance used up and nothing waits.
+    QUOTA = 4, "quota";
+    /// Validity over and nothing waits.
+    EXPIRED = 5, "expired";
+    /// Never had a package, or the last was refunded.
+    NO_PACKAGE = 6, "no_package";
+    /// The account's credit is used up.
+    CREDIT = 7, "credit";
+    /// Forced by the operator.
+    FORCED = 8, "forced";
+    /// Real name missing.
+    REAL_NAME = 9, "real_name";
+    /// Seen in a device outside its group.
+    IMEI_LOCK = 10, "imei_lock";
+    /// Outside its region.
+    REGION = 11, "region";
+    /// Card and device separated.
+    SEPARATION = 12, "separation";
+    /// Frozen by the carrier.
+    CARRIER_MANAGEMENT = 13, "carrier_management";
+    /// Its pool is used up.
+    POOL_EXHAUSTED = 14, "pool_exhausted";
+    /// An invoice is unpaid.
+    UNPAID = 15, "unpaid";
+}
+
+impl Blocks {
+    /// Nothing in the way.
+    pub const NONE: Blocks = Blocks(0);
+    /// The three that the package engine sets and lifts.
+    pub const PACKAGE: Blocks = Blocks(Blocks::QUOTA.0 | Blocks::EXPIRED.0 | Blocks::NO_PACKAGE.0);
+
+    /// Whether nothing is in the way.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether every reason is one the package engine sets.
+    pub fn only_package(self) -> bool {
+        self.0 & !Blocks::PACKAGE.0 == 0
+    }
+
+    /// The same set with the package engine's verdict in place of the old one.
+    pub fn with_package(self, block: Option<PackageBlock>) -> Blocks {
+        let bit = match block {
+            None => Blocks::NONE,
+            Some(PackageBlock::NoPackage) => Blocks::NO_PACKAGE,
+            Some(PackageBlock::Quota) => Blocks::QUOTA,
+            Some(PackageBlock::Expired) => Blocks::EXPIRED,
+        };
+        Blocks(self.0 & !Blocks::PACKAGE.0 | bit.0)
+    }
+
+    /// The names of the set, in a fixed order.
+    pub fn names(self) -> Vec<&'static str> {
+        Blocks::NAMES.iter().filter(|(b, _)| self.0 & b.0 != 0).map(|(_, n)| *n).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_package_verdict_replaces_only_package_blocks() {
+        let blocks = Blocks(Blocks::OWNER_STOP.0 | Blocks::QUOTA.0);
+        assert_eq!(blocks.with_package(Some(PackageBlock::Expired)).names(), ["owner_stop", "expired"]);
+        assert_eq!(blocks.with_package(None).names(), ["owner_stop"]);
+        assert!(Blocks::NO_PACKAGE.only_package() && !blocks.only_package());
+    }
+}

@@ -1,1 +1,25 @@
-//! placeholder
+//! Use cases, jobs and reconcilers: each public function is a sentence of the trade.
+//!
+//! A command answers done, or a [`kachi_domain::Refusal`] that changed nothing; a question never fails for lack of data.
+//! Nothing here knows HTTP, SQL text, a carrier's name or a partner's error code.
+
+pub mod act;
+pub mod audit;
+pub mod cards;
+pub mod catalogue;
+pub mod clock;
+pub mod error;
+pub mod import;
+pub mod intents;
+pub mod money;
+pub mod notices;
+pub mod orders;
+pub mod refunds;
+pub mod sims;
+pub mod usage;
+pub mod webhooks;
+
+pub use act::{Actor, Once, RequestKey, once};
+pub use catalogue::{Catalogue, CatalogueCache};
+pub use clock::Clock;
+pub use error::{Fail, Result};

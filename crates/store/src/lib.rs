@@ -1,1 +1,18 @@
-//! placeholder
+//! All SQL, on SQLite and PostgreSQL alike. A file here is a noun; a function is one statement or a few that belong
+//! together. Nothing is decided here: the engine decides, the store keeps.
+
+pub mod accounts;
+pub mod catalogue;
+pub mod db;
+pub mod events;
+pub mod files;
+pub mod idempotency;
+pub mod intents;
+pub mod ledger;
+pub mod orders;
+pub mod readings;
+pub mod sims;
+pub mod states;
+pub mod webhooks;
+
+pub use db::{Error, MigrateError, Place, Store, Tx};

@@ -7,10 +7,25 @@
 //! What is promised: any order in which the inputs *arrive* gives the same answer, because a late one makes the caller
 //! fold again from a state kept before it; a kept state changes the cost of the answer, never the answer. Every byte
 //! is attributed exactly once: to a subscription or to out-of-package use.
+//!
+//! A state is kept just after its last input. What is true *now* is asked of a clone moved on with
+//! [`CardState::advance`], so that an input which arrives a little late still finds the state it belongs to. Whether the
+//! card is blocked is told once per instant, when everything of that instant is known: by `advance`, or by the next
+//! [`CardState::apply`] of a later instant.
+//!
+//! Files: `fold` moves the state on, `meter` says what one subscription can pay, `totals` answers questions, `codec`
+//! writes a state as bytes.
 
-use crate::ids::SubscriptionId;
+mod codec;
+mod fold;
+mod meter;
+mod totals;
+
+pub use fold::fold;
+
+use crate::ids::{OrderId, PackageId, SubscriptionId};
 use crate::package::{StartRule, Terms};
-use crate::time::{Timestamp, Zone};
+use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// A subscription bought for the card.
@@ -18,6 +33,10 @@ use serde::{Deserialize, Serialize};
 pub struct Purchase {
     /// Identity; greater numbers were bought later, and the queue is in this order.
     pub subscription: SubscriptionId,
+    /// The package it was; carried along for those who ask what is in use.
+    pub package: PackageId,
+    /// The order that bought it; carried along likewise.
+    pub order: OrderId,
     /// When it became available to the card: the order's instant, or the carrier's confirmation.
     pub at: Timestamp,
     /// What was bought.
@@ -54,7 +73,8 @@ pub enum Input {
     Usage(Usage),
 }
 
-/// Where an input stands in the card's history: instant, then refunds before purchases before usage, then ties.
+/// Where an input stands in the card's history: instant, then purchases before refunds before usage, then ties.
+/// (A refund may come in the very second of its purchase.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Position(pub Timestamp, pub u8, pub i64, pub i64);
 
@@ -62,8 +82,8 @@ impl Input {
     /// The input's place in the card's history.
     pub fn position(&self) -> Position {
         match self {
-            Input::Refund(at, id) => Position(*at, 0, id.0, 0),
-            Input::Purchase(p) => Position(p.at, 1, p.subscription.0, 0),
+            Input::Refund(at, id) => Position(*at, 1, id.0, 0),
+            Input::Purchase(p) => Position(p.at, 0, p.subscription.0, 0),
             Input::Usage(u) => Position(u.stop, 2, u.start.0, u.source_id),
         }
     }
@@ -109,6 +129,10 @@ pub enum PackageBlock {
 pub struct Live {
     /// Which one.
     pub id: SubscriptionId,
+    /// The package it was.
+    pub package: PackageId,
+    /// The order that bought it.
+    pub order: OrderId,
     /// What was bought.
     pub terms: Terms,
     /// Not before this instant.
@@ -153,6 +177,8 @@ pub struct CardState {
     pub live: Vec<Live>,
     /// The package block, where nothing usable is left.
     pub block: Option<PackageBlock>,
+    /// The block as last told by a [`Happening`]; differs from `block` only until the instant `now` is over.
+    pub told: Option<PackageBlock>,
     /// Bytes of subscriptions that are over.
     pub ended_bytes: i64,
     /// Bytes seen while nothing could pay for them (rule 6).

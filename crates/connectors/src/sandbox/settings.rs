@@ -1,0 +1,146 @@
+//! The terms under which the virtual carrier serves one platform account.
+//!
+//! Read once, when the connector is opened; every key has a default, and a key or value that makes no sense is an
+//! error naming it.
+
+use super::Fault;
+use kachi_domain::carrier::Capabilities;
+use serde_json::{Map, Value};
+
+const KEYS: &[&str] =
+    &["account", "lag_seconds", "cool_down_seconds", "token_seconds", "fault_every", "faults", "seed", "without"];
+
+const WITHOUT: &[&str] = &["subscribe", "unsubscribe", "stop_resume"];
+
+/// What a card platform may set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The account at the carrier; platforms with the same account share its one live token. Default `sandbox`.
+    pub account: String,
+    /// Seconds from taking a write to its effect. Default 0.
+    pub lag_seconds: i64,
+    /// Seconds after a taken write in which its card takes no other. Default 0.
+    pub cool_down_seconds: i64,
+    /// Seconds a token lives. Default 7200.
+    pub token_seconds: i64,
+    /// Every how many writes a fault strikes; 0 is never. Default 0.
+    pub fault_every: u64,
+    /// The faults, taken in turn. Default none.
+    pub faults: Vec<Fault>,
+    /// Shifts which write meets which fault. Default 0.
+    pub seed: u64,
+    /// All, less those that the key `without` lists. Default all.
+    pub capabilities: Capabilities,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            account: "sandbox".into(),
+            lag_seconds: 0,
+            cool_down_seconds: 0,
+            token_seconds: 7200,
+            fault_every: 0,
+            faults: Vec::new(),
+            seed: 0,
+            capabilities: Capabilities { subscribe: true, unsubscribe: true, stop_resume: true, look: true, by_hand: false },
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the keys that are there.
+    pub fn read(keys: &Map<String, Value>) -> Result<Settings, String> {
+        let mut settings = Settings::default();
+        for (key, value) in keys {
+            match key.as_str() {
+                "account" => settings.account = text(key, value)?.to_string(),
+                "lag_seconds" => settings.lag_seconds = seconds(key, value, 0)?,
+                "cool_down_seconds" => settings.cool_down_seconds = seconds(key, value, 0)?,
+                "token_seconds" => settings.token_seconds = seconds(key, value, 1)?,
+                "fault_every" => settings.fault_every = number(key, value)?,
+                "faults" => {
+                    let read = |v| Fault::read(v).map_err(|e| format!("faults: {e}"));
+                    settings.faults = list(key, value)?.iter().map(read).collect::<Result<_, _>>()?;
+                }
+                "seed" => settings.seed = number(key, value)?,
+                "without" => settings.capabilities = without(settings.capabilities, list(key, value)?)?,
+                _ => return Err(crate::unknown_key(key, KEYS)),
+            }
+        }
+        if settings.fault_every > 0 && settings.faults.is_empty() {
+            return Err("fault_every: faults lists none".into());
+        }
+        Ok(settings)
+    }
+}
+
+fn without(mut all: Capabilities, names: &[Value]) -> Result<Capabilities, String> {
+    for name in names {
+        match name.as_str() {
+            Some("subscribe") => all.subscribe = false,
+            Some("unsubscribe") => all.unsubscribe = false,
+            Some("stop_resume") => all.stop_resume = false,
+            _ => return Err(format!("without: {name} is none of {}", WITHOUT.join(", "))),
+        }
+    }
+    Ok(all)
+}
+
+fn text<'a>(key: &str, value: &'a Value) -> Result<&'a str, String> {
+    value.as_str().filter(|t| !t.is_empty()).ok_or_else(|| format!("{key}: {value} is not a name"))
+}
+
+fn number(key: &str, value: &Value) -> Result<u64, String> {
+    value.as_u64().ok_or_else(|| format!("{key}: {value} is not a whole number, 0 or more"))
+}
+
+fn seconds(key: &str, value: &Value, min: i64) -> Result<i64, String> {
+    value.as_i64().filter(|s| *s >= min).ok_or_else(|| format!("{key}: {value} is not a whole number of seconds, {min} or more"))
+}
+
+fn list<'a>(key: &str, value: &'a Value) -> Result<&'a [Value], String> {
+    value.as_array().map(Vec::as_slice).ok_or_else(|| format!("{key}: {value} is not a list"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(value: Value) -> Result<Settings, String> {
+        Settings::read(value.as_object().expect("an object"))
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let all = json!({"account": "a", "lag_seconds": 1, "cool_down_seconds": 2, "token_seconds": 3, "fault_every": 4,
+            "faults": ["lost"], "seed": 5, "without": ["stop_resume"]});
+        assert_eq!(all.as_object().expect("an object").len(), KEYS.len());
+        let read = read(all).expect("settings");
+        assert_eq!((read.account.as_str(), read.lag_seconds, read.cool_down_seconds, read.token_seconds), ("a", 1, 2, 3));
+        assert_eq!((read.fault_every, read.faults, read.seed), (4, vec![Fault::Lost], 5));
+        assert!(!read.capabilities.stop_resume && read.capabilities.subscribe);
+    }
+
+    #[test]
+    fn errors_name_the_key() {
+        let cases = [
+            (json!({"lagg": 1}), "unknown key \"lagg\""),
+            (json!({"account": ""}), "account: "),
+            (json!({"lag_seconds": -1}), "lag_seconds: -1"),
+            (json!({"cool_down_seconds": "3"}), "cool_down_seconds: \"3\""),
+            (json!({"token_seconds": 0}), "token_seconds: 0"),
+            (json!({"fault_every": 1.5, "faults": ["lost"]}), "fault_every: 1.5"),
+            (json!({"fault_every": 2}), "fault_every: faults lists none"),
+            (json!({"faults": "lost"}), "faults: \"lost\" is not a list"),
+            (json!({"faults": ["fire"]}), "faults: \"fire\" is not a fault"),
+            (json!({"seed": null}), "seed: null"),
+            (json!({"without": ["look"]}), "without: \"look\" is none of"),
+        ];
+        for (settings, start) in cases {
+            let error = read(settings.clone()).expect_err("an error");
+            assert!(error.starts_with(start), "{settings}: {error}");
+        }
+    }
+}

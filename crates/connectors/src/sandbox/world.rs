@@ -1,0 +1,316 @@
+//! The virtual carrier itself, the far side of the sandbox's wire.
+//!
+//! Who calls: [`super::Sandbox`], once per request, with the time of the call. Promised: one live token an account, a
+//! new login kills the old; a reference is taken once, and a taken one is done once, `lag_seconds` later, at that very
+//! instant; a taken write cools its card. A carrier answers by what is so: a package that is already active is not
+//! activated twice, whatever the reference. Every card exists; the carrier belongs to whoever asks.
+//!
+//! Tests also look behind the counter: [`World::card`], [`World::effects`], [`World::logins`], and break things with
+//! [`World::fail`]. Nothing here reads a clock; work that is due is done when the next call brings its time.
+
+use super::{Fault, Settings};
+use kachi_domain::carrier::{Login, Request, Write};
+use kachi_domain::time::Timestamp;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+const COOLING: &str = "13009 too many writes for one card";
+
+/// A virtual carrier; clones are the same one.
+#[derive(Debug, Clone, Default)]
+pub struct World(Arc<Mutex<State>>);
+
+/// What the carrier knows of a card.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Card {
+    /// Active packages by the carrier's code, with the instant each became active.
+    pub packages: BTreeMap<String, Timestamp>,
+    /// Since when the card is cut off; none: it is on.
+    pub stopped: Option<Timestamp>,
+}
+
+/// What comes back over the wire.
+#[derive(Debug)]
+pub(super) enum Reply {
+    Taken,
+    Done,
+    AlreadySo,
+    Refused { code: String, reason: String },
+    Busy { seconds: i64, reason: String },
+    TokenRefused,
+    NeverHeard,
+    Silence,
+    Noise(String),
+}
+
+impl World {
+    /// The next new write, of whichever card, meets this fault. Several wait their turn.
+    pub fn fail(&self, fault: Fault) {
+        self.lock().faults.push_back((None, fault));
+    }
+
+    /// The next new write for this card meets this fault. Several wait their turn.
+    pub fn fail_card(&self, iccid: &str, fault: Fault) {
+        self.lock().faults.push_back((Some(iccid.into()), fault));
+    }
+
+    /// The account's live token stops working.
+    pub fn kill_token(&self, account: &str) {
+        self.lock().account(account).live = None;
+    }
+
+    /// The card as it is at `now`.
+    pub fn card(&self, iccid: &str, now: Timestamp) -> Card {
+        let mut state = self.lock();
+        state.run(now);
+        state.lines.get(iccid).map(|line| line.card.clone()).unwrap_or_default()
+    }
+
+    /// How many times a write under this reference was done up to the latest call: 1 is what everybody wants.
+    pub fn effects(&self, reference: &str) -> u32 {
+        self.lock().effects.get(reference).copied().unwrap_or(0)
+    }
+
+    /// How many times the account logged in.
+    pub fn logins(&self, account: &str) -> u64 {
+        self.lock().account(account).logins
+    }
+
+    pub(super) fn login(&self, terms: &Settings, now: Timestamp) -> Login {
+        let mut state = self.lock();
+        let account = state.account(&terms.account);
+        account.logins += 1;
+        let token = format!("{}-{}-{}", terms.account, terms.seed, account.logins);
+        let expires = now.plus(terms.token_seconds);
+        account.live = Some((token.clone(), expires));
+        Login { token, expires: Some(expires) }
+    }
+
+    pub(super) fn look(&self, terms: &Settings, token: &str, request: &Request, now: Timestamp) -> Reply {
+        let mut state = self.lock();
+        state.run(now);
+        if !state.admits(&terms.account, token, now) {
+            return Reply::TokenRefused;
+        }
+        state.recall(&terms.account, request, now).unwrap_or(Reply::NeverHeard)
+    }
+
+    pub(super) fn write(&self, terms: &Settings, token: &str, request: &Request, now: Timestamp) -> Reply {
+        let mut state = self.lock();
+        state.run(now);
+        if !state.admits(&terms.account, token, now) {
+            return Reply::TokenRefused;
+        }
+        match state.recall(&terms.account, request, now) {
+            Some(Reply::Done) => return Reply::AlreadySo,
+            Some(known) => return known,
+            None => {}
+        }
+        if let Some(end) = state.line(&request.iccid).cool.filter(|end| now < *end) {
+            return Reply::Busy { seconds: end.since(now), reason: COOLING.into() };
+        }
+        let reply = match state.fault(terms, &request.iccid) {
+            Some(fault) => state.strike(fault, terms, request, now),
+            None => state.take(terms, request, now),
+        };
+        state.run(now);
+        reply
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    accounts: HashMap<String, Account>,
+    lines: HashMap<String, Line>,
+    jobs: HashMap<Key, Job>,
+    due: BTreeMap<(Timestamp, u64), Key>,
+    taken: u64,
+    faults: VecDeque<(Option<String>, Fault)>,
+    effects: HashMap<String, u32>,
+}
+
+/// A card with what the carrier keeps to itself.
+#[derive(Debug, Default)]
+struct Line {
+    card: Card,
+    cool: Option<Timestamp>,
+    waiting: u32,
+}
+
+/// An account and a reference of its own.
+type Key = (String, String);
+
+#[derive(Debug, Default)]
+struct Account {
+    live: Option<(String, Timestamp)>,
+    logins: u64,
+    writes: u64,
+    struck: u64,
+}
+
+#[derive(Debug)]
+struct Job {
+    request: Request,
+    progress: Progress,
+}
+
+#[derive(Debug)]
+enum Progress {
+    Waiting,
+    Stuck { forgotten: Option<Timestamp> },
+    Done,
+    Refused { code: String, reason: String },
+}
+
+impl State {
+    fn account(&mut self, name: &str) -> &mut Account {
+        self.accounts.entry(name.into()).or_default()
+    }
+
+    fn line(&mut self, iccid: &str) -> &mut Line {
+        self.lines.entry(iccid.into()).or_default()
+    }
+
+    fn admits(&mut self, account: &str, token: &str, now: Timestamp) -> bool {
+        self.account(account).live.as_ref().is_some_and(|(live, end)| live == token && now < *end)
+    }
+
+    /// Does the work that is due, in the order of its instants.
+    fn run(&mut self, now: Timestamp) {
+        while let Some(entry) = self.due.first_entry().filter(|e| e.key().0 <= now) {
+            let ((at, _), key) = entry.remove_entry();
+            let Some(job) = self.jobs.get_mut(&key) else { continue };
+            job.progress = Progress::Done;
+            *self.effects.entry(key.1).or_default() += 1;
+            let line = self.lines.entry(job.request.iccid.clone()).or_default();
+            line.waiting -= 1;
+            line.card.apply(&job.request.write, at);
+        }
+    }
+
+    /// What is known of the reference. One that comes back for another act is a caller's mistake.
+    fn recall(&mut self, account: &str, request: &Request, now: Timestamp) -> Option<Reply> {
+        let key = (account.to_string(), request.reference.clone());
+        let job = self.jobs.get(&key)?;
+        if job.request != *request {
+            let reason = "the reference belongs to another act".into();
+            return Some(Reply::Refused { code: "11000".into(), reason });
+        }
+        match &job.progress {
+            Progress::Stuck { forgotten: Some(end) } if *end <= now => {
+                self.jobs.remove(&key);
+                None
+            }
+            Progress::Waiting | Progress::Stuck { .. } => Some(Reply::Taken),
+            Progress::Done => Some(Reply::Done),
+            Progress::Refused { code, reason } => Some(Reply::Refused { code: code.clone(), reason: reason.clone() }),
+        }
+    }
+
+    /// The fault this write meets: one asked for, else the settings' turn.
+    fn fault(&mut self, terms: &Settings, iccid: &str) -> Option<Fault> {
+        let account = self.account(&terms.account);
+        account.writes += 1;
+        let turn = terms.fault_every > 0 && account.writes.wrapping_add(terms.seed).is_multiple_of(terms.fault_every);
+        let asked = self.faults.iter().position(|(card, _)| card.as_deref().is_none_or(|card| card == iccid));
+        if let Some((_, fault)) = asked.and_then(|at| self.faults.remove(at)) {
+            return Some(fault);
+        }
+        if !turn {
+            return None;
+        }
+        let account = self.account(&terms.account);
+        let at = account.struck.wrapping_add(terms.seed) % terms.faults.len() as u64;
+        account.struck += 1;
+        Some(terms.faults[at as usize].clone())
+    }
+
+    fn strike(&mut self, fault: Fault, terms: &Settings, request: &Request, now: Timestamp) -> Reply {
+        match fault {
+            Fault::TokenKilled => {
+                self.account(&terms.account).live = None;
+                Reply::TokenRefused
+            }
+            Fault::Cooling { seconds } => {
+                self.line(&request.iccid).cool = Some(now.plus(seconds));
+                Reply::Busy { seconds, reason: COOLING.into() }
+            }
+            Fault::Refused { code, reason } => {
+                self.keep(terms, request, Progress::Refused { code: code.clone(), reason: reason.clone() });
+                Reply::Refused { code, reason }
+            }
+            Fault::AppliedTimedOut => {
+                self.take(terms, request, now);
+                Reply::Silence
+            }
+            Fault::NeverApplied { forget_seconds } => {
+                self.cool(terms, request, now);
+                self.keep(terms, request, Progress::Stuck { forgotten: forget_seconds.map(|s| now.plus(s)) });
+                Reply::Taken
+            }
+            Fault::Lost => Reply::Silence,
+            Fault::Overloaded { seconds } => Reply::Busy { seconds, reason: "the platform is overloaded".into() },
+            Fault::Garbage => {
+                self.take(terms, request, now);
+                Reply::Noise("<html>502</html>".into())
+            }
+        }
+    }
+
+    /// Takes the write, unless it is so already; behind a waiting one nobody knows yet, so it queues.
+    fn take(&mut self, terms: &Settings, request: &Request, now: Timestamp) -> Reply {
+        let line = self.line(&request.iccid);
+        if line.waiting == 0 && line.card.is_so(&request.write) {
+            self.keep(terms, request, Progress::Done);
+            return Reply::AlreadySo;
+        }
+        line.waiting += 1;
+        self.cool(terms, request, now);
+        self.taken += 1;
+        let key = self.keep(terms, request, Progress::Waiting);
+        self.due.insert((now.plus(terms.lag_seconds), self.taken), key);
+        Reply::Taken
+    }
+
+    fn keep(&mut self, terms: &Settings, request: &Request, progress: Progress) -> Key {
+        let key = (terms.account.clone(), request.reference.clone());
+        self.jobs.insert(key.clone(), Job { request: request.clone(), progress });
+        key
+    }
+
+    fn cool(&mut self, terms: &Settings, request: &Request, now: Timestamp) {
+        if terms.cool_down_seconds > 0 {
+            self.line(&request.iccid).cool = Some(now.plus(terms.cool_down_seconds));
+        }
+    }
+}
+
+impl Card {
+    fn is_so(&self, write: &Write) -> bool {
+        match write {
+            Write::Subscribe { package } => self.packages.contains_key(package),
+            Write::Unsubscribe { package } => !self.packages.contains_key(package),
+            Write::Stop => self.stopped.is_some(),
+            Write::Resume => self.stopped.is_none(),
+        }
+    }
+
+    fn apply(&mut self, write: &Write, at: Timestamp) {
+        match write {
+            Write::Subscribe { package } => {
+                self.packages.entry(package.clone()).or_insert(at);
+            }
+            Write::Unsubscribe { package } => {
+                self.packages.remove(package);
+            }
+            Write::Stop => {
+                self.stopped.get_or_insert(at);
+            }
+            Write::Resume => self.stopped = None,
+        }
+    }
+}

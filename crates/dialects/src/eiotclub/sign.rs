@@ -1,0 +1,113 @@
+//! The signature: computed in one form, verified in all of them.
+
+use super::form::{Booleans, Empties, Form, Nested};
+use super::params::Params;
+use super::tokens::{compact, decode};
+use sha1::{Digest, Sha1};
+use std::borrow::Cow;
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+
+/// The signature of a request in one form: 40 upper-case hex digits.
+pub fn sign(params: &Params, secret: &str, form: Form) -> String {
+    digest(&canonical(params, form), secret).iter().map(|byte| format!("{byte:02X}")).collect()
+}
+
+/// The text that is signed, without the secret: `a=1&b=2`. For people who look for their mistake.
+pub fn canonical(params: &Params, form: Form) -> String {
+    let mut out = String::with_capacity(256);
+    for (name, raw) in params.iter().filter(|(name, _)| *name != "sign") {
+        let Some(text) = text(raw.get(), form) else { continue };
+        if !out.is_empty() {
+            out.push('&');
+        }
+        out.extend([name, "=", &text]);
+    }
+    out
+}
+
+/// The form in which `sign` fits the other parameters, the canonical one if several coincide. `None`: no form, or no
+/// 40 hex digits. Hex digits of either case are accepted. Every form that differs for this body is computed and
+/// compared in constant time, whichever fits; a flat body without booleans and empty values costs one digest.
+pub fn verify(params: &Params, secret: &str) -> Option<Form> {
+    let given = given_digest(params)?;
+    let varies = Varies::of(params);
+    let mut found = Choice::from(0);
+    let mut index = 0_u8;
+    for (i, form) in (0..).zip(Form::ALL).filter(|(_, form)| varies.is_distinct(*form)) {
+        let fits = digest(&canonical(params, form), secret).ct_eq(&given);
+        index.conditional_assign(&i, fits & !found);
+        found |= fits;
+    }
+    bool::from(found).then(|| Form::ALL[usize::from(index)])
+}
+
+/// Which choices of a form make a difference to this body.
+struct Varies {
+    booleans: bool,
+    empties: bool,
+    nested: bool,
+}
+
+impl Varies {
+    fn of(params: &Params) -> Varies {
+        let mut varies = Varies { booleans: false, empties: false, nested: false };
+        for (_, raw) in params.iter().filter(|(name, _)| *name != "sign") {
+            let raw = raw.get();
+            varies.booleans |= matches!(raw, "true" | "false");
+            varies.empties |= is_empty(raw);
+            varies.nested |= is_nested(raw) && raw.bytes().any(|b| b == b'/' || b == b'\\' || !b.is_ascii());
+        }
+        varies
+    }
+
+    /// Forms that coincide for this body are computed once, as the first of them in [`Form::ALL`].
+    fn is_distinct(&self, form: Form) -> bool {
+        (self.booleans || form.booleans == Booleans::Words)
+            && (self.empties || form.empties == Empties::Dropped)
+            && (self.nested || form.nested == Nested::Plain)
+    }
+}
+
+/// A value as it is signed; `None`: left out.
+fn text(raw: &str, form: Form) -> Option<Cow<'_, str>> {
+    if form.empties == Empties::Dropped && is_empty(raw) {
+        return None;
+    }
+    Some(match (raw, form.booleans) {
+        ("true", Booleans::Digits) => Cow::Borrowed("1"),
+        ("false", Booleans::Digits) => Cow::Borrowed("0"),
+        _ if raw.starts_with('"') => decode(raw).unwrap_or_default(),
+        _ if is_nested(raw) => Cow::Owned(compact(raw, form.nested)),
+        _ => Cow::Borrowed(raw),
+    })
+}
+
+fn is_nested(raw: &str) -> bool {
+    raw.starts_with(['{', '['])
+}
+
+fn is_empty(raw: &str) -> bool {
+    raw == "null" || raw == "\"\"" || (is_nested(raw) && raw[1..raw.len() - 1].trim().is_empty())
+}
+
+fn digest(canonical: &str, secret: &str) -> [u8; 20] {
+    let mut hash = Sha1::new();
+    hash.update(canonical);
+    hash.update(if canonical.is_empty() { "secret=" } else { "&secret=" });
+    hash.update(secret);
+    hash.finalize().into()
+}
+
+fn given_digest(params: &Params) -> Option<[u8; 20]> {
+    let given = params.text("sign")?;
+    let hex = given.as_bytes();
+    let mut out = [0; 20];
+    if hex.len() != 2 * out.len() {
+        return None;
+    }
+    for (byte, pair) in out.iter_mut().zip(hex.chunks_exact(2)) {
+        let digit = |at: usize| char::from(pair[at]).to_digit(16).map(|d| d as u8);
+        *byte = digit(0)? << 4 | digit(1)?;
+    }
+    Some(out)
+}

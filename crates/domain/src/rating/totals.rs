@@ -1,0 +1,46 @@
+//! What a state can be asked.
+
+use super::{CardState, Live};
+use crate::time::{Timestamp, Zone};
+
+impl CardState {
+    /// The main subscription in use.
+    pub fn current_main(&self) -> Option<&Live> {
+        self.live.iter().find(|l| l.running.is_some() && l.is_main())
+    }
+
+    /// Bytes left in the present windows of all limited data subscriptions, waiting ones too. Stops counting at
+    /// `i64::MAX`.
+    pub fn remaining_bytes(&self) -> i64 {
+        let limited = self.live.iter().filter(|l| l.takes_bytes() && l.terms.is_limited());
+        limited.filter_map(Live::left).fold(0, i64::saturating_add)
+    }
+
+    /// Bytes attributed to subscriptions, over or not, with what they brought along; out-of-package use is not in it.
+    ///
+    /// # Panics
+    /// When the bytes of the card reach 2^63.
+    pub fn total_used(&self) -> i64 {
+        self.live.iter().map(|l| l.used).fold(self.ended_bytes, super::meter::add_bytes)
+    }
+
+    /// When the last of the card's main subscriptions is over if only time passes: the one in use, then the waiting ones
+    /// one after another. None without a main subscription.
+    pub fn expected_end(&self, zone: &Zone) -> Option<Timestamp> {
+        let mut at = self.current_main().and_then(|main| main.running).map(|(_, end)| end);
+        let mut waiting: Vec<&Live> = self.live.iter().filter(|l| l.is_main() && l.running.is_none()).collect();
+        while !waiting.is_empty() {
+            let free = at.unwrap_or(self.now);
+            let next = waiting.remove(next_in_queue(&waiting, free));
+            let start = free.max(next.eligible);
+            at = Some(if next.is_finished() { start } else { zone.end_of(start, next.terms.validity).max(start) });
+        }
+        at
+    }
+}
+
+/// The first bought of those that may start at `free`, else the first that may start later.
+fn next_in_queue(waiting: &[&Live], free: Timestamp) -> usize {
+    let by_turn = waiting.iter().enumerate().min_by_key(|(i, l)| (l.eligible.max(free), *i));
+    by_turn.map_or(0, |(i, _)| i)
+}

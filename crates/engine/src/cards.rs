@@ -1,0 +1,271 @@
+//! Keeping a card's package state: the one place where inputs meet the stored fold.
+//!
+//! [`settle`] is called inside the caller's transaction with the card's state row locked. It applies fresh inputs to the
+//! state after the last one, or, if one of them belongs before it, folds the card's whole history again from the kept
+//! base. It then lets time pass up to now and turns what came to pass into subscription rows, card blocks, events and
+//! notices, each announced once. Crash anywhere: the transaction is gone and with it everything; the next try does the
+//! same.
+
+use crate::catalogue::Catalogue;
+use crate::error::{Result, fault};
+use crate::notices;
+use kachi_domain::alert::{self, Crossing, Level, Lines};
+use kachi_domain::event::EventKind;
+use kachi_domain::order::SubscriptionState;
+use kachi_domain::rating::{CardState, Happening, Input, PackageBlock, Purchase, Usage};
+use kachi_domain::sim::{BaseState, Blocks};
+use kachi_domain::time::DAY_SECONDS;
+use kachi_domain::{AccountId, SimId, SubscriptionId, Timestamp, Zone};
+use kachi_store::Tx;
+use kachi_store::orders::Subscription;
+use kachi_store::states::StateRow;
+
+/// What the fold needs besides the card: the present, how late a record may be, and the warning lines.
+#[derive(Debug, Clone, Copy)]
+pub struct Settling {
+    /// The present instant.
+    pub now: Timestamp,
+    /// Records older than this many days are not rated (`usage.late_days`).
+    pub late_days: i64,
+    /// The warnings.
+    pub lines: Lines,
+}
+
+/// Reads a stored state; an empty one is a card before its first input.
+pub fn decode(head: &[u8]) -> Result<CardState> {
+    if head.is_empty() {
+        return Ok(CardState::new());
+    }
+    CardState::from_bytes(head).map_err(|e| fault(format!("a stored card state does not read: {e}")))
+}
+
+/// The fold's own outcome, before anything is written.
+struct Fold {
+    head: CardState,
+    happenings: Vec<Happening>,
+    crossings: Vec<Crossing>,
+    refolded: bool,
+}
+
+/// Applies fresh inputs (sorted; their rows are already written) to the card and writes everything that follows from
+/// them except the state row itself, which the caller writes with others.
+pub fn settle(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, row: &mut StateRow, fresh: &[Input]) -> Result<()> {
+    let zone = catalogue.zone(row.account);
+    let head = decode(&row.head)?;
+    let late = fresh.first().is_some_and(|i| head.last.is_some_and(|last| i.position() <= last));
+    let mut fold = if late { refold(tx, how, row, zone)? } else { apply(head, fresh, &how.lines, zone) };
+    let mut present = fold.head.clone();
+    present.advance(how.now, zone, &mut fold.happenings);
+    let due = alert::days_due(&present, &how.lines, zone);
+    if let Some((at, period)) = due.filter(|(at, _)| *at <= how.now) {
+        fold.crossings.push(Crossing { alert_type: 3, threshold: how.lines.remaining_days, period, at });
+    }
+    if fold.refolded || !fold.happenings.is_empty() {
+        write_happenings(tx, catalogue, how, row, &fold, &present)?;
+    }
+    for crossing in &fold.crossings {
+        let kind = ["alert1", "alert2", "alert3"][(crossing.alert_type - 1) as usize];
+        if tx.announce(row.sim, kind, crossing.period.0)? {
+            notices::alert(tx, catalogue, row, crossing, how.now)?;
+        }
+    }
+    let ahead = due.map(|(at, _)| at).filter(|at| *at > how.now);
+    row.due_at = [present.next_due(zone), ahead].into_iter().flatten().min().map(|t| t.0);
+    row.head = fold.head.to_bytes();
+    Ok(())
+}
+
+/// Settles one card by itself: locks its state, applies, writes it back.
+pub fn settle_one(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, sim: SimId, account: AccountId, fresh: &[Input]) -> Result<()> {
+    let mut row = tx.state_locked(sim, account)?;
+    settle(tx, catalogue, how, &mut row, fresh)?;
+    tx.put_states(&[row])?;
+    Ok(())
+}
+
+fn apply(mut state: CardState, fresh: &[Input], lines: &Lines, zone: &Zone) -> Fold {
+    let mut happenings = Vec::new();
+    let mut crossings = Vec::new();
+    let mut level = Level::of(&state);
+    for input in fresh {
+        state.apply(input, zone, &mut happenings);
+        let after = Level::of(&state);
+        if let Input::Usage(usage) = input {
+            alert::crossings(level, after, lines, usage.stop, &mut crossings);
+        }
+        level = after;
+    }
+    Fold { head: state, happenings, crossings, refolded: false }
+}
+
+/// Folds the card's history again from the kept base, and moves the base up to what can no longer change.
+fn refold(tx: &mut Tx<'_>, how: &Settling, row: &mut StateRow, zone: &Zone) -> Result<Fold> {
+    let base = decode(row.base.as_deref().unwrap_or_default())?;
+    let inputs = history(tx, row.sim, &base, how.now)?;
+    // A record older than this is set aside, so nothing before it changes any more.
+    let settled = how.now.plus(-(how.late_days + 1) * DAY_SECONDS);
+    let split = inputs.partition_point(|i| i.position().0 < settled);
+    let old = apply(base, &inputs[..split], &how.lines, zone);
+    if split > 0 {
+        row.base = Some(old.head.to_bytes());
+    }
+    let mut fold = apply(old.head, &inputs[split..], &how.lines, zone);
+    let recent = std::mem::replace(&mut fold.happenings, old.happenings);
+    fold.happenings.extend(recent);
+    fold.refolded = true;
+    Ok(fold)
+}
+
+/// Every input of the card after the base, in order.
+fn history(tx: &mut Tx<'_>, sim: SimId, base: &CardState, now: Timestamp) -> Result<Vec<Input>> {
+    let mut inputs = Vec::new();
+    for s in tx.subscriptions(sim)? {
+        if let Some(purchase) = purchase(&s) {
+            inputs.push(Input::Purchase(purchase));
+        }
+        if let Some(at) = s.refunded_at {
+            inputs.push(Input::Refund(Timestamp(at), s.id));
+        }
+    }
+    let first = base.last.map_or(i64::MIN / DAY_SECONDS, |p| p.0.0.div_euclid(DAY_SECONDS));
+    let last = now.0.div_euclid(DAY_SECONDS) + 1;
+    for (_, stop, start, source_id, bytes) in tx.readings_of_sims(&[sim.0], first, last)? {
+        inputs.push(Input::Usage(Usage { stop: Timestamp(stop), start: Timestamp(start), source_id, bytes }));
+    }
+    inputs.retain(|i| base.last.is_none_or(|last| i.position() > last));
+    inputs.sort_by_key(Input::position);
+    Ok(inputs)
+}
+
+/// The subscription as an input of the fold; none while the carrier has not confirmed it.
+pub fn purchase(s: &Subscription) -> Option<Purchase> {
+    Some(Purchase {
+        subscription: s.id,
+        package: s.package,
+        order: s.order,
+        at: Timestamp(s.available_at?),
+        terms: s.terms.clone(),
+        start: s.start,
+        not_before: s.not_before.map(Timestamp),
+        used_before: s.used_before,
+    })
+}
+
+fn write_happenings(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, row: &StateRow, fold: &Fold, present: &CardState) -> Result<()> {
+    let mut subs = tx.subscriptions(row.sim)?;
+    let before = subs.clone();
+    if fold.refolded {
+        reset_open(&mut subs, row)?;
+    }
+    for happening in &fold.happenings {
+        note(&mut subs, happening);
+    }
+    for (new, old) in subs.iter_mut().zip(&before) {
+        if new != old {
+            new.updated_at = how.now.0;
+            tx.set_subscription_verdict(new)?;
+        }
+    }
+    set_card(tx, how, row, fold, present)?;
+    announce(tx, catalogue, how, row, fold, &subs)
+}
+
+/// Before history is told again, what it will tell must be untold: subscriptions not yet over at the base start anew.
+fn reset_open(subs: &mut [Subscription], row: &StateRow) -> Result<()> {
+    let base = decode(row.base.as_deref().unwrap_or_default())?;
+    for s in subs.iter_mut().filter(|s| !matches!(s.state, SubscriptionState::Pending | SubscriptionState::Void)) {
+        let at_base = base.live.iter().find(|l| l.id == s.id);
+        let known_at_base = base.last.is_some_and(|last| s.available_at.is_some_and(|at| Timestamp(at) <= last.0));
+        match at_base.and_then(|l| l.running) {
+            Some((start, end)) => {
+                (s.state, s.started_at, s.ends_at) = (SubscriptionState::Active, Some(start.0), Some(end.0));
+                (s.ended_at, s.end_reason) = (None, None);
+            }
+            None if at_base.is_some() || !known_at_base => {
+                (s.state, s.started_at, s.ends_at) = (SubscriptionState::Waiting, None, None);
+                (s.ended_at, s.end_reason) = (None, None);
+            }
+            None => {} // over before the base: that is settled
+        }
+    }
+    Ok(())
+}
+
+fn note(subs: &mut [Subscription], happening: &Happening) {
+    let mut with = |id: SubscriptionId, f: &mut dyn FnMut(&mut Subscription)| {
+        if let Ok(i) = subs.binary_search_by_key(&id, |s| s.id) {
+            f(&mut subs[i]);
+        }
+    };
+    match happening {
+        Happening::Started(id, at, end) => with(*id, &mut |s| {
+            (s.state, s.started_at, s.ends_at) = (SubscriptionState::Active, Some(at.0), Some(end.0));
+            (s.ended_at, s.end_reason) = (None, None);
+        }),
+        Happening::Ended(id, at, reason, used) => with(*id, &mut |s| {
+            (s.state, s.ended_at, s.end_reason) = (SubscriptionState::Ended, Some(at.0), Some(reason.word().to_owned()));
+            s.used_bytes = *used;
+        }),
+        Happening::Refilled(..) | Happening::Slowed(..) | Happening::Blocked(..) | Happening::Unblocked(..) => {}
+    }
+}
+
+/// The card's blocks follow the present; a card that was never active becomes so when its first subscription starts.
+fn set_card(tx: &mut Tx<'_>, how: &Settling, row: &StateRow, fold: &Fold, present: &CardState) -> Result<()> {
+    let Some(sim) = tx.sim_by_id(row.sim)? else { return Err(fault(format!("card {} vanished", row.sim))) };
+    let first_start = fold.happenings.iter().find_map(|h| match h {
+        Happening::Started(_, at, _) => Some(*at),
+        _ => None,
+    });
+    let blocks = Blocks(sim.blocks).with_package(present.block).0;
+    let dormant = matches!(BaseState::parse(&sim.state), Ok(BaseState::Inventory | BaseState::Testing | BaseState::Ready));
+    let state = if dormant && first_start.is_some() { BaseState::Active.word() } else { &sim.state };
+    let activated_at = sim.activated_at.or(first_start.map(|t| t.0));
+    if (state, blocks, activated_at) != (&sim.state, sim.blocks, sim.activated_at) {
+        tx.set_sim_state(row.sim, state, blocks, activated_at)?;
+        if state != sim.state {
+            notices::sim_event(tx, row, &sim.iccid, EventKind::SimStateChanged, &format!("{} -> {state}", sim.state), how.now, how.now)?;
+        }
+    }
+    Ok(())
+}
+
+fn announce(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, row: &StateRow, fold: &Fold, subs: &[Subscription]) -> Result<()> {
+    let find = |id: SubscriptionId| subs.binary_search_by_key(&id, |s| s.id).ok().map(|i| &subs[i]);
+    let mut last_ended = None;
+    for happening in &fold.happenings {
+        match happening {
+            Happening::Started(id, at, _) => {
+                if let Some(s) = find(*id)
+                    && tx.announce(row.sim, "started", id.0)?
+                {
+                    notices::subscription(tx, catalogue, row, s, EventKind::SubscriptionStarted, *at, how.now)?;
+                }
+            }
+            Happening::Ended(id, at, ..) => {
+                last_ended = Some(*id);
+                if let Some(s) = find(*id)
+                    && tx.announce(row.sim, "ended", id.0)?
+                {
+                    notices::subscription(tx, catalogue, row, s, EventKind::SubscriptionEnded, *at, how.now)?;
+                }
+            }
+            Happening::Blocked(block, at) => {
+                let subject = last_ended.map_or(at.0, |id| id.0);
+                if tx.announce(row.sim, "stopped", subject)? {
+                    notices::stopped(tx, catalogue, row, block_word(*block), *at, how.now)?;
+                }
+            }
+            Happening::Refilled(..) | Happening::Slowed(..) | Happening::Unblocked(..) => {}
+        }
+    }
+    Ok(())
+}
+
+fn block_word(block: PackageBlock) -> &'static str {
+    match block {
+        PackageBlock::NoPackage => "no_package",
+        PackageBlock::Quota => "quota",
+        PackageBlock::Expired => "expired",
+    }
+}

@@ -1,0 +1,247 @@
+//! Accounts, keys, products, packages and prices in memory, read again when their version has grown.
+
+use crate::act::Actor;
+use crate::error::Result;
+use kachi_domain::ledger::{OPERATOR, Share};
+use kachi_domain::time::DEFAULT_ZONE;
+use kachi_domain::{AccountId, PackageId, PlatformId, ProductId, Zone};
+use kachi_store::Store;
+use kachi_store::accounts::Account;
+use kachi_store::catalogue::{Package, Platform, Price, Product};
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+
+/// An account with what is computed from it.
+#[derive(Debug, Clone)]
+pub struct AccountInfo {
+    /// As kept.
+    pub account: Account,
+    /// Its days and months.
+    pub zone: Zone,
+    /// Door to notify address.
+    pub notify: HashMap<String, String>,
+    /// Networks that may call; empty = any.
+    pub ip_allow: Vec<String>,
+    /// Itself and all below, sorted.
+    pub sees: Arc<Vec<AccountId>>,
+}
+
+/// What a package costs an account, and who earns what on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quote {
+    /// What the account pays, minor units.
+    pub price_minor: i64,
+    /// What its own shop asks, minor units.
+    pub retail_minor: i64,
+    /// Whether its shop shows it.
+    pub listed: bool,
+    /// What each level between it and the operator earns.
+    pub shares: Vec<Share>,
+}
+
+/// Everything that changes rarely, at one version.
+#[derive(Debug)]
+pub struct Catalogue {
+    /// The version it was read at.
+    pub version: i64,
+    accounts: HashMap<AccountId, AccountInfo>,
+    credentials: HashMap<(String, String), (AccountId, String)>,
+    platforms: HashMap<PlatformId, Platform>,
+    products: HashMap<ProductId, Product>,
+    packages: HashMap<PackageId, Package>,
+    package_codes: HashMap<String, PackageId>,
+    prices: HashMap<(AccountId, PackageId), Price>,
+    fallback_zone: Zone,
+}
+
+impl Catalogue {
+    /// Reads everything in one consistent look.
+    pub fn read(store: &Store) -> Result<Catalogue> {
+        store.read(|tx| {
+            let version = tx.catalogue_version()?;
+            let accounts = tx.accounts()?;
+            let mut infos = HashMap::new();
+            for account in &accounts {
+                let mut sees: Vec<AccountId> = accounts.iter().filter(|a| account.path.sees(&a.path)).map(|a| a.id).collect();
+                sees.sort_unstable();
+                infos.insert(account.id, info(account, Arc::new(sees)));
+            }
+            let credentials = tx.credentials()?.into_iter().map(|(door, name, id, secret)| ((door, name), (id, secret))).collect();
+            let packages: HashMap<PackageId, Package> = tx.packages()?.into_iter().map(|p| (p.id, p)).collect();
+            Ok(Catalogue {
+                version,
+                accounts: infos,
+                credentials,
+                platforms: tx.platforms()?.into_iter().map(|p| (p.id, p)).collect(),
+                products: tx.products()?.into_iter().map(|p| (p.id, p)).collect(),
+                package_codes: packages.values().map(|p| (p.code.clone(), p.id)).collect(),
+                packages,
+                prices: tx.prices()?.into_iter().map(|p| ((p.account, p.package), p)).collect(),
+                fallback_zone: Zone::find(DEFAULT_ZONE).map_err(crate::error::fault)?,
+            })
+        })
+    }
+
+    /// An account.
+    pub fn account(&self, id: AccountId) -> Option<&AccountInfo> {
+        self.accounts.get(&id)
+    }
+
+    /// Every account.
+    pub fn accounts(&self) -> impl Iterator<Item = &AccountInfo> {
+        self.accounts.values()
+    }
+
+    /// An account by its code.
+    pub fn account_by_code(&self, code: &str) -> Option<&AccountInfo> {
+        self.accounts.values().find(|a| a.account.code == code)
+    }
+
+    /// The zone of an account's days.
+    pub fn zone(&self, id: AccountId) -> &Zone {
+        self.accounts.get(&id).map_or(&self.fallback_zone, |a| &a.zone)
+    }
+
+    /// The account and secret behind a key at a door.
+    pub fn credential(&self, door: &str, name: &str) -> Option<(AccountId, &str)> {
+        self.credentials.get(&(door.to_owned(), name.to_owned())).map(|(id, secret)| (*id, secret.as_str()))
+    }
+
+    /// The account as one that acts.
+    pub fn actor(&self, id: AccountId) -> Option<Actor> {
+        self.accounts.get(&id).map(|a| Actor { account: id, path: a.account.path.clone(), sees: a.sees.clone() })
+    }
+
+    /// A platform.
+    pub fn platform(&self, id: PlatformId) -> Option<&Platform> {
+        self.platforms.get(&id)
+    }
+
+    /// Every platform.
+    pub fn platforms(&self) -> impl Iterator<Item = &Platform> {
+        self.platforms.values()
+    }
+
+    /// A platform by its code.
+    pub fn platform_by_code(&self, code: &str) -> Option<&Platform> {
+        self.platforms.values().find(|p| p.code == code)
+    }
+
+    /// A product.
+    pub fn product(&self, id: ProductId) -> Option<&Product> {
+        self.products.get(&id)
+    }
+
+    /// A product by its code.
+    pub fn product_by_code(&self, code: &str) -> Option<&Product> {
+        self.products.values().find(|p| p.code == code)
+    }
+
+    /// A package.
+    pub fn package(&self, id: PackageId) -> Option<&Package> {
+        self.packages.get(&id)
+    }
+
+    /// A package by its code.
+    pub fn package_by_code(&self, code: &str) -> Option<&Package> {
+        self.package_codes.get(code).and_then(|id| self.packages.get(id))
+    }
+
+    /// The packages of a product, by number.
+    pub fn packages_of(&self, product: ProductId) -> Vec<&Package> {
+        let mut found: Vec<&Package> = self.packages.values().filter(|p| p.product == product).collect();
+        found.sort_by_key(|p| p.id);
+        found
+    }
+
+    /// What an account pays: its own price if one is set; the catalogue's directly under the operator; else what its
+    /// parent's shop asks, or what its parent pays.
+    fn cost(&self, id: AccountId, parent: Option<&AccountId>, package: &Package) -> i64 {
+        let set = |account: AccountId| self.prices.get(&(account, package.id));
+        if let Some(minor) = set(id).and_then(|p| p.price_minor) {
+            return minor;
+        }
+        let Some(&parent) = parent.filter(|p| **p != OPERATOR) else { return package.price_minor };
+        if let Some(minor) = set(parent).and_then(|p| p.retail_minor) {
+            return minor;
+        }
+        let chain = self.accounts.get(&parent).map(|a| a.account.path.chain()).unwrap_or_default();
+        self.cost(parent, chain.iter().rev().nth(1), package)
+    }
+
+    /// What the package costs the account; none if it is of another currency or a level would sell below its own cost.
+    pub fn quote(&self, id: AccountId, package: &Package) -> Option<Quote> {
+        let account = self.accounts.get(&id)?;
+        if account.account.currency != package.currency {
+            return None;
+        }
+        let chain = account.account.path.chain();
+        let costs: Vec<i64> =
+            chain.iter().enumerate().map(|(i, a)| self.cost(*a, i.checked_sub(1).and_then(|p| chain.get(p)), package)).collect();
+        let mut shares = Vec::new();
+        for i in 1..chain.len().saturating_sub(1) {
+            let minor = costs[i + 1] - costs[i];
+            if minor < 0 || self.accounts.get(&chain[i])?.account.currency != package.currency {
+                return None;
+            }
+            if minor > 0 {
+                shares.push(Share { account: chain[i], minor });
+            }
+        }
+        let own = self.prices.get(&(id, package.id));
+        Some(Quote {
+            price_minor: *costs.last()?,
+            retail_minor: own.and_then(|p| p.retail_minor).unwrap_or(package.retail_minor),
+            listed: own.and_then(|p| p.listed).unwrap_or(package.listed),
+            shares,
+        })
+    }
+}
+
+fn info(account: &Account, sees: Arc<Vec<AccountId>>) -> AccountInfo {
+    let zone = Zone::find(&account.time_zone).or_else(|_| Zone::find(DEFAULT_ZONE)).expect("the default zone is compiled in");
+    AccountInfo {
+        zone,
+        notify: serde_json::from_str(&account.notify).unwrap_or_default(),
+        ip_allow: serde_json::from_str(&account.ip_allow).unwrap_or_default(),
+        sees,
+        account: account.clone(),
+    }
+}
+
+/// The catalogue, shared; readers compare versions and ask for a fresh one when theirs is old.
+#[derive(Clone)]
+pub struct CatalogueCache {
+    store: Store,
+    current: Arc<RwLock<Arc<Catalogue>>>,
+}
+
+impl CatalogueCache {
+    /// Reads the catalogue for the first time.
+    pub fn open(store: Store) -> Result<CatalogueCache> {
+        let first = Arc::new(Catalogue::read(&store)?);
+        Ok(CatalogueCache { store, current: Arc::new(RwLock::new(first)) })
+    }
+
+    /// The catalogue as last read, without asking the database.
+    pub fn last(&self) -> Arc<Catalogue> {
+        self.current.read().expect("catalogue lock").clone()
+    }
+
+    /// The catalogue at least at this version.
+    pub fn at_least(&self, version: i64) -> Result<Arc<Catalogue>> {
+        let last = self.last();
+        if last.version >= version {
+            return Ok(last);
+        }
+        let fresh = Arc::new(Catalogue::read(&self.store)?);
+        *self.current.write().expect("catalogue lock") = fresh.clone();
+        Ok(fresh)
+    }
+
+    /// The catalogue as it is now: asks the database for its version.
+    pub fn fresh(&self) -> Result<Arc<Catalogue>> {
+        let version = self.store.look(|tx| tx.catalogue_version().map_err(crate::Fail::from))?;
+        self.at_least(version)
+    }
+}

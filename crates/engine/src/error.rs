@@ -1,0 +1,44 @@
+//! Two kinds of no: a refusal, which is an answer, and a fault, which is ours.
+
+use kachi_domain::Refusal;
+use std::fmt;
+
+/// Why an act was not done. Nothing was changed.
+#[derive(Debug)]
+pub enum Fail {
+    /// The rules refuse it; the outside is told why.
+    Refused(Refusal),
+    /// Something below failed; the outside is told only that, the log has the words.
+    Fault(kachi_store::Error),
+}
+
+/// What an act comes to.
+pub type Result<T> = std::result::Result<T, Fail>;
+
+impl fmt::Display for Fail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fail::Refused(r) => r.fmt(f),
+            Fail::Fault(e) => e.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Fail {}
+
+impl From<kachi_store::Error> for Fail {
+    fn from(e: kachi_store::Error) -> Fail {
+        Fail::Fault(e)
+    }
+}
+
+impl From<Refusal> for Fail {
+    fn from(r: Refusal) -> Fail {
+        Fail::Refused(r)
+    }
+}
+
+/// A fault in our own words.
+pub(crate) fn fault(words: impl Into<String>) -> Fail {
+    Fail::Fault(kachi_store::Error::Engine(words.into()))
+}

@@ -1,0 +1,79 @@
+//! The schema's steps, compiled in, each run once in its own transaction. A database that is newer than the program
+//! is refused; a step that was changed after it ran is refused.
+
+use super::{Conn, Error, Tx};
+use std::fmt;
+
+const STEPS: &[(i64, &str, &str)] = &[(
+    1,
+    include_str!("../../../../migrations/sqlite/0001_spine.sql"),
+    include_str!("../../../../migrations/postgres/0001_spine.sql"),
+)];
+
+/// Why the database could not be opened.
+#[derive(Debug)]
+pub enum MigrateError {
+    /// It was written by a newer program.
+    Newer {
+        /// Its schema.
+        found: i64,
+        /// The newest this program knows.
+        known: i64,
+    },
+    /// The engine's own words.
+    Engine(Error),
+}
+
+impl fmt::Display for MigrateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MigrateError::Newer { found, known } => {
+                write!(f, "the database has schema {found} and this program knows up to {known}: use the newer program")
+            }
+            MigrateError::Engine(e) => e.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for MigrateError {}
+
+impl From<Error> for MigrateError {
+    fn from(e: Error) -> MigrateError {
+        MigrateError::Engine(e)
+    }
+}
+
+pub(super) fn run(conn: &mut Conn) -> Result<(), MigrateError> {
+    let postgres = matches!(conn, Conn::Pg(_));
+    if postgres {
+        // Two nodes that start together must not both migrate.
+        conn.batch("SELECT pg_advisory_lock(731948)")?;
+    }
+    let result = run_steps(conn, postgres);
+    if postgres {
+        conn.batch("SELECT pg_advisory_unlock(731948)")?;
+    }
+    result
+}
+
+fn run_steps(conn: &mut Conn, postgres: bool) -> Result<(), MigrateError> {
+    conn.batch("CREATE TABLE IF NOT EXISTS schema_step (number BIGINT PRIMARY KEY)")?;
+    let known = STEPS.last().map_or(0, |s| s.0);
+    let found: i64 = Tx { conn }.row::<(i64,)>("SELECT COALESCE(MAX(number), 0) FROM schema_step", &[])?.map_or(0, |r| r.0);
+    if found > known {
+        return Err(MigrateError::Newer { found, known });
+    }
+    for (number, sqlite, pg) in STEPS.iter().filter(|s| s.0 > found) {
+        let text = if postgres { pg } else { sqlite };
+        conn.batch(if postgres { "BEGIN" } else { "BEGIN IMMEDIATE" })?;
+        let step = conn.batch(text).and_then(|()| conn.batch(&format!("INSERT INTO schema_step VALUES ({number})")));
+        match step {
+            Ok(()) => conn.batch("COMMIT")?,
+            Err(e) => {
+                let _ = conn.batch("ROLLBACK");
+                return Err(e.into());
+            }
+        }
+    }
+    Ok(())
+}

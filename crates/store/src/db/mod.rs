@@ -1,0 +1,259 @@
+//! The two engines behind one transaction type.
+//!
+//! A transaction is a synchronous closure: nothing can be awaited inside it, so no transaction is ever open while the
+//! network is waited for. On SQLite one writer thread commits all waiting closures together, each in its own
+//! savepoint: many durable orders, one flush to disk. On PostgreSQL each closure has a connection of its own.
+
+mod migrate;
+mod pool;
+pub mod sql;
+mod writer;
+
+use diesel::connection::SimpleConnection;
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use diesel::{Connection, PgConnection, RunQueryDsl, SqliteConnection};
+pub use migrate::MigrateError;
+use pool::Pool;
+use sql::{Row, Statement, Value};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use writer::Writer;
+
+/// What went wrong below; the text is for the log, not for a customer.
+#[derive(Debug)]
+pub enum Error {
+    /// A unique key or a check refused the row; the name of the constraint where the engine tells it.
+    Constraint(String),
+    /// Anything else: the engine's own words.
+    Engine(String),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Constraint(words) => write!(f, "constraint: {words}"),
+            Error::Engine(words) => f.write_str(words),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<DieselError> for Error {
+    fn from(e: DieselError) -> Error {
+        match e {
+            DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation | DatabaseErrorKind::CheckViolation, info) => {
+                Error::Constraint(info.message().to_owned())
+            }
+            other => Error::Engine(other.to_string()),
+        }
+    }
+}
+
+/// Where the data lies.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// One SQLite file.
+    File(PathBuf),
+    /// A PostgreSQL database.
+    Postgres(String),
+}
+
+impl Place {
+    /// Reads `database.url`: `sqlite` (in the data folder), a path, or `postgres://...`.
+    pub fn parse(url: &str, data_dir: &Path) -> Result<Place, String> {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            if ["sslmode=require", "sslmode=verify"].iter().any(|mode| url.contains(mode)) {
+                return Err(
+                    "database.url: this build has no TLS; use sslmode=disable on a trusted network or a local TLS proxy".into()
+                );
+            }
+            return Ok(Place::Postgres(url.to_owned()));
+        }
+        match url {
+            "" | "sqlite" => Ok(Place::File(data_dir.join("kachi.db"))),
+            path => match path.strip_prefix("sqlite:") {
+                Some(path) => Ok(Place::File(PathBuf::from(path))),
+                None => Err(format!("database.url: \"{path}\" is neither sqlite, sqlite:PATH nor postgres://...")),
+            },
+        }
+    }
+}
+
+pub(crate) enum Conn {
+    Sqlite(SqliteConnection),
+    Pg(PgConnection),
+}
+
+impl Conn {
+    fn open(place: &Place) -> Result<Conn, Error> {
+        let connect = |e: diesel::ConnectionError| Error::Engine(format!("cannot connect to the database: {e}"));
+        match place {
+            Place::File(path) => {
+                let mut conn = SqliteConnection::establish(&path.to_string_lossy()).map_err(connect)?;
+                conn.batch_execute(
+                    "PRAGMA busy_timeout=20000; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;
+                     PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=67108864;
+                     PRAGMA wal_autocheckpoint=8000;",
+                )?;
+                Ok(Conn::Sqlite(conn))
+            }
+            Place::Postgres(url) => {
+                let mut conn = PgConnection::establish(url).map_err(connect)?;
+                conn.batch_execute("SET client_min_messages = warning; SET jit = off")?;
+                Ok(Conn::Pg(conn))
+            }
+        }
+    }
+
+    pub(crate) fn batch(&mut self, text: &str) -> Result<(), Error> {
+        match self {
+            Conn::Sqlite(c) => c.batch_execute(text)?,
+            Conn::Pg(c) => c.batch_execute(text)?,
+        }
+        Ok(())
+    }
+}
+
+/// An open transaction: the only way to read or write.
+pub struct Tx<'c> {
+    pub(crate) conn: &'c mut Conn,
+}
+
+impl Tx<'_> {
+    /// All rows of a query.
+    pub(crate) fn rows<R: Row>(&mut self, text: &str, values: &[Value<'_>]) -> Result<Vec<R>, Error> {
+        Ok(match self.conn {
+            Conn::Sqlite(c) => R::from_sqlite(text, values, c)?,
+            Conn::Pg(c) => R::from_postgres(text, values, c)?,
+        })
+    }
+
+    /// The first row of a query, if any.
+    pub(crate) fn row<R: Row>(&mut self, text: &str, values: &[Value<'_>]) -> Result<Option<R>, Error> {
+        Ok(self.rows::<R>(text, values)?.into_iter().next())
+    }
+
+    /// Runs a statement; the answer is the number of rows it touched.
+    pub(crate) fn run(&mut self, text: &str, values: &[Value<'_>]) -> Result<usize, Error> {
+        let statement = Statement::<diesel::sql_types::BigInt>::new(text, values);
+        Ok(match self.conn {
+            Conn::Sqlite(c) => statement.execute(c)?,
+            Conn::Pg(c) => statement.execute(c)?,
+        })
+    }
+
+    /// Whether this is PostgreSQL: for the few statements that must differ.
+    pub(crate) fn is_postgres(&self) -> bool {
+        matches!(self.conn, Conn::Pg(_))
+    }
+
+    /// ` FOR UPDATE` where the engine locks rows; on SQLite the one writer is the lock.
+    pub(crate) fn for_update(&self) -> &'static str {
+        if self.is_postgres() { " FOR UPDATE" } else { "" }
+    }
+
+    /// Runs `f` so that its failure undoes only what it did.
+    pub fn savepoint<R, E: From<Error>>(&mut self, f: impl FnOnce(&mut Tx<'_>) -> Result<R, E>) -> Result<R, E> {
+        self.conn.batch("SAVEPOINT inner_act")?;
+        match f(&mut Tx { conn: self.conn }) {
+            Ok(r) => {
+                self.conn.batch("RELEASE SAVEPOINT inner_act")?;
+                Ok(r)
+            }
+            Err(e) => {
+                self.conn.batch("ROLLBACK TO SAVEPOINT inner_act; RELEASE SAVEPOINT inner_act")?;
+                Err(e)
+            }
+        }
+    }
+}
+
+/// The database. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    place: Place,
+    pool: Pool,
+    writer: Option<Writer>,
+}
+
+impl Store {
+    /// Opens the database and brings its schema up to date. `connections_max` bounds the connections in use at once.
+    pub fn open(place: Place, connections_max: usize) -> Result<Store, MigrateError> {
+        let mut conn = Conn::open(&place).map_err(MigrateError::Engine)?;
+        migrate::run(&mut conn)?;
+        let writer = match &place {
+            Place::File(_) => Some(Writer::start(conn)),
+            Place::Postgres(_) => None,
+        };
+        Ok(Store { inner: Arc::new(Inner { pool: Pool::new(place.clone(), connections_max), place, writer }) })
+    }
+
+    /// Where the data lies.
+    pub fn place(&self) -> &Place {
+        &self.inner.place
+    }
+
+    /// Reads in one transaction; what `f` sees does not change while it looks.
+    pub fn read<R, E: From<Error>>(&self, f: impl FnOnce(&mut Tx<'_>) -> Result<R, E>) -> Result<R, E> {
+        let mut conn = self.inner.pool.get()?;
+        conn.batch("BEGIN")?;
+        let result = f(&mut Tx { conn: &mut conn });
+        conn.batch("COMMIT")?;
+        result
+    }
+
+    /// Reads with one statement, so without the cost of a transaction.
+    pub fn look<R, E: From<Error>>(&self, f: impl FnOnce(&mut Tx<'_>) -> Result<R, E>) -> Result<R, E> {
+        let mut conn = self.inner.pool.get()?;
+        f(&mut Tx { conn: &mut conn })
+    }
+
+    /// Writes in one durable transaction: all of `f` or nothing.
+    pub fn write<R, E>(&self, f: impl FnOnce(&mut Tx<'_>) -> Result<R, E> + Send + 'static) -> Result<R, E>
+    where
+        R: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        match &self.inner.writer {
+            Some(writer) => writer.submit(f).blocking_recv().unwrap_or_else(|_| Err(writer::gone().into())),
+            None => self.write_postgres(f),
+        }
+    }
+
+    /// As [`Store::write`], for async callers: waits without holding a thread where the engine allows it.
+    pub async fn write_async<R, E>(&self, f: impl FnOnce(&mut Tx<'_>) -> Result<R, E> + Send + 'static) -> Result<R, E>
+    where
+        R: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        match &self.inner.writer {
+            Some(writer) => writer.submit(f).await.unwrap_or_else(|_| Err(writer::gone().into())),
+            None => {
+                let store = self.clone();
+                let joined = tokio::task::spawn_blocking(move || store.write_postgres(f)).await;
+                joined.unwrap_or_else(|e| Err(Error::Engine(format!("the transaction panicked: {e}")).into()))
+            }
+        }
+    }
+
+    fn write_postgres<R, E: From<Error>>(&self, f: impl FnOnce(&mut Tx<'_>) -> Result<R, E>) -> Result<R, E> {
+        let mut conn = self.inner.pool.get()?;
+        conn.batch("BEGIN")?;
+        match f(&mut Tx { conn: &mut conn }) {
+            Ok(r) => {
+                conn.batch("COMMIT")?;
+                Ok(r)
+            }
+            Err(e) => {
+                conn.batch("ROLLBACK")?;
+                Err(e)
+            }
+        }
+    }
+}

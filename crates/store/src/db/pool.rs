@@ -1,0 +1,81 @@
+//! Connections kept open for reuse, bounded in number. None is tried before it is handed out: a broken one fails its
+//! caller once and is not put back.
+
+use super::{Conn, Error, Place};
+use std::ops::{Deref, DerefMut};
+use std::sync::{Condvar, Mutex};
+
+pub(super) struct Pool {
+    place: Place,
+    state: Mutex<State>,
+    freed: Condvar,
+    max: usize,
+}
+
+struct State {
+    idle: Vec<Conn>,
+    out: usize,
+}
+
+pub(super) struct Guard<'p> {
+    pool: &'p Pool,
+    conn: Option<Conn>,
+    broken: bool,
+}
+
+impl Pool {
+    pub(super) fn new(place: Place, max: usize) -> Pool {
+        Pool { place, state: Mutex::new(State { idle: Vec::new(), out: 0 }), freed: Condvar::new(), max: max.max(1) }
+    }
+
+    pub(super) fn get(&self) -> Result<Guard<'_>, Error> {
+        let mut state = self.state.lock().expect("pool lock");
+        while state.idle.is_empty() && state.out >= self.max {
+            state = self.freed.wait(state).expect("pool lock");
+        }
+        state.out += 1;
+        let conn = state.idle.pop();
+        drop(state);
+        let mut guard = Guard { pool: self, conn, broken: false };
+        if guard.conn.is_none() {
+            guard.conn = Some(Conn::open(&self.place)?);
+        }
+        Ok(guard)
+    }
+}
+
+impl Guard<'_> {
+    /// Runs a control statement; a connection on which that fails is not used again.
+    pub(super) fn batch(&mut self, text: &str) -> Result<(), Error> {
+        let result = self.conn.as_mut().expect("held until drop").batch(text);
+        self.broken |= result.is_err();
+        result
+    }
+}
+
+impl Deref for Guard<'_> {
+    type Target = Conn;
+    fn deref(&self) -> &Conn {
+        self.conn.as_ref().expect("held until drop")
+    }
+}
+
+impl DerefMut for Guard<'_> {
+    fn deref_mut(&mut self) -> &mut Conn {
+        self.conn.as_mut().expect("held until drop")
+    }
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        let mut state = self.pool.state.lock().expect("pool lock");
+        state.out -= 1;
+        if let Some(conn) = self.conn.take()
+            && !self.broken
+            && !std::thread::panicking()
+        {
+            state.idle.push(conn);
+        }
+        self.pool.freed.notify_one();
+    }
+}

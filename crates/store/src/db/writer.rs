@@ -1,0 +1,98 @@
+//! The one writer of a SQLite file: takes every closure that waits, runs each in a savepoint, commits them together,
+//! and only then answers. A closure that fails or panics undoes itself and nobody else.
+
+use super::{Conn, Error, Tx};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc;
+use tokio::sync::oneshot;
+
+/// Closures committed together at most; bounds how long the first of them waits.
+const GROUP_MAX: usize = 256;
+
+type Answer = Box<dyn FnOnce(Option<Error>) + Send>;
+/// Without a connection the job is not run, only its answer made.
+type Job = Box<dyn FnOnce(Option<&mut Conn>) -> Answer + Send>;
+
+pub(super) struct Writer {
+    jobs: mpsc::SyncSender<Job>,
+}
+
+pub(super) fn gone() -> Error {
+    Error::Engine("the database writer has stopped".into())
+}
+
+impl Writer {
+    pub(super) fn start(conn: Conn) -> Writer {
+        let (jobs, queue) = mpsc::sync_channel(4 * GROUP_MAX);
+        std::thread::Builder::new().name("sqlite-writer".into()).spawn(move || run(conn, &queue)).expect("spawn a thread");
+        Writer { jobs }
+    }
+
+    pub(super) fn submit<R, E>(
+        &self,
+        f: impl FnOnce(&mut Tx<'_>) -> Result<R, E> + Send + 'static,
+    ) -> oneshot::Receiver<Result<R, E>>
+    where
+        R: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let (answer, waiter) = oneshot::channel();
+        let job: Job = Box::new(move |conn| {
+            let result = match conn {
+                Some(conn) => in_savepoint(conn, f),
+                None => Err(gone().into()),
+            };
+            Box::new(move |commit_error| {
+                let _ = answer.send(match commit_error {
+                    Some(e) => Err(e.into()),
+                    None => result,
+                });
+            })
+        });
+        // A closed queue drops the job and with it the answer's sender: the waiter is told that way.
+        let _ = self.jobs.send(job);
+        waiter
+    }
+}
+
+fn in_savepoint<R, E: From<Error>>(conn: &mut Conn, f: impl FnOnce(&mut Tx<'_>) -> Result<R, E>) -> Result<R, E> {
+    conn.batch("SAVEPOINT act")?;
+    let result = catch_unwind(AssertUnwindSafe(|| f(&mut Tx { conn })));
+    match result {
+        Ok(Ok(r)) => {
+            conn.batch("RELEASE SAVEPOINT act")?;
+            Ok(r)
+        }
+        Ok(Err(e)) => {
+            conn.batch("ROLLBACK TO SAVEPOINT act; RELEASE SAVEPOINT act")?;
+            Err(e)
+        }
+        Err(_) => {
+            conn.batch("ROLLBACK TO SAVEPOINT act; RELEASE SAVEPOINT act")?;
+            Err(Error::Engine("the transaction panicked and was undone".into()).into())
+        }
+    }
+}
+
+fn run(mut conn: Conn, queue: &mpsc::Receiver<Job>) {
+    while let Ok(first) = queue.recv() {
+        if let Err(e) = conn.batch("BEGIN IMMEDIATE") {
+            first(None)(Some(e));
+            continue;
+        }
+        let mut answers = vec![first(Some(&mut conn))];
+        while answers.len() < GROUP_MAX {
+            match queue.try_recv() {
+                Ok(job) => answers.push(job(Some(&mut conn))),
+                Err(_) => break,
+            }
+        }
+        let committed = conn.batch("COMMIT");
+        if committed.is_err() {
+            let _ = conn.batch("ROLLBACK");
+        }
+        for answer in answers {
+            answer(committed.as_ref().err().map(|e| Error::Engine(e.to_string())));
+        }
+    }
+}

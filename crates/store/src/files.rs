@@ -1,0 +1,148 @@
+//! CDR files taken in, how far each was read, and the lines that are not, or not yet, readings.
+
+use crate::binds;
+use crate::db::sql::Value;
+use crate::db::{Error, Tx};
+use kachi_domain::{PlatformId, Timestamp};
+
+/// A CDR file as kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CdrFile {
+    /// Its number.
+    pub id: i64,
+    /// Whether all of it was read.
+    pub done: bool,
+    /// Bytes read.
+    pub offset_bytes: i64,
+    /// Lines read.
+    pub lines: i64,
+    /// Readings it brought.
+    pub loaded: i64,
+    /// Lines whose key was known with the same content.
+    pub duplicate: i64,
+    /// Lines whose card is not known.
+    pub orphan: i64,
+    /// Lines set aside for any other reason.
+    pub bad: i64,
+}
+
+/// A line set aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Aside {
+    /// Line number in the file, from 1.
+    pub line: i64,
+    /// The fate's word.
+    pub fate: &'static str,
+    /// Why.
+    pub reason: String,
+    /// The card, where it could be read.
+    pub iccid: Option<String>,
+    /// The source's own id, where it could be read.
+    pub source_id: Option<i64>,
+    /// Bytes, where they could be read.
+    pub bytes: Option<i64>,
+    /// The line.
+    pub text: String,
+}
+
+type R = (i64, i64, i64, i64, i64, i64, i64, i64);
+
+fn file(r: R) -> CdrFile {
+    CdrFile { id: r.0, done: r.1 != 0, offset_bytes: r.2, lines: r.3, loaded: r.4, duplicate: r.5, orphan: r.6, bad: r.7 }
+}
+
+const COLUMNS: &str = "id, done, offset_bytes, lines, loaded, duplicate, orphan, bad";
+
+impl Tx<'_> {
+    /// Marks the file seen, or finds how far it was read: one row per platform and content.
+    pub fn receive_file(
+        &mut self,
+        platform: PlatformId,
+        name: &str,
+        digest: &str,
+        bytes: i64,
+        now: Timestamp,
+    ) -> Result<CdrFile, Error> {
+        self.run(
+            "INSERT INTO cdr_file (platform_id, name, digest, bytes, done, offset_bytes, lines, loaded, duplicate, orphan, bad, created_at)
+             VALUES (?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0, ?) ON CONFLICT (platform_id, digest) DO NOTHING",
+            &binds![platform.0, name, digest, bytes, now.0],
+        )?;
+        let text = format!("SELECT {COLUMNS} FROM cdr_file WHERE platform_id = ? AND digest = ?{}", self.for_update());
+        self.row::<R>(&text, &binds![platform.0, digest])?.map(file).ok_or_else(|| Error::Engine("the file row vanished".into()))
+    }
+
+    /// A file's row, locked where the engine locks rows: who holds it is the one who reads on.
+    pub fn file_locked(&mut self, id: i64) -> Result<CdrFile, Error> {
+        let text = format!("SELECT {COLUMNS} FROM cdr_file WHERE id = ?{}", self.for_update());
+        self.row::<R>(&text, &binds![id])?.map(file).ok_or_else(|| Error::Engine("the file row vanished".into()))
+    }
+
+    /// Writes how far a file was read and what came of it.
+    pub fn advance_file(&mut self, f: &CdrFile, now: Timestamp) -> Result<(), Error> {
+        self.run(
+            "UPDATE cdr_file SET done = ?, offset_bytes = ?, lines = ?, loaded = ?, duplicate = ?, orphan = ?, bad = ?, done_at = ? WHERE id = ?",
+            &binds![f.done, f.offset_bytes, f.lines, f.loaded, f.duplicate, f.orphan, f.bad, f.done.then_some(now.0), f.id],
+        )?;
+        Ok(())
+    }
+
+    /// Sets lines aside; an orphan that already waits is not added again. The answer is how many are new.
+    pub fn add_asides(&mut self, platform: PlatformId, file: i64, lines: &[Aside], now: Timestamp) -> Result<usize, Error> {
+        let mut added = 0;
+        for part in lines.chunks(100) {
+            let marks = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; part.len()].join(", ");
+            let mut values: Vec<Value<'_>> = Vec::with_capacity(part.len() * 10);
+            for a in part {
+                values.extend(binds![
+                    platform.0,
+                    file,
+                    a.line,
+                    a.fate,
+                    &a.reason,
+                    a.iccid.as_deref(),
+                    a.source_id,
+                    a.bytes,
+                    &a.text,
+                    now.0
+                ]);
+            }
+            added += self.run(
+                &format!(
+                    "INSERT INTO aside (platform_id, file_id, line, fate, reason, iccid, source_id, bytes, text, created_at) VALUES {marks}
+                     ON CONFLICT DO NOTHING"
+                ),
+                &values,
+            )?;
+        }
+        Ok(added)
+    }
+
+    /// Lines of a file that were set aside: (line, fate, reason, text).
+    pub fn asides_of_file(&mut self, file: i64, limit: i64) -> Result<Vec<(i64, String, String, String)>, Error> {
+        self.rows("SELECT line, fate, reason, text FROM aside WHERE file_id = ? ORDER BY line LIMIT ?", &binds![file, limit])
+    }
+
+    /// Orphans that wait for this card: (aside, platform, line text).
+    pub fn orphans_of(&mut self, iccid: &str) -> Result<Vec<(i64, i64, String)>, Error> {
+        self.rows(
+            "SELECT id, platform_id, text FROM aside WHERE iccid = ? AND fate = 'orphan' AND settled_at IS NULL ORDER BY id",
+            &binds![iccid],
+        )
+    }
+
+    /// The orphan found its card.
+    pub fn settle_aside(&mut self, id: i64, now: Timestamp) -> Result<(), Error> {
+        self.run("UPDATE aside SET settled_at = ? WHERE id = ?", &binds![now.0, id])?;
+        Ok(())
+    }
+
+    /// Orphans that wait, per ICCID: (iccid, lines, bytes).
+    pub fn orphans(&mut self, limit: i64) -> Result<Vec<(String, i64, i64)>, Error> {
+        self.rows(
+            "SELECT iccid, COUNT(*), CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM aside WHERE fate = 'orphan' AND settled_at IS NULL
+             GROUP BY iccid ORDER BY iccid LIMIT ?",
+            &binds![limit],
+        )
+    }
+}

@@ -1,0 +1,138 @@
+//! Writes that a carrier must confirm: stored, claimed under a lease, settled by whoever holds it.
+
+use crate::binds;
+use crate::db::{Error, Tx};
+use kachi_domain::{AccountId, PlatformId, SimId, Timestamp};
+
+/// A carrier write as kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intent {
+    /// Its number.
+    pub id: i64,
+    /// Whose card.
+    pub account: AccountId,
+    /// The card.
+    pub sim: SimId,
+    /// The platform it goes to.
+    pub platform: PlatformId,
+    /// The order that waits for it.
+    pub order: Option<i64>,
+    /// The request, JSON.
+    pub request: String,
+    /// `stored`, `sent`, `confirmed`, `refused` or `in_doubt`.
+    pub state: String,
+    /// Calls made.
+    pub attempts: i64,
+    /// The carrier's last word.
+    pub last_answer: Option<String>,
+    /// When it was stored.
+    pub created_at: i64,
+}
+
+type R = (i64, i64, i64, i64, Option<i64>, String, String, i64, Option<String>, i64);
+const COLUMNS: &str = "id, account_id, sim_id, platform_id, order_id, request, state, attempts, last_answer, created_at";
+
+fn intent(r: R) -> Intent {
+    Intent {
+        id: r.0,
+        account: AccountId(r.1),
+        sim: SimId(r.2),
+        platform: PlatformId(r.3),
+        order: r.4,
+        request: r.5,
+        state: r.6,
+        attempts: r.7,
+        last_answer: r.8,
+        created_at: r.9,
+    }
+}
+
+impl Tx<'_> {
+    /// Stores a write, due at once.
+    pub fn add_intent(
+        &mut self,
+        account: AccountId,
+        sim: SimId,
+        platform: PlatformId,
+        order: Option<i64>,
+        request: &str,
+        now: Timestamp,
+    ) -> Result<i64, Error> {
+        let row = self.row::<(i64,)>(
+            "INSERT INTO intent (account_id, sim_id, platform_id, order_id, request, state, attempts, due_at, created_at, updated_at)
+             VALUES (?, ?, ?, ?, ?, 'stored', 0, ?, ?, ?) RETURNING id",
+            &binds![account.0, sim.0, platform.0, order, request, now.0, now.0, now.0],
+        )?;
+        Ok(row.map_or(0, |r| r.0))
+    }
+
+    /// Claims due writes under a lease.
+    pub fn claim_intents(
+        &mut self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        token: i64,
+        limit: i64,
+    ) -> Result<Vec<Intent>, Error> {
+        let lock = if self.is_postgres() { " FOR UPDATE SKIP LOCKED" } else { "" };
+        let text = format!(
+            "SELECT {COLUMNS} FROM intent WHERE due_at IS NOT NULL AND due_at <= ? AND (lease_until IS NULL OR lease_until < ?)
+             ORDER BY due_at, id LIMIT ?{lock}"
+        );
+        let claimed: Vec<Intent> = self.rows::<R>(&text, &binds![now.0, now.0, limit])?.into_iter().map(intent).collect();
+        for i in &claimed {
+            self.run("UPDATE intent SET lease_token = ?, lease_until = ? WHERE id = ?", &binds![token, lease_until.0, i.id])?;
+        }
+        Ok(claimed)
+    }
+
+    /// Sets what became of a claimed write; false if the lease was lost.
+    pub fn settle_intent(
+        &mut self,
+        id: i64,
+        token: i64,
+        state: &str,
+        due: Option<Timestamp>,
+        answer: &str,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let n = self.run(
+            "UPDATE intent SET state = ?, attempts = attempts + 1, due_at = ?, last_answer = ?, lease_token = NULL, lease_until = NULL, updated_at = ?
+             WHERE id = ? AND lease_token = ? AND state NOT IN ('confirmed', 'refused')",
+            &binds![state, due.map(|d| d.0), answer, now.0, id, token],
+        )?;
+        Ok(n > 0)
+    }
+
+    /// Settles an open write by a person's word; false if it is not open.
+    pub fn settle_intent_by_hand(&mut self, id: i64, state: &str, answer: &str, now: Timestamp) -> Result<bool, Error> {
+        let n = self.run(
+            "UPDATE intent SET state = ?, due_at = NULL, last_answer = ?, lease_token = NULL, lease_until = NULL, updated_at = ?
+             WHERE id = ? AND state NOT IN ('confirmed', 'refused')",
+            &binds![state, answer, now.0, id],
+        )?;
+        Ok(n > 0)
+    }
+
+    /// A write by its number.
+    pub fn intent(&mut self, id: i64) -> Result<Option<Intent>, Error> {
+        Ok(self.row::<R>(&format!("SELECT {COLUMNS} FROM intent WHERE id = ?"), &binds![id])?.map(intent))
+    }
+
+    /// Writes, newest first, open ones only or all.
+    pub fn intents(&mut self, open_only: bool, limit: i64) -> Result<Vec<Intent>, Error> {
+        let clause = if open_only { "WHERE state NOT IN ('confirmed', 'refused')" } else { "" };
+        let text = format!("SELECT {COLUMNS} FROM intent {clause} ORDER BY id DESC LIMIT ?");
+        Ok(self.rows::<R>(&text, &binds![limit])?.into_iter().map(intent).collect())
+    }
+
+    /// Takes, or keeps, a named lease; false while another holds it.
+    pub fn take_lease(&mut self, name: &str, token: i64, now: Timestamp, until: Timestamp) -> Result<bool, Error> {
+        let n = self.run(
+            "INSERT INTO lease (name, token, until) VALUES (?, ?, ?)
+             ON CONFLICT (name) DO UPDATE SET token = excluded.token, until = excluded.until WHERE lease.token = excluded.token OR lease.until < ?",
+            &binds![name, token, until.0, now.0],
+        )?;
+        Ok(n > 0)
+    }
+}

@@ -1,0 +1,96 @@
+//! Journals, their postings, and the balances kept from them in the same transaction.
+
+use crate::binds;
+use crate::db::sql::Value;
+use crate::db::{Error, Tx};
+use kachi_domain::ledger::{Bucket, Journal, Posting};
+use kachi_domain::{AccountId, Timestamp};
+
+impl Tx<'_> {
+    /// Locks the accounts' balances, in id order, until the transaction ends.
+    pub fn lock_balances(&mut self, accounts: &[AccountId]) -> Result<(), Error> {
+        if !self.is_postgres() {
+            return Ok(());
+        }
+        let mut ids: Vec<i64> = accounts.iter().map(|a| a.0).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        for id in ids {
+            self.rows::<(i64,)>("SELECT account_id FROM balance WHERE account_id = ? FOR UPDATE", &binds![id])?;
+        }
+        Ok(())
+    }
+
+    /// Writes a journal with its postings and moves the balances. A balance below its credit line is a constraint error.
+    pub fn post(
+        &mut self,
+        account: AccountId,
+        name: Journal,
+        cause: &str,
+        postings: &[Posting],
+        now: Timestamp,
+    ) -> Result<i64, Error> {
+        debug_assert_eq!(postings.iter().map(|p| p.minor).sum::<i64>(), 0, "{name:?} must balance");
+        let id = self.row::<(i64,)>(
+            "INSERT INTO journal (account_id, name, cause, at) VALUES (?, ?, ?, ?) RETURNING id",
+            &binds![account.0, name.word(), cause, now.0],
+        )?;
+        let id = id.map_or(0, |r| r.0);
+        let marks = vec!["(?, ?, ?, ?, ?)"; postings.len()].join(", ");
+        let mut values: Vec<Value<'_>> = Vec::with_capacity(postings.len() * 5);
+        for (line, p) in postings.iter().enumerate() {
+            values.extend(binds![id, line as i64, p.account.0, p.bucket.word(), p.minor]);
+        }
+        self.run(&format!("INSERT INTO posting (journal_id, line, account_id, bucket, minor) VALUES {marks}"), &values)?;
+        for p in postings {
+            match p.bucket {
+                Bucket::Available => self.run(
+                    "UPDATE balance SET available_minor = available_minor + ? WHERE account_id = ?",
+                    &binds![p.minor, p.account.0],
+                )?,
+                Bucket::Held => self
+                    .run("UPDATE balance SET held_minor = held_minor + ? WHERE account_id = ?", &binds![p.minor, p.account.0])?,
+                // The operator's own sides are summed from the postings when asked: a kept row would be one lock for all.
+                Bucket::Cash | Bucket::Revenue => 0,
+            };
+        }
+        Ok(id)
+    }
+
+    /// (available, held, credit) in minor units.
+    pub fn balance(&mut self, account: AccountId) -> Result<(i64, i64, i64), Error> {
+        let row = self.row::<(i64, i64, i64)>(
+            "SELECT available_minor, held_minor, credit_minor FROM balance WHERE account_id = ?",
+            &binds![account.0],
+        )?;
+        Ok(row.unwrap_or((0, 0, 0)))
+    }
+
+    /// Whether a journal of this name and cause exists.
+    pub fn journal_exists(&mut self, account: AccountId, name: Journal, cause: &str) -> Result<bool, Error> {
+        let row = self.row::<(i64,)>(
+            "SELECT id FROM journal WHERE account_id = ? AND name = ? AND cause = ? LIMIT 1",
+            &binds![account.0, name.word(), cause],
+        )?;
+        Ok(row.is_some())
+    }
+
+    /// Journals whose postings do not sum to zero: (journal, sum).
+    pub fn audit_unbalanced(&mut self) -> Result<Vec<(i64, i64)>, Error> {
+        self.rows(
+            "SELECT journal_id, CAST(SUM(minor) AS BIGINT) FROM posting GROUP BY journal_id HAVING SUM(minor) <> 0 LIMIT 100",
+            &[],
+        )
+    }
+
+    /// Balances that differ from their postings: (account, kept available, summed, kept held, summed).
+    pub fn audit_balances(&mut self) -> Result<Vec<(i64, i64, i64, i64, i64)>, Error> {
+        self.rows(
+            "SELECT * FROM (SELECT b.account_id AS account_id, b.available_minor AS a, CAST(COALESCE(SUM(CASE WHEN p.bucket = 'available' THEN p.minor END), 0) AS BIGINT) AS pa,
+             b.held_minor AS h, CAST(COALESCE(SUM(CASE WHEN p.bucket = 'held' THEN p.minor END), 0) AS BIGINT) AS ph
+             FROM balance b LEFT JOIN posting p ON p.account_id = b.account_id GROUP BY b.account_id, b.available_minor, b.held_minor) AS x
+             WHERE a <> pa OR h <> ph LIMIT 100",
+            &[],
+        )
+    }
+}

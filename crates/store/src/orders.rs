@@ -1,0 +1,296 @@
+//! Orders and the subscriptions they bought.
+
+use crate::binds;
+use crate::db::{Error, Tx};
+use kachi_domain::order::{OrderState, SubscriptionState};
+use kachi_domain::package::{StartRule, Terms};
+use kachi_domain::{AccountId, Currency, OrderId, PackageId, SimId, SubscriptionId, Timestamp};
+
+/// An order as kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// Its number, from 10000001.
+    pub id: OrderId,
+    /// Who bought.
+    pub account: AccountId,
+    /// Its long number.
+    pub number: String,
+    /// For which card.
+    pub sim: SimId,
+    /// Which package.
+    pub package: PackageId,
+    /// The partner's own number.
+    pub out_trade_no: Option<String>,
+    /// Where it stands.
+    pub state: OrderState,
+    /// What was paid, minor units.
+    pub paid_minor: i64,
+    /// In which currency.
+    pub currency: Currency,
+    /// Shares of the levels between, JSON.
+    pub shares: String,
+    /// Who bought, as the partner API tells it.
+    pub channel: String,
+    /// The caller's own data.
+    pub custom_data: Option<String>,
+    /// Whether the card had a package before.
+    pub renewal: bool,
+    /// When.
+    pub created_at: i64,
+    /// Last change.
+    pub updated_at: i64,
+    /// What went back, minor units.
+    pub refunded_minor: i64,
+}
+
+type OrderRow =
+    (i64, i64, String, i64, i64, Option<String>, String, i64, String, String, String, Option<String>, i64, i64, i64, i64);
+const ORDER_COLUMNS: &str =
+    "o.id, o.account_id, o.number, o.sim_id, o.package_id, o.out_trade_no, o.state, o.paid_minor, o.currency, o.shares,
+    o.channel, o.custom_data, o.renewal, o.created_at, o.updated_at, o.refunded_minor";
+
+fn order(r: OrderRow) -> Result<Order, Error> {
+    Ok(Order {
+        id: OrderId(r.0),
+        account: AccountId(r.1),
+        number: r.2,
+        sim: SimId(r.3),
+        package: PackageId(r.4),
+        out_trade_no: r.5,
+        state: OrderState::parse(&r.6).map_err(Error::Engine)?,
+        paid_minor: r.7,
+        currency: Currency::parse(&r.8).map_err(Error::Engine)?,
+        shares: r.9,
+        channel: r.10,
+        custom_data: r.11,
+        renewal: r.12 != 0,
+        created_at: r.13,
+        updated_at: r.14,
+        refunded_minor: r.15,
+    })
+}
+
+/// A subscription as kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// Its number; the queue is in this order.
+    pub id: SubscriptionId,
+    /// Whose card when it was bought.
+    pub account: AccountId,
+    /// The card.
+    pub sim: SimId,
+    /// The order that bought it.
+    pub order: OrderId,
+    /// The package.
+    pub package: PackageId,
+    /// What was sold.
+    pub terms: Terms,
+    /// When it may start.
+    pub start: StartRule,
+    /// Not before this instant.
+    pub not_before: Option<i64>,
+    /// When it was bought.
+    pub bought_at: i64,
+    /// When the card could use it; none while the carrier has not confirmed.
+    pub available_at: Option<i64>,
+    /// Bytes used before it was moved here.
+    pub used_before: i64,
+    /// Where it stands.
+    pub state: SubscriptionState,
+    /// In use since.
+    pub started_at: Option<i64>,
+    /// The end of its validity.
+    pub ends_at: Option<i64>,
+    /// When it was over.
+    pub ended_at: Option<i64>,
+    /// Why.
+    pub end_reason: Option<String>,
+    /// Bytes attributed to it when it ended; of a live one ask the card's state.
+    pub used_bytes: i64,
+    /// When it was taken back.
+    pub refunded_at: Option<i64>,
+    /// Last change.
+    pub updated_at: i64,
+}
+
+type SubRow = (
+    i64,
+    i64,
+    i64,
+    i64,
+    i64,
+    String,
+    String,
+    Option<i64>,
+    i64,
+    Option<i64>,
+    i64,
+    String,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    Option<String>,
+    i64,
+    Option<i64>,
+    i64,
+);
+const SUB_COLUMNS: &str =
+    "id, account_id, sim_id, order_id, package_id, terms, start_rule, not_before, bought_at, available_at, used_before, state,
+    started_at, ends_at, ended_at, end_reason, used_bytes, refunded_at, updated_at";
+
+fn subscription(r: SubRow) -> Result<Subscription, Error> {
+    Ok(Subscription {
+        id: SubscriptionId(r.0),
+        account: AccountId(r.1),
+        sim: SimId(r.2),
+        order: OrderId(r.3),
+        package: PackageId(r.4),
+        terms: serde_json::from_str(&r.5).map_err(|e| Error::Engine(format!("subscription {}: {e}", r.0)))?,
+        start: StartRule::parse(&r.6).map_err(Error::Engine)?,
+        not_before: r.7,
+        bought_at: r.8,
+        available_at: r.9,
+        used_before: r.10,
+        state: SubscriptionState::parse(&r.11).map_err(Error::Engine)?,
+        started_at: r.12,
+        ends_at: r.13,
+        ended_at: r.14,
+        end_reason: r.15,
+        used_bytes: r.16,
+        refunded_at: r.17,
+        updated_at: r.18,
+    })
+}
+
+/// The first order number (the partner API's orders count from here).
+pub const FIRST_ORDER_ID: i64 = 10_000_001;
+
+impl Tx<'_> {
+    /// Adds an order; the answer is its number. A repeated partner number is a constraint error.
+    pub fn add_order(&mut self, o: &Order) -> Result<OrderId, Error> {
+        let row = self.row::<(i64,)>(
+            "INSERT INTO orders (account_id, number, sim_id, package_id, out_trade_no, state, paid_minor, currency, shares, channel, custom_data,
+             renewal, created_at, updated_at, refunded_minor) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0) RETURNING id",
+            &binds![
+                o.account.0, &o.number, o.sim.0, o.package.0, o.out_trade_no.as_deref(), o.state.word(), o.paid_minor, o.currency.as_str(),
+                &o.shares, &o.channel, o.custom_data.as_deref(), o.renewal, o.created_at, o.updated_at
+            ],
+        )?;
+        Ok(OrderId(row.map_or(0, |r| r.0)))
+    }
+
+    /// The order with this partner number.
+    pub fn order_by_out_trade_no(&mut self, account: AccountId, out_trade_no: &str) -> Result<Option<Order>, Error> {
+        let text = format!("SELECT {ORDER_COLUMNS} FROM orders o WHERE o.account_id = ? AND o.out_trade_no = ?");
+        self.row::<OrderRow>(&text, &binds![account.0, out_trade_no])?.map(order).transpose()
+    }
+
+    /// An order of one of these accounts, locked where the engine locks rows.
+    pub fn order_locked(&mut self, accounts: &[AccountId], id: OrderId) -> Result<Option<Order>, Error> {
+        let lock = self.for_update();
+        let ids: Vec<String> = accounts.iter().map(|a| a.0.to_string()).collect();
+        let text = format!("SELECT {ORDER_COLUMNS} FROM orders o WHERE o.id = ? AND o.account_id IN ({}){lock}", ids.join(", "));
+        self.row::<OrderRow>(&text, &binds![id.0])?.map(order).transpose()
+    }
+
+    /// An order of one of these accounts.
+    pub fn order(&mut self, accounts: &[AccountId], id: OrderId) -> Result<Option<Order>, Error> {
+        let ids: Vec<String> = accounts.iter().map(|a| a.0.to_string()).collect();
+        let text = format!("SELECT {ORDER_COLUMNS} FROM orders o WHERE o.id = ? AND o.account_id IN ({})", ids.join(", "));
+        self.row::<OrderRow>(&text, &binds![id.0])?.map(order).transpose()
+    }
+
+    /// Every order of a card, oldest first.
+    pub fn orders_of_sim(&mut self, sim: SimId) -> Result<Vec<Order>, Error> {
+        let text = format!("SELECT {ORDER_COLUMNS} FROM orders o WHERE o.sim_id = ? ORDER BY o.id");
+        self.rows::<OrderRow>(&text, &binds![sim.0])?.into_iter().map(order).collect()
+    }
+
+    /// The newest orders of the accounts, newest first.
+    pub fn orders_newest(&mut self, accounts: &[AccountId], limit: i64) -> Result<Vec<Order>, Error> {
+        let ids: Vec<String> = accounts.iter().map(|a| a.0.to_string()).collect();
+        let text =
+            format!("SELECT {ORDER_COLUMNS} FROM orders o WHERE o.account_id IN ({}) ORDER BY o.id DESC LIMIT ?", ids.join(", "));
+        self.rows::<OrderRow>(&text, &binds![limit])?.into_iter().map(order).collect()
+    }
+
+    /// Moves an order to another state.
+    pub fn set_order_state(&mut self, id: OrderId, state: OrderState, now: Timestamp) -> Result<(), Error> {
+        self.run("UPDATE orders SET state = ?, updated_at = ? WHERE id = ?", &binds![state.word(), now.0, id.0])?;
+        Ok(())
+    }
+
+    /// Writes the refund into the order, with the inputs its amount was computed from.
+    pub fn set_order_refunded(
+        &mut self,
+        id: OrderId,
+        minor: i64,
+        basis: &str,
+        remark: &str,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.run(
+            "UPDATE orders SET state = 'refunded', refunded_minor = ?, refund_basis = ?, remark = ?, updated_at = ? WHERE id = ?",
+            &binds![minor, basis, remark, now.0, id.0],
+        )?;
+        Ok(())
+    }
+
+    /// Adds a subscription; the answer is its number.
+    pub fn add_subscription(&mut self, s: &Subscription) -> Result<SubscriptionId, Error> {
+        let terms = serde_json::to_string(&s.terms).map_err(|e| Error::Engine(e.to_string()))?;
+        let row = self.row::<(i64,)>(
+            "INSERT INTO subscription (account_id, sim_id, order_id, package_id, terms, start_rule, not_before, bought_at, available_at, used_before,
+             state, used_bytes, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+            &binds![
+                s.account.0, s.sim.0, s.order.0, s.package.0, terms, s.start.word(), s.not_before, s.bought_at, s.available_at, s.used_before,
+                s.state.word(), s.used_bytes, s.updated_at
+            ],
+        )?;
+        Ok(SubscriptionId(row.map_or(0, |r| r.0)))
+    }
+
+    /// Every subscription of a card, in the order bought.
+    pub fn subscriptions(&mut self, sim: SimId) -> Result<Vec<Subscription>, Error> {
+        let text = format!("SELECT {SUB_COLUMNS} FROM subscription WHERE sim_id = ? ORDER BY id");
+        self.rows::<SubRow>(&text, &binds![sim.0])?.into_iter().map(subscription).collect()
+    }
+
+    /// The subscription of an order.
+    pub fn subscription_of_order(&mut self, order: OrderId, sim: SimId) -> Result<Option<Subscription>, Error> {
+        let text = format!("SELECT {SUB_COLUMNS} FROM subscription WHERE sim_id = ? AND order_id = ?");
+        self.row::<SubRow>(&text, &binds![sim.0, order.0])?.map(subscription).transpose()
+    }
+
+    /// The carrier confirmed: the card may use it from `now` on.
+    pub fn set_subscription_available(&mut self, id: SubscriptionId, now: Timestamp) -> Result<(), Error> {
+        self.run(
+            "UPDATE subscription SET available_at = ?, state = 'waiting', updated_at = ? WHERE id = ?",
+            &binds![now.0, now.0, id.0],
+        )?;
+        Ok(())
+    }
+
+    /// The carrier refused: it never was.
+    pub fn set_subscription_void(&mut self, id: SubscriptionId, now: Timestamp) -> Result<(), Error> {
+        self.run("UPDATE subscription SET state = 'void', updated_at = ? WHERE id = ?", &binds![now.0, id.0])?;
+        Ok(())
+    }
+
+    /// Taken back at `now`.
+    pub fn set_subscription_refunded(&mut self, id: SubscriptionId, now: Timestamp) -> Result<(), Error> {
+        self.run("UPDATE subscription SET refunded_at = ?, updated_at = ? WHERE id = ?", &binds![now.0, now.0, id.0])?;
+        Ok(())
+    }
+
+    /// Writes the engine's verdict on a subscription.
+    pub fn set_subscription_verdict(&mut self, s: &Subscription) -> Result<(), Error> {
+        self.run(
+            "UPDATE subscription SET state = ?, started_at = ?, ends_at = ?, ended_at = ?, end_reason = ?, used_bytes = ?, updated_at = ? WHERE id = ?",
+            &binds![
+                s.state.word(), s.started_at, s.ends_at, s.ended_at, s.end_reason.as_deref(), s.used_bytes, s.updated_at, s.id.0
+            ],
+        )?;
+        Ok(())
+    }
+}

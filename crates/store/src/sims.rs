@@ -1,0 +1,276 @@
+//! Cards and the look-up from any printed number to one.
+
+use crate::binds;
+use crate::db::sql::Value;
+use crate::db::{Error, Tx};
+use kachi_domain::account::Path;
+use kachi_domain::{AccountId, ProductId, SimId, Timestamp};
+
+/// A card as kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sim {
+    /// Its number with us.
+    pub id: SimId,
+    /// Its owner.
+    pub account: AccountId,
+    /// Card number.
+    pub iccid: String,
+    /// Subscriber identity.
+    pub imsi: Option<String>,
+    /// Telephone number.
+    pub msisdn: Option<String>,
+    /// eSIM identity.
+    pub eid: Option<String>,
+    /// Device identity last seen.
+    pub imei: Option<String>,
+    /// What it is sold as.
+    pub product: ProductId,
+    /// Base state, as its word.
+    pub state: String,
+    /// Blocks, as bits.
+    pub blocks: i64,
+    /// When it became active.
+    pub activated_at: Option<i64>,
+    /// The network it is on.
+    pub network: String,
+    /// Whether its user's real name is known.
+    pub real_name: bool,
+    /// The owner's alias.
+    pub alias: String,
+    /// The owner's group.
+    pub group: String,
+    /// The owner's remark.
+    pub remark: String,
+    /// Everything else, JSON.
+    pub details: String,
+}
+
+pub(crate) type SimRow = (
+    i64,
+    i64,
+    String,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    i64,
+    String,
+    i64,
+    Option<i64>,
+    String,
+    i64,
+    String,
+    String,
+    String,
+    String,
+);
+
+pub(crate) const SIM_COLUMNS: &str =
+    "s.id, s.account_id, s.iccid, s.imsi, s.msisdn, s.eid, s.imei, s.product_id, s.state, s.blocks, s.activated_at,
+    s.network, s.real_name, s.alias, s.group_name, s.remark, s.details";
+
+pub(crate) fn sim(r: SimRow) -> Sim {
+    Sim {
+        id: SimId(r.0),
+        account: AccountId(r.1),
+        iccid: r.2,
+        imsi: r.3,
+        msisdn: r.4,
+        eid: r.5,
+        imei: r.6,
+        product: ProductId(r.7),
+        state: r.8,
+        blocks: r.9,
+        activated_at: r.10,
+        network: r.11,
+        real_name: r.12 != 0,
+        alias: r.13,
+        group: r.14,
+        remark: r.15,
+        details: r.16,
+    }
+}
+
+/// A card with the package state after its last input and the catalogue's version, read in one statement.
+#[derive(Debug, Clone)]
+pub struct SimAndState {
+    /// The card.
+    pub sim: Sim,
+    /// Package state, encoded; none before the first input.
+    pub head: Option<Vec<u8>>,
+    /// The latest instant up to which usage is known.
+    pub as_of: Option<i64>,
+    /// The catalogue's version at the same moment.
+    pub version: i64,
+}
+
+impl Tx<'_> {
+    /// The card with this ICCID among those the account sees.
+    pub fn sim_by_iccid(&mut self, actor: &Path, iccid: &str) -> Result<Option<Sim>, Error> {
+        let text =
+            format!("SELECT {SIM_COLUMNS} FROM sim s JOIN account a ON a.id = s.account_id WHERE s.iccid = ? AND a.path LIKE ?");
+        Ok(self.row::<SimRow>(&text, &binds![iccid, below(actor)])?.map(sim))
+    }
+
+    /// The card with this ICCID, its package state and the catalogue's version, in one statement. The caller checks the owner.
+    pub fn sim_and_state(&mut self, iccid: &str) -> Result<Option<SimAndState>, Error> {
+        type R = (
+            i64,
+            i64,
+            String,
+            Option<String>,
+            Option<String>,
+            Option<String>,
+            Option<String>,
+            i64,
+            String,
+            i64,
+            Option<i64>,
+            String,
+            i64,
+            String,
+            String,
+            String,
+            String,
+            Option<Vec<u8>>,
+            Option<i64>,
+            i64,
+        );
+        let text = sim_and_state_text();
+        Ok(self.row::<R>(text, &binds![iccid])?.map(|r| SimAndState {
+            sim: sim((r.0, r.1, r.2, r.3, r.4, r.5, r.6, r.7, r.8, r.9, r.10, r.11, r.12, r.13, r.14, r.15, r.16)),
+            head: r.17,
+            as_of: r.18,
+            version: r.19,
+        }))
+    }
+
+    /// The card by its number with us.
+    pub fn sim_by_id(&mut self, id: SimId) -> Result<Option<Sim>, Error> {
+        let text = format!("SELECT {SIM_COLUMNS} FROM sim s WHERE s.id = ?");
+        Ok(self.row::<SimRow>(&text, &binds![id.0])?.map(sim))
+    }
+
+    /// A page of the cards the account sees, by number, with an optional list of states; and their count.
+    pub fn sims_page(
+        &mut self,
+        accounts: &[AccountId],
+        filter: &SimFilter<'_>,
+        offset: i64,
+        limit: i64,
+    ) -> Result<Vec<Sim>, Error> {
+        let (clause, mut values) = filter.clause(accounts);
+        let text = format!("SELECT {SIM_COLUMNS} FROM sim s WHERE {clause} ORDER BY s.id LIMIT ? OFFSET ?");
+        values.extend(binds![limit, offset]);
+        Ok(self.rows::<SimRow>(&text, &values)?.into_iter().map(sim).collect())
+    }
+
+    /// How many cards the filter lets through.
+    pub fn sims_count(&mut self, accounts: &[AccountId], filter: &SimFilter<'_>) -> Result<i64, Error> {
+        let (clause, values) = filter.clause(accounts);
+        Ok(self.row::<(i64,)>(&format!("SELECT COUNT(*) FROM sim s WHERE {clause}"), &values)?.map_or(0, |r| r.0))
+    }
+
+    /// Card numbers, owners and zones for many ICCIDs: (iccid, sim, account).
+    pub fn sims_of_iccids(&mut self, iccids: &[&str]) -> Result<Vec<(String, i64, i64)>, Error> {
+        let mut found = Vec::with_capacity(iccids.len());
+        for part in iccids.chunks(500) {
+            let marks = vec!["?"; part.len()].join(", ");
+            let values: Vec<Value<'_>> = part.iter().map(|i| Value::from(*i)).collect();
+            let text = format!("SELECT number, sim_id, account_id FROM sim_key WHERE kind = 'iccid' AND number IN ({marks})");
+            found.extend(self.rows::<(String, i64, i64)>(&text, &values)?);
+        }
+        Ok(found)
+    }
+
+    /// Adds a card; a known ICCID is a constraint error.
+    pub fn add_sim(&mut self, s: &Sim, now: Timestamp) -> Result<SimId, Error> {
+        let id = self.row::<(i64,)>(
+            "INSERT INTO sim (account_id, iccid, imsi, msisdn, eid, imei, product_id, state, blocks, activated_at, network, real_name, alias,
+             group_name, remark, details, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+            &binds![
+                s.account.0, &s.iccid, s.imsi.as_deref(), s.msisdn.as_deref(), s.eid.as_deref(), s.imei.as_deref(), s.product.0, &s.state,
+                s.blocks, s.activated_at, &s.network, s.real_name, &s.alias, &s.group, &s.remark, &s.details, now.0
+            ],
+        )?;
+        let id = id.map_or(0, |r| r.0);
+        let numbers =
+            [("iccid", Some(&s.iccid)), ("imsi", s.imsi.as_ref()), ("msisdn", s.msisdn.as_ref()), ("eid", s.eid.as_ref())];
+        for (kind, number) in numbers {
+            if let Some(number) = number {
+                self.run(
+                    "INSERT INTO sim_key (number, kind, sim_id, account_id) VALUES (?, ?, ?, ?) ON CONFLICT (number, kind) DO NOTHING",
+                    &binds![number, kind, id, s.account.0],
+                )?;
+            }
+        }
+        Ok(SimId(id))
+    }
+
+    /// Changes what `apply` and import may change of a card: everything but ICCID, owner and state.
+    pub fn change_sim(&mut self, id: SimId, s: &Sim) -> Result<(), Error> {
+        self.run(
+            "UPDATE sim SET imsi = ?, msisdn = ?, eid = ?, product_id = ?, real_name = ?, alias = ?, group_name = ?, remark = ?, details = ? WHERE id = ?",
+            &binds![
+                s.imsi.as_deref(), s.msisdn.as_deref(), s.eid.as_deref(), s.product.0, s.real_name, &s.alias, &s.group, &s.remark,
+                &s.details, id.0
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Sets a card's base state, blocks and first activation.
+    pub fn set_sim_state(&mut self, id: SimId, state: &str, blocks: i64, activated_at: Option<i64>) -> Result<(), Error> {
+        self.run(
+            "UPDATE sim SET state = ?, blocks = ?, activated_at = ? WHERE id = ?",
+            &binds![state, blocks, activated_at, id.0],
+        )?;
+        Ok(())
+    }
+}
+
+fn sim_and_state_text() -> &'static str {
+    "SELECT s.id, s.account_id, s.iccid, s.imsi, s.msisdn, s.eid, s.imei, s.product_id, s.state, s.blocks, s.activated_at,
+     s.network, s.real_name, s.alias, s.group_name, s.remark, s.details, t.head, t.as_of,
+     (SELECT number FROM version WHERE name = 'catalogue')
+     FROM sim s LEFT JOIN sim_state t ON t.sim_id = s.id WHERE s.iccid = ?"
+}
+
+/// `LIKE` pattern of everything at or below an account.
+pub(crate) fn below(actor: &Path) -> String {
+    format!("{}%", actor.as_str())
+}
+
+/// Which cards of a list.
+#[derive(Debug, Clone, Default)]
+pub struct SimFilter<'a> {
+    /// Only these base states; empty = all.
+    pub states: &'a [&'a str],
+    /// Blocked (true), free (false) or both.
+    pub blocked: Option<bool>,
+    /// Only these ICCIDs; none = all.
+    pub iccids: Option<&'a [&'a str]>,
+}
+
+impl SimFilter<'_> {
+    fn clause(&self, accounts: &[AccountId]) -> (String, Vec<Value<'_>>) {
+        let ids: Vec<String> = accounts.iter().map(|a| a.0.to_string()).collect();
+        let mut clause = format!("s.account_id IN ({})", ids.join(", "));
+        let mut values = Vec::new();
+        let marks = |n: usize| vec!["?"; n].join(", ");
+        if !self.states.is_empty() {
+            clause += &format!(" AND s.state IN ({})", marks(self.states.len()));
+            values.extend(self.states.iter().map(|s| Value::from(*s)));
+        }
+        match self.blocked {
+            Some(true) => clause += " AND s.blocks <> 0",
+            Some(false) => clause += " AND s.blocks = 0",
+            None => {}
+        }
+        if let Some(iccids) = self.iccids {
+            clause += &format!(" AND s.iccid IN ({})", if iccids.is_empty() { "NULL".into() } else { marks(iccids.len()) });
+            values.extend(iccids.iter().map(|i| Value::from(*i)));
+        }
+        (clause, values)
+    }
+}

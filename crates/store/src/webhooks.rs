@@ -1,0 +1,173 @@
+//! Deliveries: one row per event and door, claimed under a lease and settled by whoever holds it.
+
+use crate::binds;
+use crate::db::sql::Value;
+use crate::db::{Error, Tx};
+use kachi_domain::{AccountId, SimId, Timestamp};
+
+/// A delivery that was claimed, with its event.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// The delivery.
+    pub id: i64,
+    /// Whose endpoint.
+    pub account: AccountId,
+    /// About which card (0 = none).
+    pub sim: i64,
+    /// In which dialect.
+    pub door: String,
+    /// Attempts made before.
+    pub attempts: i64,
+    /// The event's kind.
+    pub kind: String,
+    /// When it happened.
+    pub at: i64,
+    /// The event's body.
+    pub body: String,
+}
+
+/// What an attempt came to.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// The delivery.
+    pub id: i64,
+    /// Which attempt, from 1.
+    pub number: i64,
+    /// HTTP status, none if there was no answer.
+    pub status: Option<i64>,
+    /// The first characters of the answer, or the error.
+    pub answer: String,
+    /// How long it took.
+    pub millis: i64,
+    /// When the next one is due; none if it is settled.
+    pub next: Option<Timestamp>,
+    /// `done`, `waiting` or `dead`.
+    pub state: &'static str,
+}
+
+/// A delivery for a list: (id, event, kind, iccid or body part, door, state, attempts, due, done, last answer, at).
+pub type DeliveryRow = (i64, i64, String, String, String, String, i64, Option<i64>, Option<i64>, Option<String>, i64);
+
+impl Tx<'_> {
+    /// Adds a delivery of an event, due at once.
+    pub fn add_delivery(
+        &mut self,
+        account: AccountId,
+        sim: Option<SimId>,
+        event: i64,
+        door: &str,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.run(
+            "INSERT INTO delivery (account_id, sim_id, event_id, door, state, attempts, due_at) VALUES (?, ?, ?, ?, 'waiting', 0, ?)",
+            &binds![account.0, sim.map_or(0, |s| s.0), event, door, now.0],
+        )?;
+        Ok(())
+    }
+
+    /// Claims due deliveries under a lease. A first attempt is not claimed while an earlier first attempt for the same
+    /// card is under another's lease, so first attempts keep their order per card.
+    pub fn claim_deliveries(
+        &mut self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        token: i64,
+        limit: i64,
+    ) -> Result<Vec<Claimed>, Error> {
+        let lock = if self.is_postgres() { " FOR UPDATE OF d SKIP LOCKED" } else { "" };
+        let text = format!(
+            "SELECT d.id, d.account_id, d.sim_id, d.door, d.attempts, e.kind, e.at, e.body FROM delivery d JOIN event e ON e.id = d.event_id
+             WHERE d.due_at IS NOT NULL AND d.due_at <= ? AND (d.lease_until IS NULL OR d.lease_until < ?)
+             AND (d.attempts > 0 OR NOT EXISTS (SELECT 1 FROM delivery f WHERE f.sim_id = d.sim_id AND f.attempts = 0 AND f.due_at IS NOT NULL
+                  AND f.id < d.id AND f.lease_until >= ? AND f.account_id = d.account_id))
+             ORDER BY d.due_at, d.id LIMIT ?{lock}"
+        );
+        type R = (i64, i64, i64, String, i64, String, i64, String);
+        let rows = self.rows::<R>(&text, &binds![now.0, now.0, now.0, limit])?;
+        let ids: Vec<String> = rows.iter().map(|r| r.0.to_string()).collect();
+        for part in ids.chunks(500) {
+            let text = format!("UPDATE delivery SET lease_token = ?, lease_until = ? WHERE id IN ({})", part.join(", "));
+            self.run(&text, &binds![token, lease_until.0])?;
+        }
+        let claimed = |r: R| Claimed {
+            id: r.0,
+            account: AccountId(r.1),
+            sim: r.2,
+            door: r.3,
+            attempts: r.4,
+            kind: r.5,
+            at: r.6,
+            body: r.7,
+        };
+        Ok(rows.into_iter().map(claimed).collect())
+    }
+
+    /// Records attempts; those whose lease was lost in the meantime change nothing. The answer is how many counted.
+    pub fn settle_deliveries(&mut self, token: i64, attempts: &[Attempt], now: Timestamp) -> Result<usize, Error> {
+        let mut counted = 0;
+        for part in attempts.chunks(200) {
+            for a in part {
+                let done = (a.state == "done").then_some(now.0);
+                let answer: &str = &a.answer;
+                counted += self.run(
+                    "UPDATE delivery SET state = ?, attempts = ?, due_at = ?, done_at = ?, last_answer = ?, lease_token = NULL, lease_until = NULL
+                     WHERE id = ? AND lease_token = ?",
+                    &binds![a.state, a.number, a.next.map(|t| t.0), done, answer, a.id, token],
+                )?;
+            }
+            let marks = vec!["(?, ?, ?, ?, ?, ?)"; part.len()].join(", ");
+            let mut values: Vec<Value<'_>> = Vec::with_capacity(part.len() * 6);
+            for a in part {
+                values.extend(binds![a.id, a.number, now.0, a.millis, a.status, &a.answer]);
+            }
+            self.run(
+                &format!(
+                    "INSERT INTO delivery_attempt (delivery_id, attempt, at, millis, status, answer) VALUES {marks}
+                     ON CONFLICT (delivery_id, attempt) DO NOTHING"
+                ),
+                &values,
+            )?;
+        }
+        Ok(counted)
+    }
+
+    /// Deliveries that wait, in work or later.
+    pub fn deliveries_waiting(&mut self) -> Result<i64, Error> {
+        Ok(self.row::<(i64,)>("SELECT COUNT(*) FROM delivery WHERE due_at IS NOT NULL", &[])?.map_or(0, |r| r.0))
+    }
+
+    /// The newest deliveries, newest first, optionally of one state.
+    pub fn deliveries_newest(
+        &mut self,
+        accounts: &[AccountId],
+        state: Option<&str>,
+        limit: i64,
+    ) -> Result<Vec<DeliveryRow>, Error> {
+        let ids: Vec<String> = accounts.iter().map(|a| a.0.to_string()).collect();
+        let text = format!(
+            "SELECT d.id, d.event_id, e.kind, COALESCE(s.iccid, ''), d.door, d.state, d.attempts, d.due_at, d.done_at, d.last_answer, e.at
+             FROM delivery d JOIN event e ON e.id = d.event_id LEFT JOIN sim s ON s.id = d.sim_id
+             WHERE d.account_id IN ({}) AND (? IS NULL OR d.state = ?) ORDER BY d.id DESC LIMIT ?",
+            ids.join(", ")
+        );
+        let text = if self.is_postgres() { text.replacen("(? IS NULL", "(CAST(? AS TEXT) IS NULL", 1) } else { text };
+        self.rows(&text, &binds![state, state, limit])
+    }
+
+    /// The attempts of a delivery: (attempt, at, millis, status, answer).
+    pub fn delivery_attempts(&mut self, id: i64) -> Result<Vec<(i64, i64, i64, Option<i64>, String)>, Error> {
+        self.rows(
+            "SELECT attempt, at, millis, status, answer FROM delivery_attempt WHERE delivery_id = ? ORDER BY attempt",
+            &binds![id],
+        )
+    }
+
+    /// Makes settled deliveries with these numbers due again; the answer is how many.
+    pub fn replay_deliveries(&mut self, from: i64, to: i64, now: Timestamp) -> Result<usize, Error> {
+        self.run(
+            "UPDATE delivery SET state = 'waiting', due_at = ?, done_at = NULL, lease_token = NULL, lease_until = NULL
+             WHERE id >= ? AND id <= ? AND due_at IS NULL",
+            &binds![now.0, from, to],
+        )
+    }
+}
