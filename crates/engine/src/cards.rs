@@ -76,7 +76,14 @@ pub fn settle(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, row: &mut 
 }
 
 /// Settles one card by itself: locks its state, applies, writes it back.
-pub fn settle_one(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, sim: SimId, account: AccountId, fresh: &[Input]) -> Result<()> {
+pub fn settle_one(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    how: &Settling,
+    sim: SimId,
+    account: AccountId,
+    fresh: &[Input],
+) -> Result<()> {
     let mut row = tx.state_locked(sim, account)?;
     settle(tx, catalogue, how, &mut row, fresh)?;
     tx.put_states(&[row])?;
@@ -151,7 +158,14 @@ pub fn purchase(s: &Subscription) -> Option<Purchase> {
     })
 }
 
-fn write_happenings(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, row: &StateRow, fold: &Fold, present: &CardState) -> Result<()> {
+fn write_happenings(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    how: &Settling,
+    row: &StateRow,
+    fold: &Fold,
+    present: &CardState,
+) -> Result<()> {
     let mut subs = tx.subscriptions(row.sim)?;
     let before = subs.clone();
     if fold.refolded {
@@ -224,13 +238,28 @@ fn set_card(tx: &mut Tx<'_>, how: &Settling, row: &StateRow, fold: &Fold, presen
     if (state, blocks, activated_at) != (&sim.state, sim.blocks, sim.activated_at) {
         tx.set_sim_state(row.sim, state, blocks, activated_at)?;
         if state != sim.state {
-            notices::sim_event(tx, row, &sim.iccid, EventKind::SimStateChanged, &format!("{} -> {state}", sim.state), how.now, how.now)?;
+            notices::sim_event(
+                tx,
+                row,
+                &sim.iccid,
+                EventKind::SimStateChanged,
+                &format!("{} -> {state}", sim.state),
+                how.now,
+                how.now,
+            )?;
         }
     }
     Ok(())
 }
 
-fn announce(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, row: &StateRow, fold: &Fold, subs: &[Subscription]) -> Result<()> {
+fn announce(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    how: &Settling,
+    row: &StateRow,
+    fold: &Fold,
+    subs: &[Subscription],
+) -> Result<()> {
     let find = |id: SubscriptionId| subs.binary_search_by_key(&id, |s| s.id).ok().map(|i| &subs[i]);
     let mut last_ended = None;
     for happening in &fold.happenings {

@@ -66,7 +66,8 @@ impl Catalogue {
                 sees.sort_unstable();
                 infos.insert(account.id, info(account, Arc::new(sees)));
             }
-            let credentials = tx.credentials()?.into_iter().map(|(door, name, id, secret)| ((door, name), (id, secret))).collect();
+            let credentials =
+                tx.credentials()?.into_iter().map(|(door, name, id, secret)| ((door, name), (id, secret))).collect();
             let packages: HashMap<PackageId, Package> = tx.packages()?.into_iter().map(|p| (p.id, p)).collect();
             Ok(Catalogue {
                 version,
@@ -105,6 +106,12 @@ impl Catalogue {
     /// The account and secret behind a key at a door.
     pub fn credential(&self, door: &str, name: &str) -> Option<(AccountId, &str)> {
         self.credentials.get(&(door.to_owned(), name.to_owned())).map(|(id, secret)| (*id, secret.as_str()))
+    }
+
+    /// The secret of the account's key at a door (the first by name where it has several).
+    pub fn secret_of(&self, door: &str, id: AccountId) -> Option<&str> {
+        let of_account = self.credentials.iter().filter(|((d, _), (account, _))| d == door && *account == id);
+        of_account.min_by(|a, b| a.0.cmp(b.0)).map(|(_, (_, secret))| secret.as_str())
     }
 
     /// The account as one that acts.

@@ -10,6 +10,8 @@ pub enum Fail {
     Refused(Refusal),
     /// Something below failed; the outside is told only that, the log has the words.
     Fault(kachi_store::Error),
+    /// The caller worked from an old catalogue: read it again and retry.
+    Stale,
 }
 
 /// What an act comes to.
@@ -20,6 +22,7 @@ impl fmt::Display for Fail {
         match self {
             Fail::Refused(r) => r.fmt(f),
             Fail::Fault(e) => e.fmt(f),
+            Fail::Stale => write!(f, "the catalogue has changed meanwhile"),
         }
     }
 }

@@ -81,14 +81,29 @@ pub fn alert(tx: &mut Tx<'_>, catalogue: &Catalogue, row: &StateRow, crossing: &
 }
 
 /// The last usable subscription is over.
-pub fn stopped(tx: &mut Tx<'_>, catalogue: &Catalogue, row: &StateRow, reason: &str, at: Timestamp, now: Timestamp) -> Result<()> {
+pub fn stopped(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    row: &StateRow,
+    reason: &str,
+    at: Timestamp,
+    now: Timestamp,
+) -> Result<()> {
     let Some(sim) = tx.sim_by_id(row.sim)? else { return Err(fault(format!("card {} vanished", row.sim))) };
     let body = Body::Sim { iccid: sim.iccid, detail: reason.to_owned() };
     emit(tx, catalogue, row.account, Some(row.sim), EventKind::SimStopped, &body, at, now)
 }
 
 /// Something about the card alone, for the record only.
-pub fn sim_event(tx: &mut Tx<'_>, row: &StateRow, iccid: &str, kind: EventKind, detail: &str, at: Timestamp, now: Timestamp) -> Result<()> {
+pub fn sim_event(
+    tx: &mut Tx<'_>,
+    row: &StateRow,
+    iccid: &str,
+    kind: EventKind,
+    detail: &str,
+    at: Timestamp,
+    now: Timestamp,
+) -> Result<()> {
     let body = Body::Sim { iccid: iccid.to_owned(), detail: detail.to_owned() };
     let text = serde_json::to_string(&body).map_err(|e| fault(e.to_string()))?;
     tx.add_event(row.account, Some(row.sim), kind, at, &text, now)?;
@@ -96,7 +111,15 @@ pub fn sim_event(tx: &mut Tx<'_>, row: &StateRow, iccid: &str, kind: EventKind, 
 }
 
 /// Money went back. The card's owner is told.
-pub fn refunded(tx: &mut Tx<'_>, catalogue: &Catalogue, owner: AccountId, order: &Order, iccid: &str, minor: i64, now: Timestamp) -> Result<()> {
+pub fn refunded(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    owner: AccountId,
+    order: &Order,
+    iccid: &str,
+    minor: i64,
+    now: Timestamp,
+) -> Result<()> {
     let amount = |minor| Money { minor, currency: order.currency }.to_decimal();
     let body = Body::Refund {
         iccid: iccid.to_owned(),

@@ -131,6 +131,15 @@ impl Tx<'_> {
         )
     }
 
+    /// ICCIDs of waiting orphans whose card is known by now.
+    pub fn orphans_with_card(&mut self, limit: i64) -> Result<Vec<String>, Error> {
+        let rows = self.rows::<(String,)>(
+            "SELECT DISTINCT a.iccid FROM aside a JOIN sim s ON s.iccid = a.iccid WHERE a.fate = 'orphan' AND a.settled_at IS NULL LIMIT ?",
+            &binds![limit],
+        )?;
+        Ok(rows.into_iter().map(|r| r.0).collect())
+    }
+
     /// The orphan found its card.
     pub fn settle_aside(&mut self, id: i64, now: Timestamp) -> Result<(), Error> {
         self.run("UPDATE aside SET settled_at = ? WHERE id = ?", &binds![now.0, id])?;

@@ -294,3 +294,55 @@ impl Tx<'_> {
         Ok(())
     }
 }
+
+/// Sentences for the audit: each query lists what must not be.
+const AUDITS: &[(&str, &str)] = &[
+    (
+        "order {}: done or refunded without a subscription",
+        "SELECT o.id FROM orders o WHERE o.state IN ('done', 'refunded') AND NOT EXISTS (SELECT 1 FROM subscription s WHERE s.order_id = o.id AND s.sim_id = o.sim_id) LIMIT 50",
+    ),
+    (
+        "order {}: paid something without a journal",
+        "SELECT o.id FROM orders o WHERE o.paid_minor > 0 AND NOT EXISTS (SELECT 1 FROM journal j WHERE j.account_id = o.account_id AND j.cause = 'order ' || CAST(o.id AS TEXT)) LIMIT 50",
+    ),
+    ("order {}: gave back more than was paid", "SELECT id FROM orders WHERE refunded_minor > paid_minor LIMIT 50"),
+    (
+        "order {}: refunded, but its subscription is not over",
+        "SELECT o.id FROM orders o JOIN subscription s ON s.order_id = o.id AND s.sim_id = o.sim_id WHERE o.state = 'refunded' AND s.state <> 'ended' LIMIT 50",
+    ),
+    (
+        "order {}: failed, but its subscription is not void",
+        "SELECT o.id FROM orders o JOIN subscription s ON s.order_id = o.id AND s.sim_id = o.sim_id WHERE o.state = 'failed' AND s.state <> 'void' LIMIT 50",
+    ),
+    (
+        "order {}: pending without an open intent",
+        "SELECT o.id FROM orders o WHERE o.state = 'pending' AND NOT EXISTS (SELECT 1 FROM intent i WHERE i.order_id = o.id AND i.state NOT IN ('confirmed', 'refused')) LIMIT 50",
+    ),
+    ("delivery {}: neither due nor settled", "SELECT id FROM delivery WHERE due_at IS NULL AND state = 'waiting' LIMIT 50"),
+    ("card {}: no state row", "SELECT id FROM sim WHERE NOT EXISTS (SELECT 1 FROM sim_state t WHERE t.sim_id = sim.id) LIMIT 50"),
+    (
+        "account {}: below its credit line",
+        "SELECT account_id FROM balance WHERE available_minor < -credit_minor OR held_minor < 0 LIMIT 50",
+    ),
+];
+
+impl Tx<'_> {
+    /// What must not be, in sentences.
+    pub fn audit_orders(&mut self) -> Result<Vec<String>, Error> {
+        let mut found = Vec::new();
+        for (sentence, query) in AUDITS {
+            for (id,) in self.rows::<(i64,)>(query, &[])? {
+                found.push(sentence.replace("{}", &id.to_string()));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Bytes that subscriptions brought along from another system: (card, bytes).
+    pub fn audit_brought(&mut self) -> Result<Vec<(i64, i64)>, Error> {
+        self.rows(
+            "SELECT sim_id, CAST(SUM(used_before) AS BIGINT) FROM subscription WHERE available_at IS NOT NULL AND used_before > 0 GROUP BY sim_id",
+            &[],
+        )
+    }
+}

@@ -36,7 +36,7 @@ use std::borrow::Cow;
 /// Bytes a line may have, without its terminator.
 pub const LINE_BYTES_MAX: usize = 4096;
 
-/// Bytes of usage one record may carry: 2^48 (281 TB), far above any card and low enough that their sum stays of the engine that rates it.
+/// Bytes of usage one record may carry: 2^48 (281 TB), far above any card, and low enough that sums of them stay in range.
 pub const RECORD_BYTES_MAX: i64 = 1 << 48;
 
 /// Characters of a bad line that are kept.
@@ -47,6 +47,8 @@ const BOM: &[u8] = b"\xEF\xBB\xBF";
 /// One well-formed line, borrowed from it; nothing is allocated. The fields mean what they mean in [`CdrRecord`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RawRecord<'a> {
+    /// The line it stands on, from 1.
+    pub line: u64,
     /// The carrier's own id of the record.
     pub source_id: i64,
     /// When the session part began.
@@ -154,6 +156,14 @@ impl Reader {
     }
 
     fn next<'a>(&mut self, bytes: &'a [u8], ending: Ending) -> Line<'a> {
+        let mut line = self.read(bytes, ending);
+        if let Line::Record(record) = &mut line {
+            record.line = self.lines_read;
+        }
+        line
+    }
+
+    fn read<'a>(&mut self, bytes: &'a [u8], ending: Ending) -> Line<'a> {
         self.lines_read += 1;
         let mut bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
         if self.lines_read == 1 {

@@ -37,7 +37,7 @@ pub(super) fn plain<'a>(line: &'a [u8], ending: Ending, days: &mut DayCache) -> 
         && (MCCMNC_LENGTH.contains(&mccmnc_length) || (mccmnc_length == 0 && ending == Ending::Terminator))
         && line.is_empty();
     let iccid = std::str::from_utf8(iccid).ok()?;
-    good.then_some(RawRecord { source_id: id, start, stop, imsi, bytes, imei, mccmnc, iccid })
+    good.then_some(RawRecord { line: 0, source_id: id, start, stop, imsi, bytes, imei, mccmnc, iccid })
 }
 
 #[inline]
@@ -96,6 +96,7 @@ fn record<'a>(values: &[&'a str; 8], days: &mut DayCache) -> Result<RawRecord<'a
         return Err(not(ICCID, iccid, "18 to 22 hexadecimal digits"));
     }
     Ok(RawRecord {
+        line: 0,
         source_id,
         start,
         stop,

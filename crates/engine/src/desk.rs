@@ -1,0 +1,311 @@
+//! The engine as the doors see it: one handle, each method a sentence of the trade, each in its own transaction.
+//!
+//! A door authenticates with the catalogue it has ([`Engine::catalogue_last`]) and hands it back with each call; a call
+//! that finds a newer catalogue answers [`Fail::Stale`], and the door begins again with [`Engine::catalogue`].
+
+use crate::act::{Actor, Once, RequestKey, once};
+use crate::cards::Settling;
+use crate::catalogue::{Catalogue, CatalogueCache, Quote};
+use crate::clock::Clock;
+use crate::error::{Fail, Result, fault};
+use crate::orders::{Place, Placed, Record};
+use crate::refunds::RefundQuote;
+use crate::sims::Card;
+use crate::{money, orders, refunds, sims, usage};
+use kachi_domain::alert::Lines;
+use kachi_domain::order::OrderState;
+use kachi_domain::{Iccid, Money, OrderId, PackageId, Refusal, Timestamp};
+use kachi_store::sims::{Sim, SimFilter};
+use kachi_store::{Place as Where, Store, Tx};
+use std::sync::Arc;
+
+/// What the engine is told by the configuration.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `usage.late_days`: older records are set aside.
+    pub late_days: i64,
+    /// `alerts.*`: the warning lines.
+    pub lines: Lines,
+    /// `limits.import_rows`: records per transaction of an import.
+    pub import_rows: usize,
+    /// `limits.delivery_batch`: deliveries claimed at once.
+    pub delivery_batch: i64,
+    /// `webhooks.retry`: seconds before each attempt.
+    pub retry_seconds: Vec<i64>,
+    /// `limits.lease_seconds`: how long claimed work stays with its worker.
+    pub lease_seconds: i64,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            late_days: 35,
+            lines: Lines::default(),
+            import_rows: 200_000,
+            delivery_batch: 500,
+            retry_seconds: vec![0, 5, 300, 1800, 7200, 18_000, 36_000, 36_000],
+            lease_seconds: 60,
+        }
+    }
+}
+
+/// The engine. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    store: Store,
+    cache: CatalogueCache,
+    clock: Clock,
+    settings: Arc<Settings>,
+}
+
+impl Engine {
+    /// Opens the engine over a database.
+    pub fn open(store: Store, clock: Clock, settings: Settings) -> Result<Engine> {
+        Ok(Engine { cache: CatalogueCache::open(store.clone())?, store, clock, settings: Arc::new(settings) })
+    }
+
+    /// The database, for the binary's own commands.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The present instant.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// What the configuration said.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The catalogue as it is now.
+    pub fn catalogue(&self) -> Result<Arc<Catalogue>> {
+        self.cache.fresh()
+    }
+
+    /// The catalogue as last read; asks nobody.
+    pub fn catalogue_last(&self) -> Arc<Catalogue> {
+        self.cache.last()
+    }
+
+    /// The present, and what the fold needs besides the card.
+    pub fn settling(&self) -> Settling {
+        Settling { now: self.clock.now(), late_days: self.settings.late_days, lines: self.settings.lines }
+    }
+
+    /// Writes in one transaction, from a thread that may wait.
+    pub fn write<T: Send + 'static>(
+        &self,
+        f: impl FnOnce(&mut Tx<'_>, &Catalogue, &Settling) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (catalogue, how) = (self.catalogue()?, self.settling());
+        self.store.write(move |tx| f(tx, &catalogue, &how))
+    }
+
+    /// Reads in one transaction, from a thread that may wait.
+    pub fn read<T>(&self, f: impl FnOnce(&mut Tx<'_>, &Catalogue) -> Result<T>) -> Result<T> {
+        let catalogue = self.catalogue()?;
+        self.store.read(|tx| f(tx, &catalogue))
+    }
+
+    /// A question, asked where waiting does no harm: a SQLite read is a few microseconds of memory, a PostgreSQL read is
+    /// a wait for another process.
+    async fn ask<T: Send + 'static>(&self, f: impl FnOnce(&Store) -> Result<T> + Send + 'static) -> Result<T> {
+        match self.store.place() {
+            Where::File(_) => f(&self.store),
+            Where::Postgres(_) => {
+                let store = self.store.clone();
+                tokio::task::spawn_blocking(move || f(&store))
+                    .await
+                    .unwrap_or_else(|e| Err(fault(format!("a read panicked: {e}"))))
+            }
+        }
+    }
+
+    async fn question<T: Send + 'static>(
+        &self,
+        catalogue: &Arc<Catalogue>,
+        f: impl FnOnce(&mut Tx<'_>, &Catalogue) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let catalogue = catalogue.clone();
+        self.ask(move |store| {
+            store.read(|tx| {
+                fresh_enough(tx, &catalogue)?;
+                f(tx, &catalogue)
+            })
+        })
+        .await
+    }
+
+    async fn command<T: 'static>(
+        &self,
+        catalogue: &Arc<Catalogue>,
+        actor: &Actor,
+        key: RequestKey,
+        act: impl FnOnce(&mut Tx<'_>, &Catalogue, &Settling, &Actor) -> Result<T> + Send + 'static,
+        render: impl FnOnce(&T) -> String + Send + 'static,
+    ) -> Result<Once> {
+        let (catalogue, actor, how) = (catalogue.clone(), actor.clone(), self.settling());
+        self.store
+            .write_async(move |tx| {
+                fresh_enough(tx, &catalogue)?;
+                once(tx, &actor, &key, how.now, |tx| act(tx, &catalogue, &how, &actor), render)
+            })
+            .await
+    }
+
+    /// Buys a package; the same request again gets the same answer.
+    pub async fn place(
+        &self,
+        catalogue: &Arc<Catalogue>,
+        actor: &Actor,
+        key: RequestKey,
+        cmd: Place,
+        render: impl FnOnce(&Placed) -> String + Send + 'static,
+    ) -> Result<Once> {
+        self.command(
+            catalogue,
+            actor,
+            key,
+            move |tx, catalogue, how, actor| orders::place(tx, catalogue, how, actor, &cmd),
+            render,
+        )
+        .await
+    }
+
+    /// Takes an order back; the same request again gets the same answer.
+    pub async fn refund(
+        &self,
+        catalogue: &Arc<Catalogue>,
+        actor: &Actor,
+        key: RequestKey,
+        (iccid, order, remark): (Iccid, OrderId, String),
+        render: impl FnOnce(&RefundQuote) -> String + Send + 'static,
+    ) -> Result<Once> {
+        let act = move |tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Actor| {
+            refunds::refund(tx, catalogue, how, actor, &iccid, order, &remark)
+        };
+        self.command(catalogue, actor, key, act, render).await
+    }
+
+    /// A card as it is now.
+    pub async fn card(&self, catalogue: &Arc<Catalogue>, actor: &Actor, iccid: &Iccid) -> Result<Card> {
+        let (catalogue, actor, iccid, now) = (catalogue.clone(), actor.clone(), iccid.clone(), self.now());
+        self.ask(move |store| {
+            let read = store.look(|tx| tx.sim_and_state(iccid.as_str()).map_err(Fail::from))?;
+            if read.as_ref().is_some_and(|r| r.version > catalogue.version) {
+                return Err(Fail::Stale);
+            }
+            sims::card(&catalogue, &actor, read, now)
+        })
+        .await
+    }
+
+    /// A page of the cards the account sees, and how many there are in all. `states` are words of
+    /// [`kachi_domain::sim::BaseState`]; `iccids` none = all.
+    pub async fn cards(&self, catalogue: &Arc<Catalogue>, actor: &Actor, list: CardList) -> Result<(Vec<Card>, i64)> {
+        let (catalogue, actor, now) = (catalogue.clone(), actor.clone(), self.now());
+        self.ask(move |store| {
+            store.look(|tx| fresh_enough(tx, &catalogue))?;
+            let states: Vec<&str> = list.states.iter().map(String::as_str).collect();
+            let iccids: Option<Vec<&str>> = list.iccids.as_ref().map(|l| l.iter().map(String::as_str).collect());
+            let filter = SimFilter { states: &states, blocked: list.blocked, iccids: iccids.as_deref() };
+            sims::list(store, &catalogue, &actor, &filter, list.offset, list.limit, now)
+        })
+        .await
+    }
+
+    /// The packages the account can buy for the card, each with its price; and the card.
+    pub async fn offers(
+        &self,
+        catalogue: &Arc<Catalogue>,
+        actor: &Actor,
+        iccid: &Iccid,
+    ) -> Result<(Sim, Vec<(PackageId, Quote)>)> {
+        let (actor, iccid) = (actor.clone(), iccid.clone());
+        self.question(catalogue, move |tx, catalogue| {
+            let (sim, offers) = sims::offers(tx, catalogue, &actor, &iccid)?;
+            Ok((sim, offers.into_iter().map(|o| (o.package.id, o.quote)).collect()))
+        })
+        .await
+    }
+
+    /// The order record of a card, oldest first.
+    pub async fn records(&self, catalogue: &Arc<Catalogue>, actor: &Actor, iccid: &Iccid) -> Result<Vec<Record>> {
+        let (actor, iccid, now) = (actor.clone(), iccid.clone(), self.now());
+        self.question(catalogue, move |tx, catalogue| orders::records(tx, catalogue, &actor, &iccid, now)).await
+    }
+
+    /// Where an order of a card stands.
+    pub async fn order_state(
+        &self,
+        catalogue: &Arc<Catalogue>,
+        actor: &Actor,
+        iccid: &Iccid,
+        order: OrderId,
+    ) -> Result<OrderState> {
+        let (actor, iccid) = (actor.clone(), iccid.clone());
+        self.question(catalogue, move |tx, _| Ok(orders::find(tx, &actor, &iccid, order)?.0.state)).await
+    }
+
+    /// What would be given back for an order now.
+    pub async fn refund_quote(
+        &self,
+        catalogue: &Arc<Catalogue>,
+        actor: &Actor,
+        iccid: &Iccid,
+        order: OrderId,
+    ) -> Result<RefundQuote> {
+        let (actor, iccid, now) = (actor.clone(), iccid.clone(), self.now());
+        self.question(catalogue, move |tx, catalogue| refunds::quote(tx, catalogue, &actor, &iccid, order, now)).await
+    }
+
+    /// What the account may spend, credit not counted.
+    pub async fn balance(&self, catalogue: &Arc<Catalogue>, actor: &Actor) -> Result<Money> {
+        let account = actor.account;
+        self.question(catalogue, move |tx, catalogue| money::balance(tx, catalogue, account)).await
+    }
+
+    /// Bytes of cards over local days `first..=last`; any card the account does not see refuses the whole question.
+    pub async fn traffic(
+        &self,
+        catalogue: &Arc<Catalogue>,
+        actor: &Actor,
+        iccids: Vec<Iccid>,
+        first: i64,
+        last: i64,
+    ) -> Result<Vec<(String, i64)>> {
+        let actor = actor.clone();
+        self.question(catalogue, move |tx, _| {
+            let wanted: Vec<&str> = iccids.iter().map(Iccid::as_str).collect();
+            let known = tx.sims_of_iccids(&wanted)?;
+            let seen =
+                |i: &&str| known.iter().any(|(iccid, _, account)| iccid == i && actor.may_see(kachi_domain::AccountId(*account)));
+            if !wanted.iter().all(|i| seen(&i)) {
+                return Err(Fail::Refused(Refusal::UnknownSim));
+            }
+            usage::of_days(tx, &actor, &wanted, first, last)
+        })
+        .await
+    }
+}
+
+/// Which cards of a list, and which stretch of it.
+#[derive(Debug, Clone, Default)]
+pub struct CardList {
+    /// Base states, as words; empty = all.
+    pub states: Vec<String>,
+    /// Blocked, free, or both.
+    pub blocked: Option<bool>,
+    /// Only these; none = all.
+    pub iccids: Option<Vec<String>>,
+    /// Cards to pass over.
+    pub offset: i64,
+    /// Cards at most.
+    pub limit: i64,
+}
+
+fn fresh_enough(tx: &mut Tx<'_>, catalogue: &Catalogue) -> Result<()> {
+    if tx.catalogue_version()? > catalogue.version { Err(Fail::Stale) } else { Ok(()) }
+}

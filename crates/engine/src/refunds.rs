@@ -1,0 +1,119 @@
+//! Taking an order back: what may be given back is a pure function ([`kachi_domain::refund`]) whose inputs are stored
+//! with the refund, so that the amount can be checked later.
+
+use crate::act::Actor;
+use crate::cards::{self, Settling};
+use crate::catalogue::Catalogue;
+use crate::error::{Fail, Result, fault};
+use crate::{notices, orders, sims};
+use kachi_domain::ledger::{self, Journal, Share};
+use kachi_domain::order::{OrderState, SubscriptionState};
+use kachi_domain::rating::Input;
+use kachi_domain::refund::{RefundBasis, refundable_minor};
+use kachi_domain::{Currency, Iccid, OrderId, Refusal, Timestamp};
+use kachi_store::Tx;
+use kachi_store::orders::{Order, Subscription};
+use kachi_store::sims::Sim;
+
+/// What would be given back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefundQuote {
+    /// Minor units.
+    pub minor: i64,
+    /// In which currency.
+    pub currency: Currency,
+}
+
+/// What would be given back for the order now.
+pub fn quote(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    actor: &Actor,
+    iccid: &Iccid,
+    id: OrderId,
+    now: Timestamp,
+) -> Result<RefundQuote> {
+    let (order, sim) = orders::find(tx, actor, iccid, id)?;
+    let (minor, _, _) = amount(tx, catalogue, &order, &sim, now)?;
+    Ok(RefundQuote { minor, currency: order.currency })
+}
+
+/// Takes the order back: the subscription ends, the money and the shares go back, the owner is told.
+pub fn refund(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    how: &Settling,
+    actor: &Actor,
+    iccid: &Iccid,
+    id: OrderId,
+    remark: &str,
+) -> Result<RefundQuote> {
+    let (found, sim) = orders::find(tx, actor, iccid, id)?;
+    let shares: Vec<Share> = serde_json::from_str(&found.shares).map_err(|e| fault(e.to_string()))?;
+    let mut accounts: Vec<_> = shares.iter().map(|s| s.account).collect();
+    accounts.push(found.account);
+    tx.lock_balances(&accounts)?;
+    let order = tx.order_locked(&actor.sees, id)?.ok_or(Refusal::UnknownOrder)?;
+    let mut row = tx.state_locked(sim.id, sim.account)?;
+    let (minor, basis, sub) = amount(tx, catalogue, &order, &sim, how.now)?;
+    let shares = bearable(tx, shares, order.paid_minor, minor)?;
+    let postings = ledger::refund(order.account, order.paid_minor, minor, &shares);
+    tx.post(order.account, Journal::Refund, &format!("order {id}"), &postings, how.now)?;
+    let basis = serde_json::to_string(&basis).map_err(|e| fault(e.to_string()))?;
+    tx.set_order_refunded(id, minor, &basis, remark, how.now)?;
+    tx.set_subscription_refunded(sub.id, how.now)?;
+    notices::refunded(tx, catalogue, sim.account, &order, &sim.iccid, minor, how.now)?;
+    cards::settle(tx, catalogue, how, &mut row, &[Input::Refund(how.now, sub.id)])?;
+    tx.put_states(&[row])?;
+    orders::store_unsubscribe(tx, catalogue, &sim, &order, how.now)?;
+    Ok(RefundQuote { minor, currency: order.currency })
+}
+
+/// A level whose balance no longer covers its part of the reversal keeps its share; the operator bears it.
+fn bearable(tx: &mut Tx<'_>, shares: Vec<Share>, paid: i64, back: i64) -> Result<Vec<Share>> {
+    let mut kept = Vec::new();
+    for share in shares {
+        let (available, _, credit) = tx.balance(share.account)?;
+        let part = if paid == 0 { 0 } else { (i128::from(share.minor) * i128::from(back) / i128::from(paid)) as i64 };
+        if available.saturating_add(credit) >= part {
+            kept.push(share);
+        }
+    }
+    Ok(kept)
+}
+
+fn amount(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    order: &Order,
+    sim: &Sim,
+    now: Timestamp,
+) -> Result<(i64, RefundBasis, Subscription)> {
+    if order.state != OrderState::Done {
+        return Err(Fail::Refused(Refusal::NotRefundable));
+    }
+    let sub =
+        tx.subscription_of_order(order.id, sim.id)?.ok_or_else(|| fault(format!("order {} has no subscription", order.id)))?;
+    let present = sims::present(tx, catalogue, sim, now)?;
+    let live = present.live.iter().find(|l| l.id == sub.id);
+    let basis = RefundBasis {
+        paid_minor: order.paid_minor,
+        bought_at: Timestamp(order.created_at),
+        at: now,
+        kind: sub.terms.kind,
+        validity: sub.terms.validity,
+        running: live.and_then(|l| l.running).or(sub.started_at.zip(sub.ends_at).map(|(s, e)| (Timestamp(s), Timestamp(e)))),
+        ended_at: if live.is_some() {
+            None
+        } else {
+            sub.ended_at.map(Timestamp).or((sub.state == SubscriptionState::Ended).then_some(now))
+        },
+        allowance_bytes: sub.terms.allowance,
+        used_bytes: live.map_or(sub.used_bytes, |l| l.used),
+    };
+    let minor = refundable_minor(&basis, catalogue.zone(sim.account));
+    if minor == 0 && basis.ended_at.is_some() {
+        return Err(Fail::Refused(Refusal::NotRefundable));
+    }
+    Ok((minor, basis, sub))
+}

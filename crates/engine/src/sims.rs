@@ -1,0 +1,248 @@
+//! Cards: adding and changing them, and what is true of one now.
+
+use crate::act::Actor;
+use crate::cards::{self, Settling};
+use crate::catalogue::Catalogue;
+use crate::error::{Result, fault};
+use kachi_domain::package::Kind;
+use kachi_domain::rating::{CardState, Live};
+use kachi_domain::sim::{BaseState, Blocks};
+use kachi_domain::{Iccid, PackageId, Refusal, SimId, Timestamp};
+use kachi_store::sims::{Sim, SimAndState, SimFilter};
+use kachi_store::{Store, Tx};
+
+/// A card and its package state as they are now.
+#[derive(Debug, Clone)]
+pub struct Card {
+    /// The card.
+    pub sim: Sim,
+    /// Its package state, moved on to now.
+    pub state: CardState,
+    /// The latest instant up to which usage is known.
+    pub as_of: Option<Timestamp>,
+}
+
+impl Card {
+    /// Its blocks as they are now.
+    pub fn blocks(&self) -> Blocks {
+        Blocks(self.sim.blocks).with_package(self.state.block)
+    }
+
+    /// Its base state.
+    pub fn base_state(&self) -> BaseState {
+        BaseState::parse(&self.sim.state).unwrap_or(BaseState::Unknown)
+    }
+
+    /// What is in use: the main package, or the first of those that run beside.
+    pub fn in_use(&self) -> Option<&Live> {
+        self.state.current_main().or_else(|| self.state.live.iter().find(|l| l.running.is_some()))
+    }
+
+    /// Bytes of all allowances, waiting ones too.
+    pub fn allowance_bytes(&self) -> i64 {
+        self.state.live.iter().filter(|l| l.terms.kind != Kind::Time).fold(0, |sum, l| sum.saturating_add(l.terms.allowance))
+    }
+}
+
+/// The card's package state moved on to now.
+pub fn present(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, now: Timestamp) -> Result<CardState> {
+    let head = tx.sim_and_state(&sim.iccid)?.and_then(|s| s.head).unwrap_or_default();
+    moved_on(catalogue, sim, &head, now)
+}
+
+fn moved_on(catalogue: &Catalogue, sim: &Sim, head: &[u8], now: Timestamp) -> Result<CardState> {
+    let mut state = cards::decode(head)?;
+    state.advance(now, catalogue.zone(sim.account), &mut Vec::new());
+    Ok(state)
+}
+
+/// What was read of a card, made into what is true now; refused alike if there is none and if it is a stranger's.
+pub fn card(catalogue: &Catalogue, actor: &Actor, read: Option<SimAndState>, now: Timestamp) -> Result<Card> {
+    let Some(read) = read.filter(|r| actor.may_see(r.sim.account)) else { return Err(Refusal::UnknownSim.into()) };
+    let state = moved_on(catalogue, &read.sim, read.head.as_deref().unwrap_or_default(), now)?;
+    Ok(Card { sim: read.sim, state, as_of: read.as_of.map(Timestamp) })
+}
+
+/// A page of the cards the account sees, with their states, and how many there are.
+pub fn list(
+    store: &Store,
+    catalogue: &Catalogue,
+    actor: &Actor,
+    filter: &SimFilter<'_>,
+    offset: i64,
+    limit: i64,
+    now: Timestamp,
+) -> Result<(Vec<Card>, i64)> {
+    store.read(|tx| {
+        let total = tx.sims_count(&actor.sees, filter)?;
+        let mut cards = Vec::new();
+        for sim in tx.sims_page(&actor.sees, filter, offset, limit)? {
+            let read = tx.sim_and_state(&sim.iccid)?;
+            cards.push(card(catalogue, actor, read, now)?);
+        }
+        Ok((cards, total))
+    })
+}
+
+/// What became of a card given by a file or import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// It is new.
+    Added(SimId),
+    /// It was there and was changed.
+    Changed(SimId),
+    /// It was there and is the same.
+    Same(SimId),
+}
+
+impl Put {
+    /// The card's number.
+    pub fn id(self) -> SimId {
+        match self {
+            Put::Added(id) | Put::Changed(id) | Put::Same(id) => id,
+        }
+    }
+}
+
+/// Adds a card or changes what may be changed. A new card's waiting orphans become its readings at once.
+pub fn put(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, wanted: &Sim) -> Result<Put> {
+    let operator = kachi_domain::account::Path::root();
+    match tx.sim_by_iccid(&operator, &wanted.iccid)? {
+        Some(there) if there.account != wanted.account => Err(Refusal::BadField {
+            field: "iccid".into(),
+            rule: format!("{} belongs to another account; move it with `kachi admin sim move`", wanted.iccid),
+        }
+        .into()),
+        Some(there) => {
+            let changed = Sim {
+                id: there.id,
+                state: there.state.clone(),
+                blocks: there.blocks,
+                activated_at: there.activated_at,
+                imei: there.imei.clone(),
+                network: there.network.clone(),
+                ..wanted.clone()
+            };
+            if changed == there {
+                return Ok(Put::Same(there.id));
+            }
+            tx.change_sim(there.id, &changed)?;
+            Ok(Put::Changed(there.id))
+        }
+        None => {
+            let id = tx.add_sim(wanted, how.now)?;
+            tx.state_locked(id, wanted.account)?;
+            crate::import::adopt_orphans(tx, catalogue, how, &Sim { id, ..wanted.clone() })?;
+            Ok(Put::Added(id))
+        }
+    }
+}
+
+/// A new card with everything optional empty.
+pub fn blank(iccid: &Iccid, account: kachi_domain::AccountId, product: kachi_domain::ProductId) -> Sim {
+    Sim {
+        id: SimId(0),
+        account,
+        iccid: iccid.as_str().to_owned(),
+        imsi: None,
+        msisdn: None,
+        eid: None,
+        imei: None,
+        product,
+        state: BaseState::Inventory.word().to_owned(),
+        blocks: Blocks::NO_PACKAGE.0,
+        activated_at: None,
+        network: String::new(),
+        real_name: false,
+        alias: String::new(),
+        group: String::new(),
+        remark: String::new(),
+        details: "{}".to_owned(),
+    }
+}
+
+/// A package the card may buy, with what the account pays and asks for it.
+pub struct Offer<'c> {
+    /// The package.
+    pub package: &'c kachi_store::catalogue::Package,
+    /// Its price for the account.
+    pub quote: crate::catalogue::Quote,
+}
+
+/// The packages the account can buy for the card.
+pub fn offers<'c>(tx: &mut Tx<'_>, catalogue: &'c Catalogue, actor: &Actor, iccid: &Iccid) -> Result<(Sim, Vec<Offer<'c>>)> {
+    let sim = tx.sim_by_iccid(&actor.path, iccid.as_str())?.ok_or(Refusal::UnknownSim)?;
+    let offers = catalogue
+        .packages_of(sim.product)
+        .into_iter()
+        .filter_map(|package| catalogue.quote(actor.account, package).map(|quote| Offer { package, quote }))
+        .collect();
+    Ok((sim, offers))
+}
+
+/// Gives a card what it already had in another system: a subscription that started there, with no money moved.
+pub fn bring_subscription(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    how: &Settling,
+    sim: &Sim,
+    package: PackageId,
+    started: Timestamp,
+    used_bytes: i64,
+    number: String,
+) -> Result<bool> {
+    use kachi_domain::order::{Channel, OrderState, SubscriptionState};
+    let package = catalogue.package(package).ok_or(Refusal::UnknownPackage)?;
+    let known = tx.subscriptions(sim.id)?.iter().any(|s| s.package == package.id && s.bought_at == started.0);
+    if known {
+        return Ok(false);
+    }
+    let mut order = kachi_store::orders::Order {
+        id: kachi_domain::OrderId(0),
+        account: sim.account,
+        number,
+        sim: sim.id,
+        package: package.id,
+        out_trade_no: None,
+        state: OrderState::Done,
+        paid_minor: 0,
+        currency: package.currency,
+        shares: "[]".into(),
+        channel: Channel::Platform.word().to_owned(),
+        custom_data: None,
+        renewal: false,
+        created_at: started.0,
+        updated_at: how.now.0,
+        refunded_minor: 0,
+    };
+    order.id = tx.add_order(&order)?;
+    let mut sub = kachi_store::orders::Subscription {
+        id: kachi_domain::SubscriptionId(0),
+        account: sim.account,
+        sim: sim.id,
+        order: order.id,
+        package: package.id,
+        terms: package.terms.clone(),
+        start: package.start,
+        not_before: None,
+        bought_at: started.0,
+        available_at: Some(started.0),
+        used_before: used_bytes,
+        state: SubscriptionState::Waiting,
+        started_at: None,
+        ends_at: None,
+        ended_at: None,
+        end_reason: None,
+        used_bytes: 0,
+        refunded_at: None,
+        updated_at: how.now.0,
+    };
+    sub.id = tx.add_subscription(&sub)?;
+    let input = kachi_domain::rating::Input::Purchase(cards::purchase(&sub).ok_or_else(|| fault("available"))?);
+    let mut row = tx.state_locked(sim.id, sim.account)?;
+    // It may have begun long ago: history is told again from the start.
+    row.base = None;
+    cards::settle(tx, catalogue, how, &mut row, &[input])?;
+    tx.put_states(&[row])?;
+    Ok(true)
+}
