@@ -1,1 +1,7 @@
-//! placeholder
+//! The doors: partner APIs, pages and files.
+//!
+//! A door authenticates, parses, calls the engine and writes the answer in its partner's words. It decides nothing and
+//! knows nothing of another door; what doors share is plumbing ([`http`]), never words.
+
+pub mod eiotclub;
+pub mod http;

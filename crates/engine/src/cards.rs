@@ -7,6 +7,7 @@
 //! same.
 
 use crate::catalogue::Catalogue;
+use crate::desk::Engine;
 use crate::error::{Result, fault};
 use crate::notices;
 use kachi_domain::alert::{self, Crossing, Level, Lines};
@@ -15,7 +16,7 @@ use kachi_domain::order::SubscriptionState;
 use kachi_domain::rating::{CardState, Happening, Input, PackageBlock, Purchase, Usage};
 use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::time::DAY_SECONDS;
-use kachi_domain::{AccountId, SimId, SubscriptionId, Timestamp, Zone};
+use kachi_domain::{SimId, SubscriptionId, Timestamp, Zone};
 use kachi_store::Tx;
 use kachi_store::orders::Subscription;
 use kachi_store::states::StateRow;
@@ -60,15 +61,9 @@ pub fn settle(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, row: &mut 
     if let Some((at, period)) = due.filter(|(at, _)| *at <= how.now) {
         fold.crossings.push(Crossing { alert_type: 3, threshold: how.lines.remaining_days, period, at });
     }
-    if fold.refolded || !fold.happenings.is_empty() {
-        write_happenings(tx, catalogue, how, row, &fold, &present)?;
-    }
-    for crossing in &fold.crossings {
-        let kind = ["alert1", "alert2", "alert3"][(crossing.alert_type - 1) as usize];
-        if tx.announce(row.sim, kind, crossing.period.0)? {
-            notices::alert(tx, catalogue, row, crossing, how.now)?;
-        }
-    }
+    let subs =
+        if fold.refolded || !fold.happenings.is_empty() { write_verdicts(tx, how, row, &fold, &present)? } else { Vec::new() };
+    announce(tx, catalogue, how, row, &fold, &subs)?;
     let ahead = due.map(|(at, _)| at).filter(|at| *at > how.now);
     row.due_at = [present.next_due(zone), ahead].into_iter().flatten().min().map(|t| t.0);
     row.head = fold.head.to_bytes();
@@ -76,18 +71,27 @@ pub fn settle(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, row: &mut 
 }
 
 /// Settles one card by itself: locks its state, applies, writes it back.
-pub fn settle_one(
-    tx: &mut Tx<'_>,
-    catalogue: &Catalogue,
-    how: &Settling,
-    sim: SimId,
-    account: AccountId,
-    fresh: &[Input],
-) -> Result<()> {
-    let mut row = tx.state_locked(sim, account)?;
+pub fn settle_one(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, sim: SimId, fresh: &[Input]) -> Result<()> {
+    let mut row = tx.state_locked(sim)?;
     settle(tx, catalogue, how, &mut row, fresh)?;
     tx.put_states(&[row])?;
     Ok(())
+}
+
+/// Cards settled in one transaction by [`settle_due`].
+const DUE_AT_ONCE: i64 = 200;
+
+/// Lets time pass for cards on which something is due: ends, starts, refills and warnings happen at their instants even
+/// if no traffic comes. The answer is how many were due.
+pub fn settle_due(engine: &Engine) -> Result<usize> {
+    engine.write(|tx, catalogue, how| {
+        let mut due = tx.states_due(how.now, DUE_AT_ONCE)?;
+        due.sort_unstable();
+        for (sim, _) in &due {
+            settle_one(tx, catalogue, how, SimId(*sim), &[])?;
+        }
+        Ok(due.len())
+    })
 }
 
 fn apply(mut state: CardState, fresh: &[Input], lines: &Lines, zone: &Zone) -> Fold {
@@ -158,14 +162,14 @@ pub fn purchase(s: &Subscription) -> Option<Purchase> {
     })
 }
 
-fn write_happenings(
+/// Writes what the happenings mean for the card's subscriptions and the card; the answer is the subscriptions as they are now.
+fn write_verdicts(
     tx: &mut Tx<'_>,
-    catalogue: &Catalogue,
     how: &Settling,
     row: &StateRow,
     fold: &Fold,
     present: &CardState,
-) -> Result<()> {
+) -> Result<Vec<Subscription>> {
     let mut subs = tx.subscriptions(row.sim)?;
     let before = subs.clone();
     if fold.refolded {
@@ -181,7 +185,7 @@ fn write_happenings(
         }
     }
     set_card(tx, how, row, fold, present)?;
-    announce(tx, catalogue, how, row, fold, &subs)
+    Ok(subs)
 }
 
 /// Before history is told again, what it will tell must be untold: subscriptions not yet over at the base start anew.
@@ -252,6 +256,13 @@ fn set_card(tx: &mut Tx<'_>, how: &Settling, row: &StateRow, fold: &Fold, presen
     Ok(())
 }
 
+/// One thing to tell.
+enum Telling<'f> {
+    Crossed(&'f Crossing),
+    Happened(&'f Happening),
+}
+
+/// Tells what was not told before, in the order it happened; a warning comes before the end of the same instant.
 fn announce(
     tx: &mut Tx<'_>,
     catalogue: &Catalogue,
@@ -260,33 +271,51 @@ fn announce(
     fold: &Fold,
     subs: &[Subscription],
 ) -> Result<()> {
-    let find = |id: SubscriptionId| subs.binary_search_by_key(&id, |s| s.id).ok().map(|i| &subs[i]);
+    let mut tellings: Vec<(Timestamp, Telling<'_>)> = fold.crossings.iter().map(|c| (c.at, Telling::Crossed(c))).collect();
+    tellings.extend(fold.happenings.iter().map(|h| (h.at(), Telling::Happened(h))));
+    tellings.sort_by_key(|(at, _)| *at);
     let mut last_ended = None;
-    for happening in &fold.happenings {
-        match happening {
-            Happening::Started(id, at, _) => {
-                if let Some(s) = find(*id)
-                    && tx.announce(row.sim, "started", id.0)?
-                {
-                    notices::subscription(tx, catalogue, row, s, EventKind::SubscriptionStarted, *at, how.now)?;
+    for (at, telling) in tellings {
+        match telling {
+            Telling::Crossed(crossing) => {
+                let kind = ["alert1", "alert2", "alert3"][(crossing.alert_type - 1) as usize];
+                if tx.announce(row.sim, kind, crossing.period.0)? {
+                    notices::alert(tx, catalogue, row, crossing, how.now)?;
                 }
             }
-            Happening::Ended(id, at, ..) => {
+            Telling::Happened(Happening::Started(id, ..)) => {
+                tell_once(tx, catalogue, how, row, subs, *id, EventKind::SubscriptionStarted, at)?;
+            }
+            Telling::Happened(Happening::Ended(id, ..)) => {
                 last_ended = Some(*id);
-                if let Some(s) = find(*id)
-                    && tx.announce(row.sim, "ended", id.0)?
-                {
-                    notices::subscription(tx, catalogue, row, s, EventKind::SubscriptionEnded, *at, how.now)?;
-                }
+                tell_once(tx, catalogue, how, row, subs, *id, EventKind::SubscriptionEnded, at)?;
             }
-            Happening::Blocked(block, at) => {
+            Telling::Happened(Happening::Blocked(block, _)) => {
                 let subject = last_ended.map_or(at.0, |id| id.0);
                 if tx.announce(row.sim, "stopped", subject)? {
-                    notices::stopped(tx, catalogue, row, block_word(*block), *at, how.now)?;
+                    notices::stopped(tx, catalogue, row, block_word(*block), at, how.now)?;
                 }
             }
-            Happening::Refilled(..) | Happening::Slowed(..) | Happening::Unblocked(..) => {}
+            Telling::Happened(Happening::Refilled(..) | Happening::Slowed(..) | Happening::Unblocked(..)) => {}
         }
+    }
+    Ok(())
+}
+
+#[allow(clippy::too_many_arguments)]
+fn tell_once(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    how: &Settling,
+    row: &StateRow,
+    subs: &[Subscription],
+    id: SubscriptionId,
+    kind: EventKind,
+    at: Timestamp,
+) -> Result<()> {
+    let Ok(i) = subs.binary_search_by_key(&id, |s| s.id) else { return Ok(()) };
+    if tx.announce(row.sim, kind.word(), id.0)? {
+        notices::subscription(tx, catalogue, row, &subs[i], kind, at, how.now)?;
     }
     Ok(())
 }

@@ -17,6 +17,13 @@ pub enum Fail {
 /// What an act comes to.
 pub type Result<T> = std::result::Result<T, Fail>;
 
+impl Fail {
+    /// A fault in the caller's words.
+    pub fn fault(words: impl Into<String>) -> Fail {
+        fault(words)
+    }
+}
+
 impl fmt::Display for Fail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

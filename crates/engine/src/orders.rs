@@ -178,7 +178,7 @@ fn new_subscription(sim: &Sim, package: &Package, order: &Order, local: bool, no
 
 /// The card has the subscription from now on: it is told, and the fold decides whether it starts.
 fn start(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, sim: &Sim, sub: &Subscription) -> Result<()> {
-    let mut row = tx.state_locked(sim.id, sim.account)?;
+    let mut row = tx.state_locked(sim.id)?;
     notices::subscription(tx, catalogue, &row, sub, EventKind::SubscriptionBought, how.now, how.now)?;
     let input = Input::Purchase(cards::purchase(sub).ok_or_else(|| fault("a local subscription is available at once"))?);
     cards::settle(tx, catalogue, how, &mut row, &[input])?;

@@ -54,7 +54,7 @@ pub fn refund(
     accounts.push(found.account);
     tx.lock_balances(&accounts)?;
     let order = tx.order_locked(&actor.sees, id)?.ok_or(Refusal::UnknownOrder)?;
-    let mut row = tx.state_locked(sim.id, sim.account)?;
+    let mut row = tx.state_locked(sim.id)?;
     let (minor, basis, sub) = amount(tx, catalogue, &order, &sim, how.now)?;
     let shares = bearable(tx, shares, order.paid_minor, minor)?;
     let postings = ledger::refund(order.account, order.paid_minor, minor, &shares);

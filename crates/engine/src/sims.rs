@@ -131,7 +131,6 @@ pub fn put(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, wanted: &Sim)
         }
         None => {
             let id = tx.add_sim(wanted, how.now)?;
-            tx.state_locked(id, wanted.account)?;
             crate::import::adopt_orphans(tx, catalogue, how, &Sim { id, ..wanted.clone() })?;
             Ok(Put::Added(id))
         }
@@ -239,7 +238,7 @@ pub fn bring_subscription(
     };
     sub.id = tx.add_subscription(&sub)?;
     let input = kachi_domain::rating::Input::Purchase(cards::purchase(&sub).ok_or_else(|| fault("available"))?);
-    let mut row = tx.state_locked(sim.id, sim.account)?;
+    let mut row = tx.state_locked(sim.id)?;
     // It may have begun long ago: history is told again from the start.
     row.base = None;
     cards::settle(tx, catalogue, how, &mut row, &[input])?;

@@ -204,6 +204,8 @@ impl Tx<'_> {
                 )?;
             }
         }
+        // Every card has a state row from the start, so that there is always something to lock.
+        self.run("INSERT INTO sim_state (sim_id, account_id, head) VALUES (?, ?, ?)", &binds![id, s.account.0, b"".as_slice()])?;
         Ok(SimId(id))
     }
 

@@ -51,22 +51,9 @@ impl Tx<'_> {
         Ok(found)
     }
 
-    /// One card's state, locked; made empty if there is none yet, so that two first inputs cannot pass each other.
-    pub fn state_locked(&mut self, sim: SimId, account: AccountId) -> Result<StateRow, Error> {
-        if self.is_postgres() {
-            self.run(
-                "INSERT INTO sim_state (sim_id, account_id, head) VALUES (?, ?, ?) ON CONFLICT (sim_id) DO NOTHING",
-                &binds![sim.0, account.0, b"".as_slice()],
-            )?;
-        }
-        Ok(self.states_locked(&[sim.0])?.pop().unwrap_or(StateRow {
-            sim,
-            account,
-            head: Vec::new(),
-            base: None,
-            due_at: None,
-            as_of: None,
-        }))
+    /// One card's state, locked where the engine locks rows.
+    pub fn state_locked(&mut self, sim: SimId) -> Result<StateRow, Error> {
+        self.states_locked(&[sim.0])?.pop().ok_or_else(|| Error::Engine(format!("card {sim} has no state row")))
     }
 
     /// Writes states, one row a card.

@@ -1,1 +1,4 @@
-//! placeholder
+//! Shared scaffolding for tests; never a normal dependency of anything.
+
+pub mod db;
+pub mod world;

@@ -166,6 +166,20 @@ pub enum Happening {
     Unblocked(Timestamp),
 }
 
+impl Happening {
+    /// When it came to pass.
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Happening::Started(_, at, _)
+            | Happening::Ended(_, at, ..)
+            | Happening::Refilled(_, at)
+            | Happening::Slowed(_, at)
+            | Happening::Blocked(_, at)
+            | Happening::Unblocked(at) => *at,
+        }
+    }
+}
+
 /// A card's package state just after its last input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CardState {

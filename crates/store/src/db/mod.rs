@@ -257,3 +257,8 @@ impl Store {
         }
     }
 }
+
+/// Runs one statement on a PostgreSQL server outside any transaction: for making and dropping test databases.
+pub fn execute(url: &str, statement: &str) -> Result<(), Error> {
+    Conn::open(&Place::Postgres(url.to_owned()))?.batch(statement)
+}

@@ -1,0 +1,191 @@
+//! Who asks: the four system parameters, the time window, the signature, the caller's address.
+
+use super::errors::No;
+use super::{DOOR, Door};
+use crate::http::is_allowed;
+use kachi_dialects::eiotclub::codes::{self, Language};
+use kachi_dialects::eiotclub::{Limits, Params, System, is_ambiguous, verify};
+use kachi_engine::{Actor, Catalogue, RequestKey};
+use sha2::{Digest, Sha256};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
+use std::sync::Mutex;
+
+/// The language of refusals to a caller whose account is not known: the source's own.
+pub const LANGUAGE_UNKNOWN: Language = Language::Zh;
+
+/// An unknown appkey costs the same work as a known one, so that time does not tell which exist.
+const DUMMY_SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// A request with its system parameters in place and its timestamp in the window; its signature not yet verified.
+#[derive(Debug)]
+pub struct Signed {
+    /// Every parameter as it was sent.
+    pub params: Params,
+    /// The four that every request carries.
+    pub system: System,
+}
+
+/// A caller whose signature fits.
+#[derive(Debug)]
+pub struct Caller {
+    /// The account that acts.
+    pub actor: Actor,
+    /// The language of its messages.
+    pub language: Language,
+}
+
+/// Reads a body up to the point where the caller's secret is needed.
+pub fn read(door: &Door, body: Option<&[u8]>) -> Result<Signed, No> {
+    let limits = Limits { bytes: door.settings.body_bytes_max, ..Limits::default() };
+    let params = body.and_then(|b| Params::parse(b, limits).ok()).ok_or(No::Code(codes::PARAMETER_WRONG))?;
+    let system = System::extract(&params).map_err(|e| No::Code(e.code()))?;
+    let off_seconds = door.engine.now().0.abs_diff(system.timestamp);
+    if off_seconds > door.settings.window_seconds.max(0).unsigned_abs() {
+        return Err(No::Code(codes::TIMESTAMP_STALE));
+    }
+    if params.control_character().is_some() {
+        return Err(No::Code(codes::SIGN_WRONG));
+    }
+    if is_ambiguous(&params) {
+        // Not refused: honest remarks look so. The stored body hash answers one signature for one body only.
+        tracing::debug!(appkey = %system.appkey, "a body that another body could be signed alike");
+    }
+    Ok(Signed { params, system })
+}
+
+/// Verifies the signature in every accepted form and the caller's address.
+pub fn authenticate(catalogue: &Catalogue, signed: &Signed, peer: Option<IpAddr>) -> Result<Caller, No> {
+    let credential = catalogue.credential(DOOR, &signed.system.appkey);
+    let fits = verify(&signed.params, credential.map_or(DUMMY_SECRET, |(_, secret)| secret)).is_some();
+    let (id, _) = credential.ok_or(No::Code(codes::APPKEY_UNKNOWN))?;
+    if !fits {
+        return Err(No::Code(codes::SIGN_WRONG));
+    }
+    let (Some(info), Some(actor)) = (catalogue.account(id), catalogue.actor(id)) else {
+        return Err(No::Fault(format!("appkey {} names account {id}, which is not there", signed.system.appkey)));
+    };
+    if !is_allowed(&info.ip_allow, peer) {
+        return Err(No::Code(codes::IP_NOT_ALLOWED));
+    }
+    Ok(Caller { actor, language: spoken(&info.account.language) })
+}
+
+/// The language of the account that the appkey names, whether or not the signature fits.
+pub fn language(catalogue: &Catalogue, signed: &Signed) -> Language {
+    let account = catalogue.credential(DOOR, &signed.system.appkey).and_then(|(id, _)| catalogue.account(id));
+    account.map_or(LANGUAGE_UNKNOWN, |a| spoken(&a.account.language))
+}
+
+fn spoken(word: &str) -> Language {
+    if word == "en" { Language::En } else { Language::Zh }
+}
+
+/// What makes a signed request the same request: path, timestamp, nonce and signature; and a hash of every parameter,
+/// signed or not. White space, the order of parameters and the escaping of texts do not make another request of it.
+pub fn request_key(path: &str, signed: &Signed) -> RequestKey {
+    let system = &signed.system;
+    let mut hash = Sha256::new();
+    for (name, raw) in signed.params.iter().filter(|(name, _)| *name != "sign") {
+        let value = match signed.params.text(name).filter(|_| raw.get().starts_with('"')) {
+            Some(text) => Cow::Owned(quoted(&text)),
+            None => Cow::Borrowed(raw.get()),
+        };
+        hash.update(quoted(name));
+        hash.update(":");
+        hash.update(value.as_bytes());
+        hash.update(",");
+    }
+    let body_hash = hash.finalize().iter().fold(String::with_capacity(64), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    });
+    let key = format!("{path}|{}|{}|{}", system.timestamp, system.nonce, system.sign.to_ascii_uppercase());
+    RequestKey { door: DOOR, key, body_hash }
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// Callers that gave wrong signatures, by appkey and address. Bounded: when full, it forgets the past first, then all.
+#[derive(Debug, Default)]
+pub struct Lockout(Mutex<HashMap<u64, Strikes>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Strikes {
+    count: u32,
+    last: i64,
+}
+
+const LOCKOUT_CALLERS_MAX: usize = 10_000;
+
+impl Door {
+    /// Whether the caller has used up its wrong signatures for now.
+    pub(super) fn is_locked_out(&self, signed: &Signed, peer: Option<IpAddr>) -> bool {
+        let Some(max) = self.settings.lockout else { return false };
+        let callers = self.lockout.0.lock().expect("lockout lock");
+        callers.get(&caller_hash(signed, peer)).is_some_and(|s| s.count >= max && self.in_window(s))
+    }
+
+    /// Remembers whether the signature was wrong; a good one wipes the slate.
+    pub(super) fn note_signature(&self, signed: &Signed, peer: Option<IpAddr>, wrong: bool) {
+        if self.settings.lockout.is_none() {
+            return;
+        }
+        let mut callers = self.lockout.0.lock().expect("lockout lock");
+        let caller = caller_hash(signed, peer);
+        if !wrong {
+            callers.remove(&caller);
+            return;
+        }
+        if callers.len() >= LOCKOUT_CALLERS_MAX {
+            callers.retain(|_, s| self.in_window(s));
+        }
+        if callers.len() >= LOCKOUT_CALLERS_MAX {
+            callers.clear();
+        }
+        let before = callers.get(&caller).filter(|s| self.in_window(s)).map_or(0, |s| s.count);
+        callers.insert(caller, Strikes { count: before.saturating_add(1), last: self.engine.now().0 });
+    }
+
+    fn in_window(&self, strikes: &Strikes) -> bool {
+        self.engine.now().0.saturating_sub(strikes.last) <= self.settings.window_seconds
+    }
+}
+
+fn caller_hash(signed: &Signed, peer: Option<IpAddr>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (&signed.system.appkey, peer).hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(body: &str) -> RequestKey {
+        let params = Params::parse(body.as_bytes(), Limits::default()).unwrap();
+        let system = System::extract(&params).unwrap();
+        request_key("package/orderPackage", &Signed { params, system })
+    }
+
+    #[test]
+    fn a_request_written_again_is_the_same_and_a_changed_one_is_not() {
+        let first = key(r#"{"appkey":"k","timestamp":1,"nonce":12345,"sign":"ab","remark":"中/x","on":true}"#);
+        let again = key(r#"{ "on": true, "remark":"\u4e2d\/x","sign":"AB","nonce":12345,"timestamp":1,"appkey":"k"}"#);
+        assert_eq!((&first.key, &first.body_hash), (&again.key, &again.body_hash));
+        for other in [
+            r#"{"appkey":"k","timestamp":1,"nonce":12345,"sign":"ab","remark":"中/y","on":true}"#,
+            r#"{"appkey":"k","timestamp":1,"nonce":12345,"sign":"ab","remark":"中/x","on":true,"unsigned":""}"#,
+            r#"{"appkey":"k","timestamp":1,"nonce":"12345","sign":"ab","remark":"中/x","on":true}"#,
+        ] {
+            let other = key(other);
+            assert_eq!(first.key, other.key);
+            assert_ne!(first.body_hash, other.body_hash);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Each refusal of the engine and its published code.
+
+use kachi_dialects::eiotclub::codes;
+use kachi_domain::Refusal;
+use kachi_engine::Fail;
+
+/// Why a request got no good answer.
+#[derive(Debug)]
+pub enum No {
+    /// A published code says it all.
+    Code(u32),
+    /// 42002: the partner's number is known; the answer names the order.
+    Exists {
+        /// Its number.
+        order: i64,
+        /// Its long number.
+        number: String,
+    },
+    /// The catalogue changed meanwhile: begin again.
+    Stale,
+    /// Ours; the words are for the log alone.
+    Fault(String),
+}
+
+impl No {
+    /// The published code.
+    pub fn code(&self) -> u32 {
+        match self {
+            No::Code(code) => *code,
+            No::Exists { .. } => codes::OUT_TRADE_NO_EXISTS,
+            No::Stale | No::Fault(_) => codes::FAILED,
+        }
+    }
+
+    /// Whether another catalogue could know the caller better: a new key, a changed secret or network.
+    pub fn may_pass_later(&self) -> bool {
+        matches!(self, No::Stale | No::Code(codes::APPKEY_UNKNOWN | codes::SIGN_WRONG | codes::IP_NOT_ALLOWED))
+    }
+}
+
+impl From<Fail> for No {
+    fn from(fail: Fail) -> No {
+        match fail {
+            Fail::Refused(refusal) => refusal.into(),
+            Fail::Fault(e) => No::Fault(e.to_string()),
+            Fail::Stale => No::Stale,
+        }
+    }
+}
+
+impl From<Refusal> for No {
+    fn from(refusal: Refusal) -> No {
+        No::Code(match refusal {
+            Refusal::UnknownSim => codes::CARD_UNKNOWN,
+            Refusal::UnknownPackage | Refusal::NoPrice => codes::PACKAGE_UNKNOWN,
+            Refusal::PackageMisfit => PACKAGE_MISFIT,
+            Refusal::SimOver | Refusal::StackFull { .. } => ORDER_ABNORMAL,
+            Refusal::InsufficientBalance => codes::BALANCE_INSUFFICIENT,
+            Refusal::DuplicateOrder { order, number } => return No::Exists { order, number },
+            Refusal::UnknownOrder => codes::ORDER_UNKNOWN,
+            Refusal::NotRefundable => codes::NOT_REFUNDABLE,
+            Refusal::BadField { .. } => codes::PARAMETER_WRONG,
+            Refusal::KeyReused => codes::SIGN_WRONG,
+        })
+    }
+}
+
+/// `iccids` is missing or malformed.
+pub const ICCIDS_WRONG: u32 = 41001;
+/// One ICCID of a list is malformed.
+pub const ICCID_OF_LIST_WRONG: u32 = 41002;
+/// `startDate` is missing or malformed.
+pub const START_DATE_WRONG: u32 = 41004;
+/// `endDate` is missing or malformed.
+pub const END_DATE_WRONG: u32 = 41005;
+/// The dates do not fit each other, or `dateType` is none of the two.
+pub const DATES_WRONG: u32 = 41006;
+/// More ICCIDs than the limit.
+pub const ICCIDS_TOO_MANY: u32 = 41007;
+/// The month is missing or malformed.
+pub const MONTH_WRONG: u32 = 41009;
+/// `packageCode` is missing.
+pub const PACKAGE_CODE_WRONG: u32 = 41018;
+/// The order cannot be placed and no code says it better.
+pub const ORDER_ABNORMAL: u32 = 41036;
+/// The package belongs to another product than the card.
+pub const PACKAGE_MISFIT: u32 = 41050;
+/// The page number is missing or malformed.
+pub const PAGE_NUMBER_WRONG: u32 = 42403;
+/// The page size is malformed or over the limit.
+pub const PAGE_SIZE_WRONG: u32 = 42407;
+/// A time is malformed.
+pub const TIME_WRONG: u32 = 42409;
+/// `remark` is missing.
+pub const REMARK_EMPTY: u32 = 45106;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kachi_dialects::eiotclub::codes::{Language, message};
+
+    #[test]
+    fn every_refusal_has_a_published_code() {
+        let all = [
+            (Refusal::UnknownSim, 42405),
+            (Refusal::UnknownPackage, 42007),
+            (Refusal::NoPrice, 42007),
+            (Refusal::PackageMisfit, 41050),
+            (Refusal::SimOver, 41036),
+            (Refusal::StackFull { stack_max: 1 }, 41036),
+            (Refusal::InsufficientBalance, 45112),
+            (Refusal::DuplicateOrder { order: 1, number: String::new() }, 42002),
+            (Refusal::UnknownOrder, 42004),
+            (Refusal::NotRefundable, 42008),
+            (Refusal::BadField { field: String::new(), rule: String::new() }, 43332),
+            (Refusal::KeyReused, 42402),
+        ];
+        for (refusal, code) in all {
+            let no = No::from(refusal.clone());
+            assert_eq!(no.code(), code, "{refusal}");
+            assert!(message(no.code(), Language::En).is_some() && message(no.code(), Language::Zh).is_some(), "{refusal}");
+        }
+    }
+}

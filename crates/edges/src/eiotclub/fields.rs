@@ -1,0 +1,103 @@
+//! What is asked: each parameter read once, with the published code of what is wrong with it. A number may come as
+//! text and a text as a number, as existing clients send them; null and "" are as good as absent.
+
+use super::CHINA;
+use super::errors::{self, No};
+use kachi_dialects::eiotclub::{Params, codes};
+use kachi_domain::{Iccid, OrderId, Timestamp};
+use std::borrow::Cow;
+
+/// The parameters of one operation.
+#[derive(Debug, Clone, Copy)]
+pub struct Fields<'a>(pub &'a Params);
+
+impl<'a> Fields<'a> {
+    /// A text or number; absent, null and "" are none; a boolean, list or object is refused with `code`.
+    pub fn text(self, name: &str, code: u32) -> Result<Option<Cow<'a, str>>, No> {
+        match self.0.get(name).map(|raw| raw.get()) {
+            None | Some("null" | "\"\"") => Ok(None),
+            Some(_) => self.0.text(name).map(Some).ok_or(No::Code(code)),
+        }
+    }
+
+    /// A text or number that must be there.
+    pub fn required(self, name: &str, code: u32) -> Result<Cow<'a, str>, No> {
+        self.text(name, code)?.filter(|t| !t.trim().is_empty()).ok_or(No::Code(code))
+    }
+
+    /// A whole number not below zero, if there is one.
+    pub fn number(self, name: &str, code: u32) -> Result<Option<i64>, No> {
+        self.text(name, code)?.map(|text| whole(&text).ok_or(No::Code(code))).transpose()
+    }
+
+    /// The card asked about.
+    pub fn iccid(self) -> Result<Iccid, No> {
+        let text = self.required("iccid", codes::ICCID_MALFORMED)?;
+        Iccid::parse(&text).map_err(|_| No::Code(codes::ICCID_MALFORMED))
+    }
+
+    /// The order asked about: digits.
+    pub fn order_id(self) -> Result<OrderId, No> {
+        let text = self.required("orderId", codes::ORDER_ID_MALFORMED)?;
+        whole(text.trim()).map(OrderId).ok_or(No::Code(codes::ORDER_ID_MALFORMED))
+    }
+
+    /// The cards of `iccids`, each once, in the order given; none if the field is absent. `malformed` is the code of an
+    /// entry that is no ICCID.
+    pub fn iccids(self, max: usize, malformed: u32) -> Result<Option<Vec<Iccid>>, No> {
+        let Some(text) = self.text("iccids", errors::ICCIDS_WRONG)? else { return Ok(None) };
+        if text.split(',').nth(max).is_some() {
+            return Err(No::Code(errors::ICCIDS_TOO_MANY));
+        }
+        let mut found: Vec<Iccid> = Vec::new();
+        for part in text.split(',') {
+            let iccid = Iccid::parse(part).map_err(|_| No::Code(malformed))?;
+            if !found.contains(&iccid) {
+                found.push(iccid);
+            }
+        }
+        Ok(Some(found))
+    }
+
+    /// A comma-separated list of whole numbers, if there is one.
+    pub fn numbers(self, name: &str, code: u32) -> Result<Option<Vec<i64>>, No> {
+        let Some(text) = self.text(name, code)? else { return Ok(None) };
+        text.split(',').map(|part| whole(part.trim()).ok_or(No::Code(code))).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// A time written `yyyy-MM-dd HH:mm:ss` in China time, if there is one.
+    pub fn time(self, name: &str) -> Result<Option<Timestamp>, No> {
+        let Some(text) = self.text(name, errors::TIME_WRONG)? else { return Ok(None) };
+        let full = Some(&*text).filter(|t| t.len() == 19);
+        full.and_then(|t| CHINA.parse(t).ok()).map(Some).ok_or(No::Code(errors::TIME_WRONG))
+    }
+
+    /// Which page: number from 1 (under either of its names) and size, as records to pass over and records at most.
+    pub fn page(self, number: &str, needed: bool, max: i64) -> Result<Page, No> {
+        let wrong = No::Code(errors::PAGE_NUMBER_WRONG);
+        let page = match self.number(number, errors::PAGE_NUMBER_WRONG)? {
+            Some(page) if page >= 1 => page,
+            None if !needed => 1,
+            _ => return Err(wrong),
+        };
+        let size = self.number("pageSize", errors::PAGE_SIZE_WRONG)?.unwrap_or(max);
+        if !(1..=max).contains(&size) {
+            return Err(No::Code(errors::PAGE_SIZE_WRONG));
+        }
+        Ok(Page { offset: (page - 1).saturating_mul(size), size })
+    }
+}
+
+/// A stretch of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// Entries to pass over.
+    pub offset: i64,
+    /// Entries at most.
+    pub size: i64,
+}
+
+fn whole(text: &str) -> Option<i64> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if digits { text.parse().ok() } else { None }
+}

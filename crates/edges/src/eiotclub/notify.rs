@@ -1,0 +1,133 @@
+//! Notices as the partner's receiver gets them: pure text from a stored event.
+//!
+//! The event's own order, names and types are the source's; `data` is JSON text inside a string, and exactly that text
+//! is signed. Dates are China time.
+
+use super::CHINA;
+use kachi_dialects::eiotclub::notice_body;
+use kachi_domain::Timestamp;
+use kachi_domain::event::{Body, EventKind, SubscriptionSnapshot};
+use serde::Serialize;
+use serde_json::Value;
+
+/// The signed notice of an event: `event_kind` and `body_json` as stored, `id` the same at every attempt, `timestamp`
+/// Unix seconds and `nonce` (10000-99999) of this attempt. None: this door has no notice for it, or the body is not one
+/// of that event.
+pub fn notice(event_kind: &str, body_json: &str, id: &str, timestamp: i64, nonce: u32, secret: &str) -> Option<String> {
+    let body: Body = serde_json::from_str(body_json).ok()?;
+    let (event, fields) = match (EventKind::parse(event_kind).ok()?, &body) {
+        (EventKind::UsageAlert, Body::Alert { iccid, alert_type, threshold }) => (
+            "FlowAlert",
+            vec![
+                ("iccid", iccid.as_str().into()),
+                ("alert_type", (*alert_type).into()),
+                ("alert_value", threshold.to_string().into()),
+            ],
+        ),
+        (EventKind::SubscriptionBought, Body::Subscription(s)) => ("SubPkgList", vec![("data", text(&[Line::bought(s)]))]),
+        (EventKind::SubscriptionStarted, Body::Subscription(s)) => ("PkgEffective", vec![("data", text(&Line::started(s)))]),
+        (EventKind::SubscriptionEnded, Body::Subscription(s)) => ("PkgQuantityList", vec![("data", text(&[Line::ended(s)]))]),
+        (EventKind::SimStopped, Body::Sim { iccid, .. }) => ("CardStopped", vec![("iccid", iccid.as_str().into())]),
+        (EventKind::Refunded, Body::Refund { iccid, order, out_trade_no, paid, refunded }) => (
+            "Refund",
+            vec![
+                ("iccid", iccid.as_str().into()),
+                ("orderId", (*order).into()),
+                ("outTradeNo", out_trade_no.as_deref().unwrap_or_default().into()),
+                ("orderAmount", two_decimals(paid).into()),
+                ("refundAmount", two_decimals(refunded).into()),
+            ],
+        ),
+        _ => return None,
+    };
+    Some(notice_body(id, event, timestamp, nonce, &fields, secret))
+}
+
+/// Whether the receiver took the notice: HTTP 200 and `{"status":"SUCCESS"}`, however spaced.
+pub fn acknowledged(status: u16, body: &[u8]) -> bool {
+    let answer = serde_json::from_slice::<Value>(body).unwrap_or_default();
+    status == 200 && answer.get("status").and_then(Value::as_str) == Some("SUCCESS")
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Line<'a> {
+    iccid: &'a str,
+    order_id: i64,
+    package_name: &'a str,
+    package_code: &'a str,
+    state: i64,
+    gzh_package_name: &'a str,
+    package_type: i64,
+    create_date: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_date: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end_date: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    out_trade_no: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sales_channel: Option<&'a str>,
+}
+
+impl<'a> Line<'a> {
+    fn bought(s: &'a SubscriptionSnapshot) -> Line<'a> {
+        Line { sales_channel: Some(&s.channel), ..Line::ended(s) }
+    }
+
+    fn started(s: &'a SubscriptionSnapshot) -> Line<'a> {
+        let date = |at: Option<i64>| Some(at.map_or_else(String::new, china));
+        Line { start_date: date(s.started_at), end_date: date(s.ends_at), ..Line::bought(s) }
+    }
+
+    fn ended(s: &'a SubscriptionSnapshot) -> Line<'a> {
+        Line {
+            iccid: &s.iccid,
+            order_id: s.order,
+            package_name: &s.package_name,
+            package_code: &s.package_code,
+            state: s.state,
+            gzh_package_name: &s.retail_name,
+            package_type: s.package_type,
+            create_date: china(s.bought_at),
+            start_date: None,
+            end_date: None,
+            out_trade_no: s.out_trade_no.as_deref(),
+            sales_channel: None,
+        }
+    }
+}
+
+fn china(at: i64) -> String {
+    CHINA.text(Timestamp(at))
+}
+
+fn text(data: &impl Serialize) -> Value {
+    serde_json::to_string(data).expect("a notice can be written").into()
+}
+
+/// "Two decimals" holds for yen too.
+fn two_decimals(amount: &str) -> String {
+    if amount.contains('.') { amount.to_owned() } else { format!("{amount}.00") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_success_is_an_acknowledgement() {
+        for (status, body, taken) in [
+            (200, r#"{"status":"SUCCESS"}"#, true),
+            (200, "\n{ \"status\" :\t\"SUCCESS\", \"more\": 1 }\n", true),
+            (201, r#"{"status":"SUCCESS"}"#, false),
+            (200, r#"{"status":"success"}"#, false),
+            (200, r#"{"status":"FAIL"}"#, false),
+            (200, "SUCCESS", false),
+            (200, r#""SUCCESS""#, false),
+            (200, "", false),
+        ] {
+            assert_eq!(acknowledged(status, body.as_bytes()), taken, "{status} {body}");
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! The operations: each reads its fields, asks the engine and writes the answer. All of them are POST and answer
+//! HTTP 200, refusals too; `code` tells.
+
+use super::auth::{self, Caller, Signed};
+use super::errors::{self, No};
+use super::fields::Fields;
+use super::{Door, wire};
+use crate::http;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::Response;
+use kachi_dialects::eiotclub::codes::{self, Language};
+use kachi_domain::order::Channel;
+use kachi_domain::time::{parse_day, parse_month};
+use kachi_engine::desk::CardList;
+use kachi_engine::orders::{Place, Record};
+use kachi_engine::{Catalogue, Once};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+macro_rules! operations {
+    ($($(#[$doc:meta])* $name:ident = $path:literal,)+) => {
+        /// One operation of the door.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Operation { $($(#[$doc])* $name),+ }
+        impl Operation {
+            /// All of them.
+            pub const ALL: &'static [Operation] = &[$(Operation::$name),+];
+            /// The path below `/api/v3/`.
+            pub fn path(self) -> &'static str { match self { $(Operation::$name => $path),+ } }
+        }
+    };
+}
+
+operations! {
+    /// A card as it is now.
+    CardsInfo = "card/getCardsInfo",
+    /// The account's cards, page by page.
+    AllCardInfo = "card/getAllCardInfo",
+    /// What a card is sold as.
+    Product = "card/product",
+    /// The packages that can be bought for a card.
+    Offers = "package/listOrderPackageByIccid",
+    /// Buys one.
+    OrderPackage = "package/orderPackage",
+    /// Where an order stands.
+    QueryPackage = "package/queryPackage",
+    /// What was bought for a card.
+    OrderRecord = "package/packageOrderRecord",
+    /// What would be given back.
+    RefundAmount = "package/queryRefundAmount",
+    /// Takes an order back.
+    RefundPackage = "package/refundPackage",
+    /// What the account may spend.
+    Balance = "agent/balance",
+    /// Bytes of cards over days or a month.
+    Traffic = "cdr/traffic/query",
+}
+
+/// How often a request begins again because the catalogue changed under it.
+const ATTEMPTS_MAX: u32 = 3;
+
+const REMARK_CHARS_MAX: usize = 200;
+const OUT_TRADE_NO_CHARS_MAX: usize = 32;
+
+/// Answers one request.
+pub async fn serve(door: &Door, operation: Operation, request: Request) -> Response {
+    let asked = http::take(request, door.settings.body_bytes_max, door.engine.now()).await;
+    let (language, outcome) = answer(door, operation, asked.body.as_deref(), asked.peer).await;
+    let (code, text) = match outcome {
+        Ok(text) => (codes::SUCCESS, text),
+        Err(no) => {
+            let words = match &no {
+                No::Fault(words) => Some(words.as_str()),
+                No::Stale => Some("the catalogue changed at every attempt"),
+                No::Code(_) | No::Exists { .. } => None,
+            };
+            if let Some(words) = words {
+                tracing::error!(request = %asked.id, operation = operation.path(), "{words}");
+            }
+            let total = (operation == Operation::OrderRecord).then_some(0);
+            (no.code(), wire::refusal(language, &no, total))
+        }
+    };
+    door.counts.add(operation.path(), code);
+    http::json(StatusCode::OK, text, &asked.id)
+}
+
+async fn answer(door: &Door, operation: Operation, body: Option<&[u8]>, peer: Option<IpAddr>) -> (Language, Result<String, No>) {
+    let signed = match auth::read(door, body) {
+        Ok(signed) => signed,
+        Err(no) => return (auth::LANGUAGE_UNKNOWN, Err(no)),
+    };
+    let mut catalogue = door.engine.catalogue_last();
+    if door.is_locked_out(&signed, peer) {
+        return (auth::language(&catalogue, &signed), Err(No::Code(codes::TOO_MANY_REQUESTS)));
+    }
+    let mut attempt = 1;
+    loop {
+        let caller = auth::authenticate(&catalogue, &signed, peer);
+        let verdict = caller.as_ref().err().map(No::code);
+        let outcome = match caller {
+            Ok(caller) => Ask { door, catalogue: &catalogue, caller: &caller, signed: &signed }.operate(operation).await,
+            Err(no) => Err(no),
+        };
+        // A key, secret or network may be newer than the catalogue at hand.
+        let again = attempt < ATTEMPTS_MAX && (verdict.is_some() || matches!(outcome, Err(No::Stale)));
+        if again && outcome.as_ref().is_err_and(No::may_pass_later) {
+            match newer(door, &catalogue).await {
+                Ok(Some(newer)) => {
+                    (catalogue, attempt) = (newer, attempt + 1);
+                    continue;
+                }
+                Ok(None) => {}
+                Err(no) => return (auth::language(&catalogue, &signed), Err(no)),
+            }
+        }
+        door.note_signature(&signed, peer, verdict == Some(codes::SIGN_WRONG));
+        return (auth::language(&catalogue, &signed), outcome);
+    }
+}
+
+/// The catalogue as it is now, if it is newer than the one at hand.
+async fn newer(door: &Door, at_hand: &Catalogue) -> Result<Option<Arc<Catalogue>>, No> {
+    let engine = door.engine.clone();
+    let read = tokio::task::spawn_blocking(move || engine.catalogue()).await;
+    let fresh = read.map_err(|e| No::Fault(format!("reading the catalogue panicked: {e}")))??;
+    Ok(Some(fresh).filter(|fresh| fresh.version > at_hand.version))
+}
+
+/// One authenticated request.
+struct Ask<'a> {
+    door: &'a Door,
+    catalogue: &'a Arc<Catalogue>,
+    caller: &'a Caller,
+    signed: &'a Signed,
+}
+
+impl Ask<'_> {
+    async fn operate(&self, operation: Operation) -> Result<String, No> {
+        match operation {
+            Operation::CardsInfo => self.card().await,
+            Operation::AllCardInfo => self.cards().await,
+            Operation::Product => self.product().await,
+            Operation::Offers => self.offers().await,
+            Operation::OrderPackage => self.order().await,
+            Operation::QueryPackage => self.order_state().await,
+            Operation::OrderRecord => self.record().await,
+            Operation::RefundAmount => self.refund_amount().await,
+            Operation::RefundPackage => self.refund().await,
+            Operation::Balance => self.balance().await,
+            Operation::Traffic => self.traffic().await,
+        }
+    }
+
+    fn fields(&self) -> Fields<'_> {
+        Fields(&self.signed.params)
+    }
+
+    async fn card(&self) -> Result<String, No> {
+        let iccid = self.fields().iccid()?;
+        let card = self.door.engine.card(self.catalogue, &self.caller.actor, &iccid).await?;
+        Ok(wire::good(self.caller.language, &wire::CardInfo::alone(self.catalogue, &card)))
+    }
+
+    async fn cards(&self) -> Result<String, No> {
+        let (fields, settings) = (self.fields(), &self.door.settings);
+        let page = fields.page("pageNum", true, settings.page_max)?;
+        let (states, blocked) = match fields.text("cardStatus", codes::PARAMETER_WRONG)? {
+            Some(word) => wire::states_of(&word).ok_or(No::Code(codes::PARAMETER_WRONG))?,
+            None => (&[][..], None),
+        };
+        let iccids = fields.iccids(settings.iccids_max, errors::ICCIDS_WRONG)?;
+        let list = CardList {
+            states: states.iter().map(|s| s.word().to_owned()).collect(),
+            blocked,
+            iccids: iccids.map(|l| l.iter().map(ToString::to_string).collect()),
+            offset: page.offset,
+            limit: page.size,
+        };
+        let (cards, total) = self.door.engine.cards(self.catalogue, &self.caller.actor, list).await?;
+        let card_info_list = cards.iter().map(|card| wire::CardInfo::listed(self.catalogue, card)).collect();
+        let total_page = total.div_euclid(page.size) + i64::from(total % page.size != 0);
+        Ok(wire::good(self.caller.language, &wire::Cards { card_info_list, total_page }))
+    }
+
+    async fn product(&self) -> Result<String, No> {
+        let iccid = self.fields().iccid()?;
+        let card = self.door.engine.card(self.catalogue, &self.caller.actor, &iccid).await?;
+        let product_code = self.catalogue.product(card.sim.product).map_or("", |p| &p.code);
+        Ok(wire::good(self.caller.language, &wire::Product { product_code }))
+    }
+
+    async fn offers(&self) -> Result<String, No> {
+        let iccid = self.fields().iccid()?;
+        let (_, offers) = self.door.engine.offers(self.catalogue, &self.caller.actor, &iccid).await?;
+        let lines: Vec<_> = offers.iter().filter_map(|(id, quote)| wire::Offer::of(self.catalogue, *id, quote)).collect();
+        Ok(wire::good(self.caller.language, &lines))
+    }
+
+    async fn order(&self) -> Result<String, No> {
+        let fields = self.fields();
+        let iccid = fields.iccid()?;
+        let package_code = fields.required("packageCode", errors::PACKAGE_CODE_WRONG)?.into_owned();
+        let out_trade_no = fields.required("outTradeNo", codes::OUT_TRADE_NO_MALFORMED)?.into_owned();
+        if out_trade_no.chars().count() > OUT_TRADE_NO_CHARS_MAX {
+            return Err(No::Code(codes::OUT_TRADE_NO_MALFORMED));
+        }
+        let number = (self.door.settings.order_number)();
+        let out_trade_no = Some(out_trade_no);
+        let cmd = Place { iccid, package_code, out_trade_no, channel: Channel::Api, custom_data: None, number };
+        let key = auth::request_key(Operation::OrderPackage.path(), self.signed);
+        let language = self.caller.language;
+        let render = move |placed: &kachi_engine::orders::Placed| wire::good(language, &wire::OrderName::of(placed));
+        Ok(text(self.door.engine.place(self.catalogue, &self.caller.actor, key, cmd, render).await?))
+    }
+
+    async fn order_state(&self) -> Result<String, No> {
+        let (iccid, order) = (self.fields().iccid()?, self.fields().order_id()?);
+        let state = self.door.engine.order_state(self.catalogue, &self.caller.actor, &iccid, order).await?;
+        Ok(wire::good(self.caller.language, &wire::OrderStatus { status: state.wire() }))
+    }
+
+    async fn record(&self) -> Result<String, No> {
+        let fields = self.fields();
+        let iccid = fields.iccid()?;
+        let filter = RecordFilter::read(fields)?;
+        let page = fields.page("page", false, self.door.settings.page_max)?;
+        let newest_first = match fields.text("orderBy", codes::PARAMETER_WRONG)?.as_deref() {
+            None => false,
+            Some("createDateDesc") => true,
+            Some(_) => return Err(No::Code(codes::PARAMETER_WRONG)),
+        };
+        let mut records = self.door.engine.records(self.catalogue, &self.caller.actor, &iccid).await?;
+        records.retain(|record| filter.lets_through(record));
+        if newest_first {
+            records.reverse();
+        }
+        let lines = records.iter().map(|r| wire::RecordLine::of(self.catalogue, iccid.as_str(), r));
+        let offset = usize::try_from(page.offset).unwrap_or(usize::MAX);
+        let lines: Vec<_> = lines.skip(offset).take(usize::try_from(page.size).unwrap_or(0)).collect();
+        Ok(wire::good_of(self.caller.language, records.len(), &lines))
+    }
+
+    async fn refund_amount(&self) -> Result<String, No> {
+        let (iccid, order) = (self.fields().iccid()?, self.fields().order_id()?);
+        let quote = self.door.engine.refund_quote(self.catalogue, &self.caller.actor, &iccid, order).await?;
+        Ok(wire::good(self.caller.language, &wire::Refundable::of(&quote)))
+    }
+
+    async fn refund(&self) -> Result<String, No> {
+        let fields = self.fields();
+        let (iccid, order) = (fields.iccid()?, fields.order_id()?);
+        let remark = fields.required("remark", errors::REMARK_EMPTY)?.into_owned();
+        if remark.chars().count() > REMARK_CHARS_MAX {
+            return Err(No::Code(codes::PARAMETER_WRONG));
+        }
+        let key = auth::request_key(Operation::RefundPackage.path(), self.signed);
+        let language = self.caller.language;
+        let what = (iccid, order, remark);
+        let render = move |_: &kachi_engine::refunds::RefundQuote| wire::good(language, &wire::Nothing {});
+        Ok(text(self.door.engine.refund(self.catalogue, &self.caller.actor, key, what, render).await?))
+    }
+
+    async fn balance(&self) -> Result<String, No> {
+        let money = self.door.engine.balance(self.catalogue, &self.caller.actor).await?;
+        Ok(wire::good(self.caller.language, &wire::Balance::of(money)))
+    }
+
+    async fn traffic(&self) -> Result<String, No> {
+        let fields = self.fields();
+        let (first, last) = days(fields)?;
+        let iccids = fields.iccids(self.door.settings.iccids_max, errors::ICCID_OF_LIST_WRONG)?;
+        let iccids = iccids.ok_or(No::Code(errors::ICCIDS_WRONG))?;
+        let asked: Vec<String> = iccids.iter().map(ToString::to_string).collect();
+        let mut found = self.door.engine.traffic(self.catalogue, &self.caller.actor, iccids, first, last).await?;
+        found.retain(|(_, bytes)| *bytes > 0);
+        found.sort_by_key(|(iccid, _)| asked.iter().position(|a| a == iccid));
+        let lines: Vec<_> = found.into_iter().map(|(iccid, bytes)| wire::Traffic { iccid, traffic: bytes.to_string() }).collect();
+        Ok(wire::good(self.caller.language, &lines))
+    }
+}
+
+fn text(once: Once) -> String {
+    match once {
+        Once::Done(text) | Once::Repeated(text) => text,
+    }
+}
+
+/// The days asked about, as the account counts them: both ends included.
+fn days(fields: Fields<'_>) -> Result<(i64, i64), No> {
+    let day = |name, code| fields.required(name, code).and_then(|t| parse_day(&t).map_err(|_| No::Code(code)));
+    match &*fields.required("dateType", errors::DATES_WRONG)? {
+        "daily" => {
+            let (first, last) = (day("startDate", errors::START_DATE_WRONG)?, day("endDate", errors::END_DATE_WRONG)?);
+            if last < first { Err(No::Code(errors::DATES_WRONG)) } else { Ok((first, last)) }
+        }
+        "monthly" => {
+            let month = fields.required("month", errors::MONTH_WRONG)?;
+            parse_month(&month).map_err(|_| No::Code(errors::MONTH_WRONG))
+        }
+        _ => Err(No::Code(errors::DATES_WRONG)),
+    }
+}
+
+/// Which lines of an order record are wanted; every filter given narrows.
+struct RecordFilter {
+    states: [Option<Vec<i64>>; 2],
+    orders: Option<Vec<i64>>,
+    created: [Option<i64>; 2],
+    updated: [Option<i64>; 2],
+}
+
+impl RecordFilter {
+    fn read(fields: Fields<'_>) -> Result<RecordFilter, No> {
+        let time = |name| Ok::<_, No>(fields.time(name)?.map(|t| t.0));
+        let states = [
+            fields.number("state", codes::PARAMETER_WRONG)?.map(|s| vec![s]),
+            fields.numbers("stateArrStr", codes::PARAMETER_WRONG)?,
+        ];
+        if states.iter().flatten().flatten().any(|s| !(0..=2).contains(s)) {
+            return Err(No::Code(codes::PARAMETER_WRONG));
+        }
+        Ok(RecordFilter {
+            states,
+            orders: fields.numbers("orderIdArrStr", codes::ORDER_ID_MALFORMED)?,
+            created: [time("createDateStart")?, time("createDateEnd")?],
+            updated: [time("updateDateStart")?, time("updateDateEnd")?],
+        })
+    }
+
+    fn lets_through(&self, record: &Record) -> bool {
+        let within = |[from, to]: [Option<i64>; 2], at: i64| from.is_none_or(|f| f <= at) && to.is_none_or(|t| at <= t);
+        let state = record.subscription.state.wire();
+        self.states.iter().flatten().all(|s| s.contains(&state))
+            && self.orders.as_ref().is_none_or(|o| o.contains(&record.order.id.0))
+            && within(self.created, record.order.created_at)
+            && within(self.updated, wire::updated(record).0)
+    }
+}

@@ -1,0 +1,482 @@
+//! Answers as they are written: names, types and order as published.
+//!
+//! A number that is published as `double` is computed from integers and written with at most as many decimals as it
+//! has: `100`, `97.5`, `0.04`. Megabytes are bytes / 1,048,576, rounded down to two decimals. Dates are
+//! `yyyy-MM-dd HH:mm:ss` in China time. What has no value is "" or 0 (QUIRKS.md).
+
+use super::CHINA;
+use super::errors::No;
+use kachi_dialects::eiotclub::codes::{Language, SUCCESS, message};
+use kachi_domain::money::decimal;
+use kachi_domain::order::OrderState;
+use kachi_domain::package::{Kind, Resource, Terms};
+use kachi_domain::rating::Live;
+use kachi_domain::sim::{BaseState, Blocks};
+use kachi_domain::{Currency, Money, Span, Timestamp};
+use kachi_engine::Catalogue;
+use kachi_engine::catalogue::Quote;
+use kachi_engine::orders::{Placed, Record};
+use kachi_engine::refunds::RefundQuote;
+use kachi_engine::sims::Card;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// A whole answer. Every one of these operations writes `code` as text.
+#[derive(Serialize)]
+struct Answer<'a, T> {
+    code: String,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<usize>,
+    data: T,
+}
+
+/// A good answer.
+pub fn good(language: Language, data: &impl Serialize) -> String {
+    write(SUCCESS, language, None, data)
+}
+
+/// A good answer that counts what its list was taken from.
+pub fn good_of(language: Language, total: usize, data: &impl Serialize) -> String {
+    write(SUCCESS, language, Some(total), data)
+}
+
+/// A refusal: `data` is null, but for a known partner number, where it names the order. `total` where the operation has one.
+pub fn refusal(language: Language, no: &No, total: Option<usize>) -> String {
+    match no {
+        No::Exists { order, number } => write(no.code(), language, total, &OrderName { order_number: number, order_id: *order }),
+        No::Code(_) | No::Stale | No::Fault(_) => write(no.code(), language, total, &()),
+    }
+}
+
+fn write<T: Serialize>(code: u32, language: Language, total: Option<usize>, data: &T) -> String {
+    let message = message(code, language).unwrap_or_default();
+    serde_json::to_string(&Answer { code: code.to_string(), message, total, data }).expect("an answer can be written")
+}
+
+/// A number written from integers, without trailing zeros.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct Number(Box<RawValue>);
+
+impl Number {
+    fn of(minor: i64, places: u32) -> Number {
+        let text = decimal(minor, places);
+        let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+        Number(RawValue::from_string(text.to_owned()).expect("digits are JSON"))
+    }
+
+    fn money(minor: i64, currency: Currency) -> Number {
+        Number::of(minor, currency.exponent())
+    }
+
+    fn megabytes(bytes: i64) -> Number {
+        Number::of((i128::from(bytes.max(0)) * 100 >> 20) as i64, 2)
+    }
+}
+
+/// Money as text, with at least two decimals: "retain two decimals" holds for yen too.
+fn two_decimals(money: Money) -> String {
+    let text = money.to_decimal();
+    if text.contains('.') { text } else { text + ".00" }
+}
+
+fn date(at: Option<Timestamp>) -> String {
+    at.map_or_else(String::new, |at| CHINA.text(at))
+}
+
+/// A card, alone (`eid`, `remark`) or in a list (the last seven fields).
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CardInfo<'a> {
+    iccid: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    eid: Option<&'a str>,
+    imsi: &'a str,
+    activate_date: String,
+    card_status: &'static str,
+    is_real_name: i64,
+    month_remain_flow: Number,
+    month_use_flow: Number,
+    remain_flow_type: i64,
+    product_code: &'a str,
+    package_end_date: String,
+    data_flow: Number,
+    remain_flow: Number,
+    expected_end_date: String,
+    imei_pool_status: i64,
+    imei_pool_unlock_count: i64,
+    #[serde(rename = "isIMEIPool")]
+    is_imei_pool: i64,
+    network: &'a str,
+    total_use_flow: Number,
+    package_code: &'a str,
+    package_kind: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remark: Option<&'a str>,
+    #[serde(flatten)]
+    listed: Option<Listed<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed<'a> {
+    order_id: i64,
+    flow_total: Number,
+    flow_remain: Number,
+    package_type: i64,
+    package_name: &'a str,
+    gzh_package_name: &'a str,
+    imei: &'a str,
+}
+
+impl<'a> CardInfo<'a> {
+    /// As getCardsInfo writes it.
+    pub fn alone(catalogue: &'a Catalogue, card: &'a Card) -> CardInfo<'a> {
+        let info = CardInfo::of(catalogue, card);
+        CardInfo { eid: Some(text(&card.sim.eid)), remark: Some(&card.sim.remark), ..info }
+    }
+
+    /// As getAllCardInfo writes it.
+    pub fn listed(catalogue: &'a Catalogue, card: &'a Card) -> CardInfo<'a> {
+        let used = card.in_use();
+        let package = used.and_then(|l| catalogue.package(l.package));
+        let listed = Listed {
+            order_id: used.map_or(0, |l| l.order.0),
+            flow_total: Number::megabytes(used.map_or(0, allowance)),
+            flow_remain: Number::megabytes(used.map_or(0, left)),
+            package_type: used.map_or(0, |l| l.terms.kind.package_type()),
+            package_name: package.map_or("", |p| &p.name),
+            gzh_package_name: package.map_or("", |p| &p.retail_name),
+            imei: text(&card.sim.imei),
+        };
+        CardInfo { listed: Some(listed), ..CardInfo::of(catalogue, card) }
+    }
+
+    fn of(catalogue: &'a Catalogue, card: &'a Card) -> CardInfo<'a> {
+        let (sim, state, used) = (&card.sim, &card.state, card.in_use());
+        let product = catalogue.product(sim.product);
+        let sum = |part: fn(&Live) -> i64| Number::megabytes(state.live.iter().map(part).fold(0, i64::saturating_add));
+        CardInfo {
+            iccid: &sim.iccid,
+            eid: None,
+            imsi: text(&sim.imsi),
+            activate_date: date(sim.activated_at.map(Timestamp)),
+            card_status: card_status(card.base_state(), card.blocks(), product.is_some_and(|p| p.bare_use)),
+            is_real_name: sim.real_name.into(),
+            month_remain_flow: Number::megabytes(used.map_or(0, left)),
+            month_use_flow: Number::megabytes(used.map_or(0, |l| l.window_used)),
+            remain_flow_type: 0,
+            product_code: product.map_or("", |p| &p.code),
+            package_end_date: date(used.and_then(|l| l.running).map(|(_, end)| end)),
+            data_flow: sum(allowance),
+            remain_flow: sum(left),
+            expected_end_date: date(state.expected_end(catalogue.zone(sim.account))),
+            imei_pool_status: (card.blocks().0 & Blocks::IMEI_LOCK.0 != 0).into(),
+            imei_pool_unlock_count: 0,
+            is_imei_pool: 0,
+            network: &sim.network,
+            total_use_flow: Number::megabytes(state.total_used()),
+            package_code: used.and_then(|l| catalogue.package(l.package)).map_or("", |p| &p.code),
+            package_kind: used.map_or(0, |l| l.terms.kind.package_type() - 2),
+            remark: None,
+            listed: None,
+        }
+    }
+}
+
+fn text(value: &Option<String>) -> &str {
+    value.as_deref().unwrap_or_default()
+}
+
+/// Bytes of the present window; none of a package without limit.
+fn allowance(live: &Live) -> i64 {
+    bytes_of(&live.terms)
+}
+
+/// Bytes left in the present window; none of a package without limit.
+fn left(live: &Live) -> i64 {
+    if live.takes_bytes() { live.left().unwrap_or(0) } else { 0 }
+}
+
+fn bytes_of(terms: &Terms) -> i64 {
+    let counts_bytes = matches!(terms.resource, Resource::Data | Resource::Nb) && terms.kind != Kind::Time;
+    if counts_bytes { terms.allowance } else { 0 }
+}
+
+/// The published word for a card's state and blocks.
+fn card_status(base: BaseState, blocks: Blocks, bare_use: bool) -> &'static str {
+    match base {
+        BaseState::Inventory | BaseState::Testing => "NON_ACTIVATED_NAME",
+        BaseState::Ready => "ACTIVATION_READY_NAME",
+        BaseState::Active if blocks.is_empty() => "ACTIVATED_NAME",
+        BaseState::Active if blocks.only_package() && bare_use => "ACTIVATED_BASE",
+        BaseState::Active | BaseState::Stopped | BaseState::Unknown => "DEACTIVATED_NAME",
+        BaseState::PreClosed | BaseState::Closed | BaseState::Replaced => "RETIRED_NAME",
+    }
+}
+
+/// The base states, and blocked or not, that a published word asks for; none = no such word.
+pub fn states_of(card_status: &str) -> Option<(&'static [BaseState], Option<bool>)> {
+    Some(match card_status {
+        "NON_ACTIVATED_NAME" => (&[BaseState::Inventory, BaseState::Testing], None),
+        "ACTIVATION_READY_NAME" => (&[BaseState::Ready], None),
+        "ACTIVATED_NAME" => (&[BaseState::Active], Some(false)),
+        "DEACTIVATED_NAME" => (&[BaseState::Active, BaseState::Stopped], Some(true)),
+        "RETIRED_NAME" => (&[BaseState::PreClosed, BaseState::Closed, BaseState::Replaced], None),
+        _ => return None,
+    })
+}
+
+/// A page of cards.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cards<'a> {
+    /// The cards.
+    pub card_info_list: Vec<CardInfo<'a>>,
+    /// Pages in all.
+    pub total_page: i64,
+}
+
+/// card/product.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Product<'a> {
+    /// Its code.
+    pub product_code: &'a str,
+}
+
+/// A package that can be bought for a card.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Offer<'a> {
+    operator: i64,
+    package_code: &'a str,
+    package_name: &'a str,
+    product_code: &'a str,
+    price: Number,
+    package_type: i64,
+    gzh_price: Number,
+    gzh_package_name: &'a str,
+    gzh_status: i64,
+    flow_size: Number,
+    period_size: u32,
+    period_type: i64,
+}
+
+impl<'a> Offer<'a> {
+    /// The package with what the account pays and asks; none if the catalogue has lost it.
+    pub fn of(catalogue: &'a Catalogue, package: kachi_domain::PackageId, quote: &Quote) -> Option<Offer<'a>> {
+        let package = catalogue.package(package)?;
+        let product = catalogue.product(package.product)?;
+        let (period_size, period_type) = period(package.terms.validity);
+        Some(Offer {
+            operator: operator(&product.carrier),
+            package_code: &package.code,
+            package_name: &package.name,
+            product_code: &product.code,
+            price: Number::money(quote.price_minor, package.currency),
+            package_type: package.terms.kind.package_type(),
+            gzh_price: Number::money(quote.retail_minor, package.currency),
+            gzh_package_name: &package.retail_name,
+            gzh_status: quote.listed.into(),
+            flow_size: Number::megabytes(bytes_of(&package.terms)),
+            period_size,
+            period_type,
+        })
+    }
+}
+
+/// The source publishes one operator number only, 5 for international cards; ours for the rest follow its order of carriers.
+fn operator(carrier: &str) -> i64 {
+    match carrier {
+        "CM" => 1,
+        "CU" => 2,
+        "CT" => 3,
+        "CB" => 4,
+        _ => 5,
+    }
+}
+
+/// Validity and its unit: 1 months, 2 days.
+fn period(validity: Span) -> (u32, i64) {
+    match validity {
+        Span::Months(n) => (n, 1),
+        Span::Days(n) => (n, 2),
+    }
+}
+
+/// What names an order.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderName<'a> {
+    order_number: &'a str,
+    order_id: i64,
+}
+
+impl<'a> OrderName<'a> {
+    /// Of an order just placed.
+    pub fn of(placed: &'a Placed) -> OrderName<'a> {
+        OrderName { order_number: &placed.number, order_id: placed.order.0 }
+    }
+}
+
+/// One line of a card's order record.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordLine<'a> {
+    order_id: i64,
+    package_name: &'a str,
+    package_code: &'a str,
+    iccid: &'a str,
+    state: i64,
+    price: Number,
+    currency: &'a str,
+    create_date: String,
+    update_date: String,
+    start_date: String,
+    end_date: String,
+    flow_total: Number,
+    flow_remain: Number,
+    flow_usage_bytes: i64,
+    gzh_package_name: &'a str,
+    total_active: u32,
+    renew: i64,
+    package_type: i64,
+    is_refund: i64,
+    period_type: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    out_trade_no: Option<&'a str>,
+}
+
+impl<'a> RecordLine<'a> {
+    /// The record of an order of this card.
+    pub fn of(catalogue: &'a Catalogue, iccid: &'a str, record: &'a Record) -> RecordLine<'a> {
+        let (order, sub) = (&record.order, &record.subscription);
+        let package = catalogue.package(order.package);
+        let (total_active, period_type) = period(sub.terms.validity);
+        let total = bytes_of(&sub.terms);
+        RecordLine {
+            order_id: order.id.0,
+            package_name: package.map_or("", |p| &p.name),
+            package_code: package.map_or("", |p| &p.code),
+            iccid,
+            state: sub.state.wire(),
+            price: Number::money(order.paid_minor, order.currency),
+            currency: order.currency.as_str(),
+            create_date: date(Some(Timestamp(order.created_at))),
+            update_date: date(Some(updated(record))),
+            start_date: date(sub.started_at.map(Timestamp)),
+            end_date: date(sub.ended_at.or(sub.ends_at).map(Timestamp)),
+            flow_total: Number::megabytes(total),
+            flow_remain: Number::megabytes(total.saturating_sub(record.used_bytes)),
+            flow_usage_bytes: record.used_bytes,
+            gzh_package_name: package.map_or("", |p| &p.retail_name),
+            total_active,
+            renew: order.renewal.into(),
+            package_type: sub.terms.kind.package_type(),
+            is_refund: (order.state == OrderState::Refunded).into(),
+            period_type,
+            out_trade_no: order.out_trade_no.as_deref(),
+        }
+    }
+}
+
+/// When anything of the record changed last.
+pub fn updated(record: &Record) -> Timestamp {
+    Timestamp(record.order.updated_at.max(record.subscription.updated_at))
+}
+
+/// package/queryPackage.
+#[derive(Serialize)]
+pub struct OrderStatus {
+    /// 0 not yet, 1 done, -1 refunded.
+    pub status: i64,
+}
+
+/// package/queryRefundAmount.
+#[derive(Serialize)]
+pub struct Refundable<'a> {
+    amount: String,
+    amount_int: i64,
+    currency: &'a str,
+}
+
+impl<'a> Refundable<'a> {
+    /// What would be given back, with the currency's own decimals.
+    pub fn of(quote: &'a RefundQuote) -> Refundable<'a> {
+        let amount = Money { minor: quote.minor, currency: quote.currency }.to_decimal();
+        Refundable { amount, amount_int: quote.minor, currency: quote.currency.as_str() }
+    }
+}
+
+/// agent/balance.
+#[derive(Serialize)]
+pub struct Balance {
+    balance: String,
+    currency: String,
+}
+
+impl Balance {
+    /// What may be spent.
+    pub fn of(money: Money) -> Balance {
+        Balance { currency: money.currency.to_string(), balance: two_decimals(money) }
+    }
+}
+
+/// `data` of an act that has nothing to say.
+#[derive(Serialize)]
+pub struct Nothing {}
+
+/// One line of cdr/traffic/query.
+#[derive(Serialize)]
+pub struct Traffic {
+    /// The card.
+    pub iccid: String,
+    /// Bytes, as text.
+    pub traffic: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_from_integers() {
+        let json = |n: &Number| serde_json::to_string(n).unwrap();
+        for (bytes, text) in [
+            (0, "0"),
+            (1, "0"),
+            (10_485, "0"),
+            (10_486, "0.01"),
+            (104_857_600, "100"),
+            (104_857_599, "99.99"),
+            (1_572_864, "1.5"),
+            (i64::MAX, "8796093022207.99"),
+            (-5, "0"),
+        ] {
+            assert_eq!(json(&Number::megabytes(bytes)), text, "{bytes}");
+        }
+        assert_eq!(json(&Number::money(130, Currency::USD)), "1.3");
+        assert_eq!(json(&Number::money(9_007_199_254_740_993, Currency::USD)), "90071992547409.93");
+        let jpy = Currency::parse("JPY").unwrap();
+        assert_eq!(json(&Number::money(120, jpy)), "120");
+        assert_eq!(two_decimals(Money { minor: -5, currency: Currency::USD }), "-0.05");
+        assert_eq!(two_decimals(Money { minor: 120, currency: jpy }), "120.00");
+    }
+
+    #[test]
+    fn a_status_asked_for_is_the_status_shown() {
+        for base in BaseState::ALL {
+            for blocks in [Blocks::NONE, Blocks::QUOTA, Blocks::OWNER_STOP] {
+                let shown = card_status(*base, blocks, false);
+                let (states, blocked) = states_of(shown).unwrap();
+                let listed = states.contains(base) && blocked.is_none_or(|b| b != blocks.is_empty());
+                let lost = *base == BaseState::Unknown || (*base == BaseState::Stopped && blocks.is_empty());
+                assert!(listed || lost, "{base:?} {:?} is shown as {shown}", blocks.names());
+            }
+        }
+        assert!(states_of("ACTIVATED_BASE").is_none());
+        assert_eq!(card_status(BaseState::Active, Blocks::EXPIRED, true), "ACTIVATED_BASE");
+    }
+}

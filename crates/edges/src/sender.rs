@@ -1,0 +1,167 @@
+//! Posting notices: claims deliveries from the engine, posts their lanes side by side, and hands back how each ended.
+//! Which words a door uses is not known here: each door brings its [`Dialect`].
+
+use crate::outbound::Outbound;
+use kachi_engine::webhooks::{self, Job, Posted};
+use kachi_engine::{Engine, Result};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+
+/// How one door speaks to its customers.
+#[derive(Clone, Copy)]
+pub struct Dialect {
+    /// The body to post, from (job, stable id, timestamp, nonce); none if the door has no word for the event.
+    pub render: fn(&Job, &str, i64, u32) -> Option<String>,
+    /// Whether an answer (status, body) acknowledges it.
+    pub acknowledged: fn(u16, &[u8]) -> bool,
+}
+
+/// Posts notices.
+#[derive(Clone)]
+pub struct Sender {
+    client: reqwest::Client,
+    outbound: Outbound,
+    dialects: Arc<HashMap<&'static str, Dialect>>,
+    parallel: usize,
+    answer_bytes_max: usize,
+    random: Arc<dyn Fn() -> u64 + Send + Sync>,
+}
+
+/// Bounds and means of a [`Sender`].
+pub struct SenderSettings {
+    /// What may be dialled.
+    pub outbound: Outbound,
+    /// How long an answer may take (`webhooks.timeout_seconds`).
+    pub timeout: Duration,
+    /// Lanes posted at once (`limits.delivery_parallel`).
+    pub parallel: usize,
+    /// Bytes of an answer that are read (`limits.answer_bytes_max`).
+    pub answer_bytes_max: usize,
+    /// Randomness, from the roof.
+    pub random: Arc<dyn Fn() -> u64 + Send + Sync>,
+}
+
+impl Sender {
+    /// A sender for these doors.
+    pub fn new(settings: SenderSettings, dialects: HashMap<&'static str, Dialect>) -> std::result::Result<Sender, String> {
+        Ok(Sender {
+            client: settings.outbound.client(settings.timeout)?,
+            outbound: settings.outbound,
+            dialects: Arc::new(dialects),
+            parallel: settings.parallel.max(1),
+            answer_bytes_max: settings.answer_bytes_max,
+            random: settings.random,
+        })
+    }
+
+    /// Claims what is due, posts it, settles it; the answer is how many deliveries were claimed.
+    pub async fn step(&self, engine: &Engine) -> Result<usize> {
+        let token = ((self.random)() >> 1) as i64;
+        let claim = {
+            let engine = engine.clone();
+            off_thread(move || webhooks::claim(&engine, token)).await?
+        };
+        let mut settled: Vec<(Job, Posted)> = claim.unsendable.into_iter().map(|(job, why)| (job, failed(why, 0))).collect();
+        let mut claimed = settled.len();
+        let mut lanes = claim.lanes.into_iter();
+        let mut running: JoinSet<Vec<(Job, Posted)>> = JoinSet::new();
+        loop {
+            while running.len() < self.parallel {
+                let Some(lane) = lanes.next() else { break };
+                claimed += lane.len();
+                let (sender, now) = (self.clone(), engine.now().0);
+                running.spawn(async move { sender.lane(lane, now).await });
+            }
+            match running.join_next().await {
+                Some(Ok(ended)) => settled.extend(ended),
+                Some(Err(e)) => tracing::error!(error = %e, "a delivery lane stopped; its lease runs out and it is tried again"),
+                None => break,
+            }
+        }
+        if !settled.is_empty() {
+            let engine = engine.clone();
+            off_thread(move || webhooks::settle(&engine, token, settled)).await?;
+        }
+        Ok(claimed)
+    }
+
+    async fn lane(&self, jobs: Vec<Job>, now: i64) -> Vec<(Job, Posted)> {
+        let mut ended = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let posted = self.post(&job, now).await;
+            ended.push((job, posted));
+        }
+        ended
+    }
+
+    async fn post(&self, job: &Job, now: i64) -> Posted {
+        let Some(dialect) = self.dialects.get(job.door.as_str()) else { return failed(format!("no door named {}", job.door), 0) };
+        let nonce = 10_000 + ((self.random)() % 90_000) as u32;
+        let Some(body) = (dialect.render)(job, &notice_id(job.id), now, nonce) else {
+            return Posted { acknowledged: true, status: None, answer: "this door has no word for the event".into(), millis: 0 };
+        };
+        let url = match self.outbound.check(&job.url) {
+            Ok(url) => url,
+            Err(why) => return failed(why, 0),
+        };
+        let began = Instant::now();
+        let sent = self.client.post(url).header("content-type", "application/json;charset=utf-8").body(body).send().await;
+        let millis = |began: Instant| i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX);
+        match sent {
+            Err(e) => failed(chain(&e), millis(began)),
+            Ok(answer) => {
+                let status = answer.status().as_u16();
+                match self.read(answer).await {
+                    Ok(bytes) => Posted {
+                        acknowledged: (dialect.acknowledged)(status, &bytes),
+                        status: Some(i64::from(status)),
+                        answer: printable(&bytes),
+                        millis: millis(began),
+                    },
+                    Err(e) => failed(e, millis(began)),
+                }
+            }
+        }
+    }
+
+    async fn read(&self, mut answer: reqwest::Response) -> std::result::Result<Vec<u8>, String> {
+        let mut bytes = Vec::new();
+        while let Some(piece) = answer.chunk().await.map_err(|e| chain(&e))? {
+            bytes.extend_from_slice(&piece);
+            if bytes.len() > self.answer_bytes_max {
+                return Err(format!("the answer is longer than {} bytes", self.answer_bytes_max));
+            }
+        }
+        Ok(bytes)
+    }
+}
+
+/// The notice's stable id: 24 characters, the same for every attempt.
+fn notice_id(delivery: i64) -> String {
+    format!("KN{delivery:022}")
+}
+
+fn failed(why: String, millis: i64) -> Posted {
+    Posted { acknowledged: false, status: None, answer: why.chars().take(300).collect(), millis }
+}
+
+fn printable(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+fn chain(e: &dyn std::error::Error) -> String {
+    let mut words = e.to_string();
+    let mut source = e.source();
+    while let Some(inner) = source {
+        words = format!("{words}: {inner}");
+        source = inner.source();
+    }
+    words
+}
+
+/// Runs what may wait for the database off the async threads.
+pub async fn off_thread<T: Send + 'static>(f: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(f).await.unwrap_or_else(|e| Err(kachi_engine::Fail::fault(format!("a worker panicked: {e}"))))
+}

@@ -1,0 +1,180 @@
+//! The two journeys from inside: a package is bought and given back; traffic arrives and is rated. On both engines.
+
+use kachi_domain::Refusal;
+use kachi_domain::sim::Blocks;
+use kachi_engine::Fail;
+use kachi_testkit::db::each;
+use kachi_testkit::world::{ACME, BEGIN, MB, NORTH, STRANGER, World, line};
+
+const DAY: i64 = 86_400;
+
+fn refusal<T: std::fmt::Debug>(result: kachi_engine::Result<T>) -> Refusal {
+    match result {
+        Err(Fail::Refused(r)) => r,
+        other => panic!("expected a refusal, got {other:?}"),
+    }
+}
+
+#[test]
+fn a_package_is_bought_used_up_and_followed_by_the_next() {
+    each(|store| {
+        let w = World::new(store);
+        w.add_cards(ACME, 0..3);
+        assert!(w.card(0).blocks().names().contains(&"no_package"));
+        w.buy(0, "Q100-30D", "a").unwrap();
+        w.buy(0, "Q100-30D", "b").unwrap();
+        assert_eq!(w.balance(ACME), 10_000 - 260);
+        assert!(w.card(0).blocks().is_empty());
+        w.pass(3600);
+        let t = w.now().0;
+        let report = w.cdr("one", &[line(1, 0, t - 900, t - 600, 60 * MB), line(2, 0, t - 600, t - 300, 70 * MB)].concat());
+        assert_eq!((report.loaded, report.bad), (2, 0));
+        let card = w.card(0);
+        assert_eq!(card.state.live.len(), 1, "the first is used up");
+        assert_eq!(card.state.live[0].window_used, 30 * MB, "the split goes to the next");
+        assert_eq!(card.state.live[0].running.unwrap().0.0, t - 300, "which starts at that very instant");
+        w.cdr("two", &line(3, 0, t - 200, t - 100, 80 * MB));
+        let card = w.card(0);
+        assert_eq!(card.blocks(), Blocks::QUOTA);
+        assert_eq!(card.state.outflow_bytes, 10 * MB);
+        assert_eq!(
+            w.events(0),
+            [
+                "subscription_bought",
+                "subscription_started",
+                "subscription_bought",
+                "usage_alert",
+                "subscription_ended",
+                "subscription_started",
+                "usage_alert",
+                "subscription_ended",
+                "sim_stopped"
+            ]
+        );
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn the_same_records_in_any_order_and_split_give_the_same_card() {
+    each(|store| {
+        let w = World::new(store);
+        w.add_cards(ACME, 0..2);
+        for card in 0..2 {
+            w.buy(card, "Q100-30D", &format!("a{card}")).unwrap();
+            w.buy(card, "TOP20-5D", &format!("t{card}")).unwrap();
+        }
+        w.pass(6 * DAY);
+        let records = |card: u64| -> Vec<String> {
+            (0..40).map(|i| line(1000 * card as i64 + i, card, BEGIN + i * 9000, BEGIN + i * 9000 + 3600, (i % 7) * MB)).collect()
+        };
+        w.cdr("in order", &records(0).concat());
+        let mut mixed = records(1);
+        mixed.reverse();
+        mixed.swap(3, 30);
+        for (i, part) in mixed.chunks(7).enumerate() {
+            w.cdr(&format!("part {i}"), &part.concat());
+        }
+        let (a, b) = (w.card(0), w.card(1));
+        assert_eq!((a.state.outflow_bytes, a.state.ended_bytes), (b.state.outflow_bytes, b.state.ended_bytes));
+        let shape = |c: &kachi_engine::sims::Card| c.state.live.iter().map(|l| (l.window_used, l.running)).collect::<Vec<_>>();
+        assert_eq!(shape(&a), shape(&b));
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn duplicates_conflicts_orphans_late_and_bad_lines_have_their_fates() {
+    each(|store| {
+        let w = World::new(store);
+        w.add_cards(ACME, 0..2);
+        w.set_now(BEGIN + 60 * DAY);
+        let now = w.now().0;
+        let good = line(1, 0, now - 100, now - 50, 5);
+        let file = [
+            good.as_str(),
+            good.as_str(),
+            &line(1, 0, now - 100, now - 50, 6),
+            &line(2, 9, now - 100, now - 50, 7),
+            &line(3, 0, now - 36 * DAY, now - 36 * DAY, 8),
+            &line(4, 0, now, now + 301, 9),
+            "garbage\n",
+            &line(5, 1, now - 100, now - 50, 11),
+        ]
+        .concat();
+        let r = w.cdr("mixed", &file);
+        assert_eq!((r.loaded, r.duplicate, r.orphan, r.bad), (2, 1, 1, 4), "{r:?}");
+        let again = w.cdr("mixed again", &file);
+        assert!(again.known, "the same content is the same file");
+        let other = w.cdr(
+            "overlap",
+            &[
+                good.as_str(),
+                &line(6, 0, now - 10, now - 5, 1),
+                &line(5, 1, now - 100, now - 50, 12),
+                &line(2, 9, now - 100, now - 50, 7),
+            ]
+            .concat(),
+        );
+        assert_eq!((other.loaded, other.duplicate, other.bad), (1, 2, 1), "{other:?}");
+        w.add_cards(ACME, 9..10);
+        assert_eq!(w.card(9).state.outflow_bytes, 7, "the orphan found its card");
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn ends_happen_at_their_instant_without_traffic() {
+    each(|store| {
+        let w = World::new(store);
+        w.add_cards(ACME, 0..1);
+        w.buy(0, "T-7D", "a").unwrap();
+        w.buy(0, "T-7D", "b").unwrap();
+        w.pass(7 * DAY);
+        assert_eq!(w.card(0).state.current_main().unwrap().running.unwrap().0.0, BEGIN + 7 * DAY);
+        w.pass(7 * DAY);
+        assert_eq!(w.card(0).blocks(), Blocks::EXPIRED);
+        assert_eq!(w.events(0).last().unwrap(), "sim_stopped");
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn refunds_follow_the_formula_and_reverse_the_shares() {
+    each(|store| {
+        let w = World::new(store);
+        w.add_cards(ACME, 0..1);
+        let placed = w.buy(0, "Q100-30D", "a").unwrap();
+        assert_eq!(w.refund(0, placed.order).unwrap(), 130);
+        assert_eq!(w.balance(ACME), 10_000);
+        assert_eq!(refusal(w.refund(0, placed.order)), Refusal::NotRefundable);
+        let second = w.buy(0, "Q100-30D", "b").unwrap();
+        w.pass(15 * DAY);
+        assert_eq!(w.refund(0, second.order).unwrap(), 65);
+        assert_eq!(w.card(0).blocks(), Blocks::NO_PACKAGE);
+        assert_eq!(w.balance(NORTH), 10_000);
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn refusals_change_nothing() {
+    each(|store| {
+        let w = World::new(store);
+        w.add_cards(ACME, 0..2);
+        w.add_cards(STRANGER, 5..6);
+        assert_eq!(refusal(w.buy(5, "Q100-30D", "x")), Refusal::UnknownSim);
+        assert_eq!(refusal(w.buy(77, "Q100-30D", "x")), Refusal::UnknownSim);
+        assert_eq!(refusal(w.buy(0, "NOPE", "x")), Refusal::UnknownPackage);
+        let placed = w.buy(0, "Q100-30D", "x").unwrap();
+        assert_eq!(
+            refusal(w.buy(0, "Q100-30D", "x")),
+            Refusal::DuplicateOrder { order: placed.order.0, number: placed.number.clone() }
+        );
+        for i in 0..11 {
+            w.buy(1, "Q1000-30D", &format!("big{i}")).map(|_| ()).unwrap_or_else(|e| assert!(i > 9, "{i}: {e}"));
+        }
+        assert_eq!(refusal(w.buy(1, "Q1000-30D", "one more")), Refusal::InsufficientBalance);
+        w.assert_sound();
+    });
+}

@@ -1,0 +1,249 @@
+//! What the operator decides: the defaults compiled in, then a file, the environment and flags, each over the one before.
+//!
+//! `config.default.toml` is the manual and the list of keys; here each key gets its type. An error is one sentence that
+//! names where the value was given, the key, and what a good value is.
+
+mod values;
+
+use kachi_domain::alert::Lines;
+use kachi_engine::Settings;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use values::Values;
+pub use values::{Given, Source};
+
+/// Flags and files that bear on the configuration.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct ConfigArgs {
+    /// The configuration file instead of ./kachi.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where data is kept (data_dir)
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data_dir: Option<String>,
+    /// Address and port of the web door (listen.web)
+    #[arg(long, global = true, value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
+    /// sqlite, sqlite:PATH or postgres://... (database.url)
+    #[arg(long, global = true, value_name = "URL")]
+    pub database_url: Option<String>,
+}
+
+/// Everything that is configured, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `data_dir`.
+    pub data_dir: PathBuf,
+    /// `database.*`.
+    pub database: Database,
+    /// `listen.*`.
+    pub listen: Listen,
+    /// `outbound.*`.
+    pub outbound: Outbound,
+    /// `cdr.*`.
+    pub cdr: Cdr,
+    /// `webhooks.*`.
+    pub webhooks: Webhooks,
+    /// `usage.*`.
+    pub usage: Usage,
+    /// `sign.*`.
+    pub sign: Sign,
+    /// `alerts.*`.
+    pub alerts: Alerts,
+    /// `clock.*`.
+    pub clock: ClockShift,
+    /// `limits.*`.
+    pub limits: Limits,
+    /// `log.*`.
+    pub log: Log,
+    /// Every key as it was given, for people.
+    pub given: Vec<Given>,
+}
+
+/// Where the data lies.
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// `sqlite`, `sqlite:PATH` or `postgres://...`; from `url_file` if that is set.
+    pub url: String,
+    /// Connections open at once, at most.
+    pub connections_max: usize,
+}
+
+/// Where the program listens.
+#[derive(Debug, Clone)]
+pub struct Listen {
+    /// The web door.
+    pub web: SocketAddr,
+}
+
+/// Where the program may go.
+#[derive(Debug, Clone)]
+pub struct Outbound {
+    /// Private networks that are allowed, as `ADDRESS/BITS`.
+    pub allow: Vec<String>,
+}
+
+/// How CDR files come in.
+#[derive(Debug, Clone)]
+pub struct Cdr {
+    /// Folders looked into.
+    pub watch: Vec<Watch>,
+}
+
+/// A folder looked into for CDR files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watch {
+    /// The folder.
+    pub dir: PathBuf,
+    /// Code of the card platform its files come from.
+    pub platform: String,
+    /// Seconds between two looks.
+    pub every_seconds: u64,
+}
+
+/// How customers are told.
+#[derive(Debug, Clone)]
+pub struct Webhooks {
+    /// Seconds before each attempt, the first included.
+    pub retry_seconds: Vec<i64>,
+    /// Seconds a receiver may take.
+    pub timeout_seconds: u64,
+}
+
+/// How usage is taken.
+#[derive(Debug, Clone)]
+pub struct Usage {
+    /// Days after which a record is too late.
+    pub late_days: i64,
+}
+
+/// How signatures are checked.
+#[derive(Debug, Clone)]
+pub struct Sign {
+    /// Seconds a timestamp may be off, either way.
+    pub window_seconds: i64,
+    /// Wrong signatures after which a caller is locked out; none: never.
+    pub lockout: Option<u32>,
+}
+
+/// When customers are warned; 0 = never.
+#[derive(Debug, Clone)]
+pub struct Alerts {
+    /// Megabytes left.
+    pub remaining_mb: i64,
+    /// Percent left.
+    pub remaining_percent: i64,
+    /// Days left.
+    pub remaining_days: i64,
+}
+
+/// How far the program's clock is off on purpose.
+#[derive(Debug, Clone)]
+pub struct ClockShift {
+    /// Whether a shift is allowed.
+    pub test: bool,
+    /// Seconds added to the system's clock; 0 unless `test`.
+    pub offset_seconds: i64,
+}
+
+/// The bounds of every batch, body, page and queue.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Records per transaction of an import.
+    pub import_rows: usize,
+    /// Bytes of a request's body.
+    pub body_bytes_max: usize,
+    /// Rows of a page.
+    pub page_max: i64,
+    /// Cards named by one request.
+    pub iccids_max: usize,
+    /// Notices claimed at once.
+    pub delivery_batch: i64,
+    /// Notices being sent at once.
+    pub delivery_parallel: usize,
+    /// Seconds claimed work stays with its worker.
+    pub lease_seconds: i64,
+    /// Bytes of a receiver's answer that are kept.
+    pub answer_bytes_max: usize,
+}
+
+/// What is logged and how.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// A filter such as `info` or `info,kachi_engine=debug`.
+    pub level: String,
+    /// One JSON object a line instead of text.
+    pub json: bool,
+}
+
+impl Config {
+    /// Reads the configuration of this process.
+    pub fn load(args: &ConfigArgs) -> Result<Config, String> {
+        Config::from(Values::gather(args, std::env::vars())?)
+    }
+
+    /// What the engine is told.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            late_days: self.usage.late_days,
+            lines: Lines {
+                remaining_bytes: self.alerts.remaining_mb << 20,
+                remaining_percent: self.alerts.remaining_percent,
+                remaining_days: self.alerts.remaining_days,
+            },
+            import_rows: self.limits.import_rows,
+            delivery_batch: self.limits.delivery_batch,
+            retry_seconds: self.webhooks.retry_seconds.clone(),
+            lease_seconds: self.limits.lease_seconds,
+        }
+    }
+
+    fn from(values: Values) -> Result<Config, String> {
+        let whole = |key, min, max| values.whole(key, min, max);
+        let size = |key, min, max| values.whole(key, min, max).map(|n| n as usize);
+        let config = Config {
+            data_dir: PathBuf::from(values.text("data_dir")?),
+            database: Database {
+                url: values.secret("database.url")?,
+                connections_max: size("database.connections_max", 1, 1000)?,
+            },
+            listen: Listen { web: values.address("listen.web")? },
+            outbound: Outbound { allow: values.networks("outbound.allow")? },
+            cdr: Cdr { watch: values.watch("cdr.watch")? },
+            webhooks: Webhooks {
+                retry_seconds: values.durations("webhooks.retry", 50)?,
+                timeout_seconds: whole("webhooks.timeout_seconds", 1, 120)? as u64,
+            },
+            usage: Usage { late_days: whole("usage.late_days", 1, 3650)? },
+            sign: Sign {
+                window_seconds: whole("sign.window_seconds", 10, 86_400)?,
+                lockout: values.off_or("sign.lockout", 1_000_000)?,
+            },
+            alerts: Alerts {
+                remaining_mb: whole("alerts.remaining_mb", 0, 1 << 30)?,
+                remaining_percent: whole("alerts.remaining_percent", 0, 99)?,
+                remaining_days: whole("alerts.remaining_days", 0, 365)?,
+            },
+            clock: ClockShift { test: values.flag("clock.test")?, offset_seconds: values.offset("clock.offset_seconds")? },
+            limits: Limits {
+                import_rows: size("limits.import_rows", 1, 5_000_000)?,
+                body_bytes_max: size("limits.body_bytes_max", 1024, 1 << 30)?,
+                page_max: whole("limits.page_max", 1, 100_000)?,
+                iccids_max: size("limits.iccids_max", 1, 100_000)?,
+                delivery_batch: whole("limits.delivery_batch", 1, 10_000)?,
+                delivery_parallel: size("limits.delivery_parallel", 1, 10_000)?,
+                lease_seconds: whole("limits.lease_seconds", 5, 3600)?,
+                answer_bytes_max: size("limits.answer_bytes_max", 16, 1 << 20)?,
+            },
+            log: Log { level: values.text("log.level")?, json: values.choice("log.format", &["text", "json"])? == "json" },
+            given: values.given(),
+        };
+        if config.clock.offset_seconds != 0 && !config.clock.test {
+            return Err(values.wrong("clock.offset_seconds", "0 unless clock.test = true"));
+        }
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests;

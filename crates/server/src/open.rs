@@ -1,0 +1,81 @@
+//! Opening the house: folder, database, clock, engine, and the operator's own account.
+
+use crate::config::Config;
+use crate::exit::Exit;
+use kachi_domain::account::Path;
+use kachi_domain::ledger::OPERATOR;
+use kachi_domain::time::DEFAULT_ZONE;
+use kachi_domain::{Currency, Timestamp};
+use kachi_engine::{Clock, Engine, Fail};
+use kachi_store::accounts::Account;
+use kachi_store::{Place, Store};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Code of the account that everything stands under.
+pub const OPERATOR_CODE: &str = "operator";
+
+/// Opens the engine: makes the data folder, brings the schema up to date, makes sure that there is an operator.
+pub fn engine(config: &Config) -> Result<Engine, Exit> {
+    let store = store(config)?;
+    let clock = clock(config);
+    ensure_operator(&store, clock.now())?;
+    Engine::open(store, clock, config.settings()).map_err(Exit::cannot)
+}
+
+/// Opens the database alone.
+pub fn store(config: &Config) -> Result<Store, Exit> {
+    let place = Place::parse(&config.database.url, &config.data_dir).map_err(Exit::cannot)?;
+    make_folder(&config.data_dir)?;
+    Store::open(place, config.database.connections_max)
+        .map_err(|e| Exit::cannot(format!("database.url: {}", e.to_string().trim_end())))
+}
+
+/// The system's clock, shifted as the configuration says.
+pub fn clock(config: &Config) -> Clock {
+    let offset = config.clock.offset_seconds;
+    Clock::new(move || {
+        let seconds = match SystemTime::now().duration_since(UNIX_EPOCH) {
+            Ok(after) => after.as_secs() as i64,
+            Err(before) => -(before.duration().as_secs() as i64),
+        };
+        Timestamp(seconds + offset)
+    })
+}
+
+/// A folder only we can look into: it holds secrets and customers' data.
+fn make_folder(dir: &std::path::Path) -> Result<(), Exit> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+        .recursive(true)
+        .create(dir)
+        .map_err(|e| Exit::cannot(format!("data_dir: {} cannot be made ({e}): name a folder you may write to", dir.display())))
+}
+
+/// Creates the operator's account if there is none. Any number of processes may do so at once.
+fn ensure_operator(store: &Store, now: Timestamp) -> Result<(), Exit> {
+    let there = store.look(|tx| Ok::<_, Fail>(tx.accounts()?.iter().any(|a| a.id == OPERATOR)))?;
+    if there {
+        return Ok(());
+    }
+    let operator = Account {
+        id: OPERATOR,
+        code: OPERATOR_CODE.to_owned(),
+        path: Path::root(),
+        name: "Operator".to_owned(),
+        currency: Currency::CNY,
+        time_zone: DEFAULT_ZONE.to_owned(),
+        language: "zh".to_owned(),
+        credit_minor: 0,
+        ip_allow: "[]".to_owned(),
+        notify: "{}".to_owned(),
+        contact: "{}".to_owned(),
+    };
+    store.write(move |tx| {
+        tx.put_account(&operator, now)?;
+        tx.touch_catalogue()?;
+        Ok::<_, Fail>(())
+    })?;
+    Ok(())
+}
