@@ -124,8 +124,9 @@ CREATE TABLE sim_state (
   head BYTEA NOT NULL,
   base BYTEA,
   due_at BIGINT,
-  as_of BIGINT
-);
+  as_of BIGINT,
+  version BIGINT NOT NULL DEFAULT 0
+) WITH (fillfactor = 60);
 CREATE INDEX sim_state_due ON sim_state (due_at) WHERE due_at IS NOT NULL;
 
 CREATE TABLE subscription (
@@ -364,6 +365,6 @@ CREATE TABLE sim_day (
   records BIGINT NOT NULL,
   as_of BIGINT NOT NULL,
   PRIMARY KEY (sim_id, day, account_id)
-);
+) WITH (fillfactor = 60);
 
 CREATE TABLE lease (name TEXT PRIMARY KEY, token BIGINT NOT NULL, until BIGINT NOT NULL);

@@ -124,7 +124,8 @@ CREATE TABLE sim_state (
   head BLOB NOT NULL,
   base BLOB,
   due_at INTEGER,
-  as_of INTEGER
+  as_of INTEGER,
+  version INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX sim_state_due ON sim_state (due_at) WHERE due_at IS NOT NULL;
 

@@ -48,7 +48,8 @@ impl Watched {
             tracing::warn!(dir = %self.dir.display(), "the watched folder cannot be read");
             return Vec::new();
         };
-        let mut found: Vec<PathBuf> = entries.flatten().map(|e| e.path()).filter(|p| p.is_file() && is_complete_name(p)).collect();
+        let mut found: Vec<PathBuf> =
+            entries.flatten().map(|e| e.path()).filter(|p| p.is_file() && is_complete_name(p)).collect();
         found.sort();
         found
     }
@@ -68,7 +69,8 @@ impl Watched {
 
     fn put_away(&self, path: &Path) -> bool {
         let done = self.dir.join("imported");
-        let moved = std::fs::create_dir_all(&done).and_then(|()| std::fs::rename(path, done.join(path.file_name().unwrap_or_default())));
+        let moved =
+            std::fs::create_dir_all(&done).and_then(|()| std::fs::rename(path, done.join(path.file_name().unwrap_or_default())));
         if let Err(e) = &moved {
             tracing::error!(file = %path.display(), error = %e, "the CDR file is taken in but cannot be moved to the imported folder");
         }

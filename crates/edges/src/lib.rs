@@ -4,4 +4,8 @@
 //! knows nothing of another door; what doors share is plumbing ([`http`]), never words.
 
 pub mod eiotclub;
+pub mod files;
 pub mod http;
+pub mod outbound;
+pub mod portal;
+pub mod sender;

@@ -158,11 +158,32 @@ mod tests {
     fn special_addresses_are_refused_in_every_spelling() {
         let none = Outbound::default();
         for url in [
-            "http://127.0.0.1/", "http://127.1/", "http://0x7f000001/", "http://2130706433/", "http://017700000001/", "http://10.1.2.3/",
-            "http://172.16.0.1/", "http://192.168.1.1/", "http://169.254.169.254/latest", "http://100.64.0.1/", "http://198.18.0.1/",
-            "http://[::1]/", "http://[::ffff:127.0.0.1]/", "http://[fe80::1]/", "http://[fc00::1]/", "http://[64:ff9b::7f00:1]/",
-            "http://[2002:7f00:1::]/", "http://0.0.0.0/", "http://224.0.0.1/", "http://255.255.255.255/", "ftp://example.com/",
-            "file:///etc/passwd", "gopher://x/", "http://a@example.com/", "http://a:b@example.com/", "nonsense",
+            "http://127.0.0.1/",
+            "http://127.1/",
+            "http://0x7f000001/",
+            "http://2130706433/",
+            "http://017700000001/",
+            "http://10.1.2.3/",
+            "http://172.16.0.1/",
+            "http://192.168.1.1/",
+            "http://169.254.169.254/latest",
+            "http://100.64.0.1/",
+            "http://198.18.0.1/",
+            "http://[::1]/",
+            "http://[::ffff:127.0.0.1]/",
+            "http://[fe80::1]/",
+            "http://[fc00::1]/",
+            "http://[64:ff9b::7f00:1]/",
+            "http://[2002:7f00:1::]/",
+            "http://0.0.0.0/",
+            "http://224.0.0.1/",
+            "http://255.255.255.255/",
+            "ftp://example.com/",
+            "file:///etc/passwd",
+            "gopher://x/",
+            "http://a@example.com/",
+            "http://a:b@example.com/",
+            "nonsense",
         ] {
             assert!(none.check(url).is_err(), "{url}");
         }

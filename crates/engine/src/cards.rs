@@ -110,15 +110,15 @@ fn apply(mut state: CardState, fresh: &[Input], lines: &Lines, zone: &Zone) -> F
 }
 
 /// Folds the card's history again from the kept base, and moves the base up to what can no longer change.
-fn refold(tx: &mut Tx<'_>, how: &Settling, row: &mut StateRow, zone: &Zone) -> Result<Fold> {
-    let base = decode(row.base.as_deref().unwrap_or_default())?;
+fn refold(tx: &mut Tx<'_>, how: &Settling, row: &StateRow, zone: &Zone) -> Result<Fold> {
+    let base = decode(&tx.state_base(row.sim)?.unwrap_or_default())?;
     let inputs = history(tx, row.sim, &base, how.now)?;
     // A record older than this is set aside, so nothing before it changes any more.
     let settled = how.now.plus(-(how.late_days + 1) * DAY_SECONDS);
     let split = inputs.partition_point(|i| i.position().0 < settled);
     let old = apply(base, &inputs[..split], &how.lines, zone);
     if split > 0 {
-        row.base = Some(old.head.to_bytes());
+        tx.put_state_base(row.sim, Some(&old.head.to_bytes()))?;
     }
     let mut fold = apply(old.head, &inputs[split..], &how.lines, zone);
     let recent = std::mem::replace(&mut fold.happenings, old.happenings);
@@ -173,7 +173,8 @@ fn write_verdicts(
     let mut subs = tx.subscriptions(row.sim)?;
     let before = subs.clone();
     if fold.refolded {
-        reset_open(&mut subs, row)?;
+        let base = decode(&tx.state_base(row.sim)?.unwrap_or_default())?;
+        reset_open(&mut subs, &base);
     }
     for happening in &fold.happenings {
         note(&mut subs, happening);
@@ -189,8 +190,7 @@ fn write_verdicts(
 }
 
 /// Before history is told again, what it will tell must be untold: subscriptions not yet over at the base start anew.
-fn reset_open(subs: &mut [Subscription], row: &StateRow) -> Result<()> {
-    let base = decode(row.base.as_deref().unwrap_or_default())?;
+fn reset_open(subs: &mut [Subscription], base: &CardState) {
     for s in subs.iter_mut().filter(|s| !matches!(s.state, SubscriptionState::Pending | SubscriptionState::Void)) {
         let at_base = base.live.iter().find(|l| l.id == s.id);
         let known_at_base = base.last.is_some_and(|last| s.available_at.is_some_and(|at| Timestamp(at) <= last.0));
@@ -206,7 +206,6 @@ fn reset_open(subs: &mut [Subscription], row: &StateRow) -> Result<()> {
             None => {} // over before the base: that is settled
         }
     }
-    Ok(())
 }
 
 fn note(subs: &mut [Subscription], happening: &Happening) {

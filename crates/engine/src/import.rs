@@ -437,7 +437,7 @@ fn rate(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, mut new: Vec<Rea
     let mut inputs = Vec::new();
     for group in new.chunk_by(|a, b| a.sim == b.sim).collect::<Vec<_>>().chunks(STATES_AT_ONCE) {
         let ids: Vec<i64> = group.iter().map(|g| g[0].sim).collect();
-        let mut rows = tx.states_locked(&ids)?;
+        let mut rows = tx.states(&ids)?;
         let mut days = Vec::with_capacity(group.len());
         for (row, readings) in rows.iter_mut().zip(group) {
             debug_assert_eq!(row.sim.0, readings[0].sim);

@@ -15,6 +15,7 @@ pub mod intents;
 pub mod money;
 pub mod notices;
 pub mod orders;
+pub mod overview;
 pub mod refunds;
 pub mod sims;
 pub mod usage;

@@ -240,7 +240,7 @@ pub fn bring_subscription(
     let input = kachi_domain::rating::Input::Purchase(cards::purchase(&sub).ok_or_else(|| fault("available"))?);
     let mut row = tx.state_locked(sim.id)?;
     // It may have begun long ago: history is told again from the start.
-    row.base = None;
+    tx.put_state_base(sim.id, None)?;
     cards::settle(tx, catalogue, how, &mut row, &[input])?;
     tx.put_states(&[row])?;
     Ok(true)

@@ -10,7 +10,8 @@ use kachi_engine::Settings;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use values::Values;
-pub use values::{Given, Source};
+pub use values::Given;
+pub(crate) use values::{distance, inline, network};
 
 /// Flags and files that bear on the configuration.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -244,6 +245,3 @@ impl Config {
         Ok(config)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,1 +1,98 @@
-fn main() {}
+//! The one binary: reads the command line and the configuration, opens the house, and hands over to a verb.
+
+mod admin;
+mod apply;
+mod args;
+mod config;
+mod demo;
+mod doctor;
+mod exit;
+mod import;
+mod import_sims;
+mod log;
+mod open;
+mod print;
+mod secrets;
+mod serve;
+mod sign;
+mod workers;
+
+pub use args::ServeArgs;
+use args::{Admin, Cli, ConfigVerb, Import, Shape, Sign, Verb};
+use clap::Parser;
+use config::Config;
+use exit::Exit;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // A closed pipe ends the program quietly, as with every other tool, instead of with a panic.
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            let _ = e.print();
+            return ExitCode::from(if e.use_stderr() { exit::USAGE } else { 0 });
+        }
+    };
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(exit) => exit.leave(),
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Exit> {
+    let config = || Config::load(&cli.config).map_err(Exit::cannot);
+    match cli.verb {
+        Verb::Version(shape) => version(shape),
+        Verb::Sign(Sign::Eiotclub(args)) => sign::eiotclub(args),
+        Verb::Config(ConfigVerb::Check) => check(Config::load(&cli.config)),
+        Verb::Config(ConfigVerb::Print(shape)) => print_config(&config()?, shape),
+        Verb::Admin(Admin::Doctor(shape)) => doctor::run(Config::load(&cli.config), shape),
+        Verb::Migrate => migrate(&config()?),
+        Verb::Serve(args) => start(config()?, args),
+        Verb::Apply(args) => apply::run(&open::engine(&config()?)?, &args),
+        Verb::Import(Import::Cdr(args)) => import::cdr(&open::engine(&config()?)?, &args),
+        Verb::Import(Import::Sims(args)) => import_sims::run(&open::engine(&config()?)?, &args),
+        Verb::Admin(verb) => admin::run(&open::engine(&config()?)?, verb),
+    }
+}
+
+fn start(config: Config, args: ServeArgs) -> Result<(), Exit> {
+    log::start(&config.log)?;
+    serve::run(config, args)
+}
+
+fn version(shape: Shape) -> Result<(), Exit> {
+    let version = env!("CARGO_PKG_VERSION");
+    if shape.json {
+        print::line(serde_json::json!({ "version": version }))
+    } else {
+        print::line(format_args!("kachi {version}"))
+    }
+}
+
+fn check(config: Result<Config, String>) -> Result<(), Exit> {
+    config.map_err(Exit::refused)?;
+    print::line("the configuration is good")
+}
+
+fn print_config(config: &Config, shape: Shape) -> Result<(), Exit> {
+    if shape.json {
+        let key = |g: &config::Given| serde_json::json!({"key": g.key, "value": g.value, "from": g.source.to_string()});
+        return print::json(&config.given.iter().map(key).collect::<Vec<_>>());
+    }
+    let mut section = "";
+    for given in &config.given {
+        let (of, key) = given.key.split_once('.').unwrap_or(("", &given.key));
+        if of != section {
+            print::line(format_args!("\n[{of}]"))?;
+            section = of;
+        }
+        print::line(format_args!("{key} = {}  # {}", config::inline(&given.value), given.source))?;
+    }
+    Ok(())
+}
+
+fn migrate(config: &Config) -> Result<(), Exit> {
+    open::engine(config)?;
+    print::line("the database's schema is up to date")
+}

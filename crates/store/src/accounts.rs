@@ -164,3 +164,11 @@ impl Tx<'_> {
         Ok(row.map(|(login, id)| (login, AccountId(id))))
     }
 }
+
+impl Tx<'_> {
+    /// Ends a session.
+    pub fn close_session(&mut self, token_hash: &str) -> Result<(), Error> {
+        self.run("DELETE FROM session WHERE token_hash = ?", &binds![token_hash])?;
+        Ok(())
+    }
+}

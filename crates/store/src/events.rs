@@ -37,11 +37,9 @@ impl Tx<'_> {
 
     /// The newest events of the accounts, newest first.
     pub fn events_newest(&mut self, accounts: &[AccountId], limit: i64) -> Result<Vec<EventRow>, Error> {
-        let ids: Vec<String> = accounts.iter().map(|a| a.0.to_string()).collect();
-        let text = format!(
-            "SELECT id, account_id, sim_id, kind, at, body FROM event WHERE account_id IN ({}) ORDER BY id DESC LIMIT ?",
-            ids.join(", ")
-        );
-        self.rows(&text, &binds![limit])
+        let seen = self.one_of("account_id");
+        let text = format!("SELECT id, account_id, sim_id, kind, at, body FROM event WHERE {seen} ORDER BY id DESC LIMIT ?");
+        let list = self.list(accounts.iter().map(|a| a.0));
+        self.rows(&text, &binds![list, limit])
     }
 }

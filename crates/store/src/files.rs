@@ -91,7 +91,6 @@ impl Tx<'_> {
     pub fn add_asides(&mut self, platform: PlatformId, file: i64, lines: &[Aside], now: Timestamp) -> Result<usize, Error> {
         let mut added = 0;
         for part in lines.chunks(100) {
-            let marks = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; part.len()].join(", ");
             let mut values: Vec<Value<'_>> = Vec::with_capacity(part.len() * 10);
             for a in part {
                 values.extend(binds![
@@ -107,11 +106,12 @@ impl Tx<'_> {
                     now.0
                 ]);
             }
-            added += self.run(
-                &format!(
-                    "INSERT INTO aside (platform_id, file_id, line, fate, reason, iccid, source_id, bytes, text, created_at) VALUES {marks}
-                     ON CONFLICT DO NOTHING"
-                ),
+            added += self.run_group(
+                "INSERT INTO aside (platform_id, file_id, line, fate, reason, iccid, source_id, bytes, text, created_at) VALUES {}
+                 ON CONFLICT DO NOTHING",
+                "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                part.len(),
+                100,
                 &values,
             )?;
         }
@@ -153,5 +153,13 @@ impl Tx<'_> {
              GROUP BY iccid ORDER BY iccid LIMIT ?",
             &binds![limit],
         )
+    }
+}
+
+impl Tx<'_> {
+    /// How many lines wait for their card to become known.
+    pub fn orphans_waiting(&mut self) -> Result<i64, Error> {
+        let text = "SELECT COUNT(*) FROM aside WHERE fate = 'orphan' AND settled_at IS NULL";
+        Ok(self.row::<(i64,)>(text, &[])?.map_or(0, |r| r.0))
     }
 }

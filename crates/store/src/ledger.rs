@@ -3,6 +3,7 @@
 use crate::binds;
 use crate::db::sql::Value;
 use crate::db::{Error, Tx};
+use crate::page::integers;
 use kachi_domain::ledger::{Bucket, Journal, Posting};
 use kachi_domain::{AccountId, Timestamp};
 
@@ -92,5 +93,16 @@ impl Tx<'_> {
              WHERE a <> pa OR h <> ph LIMIT 100",
             &[],
         )
+    }
+}
+
+impl Tx<'_> {
+    /// Balances of accounts: (account, available, held, credit), minor units.
+    pub fn balances(&mut self, accounts: &[AccountId]) -> Result<Vec<(i64, i64, i64, i64)>, Error> {
+        let text = format!(
+            "SELECT account_id, available_minor, held_minor, credit_minor FROM balance WHERE account_id IN ({})",
+            integers(accounts.iter().map(|a| a.0))
+        );
+        self.rows(&text, &[])
     }
 }

@@ -10,6 +10,7 @@ pub mod idempotency;
 pub mod intents;
 pub mod ledger;
 pub mod orders;
+pub mod page;
 pub mod readings;
 pub mod sims;
 pub mod states;

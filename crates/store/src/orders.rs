@@ -2,6 +2,7 @@
 
 use crate::binds;
 use crate::db::{Error, Tx};
+use crate::page::{Newest, integers};
 use kachi_domain::order::{OrderState, SubscriptionState};
 use kachi_domain::package::{StartRule, Terms};
 use kachi_domain::{AccountId, Currency, OrderId, PackageId, SimId, SubscriptionId, Timestamp};
@@ -188,16 +189,16 @@ impl Tx<'_> {
     /// An order of one of these accounts, locked where the engine locks rows.
     pub fn order_locked(&mut self, accounts: &[AccountId], id: OrderId) -> Result<Option<Order>, Error> {
         let lock = self.for_update();
-        let ids: Vec<String> = accounts.iter().map(|a| a.0.to_string()).collect();
-        let text = format!("SELECT {ORDER_COLUMNS} FROM orders o WHERE o.id = ? AND o.account_id IN ({}){lock}", ids.join(", "));
-        self.row::<OrderRow>(&text, &binds![id.0])?.map(order).transpose()
+        let text = format!("SELECT {ORDER_COLUMNS} FROM orders o WHERE o.id = ? AND {}{lock}", self.one_of("o.account_id"));
+        let list = self.list(accounts.iter().map(|a| a.0));
+        self.row::<OrderRow>(&text, &binds![id.0, list])?.map(order).transpose()
     }
 
     /// An order of one of these accounts.
     pub fn order(&mut self, accounts: &[AccountId], id: OrderId) -> Result<Option<Order>, Error> {
-        let ids: Vec<String> = accounts.iter().map(|a| a.0.to_string()).collect();
-        let text = format!("SELECT {ORDER_COLUMNS} FROM orders o WHERE o.id = ? AND o.account_id IN ({})", ids.join(", "));
-        self.row::<OrderRow>(&text, &binds![id.0])?.map(order).transpose()
+        let text = format!("SELECT {ORDER_COLUMNS} FROM orders o WHERE o.id = ? AND {}", self.one_of("o.account_id"));
+        let list = self.list(accounts.iter().map(|a| a.0));
+        self.row::<OrderRow>(&text, &binds![id.0, list])?.map(order).transpose()
     }
 
     /// Every order of a card, oldest first.
@@ -208,10 +209,9 @@ impl Tx<'_> {
 
     /// The newest orders of the accounts, newest first.
     pub fn orders_newest(&mut self, accounts: &[AccountId], limit: i64) -> Result<Vec<Order>, Error> {
-        let ids: Vec<String> = accounts.iter().map(|a| a.0.to_string()).collect();
-        let text =
-            format!("SELECT {ORDER_COLUMNS} FROM orders o WHERE o.account_id IN ({}) ORDER BY o.id DESC LIMIT ?", ids.join(", "));
-        self.rows::<OrderRow>(&text, &binds![limit])?.into_iter().map(order).collect()
+        let text = format!("SELECT {ORDER_COLUMNS} FROM orders o WHERE {} ORDER BY o.id DESC LIMIT ?", self.one_of("o.account_id"));
+        let list = self.list(accounts.iter().map(|a| a.0));
+        self.rows::<OrderRow>(&text, &binds![list, limit])?.into_iter().map(order).collect()
     }
 
     /// Moves an order to another state.
@@ -344,5 +344,24 @@ impl Tx<'_> {
             "SELECT sim_id, CAST(SUM(used_before) AS BIGINT) FROM subscription WHERE available_at IS NOT NULL AND used_before > 0 GROUP BY sim_id",
             &[],
         )
+    }
+}
+
+impl Tx<'_> {
+    /// A page of the accounts' orders, newest first, numbers below `before`.
+    pub fn orders_before(&mut self, accounts: &[AccountId], before: Option<i64>, limit: i64) -> Result<Vec<Order>, Error> {
+        let ids = self.newest_ids(Newest::Orders, accounts, before, limit)?;
+        let text =
+            format!("SELECT {ORDER_COLUMNS} FROM orders o WHERE o.id IN ({}) ORDER BY o.id DESC", integers(ids.into_iter()));
+        self.rows::<OrderRow>(&text, &[])?.into_iter().map(order).collect()
+    }
+
+    /// How many orders of the accounts are in each state: (state, orders).
+    pub fn orders_counted(&mut self, accounts: &[AccountId]) -> Result<Vec<(String, i64)>, Error> {
+        let text = format!(
+            "SELECT state, COUNT(*) FROM orders WHERE account_id IN ({}) GROUP BY state ORDER BY state",
+            integers(accounts.iter().map(|a| a.0))
+        );
+        self.rows(&text, &[])
     }
 }

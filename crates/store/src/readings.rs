@@ -105,13 +105,10 @@ impl Tx<'_> {
         let mut known = Vec::new();
         for run in readings.chunk_by(|a, b| (a.day, a.platform) == (b.day, b.platform)) {
             for part in run.chunks(500) {
-                let ids: Vec<String> = part.iter().map(|r| r.source_id.to_string()).collect();
-                let text = format!(
-                    "SELECT {COLUMNS} FROM reading WHERE day = ? AND platform_id = ? AND source_id IN ({})",
-                    ids.join(", ")
-                );
+                let text = format!("SELECT {COLUMNS} FROM reading WHERE day = ? AND platform_id = ? AND {}", self.one_of("source_id"));
+                let ids = self.list(part.iter().map(|r| r.source_id));
                 type R = (i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64);
-                for r in self.rows::<R>(&text, &binds![part[0].day, part[0].platform])? {
+                for r in self.rows::<R>(&text, &binds![part[0].day, part[0].platform, ids])? {
                     let there = Reading {
                         day: r.0,
                         platform: r.1,
@@ -135,9 +132,8 @@ impl Tx<'_> {
     }
 
     fn insert_group(&mut self, part: &[Reading]) -> Result<(), Error> {
-        let marks = vec![MARKS; part.len()].join(", ");
         let values: Vec<Value<'_>> = part.iter().flat_map(|r| r.values().map(|v| Value::Int(Some(v)))).collect();
-        self.run(&format!("INSERT INTO reading ({COLUMNS}) VALUES {marks}"), &values)?;
+        self.run_group(&format!("INSERT INTO reading ({COLUMNS}) VALUES {{}}"), MARKS, part.len(), GROUP, &values)?;
         Ok(())
     }
 
@@ -199,22 +195,22 @@ impl Tx<'_> {
     pub fn readings_of_sims(&mut self, sims: &[i64], first: i64, last: i64) -> Result<Vec<Rated>, Error> {
         let mut found: Vec<(Rated, i64)> = Vec::new();
         for part in sims.chunks(500) {
-            let ids = part.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
+            let (of_sims, ids) = (self.one_of("sim_id"), self.list(part.iter().copied()));
             let days = self.days_with_readings(first, last)?;
             for day in days {
                 let text = format!(
-                    "SELECT sim_id, stop_at, start_at, source_id, bytes, platform_id FROM reading_by_sim WHERE day = ? AND sim_id IN ({ids})"
+                    "SELECT sim_id, stop_at, start_at, source_id, bytes, platform_id FROM reading_by_sim WHERE day = ? AND {of_sims}"
                 );
                 type R = (i64, i64, i64, i64, i64, i64);
-                found.extend(self.rows::<R>(&text, &binds![day])?.into_iter().map(|r| ((r.0, r.1, r.2, r.3, r.4), r.5)));
+                found.extend(self.rows::<R>(&text, &binds![day, &ids])?.into_iter().map(|r| ((r.0, r.1, r.2, r.3, r.4), r.5)));
             }
             let text = format!(
                 "SELECT r.sim_id, r.stop_at, r.start_at, r.source_id, r.bytes, r.platform_id FROM reading_batch b JOIN reading r
                  ON r.day = b.day AND r.platform_id = b.platform_id AND r.source_id >= b.source_min AND r.source_id <= b.source_max
-                 WHERE b.indexed = 0 AND b.day >= ? AND b.day <= ? AND r.sim_id IN ({ids})"
+                 WHERE b.indexed = 0 AND b.day >= ? AND b.day <= ? AND r.{of_sims}"
             );
             type R = (i64, i64, i64, i64, i64, i64);
-            found.extend(self.rows::<R>(&text, &binds![first, last])?.into_iter().map(|r| ((r.0, r.1, r.2, r.3, r.4), r.5)));
+            found.extend(self.rows::<R>(&text, &binds![first, last, ids])?.into_iter().map(|r| ((r.0, r.1, r.2, r.3, r.4), r.5)));
         }
         // A stretch may overlap one that is already covered: the same fact twice is one.
         found.sort_unstable();

@@ -3,6 +3,7 @@
 use crate::binds;
 use crate::db::sql::Value;
 use crate::db::{Error, Tx};
+use crate::page::{Newest, integers};
 use kachi_domain::account::Path;
 use kachi_domain::{AccountId, ProductId, SimId, Timestamp};
 
@@ -162,23 +163,22 @@ impl Tx<'_> {
         let (clause, mut values) = filter.clause(accounts);
         let text = format!("SELECT {SIM_COLUMNS} FROM sim s WHERE {clause} ORDER BY s.id LIMIT ? OFFSET ?");
         values.extend(binds![limit, offset]);
-        Ok(self.rows::<SimRow>(&text, &values)?.into_iter().map(sim).collect())
+        Ok(self.rows_once::<SimRow>(&text, &values)?.into_iter().map(sim).collect())
     }
 
     /// How many cards the filter lets through.
     pub fn sims_count(&mut self, accounts: &[AccountId], filter: &SimFilter<'_>) -> Result<i64, Error> {
         let (clause, values) = filter.clause(accounts);
-        Ok(self.row::<(i64,)>(&format!("SELECT COUNT(*) FROM sim s WHERE {clause}"), &values)?.map_or(0, |r| r.0))
+        Ok(self.rows_once::<(i64,)>(&format!("SELECT COUNT(*) FROM sim s WHERE {clause}"), &values)?.first().map_or(0, |r| r.0))
     }
 
     /// Card numbers, owners and zones for many ICCIDs: (iccid, sim, account).
     pub fn sims_of_iccids(&mut self, iccids: &[&str]) -> Result<Vec<(String, i64, i64)>, Error> {
         let mut found = Vec::with_capacity(iccids.len());
-        for part in iccids.chunks(500) {
-            let marks = vec!["?"; part.len()].join(", ");
-            let values: Vec<Value<'_>> = part.iter().map(|i| Value::from(*i)).collect();
-            let text = format!("SELECT number, sim_id, account_id FROM sim_key WHERE kind = 'iccid' AND number IN ({marks})");
-            found.extend(self.rows::<(String, i64, i64)>(&text, &values)?);
+        let text = format!("SELECT number, sim_id, account_id FROM sim_key WHERE kind = 'iccid' AND {}", self.one_of_texts("number"));
+        for part in iccids.chunks(1_000) {
+            let list = serde_json::to_string(part).map_err(|e| Error::Engine(e.to_string()))?;
+            found.extend(self.rows::<(String, i64, i64)>(&text, &binds![list])?);
         }
         Ok(found)
     }
@@ -274,5 +274,41 @@ impl SimFilter<'_> {
             values.extend(iccids.iter().map(|i| Value::from(*i)));
         }
         (clause, values)
+    }
+}
+
+impl Tx<'_> {
+    /// A page of the accounts' cards, the newest first, numbers below `before`.
+    pub fn sims_before(&mut self, accounts: &[AccountId], before: Option<i64>, limit: i64) -> Result<Vec<Sim>, Error> {
+        let ids = self.newest_ids(Newest::Sims, accounts, before, limit)?;
+        let text = format!("SELECT {SIM_COLUMNS} FROM sim s WHERE s.id IN ({}) ORDER BY s.id DESC", integers(ids.into_iter()));
+        Ok(self.rows::<SimRow>(&text, &[])?.into_iter().map(sim).collect())
+    }
+
+    /// Cards of the accounts of which a known number (ICCID, MSISDN, IMSI, EID) lies in `from..to`, by that number. A
+    /// card may come more than once.
+    pub fn sims_by_number(&mut self, accounts: &[AccountId], from: &str, to: &str, limit: i64) -> Result<Vec<Sim>, Error> {
+        let text = format!(
+            "SELECT {SIM_COLUMNS} FROM sim_key k JOIN sim s ON s.id = k.sim_id
+             WHERE k.number >= ? AND k.number < ? AND s.account_id IN ({}) ORDER BY k.number LIMIT ?",
+            integers(accounts.iter().map(|a| a.0))
+        );
+        Ok(self.rows::<SimRow>(&text, &binds![from, to, limit])?.into_iter().map(sim).collect())
+    }
+
+    /// ICCIDs of cards by their numbers with us: (card, iccid).
+    pub fn iccids_of(&mut self, sims: &[SimId]) -> Result<Vec<(i64, String)>, Error> {
+        let text = format!("SELECT id, iccid FROM sim WHERE id IN ({})", integers(sims.iter().map(|s| s.0)));
+        self.rows(&text, &[])
+    }
+
+    /// How many cards the accounts have: (account, base state, cards, of them blocked).
+    pub fn sims_counted(&mut self, accounts: &[AccountId]) -> Result<Vec<(i64, String, i64, i64)>, Error> {
+        let text = format!(
+            "SELECT account_id, state, COUNT(*), CAST(SUM(CASE WHEN blocks <> 0 THEN 1 ELSE 0 END) AS BIGINT)
+             FROM sim WHERE account_id IN ({}) GROUP BY account_id, state ORDER BY account_id, state",
+            integers(accounts.iter().map(|a| a.0))
+        );
+        self.rows(&text, &[])
     }
 }

@@ -3,6 +3,7 @@
 use crate::binds;
 use crate::db::sql::Value;
 use crate::db::{Error, Tx};
+use crate::page::integers;
 use kachi_domain::{AccountId, SimId, Timestamp};
 
 /// A card's package state as kept.
@@ -14,84 +15,125 @@ pub struct StateRow {
     pub account: AccountId,
     /// State after the last input.
     pub head: Vec<u8>,
-    /// State at an older point; none = from the beginning.
-    pub base: Option<Vec<u8>>,
     /// When something happens by itself.
     pub due_at: Option<i64>,
     /// The latest instant up to which usage is known.
     pub as_of: Option<i64>,
+    /// How often it was written; a write counts only on the version it read.
+    pub version: i64,
 }
 
 /// Usage of a card on a day: (card, day, account, bytes, records, as of).
 pub type DayRow = (i64, i64, i64, i64, i64, i64);
 
-type R = (i64, i64, Vec<u8>, Option<Vec<u8>>, Option<i64>, Option<i64>);
+type R = (i64, i64, Vec<u8>, Option<i64>, Option<i64>, i64);
 
 fn state(r: R) -> StateRow {
-    StateRow { sim: SimId(r.0), account: AccountId(r.1), head: r.2, base: r.3, due_at: r.4, as_of: r.5 }
+    StateRow { sim: SimId(r.0), account: AccountId(r.1), head: r.2, due_at: r.3, as_of: r.4, version: r.5 }
 }
 
-/// Rows in one multi-row statement.
-const GROUP: usize = 200;
+const COLUMNS: &str = "sim_id, account_id, head, due_at, as_of, version";
+
+/// Rows in one statement of repeated groups (SQLite).
+const GROUP: usize = 100;
+/// Rows in one statement of arrays (PostgreSQL).
+const ARRAY: usize = 2_000;
 
 impl Tx<'_> {
-    /// The states of these cards (sorted by number), locked where the engine locks rows.
-    pub fn states_locked(&mut self, sims: &[i64]) -> Result<Vec<StateRow>, Error> {
+    /// The states of these cards (sorted by number), not locked: [`Tx::put_states`] notices if another wrote meanwhile.
+    pub fn states(&mut self, sims: &[i64]) -> Result<Vec<StateRow>, Error> {
         debug_assert!(sims.is_sorted());
-        let lock = self.for_update();
+        let text = format!("SELECT {COLUMNS} FROM sim_state WHERE {} ORDER BY sim_id", self.one_of("sim_id"));
         let mut found = Vec::with_capacity(sims.len());
-        for part in sims.chunks(500) {
-            let ids: Vec<String> = part.iter().map(i64::to_string).collect();
-            let text = format!(
-                "SELECT sim_id, account_id, head, base, due_at, as_of FROM sim_state WHERE sim_id IN ({}) ORDER BY sim_id{lock}",
-                ids.join(", ")
-            );
-            found.extend(self.rows::<R>(&text, &[])?.into_iter().map(state));
+        for part in sims.chunks(ARRAY) {
+            let list = self.list(part.iter().copied());
+            found.extend(self.rows::<R>(&text, &binds![list])?.into_iter().map(state));
         }
         Ok(found)
     }
 
     /// One card's state, locked where the engine locks rows.
     pub fn state_locked(&mut self, sim: SimId) -> Result<StateRow, Error> {
-        self.states_locked(&[sim.0])?.pop().ok_or_else(|| Error::Engine(format!("card {sim} has no state row")))
+        let text = format!("SELECT {COLUMNS} FROM sim_state WHERE sim_id = ?{}", self.for_update());
+        let row = self.row::<R>(&text, &binds![sim.0])?;
+        row.map(state).ok_or_else(|| Error::Engine(format!("card {sim} has no state row")))
     }
 
-    /// Writes states, one row a card.
-    pub fn put_states(&mut self, states: &[StateRow]) -> Result<(), Error> {
-        for part in states.chunks(GROUP) {
-            let marks = vec!["(?, ?, ?, ?, ?, ?)"; part.len()].join(", ");
-            let mut values: Vec<Value<'_>> = Vec::with_capacity(part.len() * 6);
-            for s in part {
-                values.extend(binds![s.sim.0, s.account.0, &s.head, s.base.as_deref(), s.due_at, s.as_of]);
-            }
-            self.run(
-                &format!(
-                    "INSERT INTO sim_state (sim_id, account_id, head, base, due_at, as_of) VALUES {marks}
-                     ON CONFLICT (sim_id) DO UPDATE SET head = excluded.head, base = excluded.base, due_at = excluded.due_at, as_of = excluded.as_of"
-                ),
-                &values,
-            )?;
-        }
+    /// The older state from which a card's history can be told again; none = from the beginning.
+    pub fn state_base(&mut self, sim: SimId) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.row::<(Option<Vec<u8>>,)>("SELECT base FROM sim_state WHERE sim_id = ?", &binds![sim.0])?.and_then(|r| r.0))
+    }
+
+    /// Keeps another older state.
+    pub fn put_state_base(&mut self, sim: SimId, base: Option<&[u8]>) -> Result<(), Error> {
+        self.run("UPDATE sim_state SET base = ? WHERE sim_id = ?", &binds![base, sim.0])?;
         Ok(())
     }
 
-    /// Adds to the daily roll-ups.
+    /// Writes states, one row a card. If another wrote one of them since it was read, nothing counts: a constraint error.
+    pub fn put_states(&mut self, states: &[StateRow]) -> Result<(), Error> {
+        let written = if self.is_postgres() { self.put_states_by_arrays(states)? } else { self.put_states_by_groups(states)? };
+        if written == states.len() { Ok(()) } else { Err(Error::Constraint("a card's state was written by another meanwhile".into())) }
+    }
+
+    fn put_states_by_groups(&mut self, states: &[StateRow]) -> Result<usize, Error> {
+        let text = "INSERT INTO sim_state (sim_id, account_id, head, due_at, as_of, version) VALUES {}
+             ON CONFLICT (sim_id) DO UPDATE SET head = excluded.head, due_at = excluded.due_at, as_of = excluded.as_of,
+             version = excluded.version + 1 WHERE sim_state.version = excluded.version";
+        let mut written = 0;
+        for part in states.chunks(GROUP) {
+            let mut values: Vec<Value<'_>> = Vec::with_capacity(part.len() * 6);
+            for s in part {
+                values.extend(binds![s.sim.0, s.account.0, &s.head, s.due_at, s.as_of, s.version]);
+            }
+            written += self.run_group(text, "(?, ?, ?, ?, ?, ?)", part.len(), GROUP, &values)?;
+        }
+        Ok(written)
+    }
+
+    fn put_states_by_arrays(&mut self, states: &[StateRow]) -> Result<usize, Error> {
+        let text = "UPDATE sim_state t SET head = x.head, due_at = x.due_at, as_of = x.as_of, version = t.version + 1
+             FROM unnest(CAST(? AS BIGINT[]), CAST(? AS BYTEA[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]))
+             AS x(sim_id, head, due_at, as_of, version) WHERE t.sim_id = x.sim_id AND t.version = x.version";
+        let mut written = 0;
+        for part in states.chunks(ARRAY) {
+            let sims = self.list(part.iter().map(|s| s.sim.0));
+            let heads = bytes_array(part.iter().map(|s| s.head.as_slice()));
+            let due = optional_array(part.iter().map(|s| s.due_at));
+            let as_of = optional_array(part.iter().map(|s| s.as_of));
+            let versions = self.list(part.iter().map(|s| s.version));
+            written += self.run(text, &binds![sims, heads, due, as_of, versions])?;
+        }
+        Ok(written)
+    }
+
+    /// Adds to the daily roll-ups (rows distinct by card, day and account).
     pub fn add_days(&mut self, days: &[DayRow]) -> Result<(), Error> {
+        if self.is_postgres() {
+            return self.add_days_by_arrays(days);
+        }
+        let text = format!("INSERT INTO sim_day (sim_id, day, account_id, bytes, records, as_of) VALUES {{}} {ADD_TO_DAY}");
         for part in days.chunks(GROUP) {
-            let marks = vec!["(?, ?, ?, ?, ?, ?)"; part.len()].join(", ");
             let mut values: Vec<Value<'_>> = Vec::with_capacity(part.len() * 6);
             for d in part {
                 values.extend(binds![d.0, d.1, d.2, d.3, d.4, d.5]);
             }
-            self.run(
-                &format!(
-                    "INSERT INTO sim_day (sim_id, day, account_id, bytes, records, as_of) VALUES {marks}
-                     ON CONFLICT (sim_id, day, account_id) DO UPDATE SET bytes = sim_day.bytes + excluded.bytes,
-                     records = sim_day.records + excluded.records,
-                     as_of = CASE WHEN excluded.as_of > sim_day.as_of THEN excluded.as_of ELSE sim_day.as_of END"
-                ),
-                &values,
-            )?;
+            self.run_group(&text, "(?, ?, ?, ?, ?, ?)", part.len(), GROUP, &values)?;
+        }
+        Ok(())
+    }
+
+    fn add_days_by_arrays(&mut self, days: &[DayRow]) -> Result<(), Error> {
+        let text = format!(
+            "INSERT INTO sim_day (sim_id, day, account_id, bytes, records, as_of)
+             SELECT * FROM unnest(CAST(? AS BIGINT[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]))
+             {ADD_TO_DAY}"
+        );
+        for part in days.chunks(ARRAY) {
+            let column = |f: fn(&DayRow) -> i64| self.list(part.iter().map(f));
+            let values =
+                binds![column(|d| d.0), column(|d| d.1), column(|d| d.2), column(|d| d.3), column(|d| d.4), column(|d| d.5)];
+            self.run(&text, &values)?;
         }
         Ok(())
     }
@@ -104,23 +146,21 @@ impl Tx<'_> {
         first: i64,
         last: i64,
     ) -> Result<Vec<(i64, i64)>, Error> {
-        let list = |ids: &mut dyn Iterator<Item = i64>| ids.map(|i| i.to_string()).collect::<Vec<_>>().join(", ");
         let text = format!(
-            "SELECT sim_id, CAST(SUM(bytes) AS BIGINT) FROM sim_day WHERE sim_id IN ({}) AND day >= ? AND day <= ? AND account_id IN ({}) GROUP BY sim_id",
-            list(&mut sims.iter().copied()),
-            list(&mut accounts.iter().map(|a| a.0))
+            "SELECT sim_id, CAST(SUM(bytes) AS BIGINT) FROM sim_day WHERE {} AND day >= ? AND day <= ? AND {} GROUP BY sim_id",
+            self.one_of("sim_id"),
+            self.one_of("account_id")
         );
-        self.rows(&text, &binds![first, last])
+        let (sims, accounts) = (self.list(sims.iter().copied()), self.list(accounts.iter().map(|a| a.0)));
+        self.rows(&text, &binds![sims, first, last, accounts])
     }
 
     /// Bytes per day of the accounts: (day, bytes).
     pub fn usage_by_day(&mut self, accounts: &[AccountId], first: i64) -> Result<Vec<(i64, i64)>, Error> {
-        let ids: Vec<String> = accounts.iter().map(|a| a.0.to_string()).collect();
-        let text = format!(
-            "SELECT day, CAST(SUM(bytes) AS BIGINT) FROM sim_day WHERE account_id IN ({}) AND day >= ? GROUP BY day ORDER BY day",
-            ids.join(", ")
-        );
-        self.rows(&text, &binds![first])
+        let seen = self.one_of("account_id");
+        let text = format!("SELECT day, CAST(SUM(bytes) AS BIGINT) FROM sim_day WHERE {seen} AND day >= ? GROUP BY day ORDER BY day");
+        let list = self.list(accounts.iter().map(|a| a.0));
+        self.rows(&text, &binds![list, first])
     }
 
     /// Cards for which something is due: (card, account).
@@ -138,8 +178,8 @@ impl Tx<'_> {
 
     /// Every card's state after `after`, for the audit.
     pub fn states_page(&mut self, after: i64, limit: i64) -> Result<Vec<StateRow>, Error> {
-        let text = "SELECT sim_id, account_id, head, base, due_at, as_of FROM sim_state WHERE sim_id > ? ORDER BY sim_id LIMIT ?";
-        Ok(self.rows::<R>(text, &binds![after, limit])?.into_iter().map(state).collect())
+        let text = format!("SELECT {COLUMNS} FROM sim_state WHERE sim_id > ? ORDER BY sim_id LIMIT ?");
+        Ok(self.rows::<R>(&text, &binds![after, limit])?.into_iter().map(state).collect())
     }
 
     /// Summed roll-ups of cards `first..=last`: (card, bytes).
@@ -149,4 +189,56 @@ impl Tx<'_> {
             &binds![first, last],
         )
     }
+}
+
+impl Tx<'_> {
+    /// Usage per day of the accounts, or of one card while it was theirs, days `first..=last`: (day, bytes, known up to).
+    pub fn usage_days(
+        &mut self,
+        accounts: &[AccountId],
+        sim: Option<SimId>,
+        first: i64,
+        last: i64,
+    ) -> Result<Vec<(i64, i64, i64)>, Error> {
+        let of_sim = sim.map_or_else(String::new, |s| format!("sim_id = {} AND ", s.0));
+        let text = format!(
+            "SELECT day, CAST(SUM(bytes) AS BIGINT), MAX(as_of) FROM sim_day
+             WHERE {of_sim}account_id IN ({}) AND day >= ? AND day <= ? GROUP BY day ORDER BY day",
+            integers(accounts.iter().map(|a| a.0))
+        );
+        self.rows(&text, &binds![first, last])
+    }
+}
+
+const ADD_TO_DAY: &str = "ON CONFLICT (sim_id, day, account_id) DO UPDATE SET bytes = sim_day.bytes + excluded.bytes,
+     records = sim_day.records + excluded.records, as_of = CASE WHEN excluded.as_of > sim_day.as_of THEN excluded.as_of ELSE sim_day.as_of END";
+
+fn optional_array(numbers: impl Iterator<Item = Option<i64>>) -> String {
+    let mut text = String::from("{");
+    for (i, n) in numbers.enumerate() {
+        if i > 0 {
+            text.push(',');
+        }
+        match n {
+            Some(n) => text.push_str(&n.to_string()),
+            None => text.push_str("NULL"),
+        }
+    }
+    text.push('}');
+    text
+}
+
+fn bytes_array<'b>(values: impl Iterator<Item = &'b [u8]>) -> String {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::from("{");
+    for (i, bytes) in values.enumerate() {
+        text.push_str(if i > 0 { ",\"\\\\x" } else { "\"\\\\x" });
+        for b in bytes {
+            text.push(HEX[usize::from(b >> 4)] as char);
+            text.push(HEX[usize::from(b & 15)] as char);
+        }
+        text.push('"');
+    }
+    text.push('}');
+    text
 }

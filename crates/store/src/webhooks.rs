@@ -3,6 +3,7 @@
 use crate::binds;
 use crate::db::sql::Value;
 use crate::db::{Error, Tx};
+use crate::page::{Newest, integers};
 use kachi_domain::{AccountId, SimId, Timestamp};
 
 /// A delivery that was claimed, with its event.
@@ -84,10 +85,10 @@ impl Tx<'_> {
         );
         type R = (i64, i64, i64, String, i64, String, i64, String);
         let rows = self.rows::<R>(&text, &binds![now.0, now.0, now.0, limit])?;
-        let ids: Vec<String> = rows.iter().map(|r| r.0.to_string()).collect();
-        for part in ids.chunks(500) {
-            let text = format!("UPDATE delivery SET lease_token = ?, lease_until = ? WHERE id IN ({})", part.join(", "));
-            self.run(&text, &binds![token, lease_until.0])?;
+        let text = format!("UPDATE delivery SET lease_token = ?, lease_until = ? WHERE {}", self.one_of("id"));
+        for part in rows.chunks(1_000) {
+            let ids = self.list(part.iter().map(|r| r.0));
+            self.run(&text, &binds![token, lease_until.0, ids])?;
         }
         let claimed = |r: R| Claimed {
             id: r.0,
@@ -115,16 +116,15 @@ impl Tx<'_> {
                     &binds![a.state, a.number, a.next.map(|t| t.0), done, answer, a.id, token],
                 )?;
             }
-            let marks = vec!["(?, ?, ?, ?, ?, ?)"; part.len()].join(", ");
             let mut values: Vec<Value<'_>> = Vec::with_capacity(part.len() * 6);
             for a in part {
                 values.extend(binds![a.id, a.number, now.0, a.millis, a.status, &a.answer]);
             }
-            self.run(
-                &format!(
-                    "INSERT INTO delivery_attempt (delivery_id, attempt, at, millis, status, answer) VALUES {marks}
-                     ON CONFLICT (delivery_id, attempt) DO NOTHING"
-                ),
+            self.run_group(
+                "INSERT INTO delivery_attempt (delivery_id, attempt, at, millis, status, answer) VALUES {} ON CONFLICT (delivery_id, attempt) DO NOTHING",
+                "(?, ?, ?, ?, ?, ?)",
+                part.len(),
+                200,
                 &values,
             )?;
         }
@@ -143,15 +143,14 @@ impl Tx<'_> {
         state: Option<&str>,
         limit: i64,
     ) -> Result<Vec<DeliveryRow>, Error> {
-        let ids: Vec<String> = accounts.iter().map(|a| a.0.to_string()).collect();
         let text = format!(
             "SELECT d.id, d.event_id, e.kind, COALESCE(s.iccid, ''), d.door, d.state, d.attempts, d.due_at, d.done_at, d.last_answer, e.at
              FROM delivery d JOIN event e ON e.id = d.event_id LEFT JOIN sim s ON s.id = d.sim_id
-             WHERE d.account_id IN ({}) AND (? IS NULL OR d.state = ?) ORDER BY d.id DESC LIMIT ?",
-            ids.join(", ")
+             WHERE {} AND (CAST(? AS TEXT) IS NULL OR d.state = ?) ORDER BY d.id DESC LIMIT ?",
+            self.one_of("d.account_id")
         );
-        let text = if self.is_postgres() { text.replacen("(? IS NULL", "(CAST(? AS TEXT) IS NULL", 1) } else { text };
-        self.rows(&text, &binds![state, state, limit])
+        let list = self.list(accounts.iter().map(|a| a.0));
+        self.rows(&text, &binds![list, state, state, limit])
     }
 
     /// The attempts of a delivery: (attempt, at, millis, status, answer).
@@ -169,5 +168,92 @@ impl Tx<'_> {
              WHERE id >= ? AND id <= ? AND due_at IS NULL",
             &binds![now.0, from, to],
         )
+    }
+}
+
+/// A delivery as a person reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryLine {
+    /// The delivery.
+    pub id: i64,
+    /// Whose endpoint.
+    pub account: AccountId,
+    /// The event's kind.
+    pub kind: String,
+    /// The card, none for events without one.
+    pub iccid: Option<String>,
+    /// In which dialect.
+    pub door: String,
+    /// `waiting`, `done` or `dead`.
+    pub state: String,
+    /// Attempts made.
+    pub attempts: i64,
+    /// When it happened.
+    pub at: i64,
+    /// When the next attempt is due.
+    pub due_at: Option<i64>,
+    /// When it was acknowledged.
+    pub done_at: Option<i64>,
+    /// The first characters of the last answer, or the last error.
+    pub last_answer: Option<String>,
+}
+
+/// So many of the newest deliveries are looked through for those of one card.
+pub const DELIVERIES_LOOKED_THROUGH: i64 = 100_000;
+
+impl Tx<'_> {
+    /// A page of the accounts' deliveries, newest first, numbers below `before`.
+    pub fn deliveries_before(
+        &mut self,
+        accounts: &[AccountId],
+        before: Option<i64>,
+        limit: i64,
+    ) -> Result<Vec<DeliveryLine>, Error> {
+        let ids = self.newest_ids(Newest::Deliveries, accounts, before, limit)?;
+        self.delivery_lines(&ids)
+    }
+
+    /// The newest deliveries of a card among the newest [`DELIVERIES_LOOKED_THROUGH`] of all, newest first.
+    pub fn deliveries_of_sim(&mut self, accounts: &[AccountId], sim: SimId, limit: i64) -> Result<Vec<DeliveryLine>, Error> {
+        let text = format!(
+            "SELECT id FROM delivery WHERE account_id IN ({}) AND sim_id = ?
+             AND id > (SELECT COALESCE(MAX(id), 0) FROM delivery) - ? ORDER BY id DESC LIMIT ?",
+            integers(accounts.iter().map(|a| a.0))
+        );
+        let ids = self.rows::<(i64,)>(&text, &binds![sim.0, DELIVERIES_LOOKED_THROUGH, limit])?;
+        self.delivery_lines(&ids.into_iter().map(|r| r.0).collect::<Vec<_>>())
+    }
+
+    fn delivery_lines(&mut self, ids: &[i64]) -> Result<Vec<DeliveryLine>, Error> {
+        let text = format!(
+            "SELECT d.id, d.account_id, e.kind, s.iccid, d.door, d.state, d.attempts, e.at, d.due_at, d.done_at, d.last_answer
+             FROM delivery d JOIN event e ON e.id = d.event_id LEFT JOIN sim s ON s.id = d.sim_id
+             WHERE d.id IN ({}) ORDER BY d.id DESC",
+            integers(ids.iter().copied())
+        );
+        type R = (i64, i64, String, Option<String>, String, String, i64, i64, Option<i64>, Option<i64>, Option<String>);
+        let line = |r: R| DeliveryLine {
+            id: r.0,
+            account: AccountId(r.1),
+            kind: r.2,
+            iccid: r.3,
+            door: r.4,
+            state: r.5,
+            attempts: r.6,
+            at: r.7,
+            due_at: r.8,
+            done_at: r.9,
+            last_answer: r.10,
+        };
+        Ok(self.rows::<R>(&text, &[])?.into_iter().map(line).collect())
+    }
+
+    /// How many deliveries of the accounts are in each state: (state, deliveries).
+    pub fn deliveries_counted(&mut self, accounts: &[AccountId]) -> Result<Vec<(String, i64)>, Error> {
+        let text = format!(
+            "SELECT state, COUNT(*) FROM delivery WHERE account_id IN ({}) GROUP BY state ORDER BY state",
+            integers(accounts.iter().map(|a| a.0))
+        );
+        self.rows(&text, &[])
     }
 }

@@ -1,4 +1,5 @@
 //! Shared scaffolding for tests; never a normal dependency of anything.
 
 pub mod db;
+pub mod trade;
 pub mod world;

@@ -86,8 +86,9 @@ impl Door {
 /// The routes, with their prefix `/api/v3`.
 pub fn router(door: Door) -> Router {
     let mut inner = Router::new();
-    for operation in Operation::ALL {
-        let serve = move |State(door): State<Door>, request: Request| async move { routes::serve(&door, operation, request).await };
+    for operation in Operation::ALL.iter().copied() {
+        let serve =
+            move |State(door): State<Door>, request: Request| async move { routes::serve(&door, operation, request).await };
         inner = inner.route(&format!("/{}", operation.path()), post(serve));
     }
     let inner = inner.method_not_allowed_fallback(wrong_method).fallback(unknown_path).with_state(door.clone());

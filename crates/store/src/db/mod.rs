@@ -122,11 +122,20 @@ pub struct Tx<'c> {
 }
 
 impl Tx<'_> {
-    /// All rows of a query.
+    /// All rows of a query. The statement stays prepared: its text must be one of few.
     pub(crate) fn rows<R: Row>(&mut self, text: &str, values: &[Value<'_>]) -> Result<Vec<R>, Error> {
+        self.load(text, values, true)
+    }
+
+    /// All rows of a query whose text is put together for this once.
+    pub(crate) fn rows_once<R: Row>(&mut self, text: &str, values: &[Value<'_>]) -> Result<Vec<R>, Error> {
+        self.load(text, values, false)
+    }
+
+    fn load<R: Row>(&mut self, text: &str, values: &[Value<'_>], keep: bool) -> Result<Vec<R>, Error> {
         Ok(match self.conn {
-            Conn::Sqlite(c) => R::from_sqlite(text, values, c)?,
-            Conn::Pg(c) => R::from_postgres(text, values, c)?,
+            Conn::Sqlite(c) => R::from_sqlite(text, values, keep, c)?,
+            Conn::Pg(c) => R::from_postgres(text, values, keep, c)?,
         })
     }
 
@@ -135,13 +144,59 @@ impl Tx<'_> {
         Ok(self.rows::<R>(text, values)?.into_iter().next())
     }
 
-    /// Runs a statement; the answer is the number of rows it touched.
+    /// Runs a statement; the answer is the number of rows it touched. It stays prepared: its text must be one of few.
     pub(crate) fn run(&mut self, text: &str, values: &[Value<'_>]) -> Result<usize, Error> {
-        let statement = Statement::<diesel::sql_types::BigInt>::new(text, values);
+        self.execute(text, values, true)
+    }
+
+    /// Runs a statement on `groups` repetitions of `marks` in place of `{}`; only a whole group stays prepared.
+    pub(crate) fn run_group(&mut self, text: &str, marks: &str, groups: usize, whole: usize, values: &[Value<'_>]) -> Result<usize, Error> {
+        let mut all = String::with_capacity(text.len() + (marks.len() + 2) * groups);
+        let (before, after) = text.split_once("{}").unwrap_or((text, ""));
+        all.push_str(before);
+        for i in 0..groups {
+            all.push_str(if i == 0 { "" } else { ", " });
+            all.push_str(marks);
+        }
+        all.push_str(after);
+        self.execute(&all, values, groups == whole)
+    }
+
+    fn execute(&mut self, text: &str, values: &[Value<'_>], keep: bool) -> Result<usize, Error> {
+        let statement = Statement::<diesel::sql_types::BigInt>::new(text, values, keep);
         Ok(match self.conn {
             Conn::Sqlite(c) => statement.execute(c)?,
             Conn::Pg(c) => statement.execute(c)?,
         })
+    }
+
+    /// A condition that the column is one of a list of integers, bound as one value (see [`Tx::list`]): the statement's text
+    /// stays the same for every list, so that it is prepared once.
+    pub(crate) fn one_of(&self, column: &str) -> String {
+        if self.is_postgres() { format!("{column} = ANY(CAST(? AS BIGINT[]))") } else { format!("{column} IN (SELECT value FROM json_each(?))") }
+    }
+
+    /// As [`Tx::one_of`], for texts.
+    pub(crate) fn one_of_texts(&self, column: &str) -> String {
+        if self.is_postgres() {
+            format!("{column} = ANY(ARRAY(SELECT json_array_elements_text(CAST(? AS JSON))))")
+        } else {
+            format!("{column} IN (SELECT value FROM json_each(?))")
+        }
+    }
+
+    /// The value for [`Tx::one_of`].
+    pub(crate) fn list(&self, numbers: impl IntoIterator<Item = i64>) -> String {
+        let (open, close) = if self.is_postgres() { ('{', '}') } else { ('[', ']') };
+        let mut text = String::from(open);
+        for (i, n) in numbers.into_iter().enumerate() {
+            if i > 0 {
+                text.push(',');
+            }
+            text.push_str(&n.to_string());
+        }
+        text.push(close);
+        text
     }
 
     /// Whether this is PostgreSQL: for the few statements that must differ.

@@ -54,12 +54,13 @@ macro_rules! binds {
 pub struct Statement<'a, S> {
     text: &'a str,
     values: &'a [Value<'a>],
+    keep: bool,
     row: PhantomData<S>,
 }
 
 impl<'a, S> Statement<'a, S> {
-    pub(crate) fn new(text: &'a str, values: &'a [Value<'a>]) -> Self {
-        Statement { text, values, row: PhantomData }
+    pub(crate) fn new(text: &'a str, values: &'a [Value<'a>], keep: bool) -> Self {
+        Statement { text, values, keep, row: PhantomData }
     }
 }
 
@@ -78,6 +79,9 @@ macro_rules! fragment {
     ($backend:ty) => {
         impl<S> QueryFragment<$backend> for Statement<'_, S> {
             fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, $backend>) -> QueryResult<()> {
+                if !self.keep {
+                    out.unsafe_to_cache_prepared();
+                }
                 let mut values = self.values.iter();
                 for (i, piece) in self.text.split('?').enumerate() {
                     if i > 0 {
@@ -126,9 +130,9 @@ impl Column for Option<Vec<u8>> {
 /// A tuple of columns, readable on both engines.
 pub trait Row: Sized {
     /// Runs the statement on SQLite.
-    fn from_sqlite(text: &str, values: &[Value<'_>], conn: &mut SqliteConnection) -> QueryResult<Vec<Self>>;
+    fn from_sqlite(text: &str, values: &[Value<'_>], keep: bool, conn: &mut SqliteConnection) -> QueryResult<Vec<Self>>;
     /// Runs the statement on PostgreSQL.
-    fn from_postgres(text: &str, values: &[Value<'_>], conn: &mut PgConnection) -> QueryResult<Vec<Self>>;
+    fn from_postgres(text: &str, values: &[Value<'_>], keep: bool, conn: &mut PgConnection) -> QueryResult<Vec<Self>>;
 }
 
 macro_rules! row {
@@ -138,11 +142,11 @@ macro_rules! row {
             for<'q> Statement<'q, ($($name::Sql,)+)>:
                 LoadQuery<'q, SqliteConnection, ($($name,)+)> + LoadQuery<'q, PgConnection, ($($name,)+)>,
         {
-            fn from_sqlite(text: &str, values: &[Value<'_>], conn: &mut SqliteConnection) -> QueryResult<Vec<Self>> {
-                Statement::<($($name::Sql,)+)>::new(text, values).load(conn)
+            fn from_sqlite(text: &str, values: &[Value<'_>], keep: bool, conn: &mut SqliteConnection) -> QueryResult<Vec<Self>> {
+                Statement::<($($name::Sql,)+)>::new(text, values, keep).load(conn)
             }
-            fn from_postgres(text: &str, values: &[Value<'_>], conn: &mut PgConnection) -> QueryResult<Vec<Self>> {
-                Statement::<($($name::Sql,)+)>::new(text, values).load(conn)
+            fn from_postgres(text: &str, values: &[Value<'_>], keep: bool, conn: &mut PgConnection) -> QueryResult<Vec<Self>> {
+                Statement::<($($name::Sql,)+)>::new(text, values, keep).load(conn)
             }
         }
     };

@@ -1,0 +1,85 @@
+'use strict';
+// Keeps the sections fresh: asks for each section's HTML, one after the other, and rests in between and while hidden.
+(() => {
+  const EVERY = 2000;
+  const NEW_FOR = 6000;
+  const sections = Array.from(document.querySelectorAll('[data-src]'));
+  const button = document.getElementById('pause');
+  const lost = document.getElementById('lost');
+  const seen = new Map();
+  let paused = false;
+  let running = false;
+
+  const rows = (section) => Array.from(section.querySelectorAll('tr[data-key]'));
+  const name = (section, row) => section.id + ' ' + row.dataset.key;
+
+  for (const section of sections) for (const row of rows(section)) seen.set(name(section, row), 0);
+
+  function mark(section) {
+    const now = Date.now();
+    for (const row of rows(section)) {
+      const key = name(section, row);
+      if (!seen.has(key)) seen.set(key, now);
+      row.classList.toggle('new', now - seen.get(key) < NEW_FOR);
+    }
+  }
+
+  function selecting(section) {
+    const selection = window.getSelection();
+    return selection && !selection.isCollapsed && section.contains(selection.anchorNode);
+  }
+
+  function put(section, html) {
+    const focused = section.contains(document.activeElement) ? document.activeElement : null;
+    const href = focused && focused.getAttribute('href');
+    const open = Array.from(section.querySelectorAll('details')).map((d) => d.open);
+    section.innerHTML = html;
+    Array.from(section.querySelectorAll('details')).forEach((d, i) => { d.open = Boolean(open[i]); });
+    if (href) {
+      const again = Array.from(section.querySelectorAll('a')).find((a) => a.getAttribute('href') === href);
+      if (again) again.focus({ preventScroll: true });
+    } else if (focused && focused.tagName === 'SUMMARY') {
+      const summary = section.querySelector('summary');
+      if (summary) summary.focus({ preventScroll: true });
+    }
+    mark(section);
+  }
+
+  async function refresh(section) {
+    const answer = await fetch(section.dataset.src, { credentials: 'same-origin' });
+    if (answer.status === 401) {
+      window.location.assign('/login');
+      return;
+    }
+    if (!answer.ok) throw new Error(String(answer.status));
+    const html = await answer.text();
+    if (!selecting(section)) put(section, html);
+  }
+
+  async function round() {
+    if (running || paused || document.hidden) return;
+    running = true;
+    let trouble = false;
+    for (const section of sections) {
+      if (paused || document.hidden) break;
+      try {
+        await refresh(section);
+      } catch (e) {
+        trouble = true;
+      }
+    }
+    if (lost) lost.hidden = !trouble;
+    running = false;
+  }
+
+  if (button) {
+    button.hidden = false;
+    button.addEventListener('click', () => {
+      paused = !paused;
+      button.setAttribute('aria-pressed', String(paused));
+      if (!paused) round();
+    });
+  }
+  document.addEventListener('visibilitychange', round);
+  window.setInterval(round, EVERY);
+})();

@@ -1,0 +1,146 @@
+//! The two languages of the page, and the trade's words in both.
+
+use axum::http::{HeaderMap, header};
+
+/// A language of the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lang {
+    /// English.
+    En,
+    /// Chinese.
+    Zh,
+}
+
+/// The cookie that keeps a choice made by `?lang=`.
+pub const LANG_COOKIE: &str = "kachi_lang";
+
+impl Lang {
+    /// Reads `zh`, `zh-CN`, `en-GB` and the like.
+    pub fn parse(tag: &str) -> Option<Lang> {
+        let primary = tag.trim().split(['-', '_', ';']).next().unwrap_or_default();
+        match primary.to_ascii_lowercase().as_str() {
+            "en" => Some(Lang::En),
+            "zh" => Some(Lang::Zh),
+            _ => None,
+        }
+    }
+
+    /// The page's language: asked for in the address, chosen before, or the browser's first that we speak.
+    pub fn choose(asked: Option<&str>, headers: &HeaderMap) -> Lang {
+        let chosen = || super::cookie(headers, LANG_COOKIE).and_then(Lang::parse);
+        let wanted = || {
+            let list = headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok()?;
+            let mut tags: Vec<(i32, Lang)> = list.split(',').filter_map(weighed).collect();
+            tags.sort_by_key(|(weight, _)| -weight);
+            tags.first().map(|(_, lang)| *lang)
+        };
+        asked.and_then(Lang::parse).or_else(chosen).or_else(wanted).unwrap_or(Lang::En)
+    }
+
+    /// The tag for `lang` attributes.
+    pub fn tag(self) -> &'static str {
+        self.pick("en", "zh-CN")
+    }
+
+    /// The short word for addresses and the cookie.
+    pub fn word(self) -> &'static str {
+        self.pick("en", "zh")
+    }
+
+    /// One of two wordings.
+    pub fn pick<T>(self, en: T, zh: T) -> T {
+        match self {
+            Lang::En => en,
+            Lang::Zh => zh,
+        }
+    }
+
+    /// A stored word of the trade in this language; an unknown one stays as it is.
+    pub fn term(self, word: &str) -> &str {
+        WORDS.iter().find(|(w, _, _)| *w == word).map_or(word, |(_, en, zh)| self.pick(en, zh))
+    }
+}
+
+/// A tag with its weight in thousandths.
+fn weighed(part: &str) -> Option<(i32, Lang)> {
+    let (tag, rest) = part.split_once(';').unwrap_or((part, ""));
+    let weight = rest.trim().strip_prefix("q=").and_then(|q| q.parse::<f32>().ok()).unwrap_or(1.0);
+    Lang::parse(tag).map(|lang| ((weight * 1000.0) as i32, lang)).filter(|(weight, _)| *weight > 0)
+}
+
+/// Stored word, English, Chinese. A word that several nouns share means the same for all of them.
+const WORDS: &[(&str, &str, &str)] = &[
+    // Cards.
+    ("inventory", "in stock", "库存"),
+    ("testing", "testing", "测试期"),
+    ("ready", "ready to activate", "待激活"),
+    ("active", "active", "已激活"),
+    ("stopped", "stopped", "已停机"),
+    ("pre_closed", "closing", "预销户"),
+    ("closed", "closed", "已销户"),
+    ("replaced", "replaced", "已换卡"),
+    ("unknown", "unknown", "未知"),
+    // Blocks.
+    ("owner_stop", "stopped by its owner", "用户停机"),
+    ("data_off", "data switched off", "数据已关闭"),
+    ("sms_off", "messages switched off", "短信已关闭"),
+    ("voice_off", "voice switched off", "语音已关闭"),
+    ("quota", "allowance used up", "流量已用尽"),
+    ("expired", "validity over", "已到期"),
+    ("no_package", "no package", "无套餐"),
+    ("credit", "account out of credit", "账户额度不足"),
+    ("forced", "stopped by the operator", "平台强制停机"),
+    ("real_name", "real name missing", "未实名"),
+    ("imei_lock", "seen in a foreign device", "机卡绑定不符"),
+    ("region", "outside its region", "超出区域"),
+    ("separation", "card and device separated", "机卡分离"),
+    ("carrier_management", "frozen by the carrier", "运营商管控"),
+    ("pool_exhausted", "pool used up", "流量池用尽"),
+    ("unpaid", "invoice unpaid", "账单未付"),
+    // Orders, subscriptions, deliveries.
+    ("pending", "waiting for the carrier", "待运营商确认"),
+    ("done", "done", "已完成"),
+    ("failed", "failed", "失败"),
+    ("refunded", "refunded", "已退款"),
+    ("waiting", "waiting", "等待中"),
+    ("in_use", "in use", "使用中"),
+    ("ended", "over", "已结束"),
+    ("void", "never was", "未生效"),
+    ("told", "acknowledged", "已送达"),
+    ("dead", "given up", "已放弃"),
+    // Events.
+    ("subscription_bought", "package bought", "套餐已订购"),
+    ("subscription_started", "package started", "套餐已生效"),
+    ("subscription_ended", "package over", "套餐已结束"),
+    ("sim_stopped", "card stopped", "卡已停用"),
+    ("sim_restored", "card usable again", "卡已恢复"),
+    ("usage_alert", "usage warning", "用量提醒"),
+    ("order_failed", "order failed", "订单失败"),
+    ("sim_state_changed", "card state changed", "卡状态变更"),
+    ("topped_up", "money came in", "账户充值"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    #[test]
+    fn the_address_wins_then_the_cookie_then_the_browser() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(Lang::choose(None, &headers), Lang::En);
+        headers.insert(header::ACCEPT_LANGUAGE, HeaderValue::from_static("fr, en;q=0.5, zh-CN;q=0.8"));
+        assert_eq!(Lang::choose(None, &headers), Lang::Zh);
+        headers.insert(header::COOKIE, HeaderValue::from_static("a=b; kachi_lang=en"));
+        assert_eq!(Lang::choose(None, &headers), Lang::En);
+        assert_eq!(Lang::choose(Some("zh"), &headers), Lang::Zh);
+        assert_eq!(Lang::choose(Some("xx"), &headers), Lang::En);
+    }
+
+    #[test]
+    fn every_word_is_there_once() {
+        for (i, (word, _, _)) in WORDS.iter().enumerate() {
+            assert!(WORDS[i + 1..].iter().all(|(w, _, _)| w != word), "{word} stands twice");
+        }
+    }
+}

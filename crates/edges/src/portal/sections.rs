@@ -1,0 +1,231 @@
+//! The sections of the page, each a fragment of HTML that can be asked for alone.
+
+use super::html::{Html, Table, View, allowance, count, size, sum};
+use super::lang::Lang;
+use kachi_domain::Timestamp;
+use kachi_domain::order::OrderState;
+use kachi_domain::sim::{BaseState, Blocks};
+use kachi_engine::overview::{AccountLine, CardLine, Figures, NoticeLine, OrderLine};
+use std::fmt::Write;
+
+/// Counts of everything, in one row.
+pub fn counts(view: &View, figures: Option<&Figures>) -> Html {
+    let Some(f) = figures else { return Html(counting(view.lang)) };
+    let l = view.lang;
+    let of = |list: &[(String, i64)], word: &str| list.iter().find(|(w, _)| w == word).map_or(0, |(_, n)| *n);
+    let cards: i64 = f.cards.iter().map(|c| c.1).sum();
+    let blocked: i64 = f.cards.iter().map(|c| c.2).sum();
+    let states: Vec<String> = f.cards.iter().map(|(word, n, _)| format!("{} {}", l.term(word), count(*n))).collect();
+    let mut out = String::from("<dl class=\"tiles\">");
+    let mut tile = |name: &str, n: i64, note: String, tone: &str| {
+        let _ =
+            write!(out, "<div class=\"{tone}\"><dt>{}</dt><dd>{} {}</dd></div>", Html::text(name), count(n), Html::small(&note));
+    };
+    tile(l.pick("Cards", "卡"), cards, states.join(" · "), "");
+    tile(l.pick("Blocked cards", "受限的卡"), blocked, String::new(), if blocked > 0 { "warn" } else { "" });
+    let refunded = format!("{} {}", count(of(&f.orders, "refunded")), l.term("refunded"));
+    tile(l.pick("Orders done", "已完成订单"), of(&f.orders, "done"), refunded, "");
+    tile(l.pick("Orders waiting", "待确认订单"), of(&f.orders, "pending"), String::new(), "");
+    let failed = of(&f.orders, "failed");
+    tile(l.pick("Orders failed", "失败订单"), failed, String::new(), if failed > 0 { "bad" } else { "" });
+    tile(l.pick("Notices waiting", "待送达通知"), of(&f.deliveries, "waiting"), String::new(), "");
+    let dead = of(&f.deliveries, "dead");
+    tile(l.pick("Notices given up", "已放弃通知"), dead, String::new(), if dead > 0 { "bad" } else { "" });
+    if let Some(orphans) = f.orphans {
+        let tone = if orphans > 0 { "warn" } else { "" };
+        tile(l.pick("Usage without card", "无主话单"), orphans, String::new(), tone);
+    }
+    out += "</dl>";
+    out += &view.as_of(l.pick("Source: our own database, counted", "来源：本系统数据库统计"), f.as_of);
+    Html(out)
+}
+
+fn counting(lang: Lang) -> String {
+    format!("<p class=\"empty\">{}</p>", lang.pick("Counting… the figures come in a moment.", "正在统计，稍后显示。"))
+}
+
+/// Usage per day of everything the account sees.
+pub fn usage(view: &View, figures: Option<&Figures>) -> Html {
+    match figures {
+        Some(f) => super::chart::usage(view, view.lang.pick("All cards", "全部卡"), &f.usage),
+        None => Html(counting(view.lang)),
+    }
+}
+
+/// The accounts with what they have.
+pub fn accounts(view: &View, accounts: &[AccountLine], more: usize, figures: Option<&Figures>) -> Html {
+    let l = view.lang;
+    let heads = [
+        (l.pick("Account", "账户"), ""),
+        (l.pick("Balance", "余额"), "num"),
+        (l.pick("Held", "冻结"), "num"),
+        (l.pick("Credit line", "信用额度"), "num"),
+        (l.pick("Cards", "卡数"), "num"),
+    ];
+    let mut table = Table::new(l.pick("Accounts with their balances", "账户及余额"), &heads);
+    for a in accounts {
+        let depth = a.depth.min(6);
+        let name = Html(format!("<span class=\"depth{depth}\">{} {}</span>", Html::text(&a.name), Html::small(&a.code)));
+        let cards = figures.map_or_else(|| "…".to_owned(), |f| count(f.cards_of.get(&a.id).copied().unwrap_or(0)));
+        table.row(&a.code, &[name, sum(a.available), sum(a.held), sum(a.credit), Html(cards)]);
+    }
+    let mut out = table.or_empty(l.pick("No accounts.", "没有账户。")).0;
+    if more > 0 {
+        let _ = write!(out, "<p class=\"empty\">{}</p>", l.pick(format!("and {more} more"), format!("另有 {more} 个账户")));
+    }
+    Html(out + &view.as_of(l.pick("Source: the ledger", "来源：账本"), Some(view.now)))
+}
+
+/// A card's state with its blocks in words.
+pub fn state(lang: Lang, state: BaseState, blocks: Blocks) -> Html {
+    let tone = match state {
+        BaseState::Active if blocks.is_empty() => "good",
+        BaseState::Active | BaseState::Stopped => "warn",
+        _ => "",
+    };
+    let mut out = Html::tag(tone, lang.term(state.word())).0;
+    for name in blocks.names() {
+        let _ = write!(out, " {}", Html::tag("bad", lang.term(name)));
+    }
+    Html(out)
+}
+
+/// A page of cards.
+pub fn sims(view: &View, cards: &[CardLine], number: &str, older: Option<String>) -> Html {
+    let l = view.lang;
+    let caption = if number.is_empty() {
+        l.pick("Cards, the newest first".to_owned(), "卡片，最新在前".to_owned())
+    } else {
+        l.pick(format!("Cards with number {number}"), format!("号码为 {number} 的卡"))
+    };
+    let heads = [
+        (l.pick("Card", "卡号"), ""),
+        (l.pick("State", "状态"), ""),
+        (l.pick("Package in use", "在用套餐"), ""),
+        (l.pick("Used / allowance", "已用 / 总量"), "num"),
+        (l.pick("Left", "剩余"), "num"),
+        (l.pick("Ends", "到期"), ""),
+        (l.pick("Usage as of", "用量截至"), ""),
+    ];
+    let mut table = Table::new(&caption, &heads);
+    for c in cards {
+        let alias = if c.alias.is_empty() { c.owner.clone() } else { format!("{} · {}", c.alias, c.owner) };
+        let number = Html(format!("{}<br>{}", Html::card(&c.iccid), Html::small(&alias)));
+        table.row(
+            &c.iccid,
+            &[
+                number,
+                state(l, c.state, c.blocks),
+                package(l, c),
+                used(l, c),
+                left(l, c),
+                view.date(c.ends_at),
+                view.time(c.as_of),
+            ],
+        );
+    }
+    let mut out = table.or_empty(l.pick("No such card.", "没有找到卡。")).0;
+    if let Some(address) = older {
+        let _ =
+            write!(out, "<p class=\"more\"><a href=\"{}\">{}</a></p>", Html::text(&address), l.pick("Older cards", "更早的卡"));
+    }
+    Html(
+        out + &view.as_of(
+            l.pick("Source: our own database; usage from usage records", "来源：本系统数据库；用量来自话单"),
+            Some(view.now),
+        ),
+    )
+}
+
+fn package(lang: Lang, c: &CardLine) -> Html {
+    let waiting = match c.waiting {
+        0 => String::new(),
+        n => lang.pick(format!("{n} waiting"), format!("另有 {n} 个等待")),
+    };
+    let name = c.package.as_deref().unwrap_or("–");
+    Html(format!("{} {}", Html::text(name), Html::small(&waiting)))
+}
+
+fn used(lang: Lang, c: &CardLine) -> Html {
+    if c.package.is_some() { allowance(lang, c.used_bytes, c.left_bytes) } else { Html("–".into()) }
+}
+
+fn left(lang: Lang, c: &CardLine) -> Html {
+    match (&c.package, c.left_bytes) {
+        (None, _) => Html("–".into()),
+        (_, None) => Html::text(lang.pick("no limit", "不限量")),
+        (_, Some(bytes)) => Html(size(bytes)),
+    }
+}
+
+/// The newest orders.
+pub fn orders(view: &View, caption: &str, orders: &[OrderLine]) -> Html {
+    let l = view.lang;
+    let heads = [
+        (l.pick("Order", "订单"), ""),
+        (l.pick("Card", "卡号"), ""),
+        (l.pick("Package", "套餐"), ""),
+        (l.pick("State", "状态"), ""),
+        (l.pick("Paid", "实付"), "num"),
+        (l.pick("Placed", "下单"), ""),
+    ];
+    let mut table = Table::new(caption, &heads);
+    for o in orders {
+        let tone = match o.state {
+            OrderState::Done => "good",
+            OrderState::Failed => "bad",
+            OrderState::Pending => "warn",
+            OrderState::Refunded => "",
+        };
+        let number = Html(format!("{}<br>{}", o.id, Html::small(&o.buyer)));
+        let back = match o.refunded.minor {
+            0 => String::new(),
+            _ => l.pick(format!("{} back", o.refunded.to_decimal()), format!("退 {}", o.refunded.to_decimal())),
+        };
+        let paid = Html(format!("{} {}", sum(o.paid), Html::small(&back)));
+        let state = Html::tag(tone, l.term(o.state.word()));
+        table.row(&o.id.to_string(), &[number, Html::card(&o.iccid), Html::text(&o.package), state, paid, view.time(Some(o.at))]);
+    }
+    let out = table.or_empty(l.pick("No orders yet.", "还没有订单。")).0;
+    Html(out + &view.as_of(l.pick("Source: our own orders", "来源：本系统订单"), Some(view.now)))
+}
+
+/// The newest notices.
+pub fn notices(view: &View, caption: &str, notices: &[NoticeLine]) -> Html {
+    let l = view.lang;
+    let heads = [
+        (l.pick("Event", "事件"), ""),
+        (l.pick("Card", "卡号"), ""),
+        (l.pick("State", "状态"), ""),
+        (l.pick("Attempts", "次数"), "num"),
+        (l.pick("Last answer", "最近应答"), "answer"),
+        (l.pick("Happened", "发生"), ""),
+        (l.pick("Told / next try", "送达 / 下次"), ""),
+    ];
+    let mut table = Table::new(caption, &heads);
+    for n in notices {
+        let (tone, word) = match n.state.as_str() {
+            "done" => ("good", "told"),
+            "dead" => ("bad", "dead"),
+            _ => ("warn", "waiting"),
+        };
+        let kind = Html(format!("{} {}", Html::text(l.term(&n.kind)), Html::small(&n.door)));
+        let card = n.iccid.as_deref().map_or(Html("–".into()), Html::card);
+        let answer: String = n.last_answer.as_deref().unwrap_or("–").chars().take(120).collect();
+        let then = view.time(n.done_at.or(n.due_at).map(Timestamp));
+        table.row(
+            &n.id.to_string(),
+            &[
+                kind,
+                card,
+                Html::tag(tone, l.term(word)),
+                Html(n.attempts.to_string()),
+                Html::text(&answer),
+                view.time(Some(Timestamp(n.at))),
+                then,
+            ],
+        );
+    }
+    let out = table.or_empty(l.pick("No notices yet.", "还没有通知。")).0;
+    Html(out + &view.as_of(l.pick("Source: our own deliveries", "来源：本系统投递记录"), Some(view.now)))
+}

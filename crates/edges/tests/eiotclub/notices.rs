@@ -1,0 +1,95 @@
+//! Notices, held against the contract and signed so that a receiver can check them.
+
+use crate::contract::{self, faults, object_faults};
+use kachi_dialects::eiotclub::{Form, Limits, Params, sign};
+use kachi_domain::event::{Body, EventKind, SubscriptionSnapshot};
+use kachi_edges::eiotclub::notice;
+use serde_json::{Value, json};
+
+const SECRET: &str = "a1b1c1d1";
+
+fn render(kind: EventKind, body: &Body) -> Option<Value> {
+    let body = serde_json::to_string(body).unwrap();
+    let text = notice(kind.word(), &body, "CNTUlkm0pzRujPBr2tN8NNa7", 1_772_337_600, 40_974, SECRET)?;
+    let params = Params::parse(text.as_bytes(), Limits::default()).unwrap();
+    let value: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(value["sign"], sign(&params, SECRET, Form::CANONICAL), "signed as a request, without an appkey");
+    Some(value)
+}
+
+/// The notice with its `data` read, each field as the contract declares it.
+fn declared(kind: EventKind, body: &Body, event: &str) -> Value {
+    let mut value = render(kind, body).unwrap();
+    assert_eq!(value["event"], event);
+    if let Some(data) = value.get("data") {
+        value["data"] = serde_json::from_str(data.as_str().expect("data is JSON text")).unwrap();
+    }
+    let wrong = object_faults(&value, &contract::notice(event), event);
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    value
+}
+
+fn subscription(state: i64, out_trade_no: Option<&str>) -> Body {
+    Body::Subscription(SubscriptionSnapshot {
+        iccid: "89423053323291099364".into(),
+        eid: None,
+        order: 10_004_728,
+        package_code: "A-TM-50M-1D".into(),
+        package_name: "A-TM-50M-1天".into(),
+        retail_name: String::new(),
+        package_type: 3,
+        state,
+        channel: "API".into(),
+        out_trade_no: out_trade_no.map(Into::into),
+        bought_at: 1_716_860_087,
+        started_at: (state > 0).then_some(1_716_860_088),
+        ends_at: (state > 0).then_some(1_716_946_488),
+    })
+}
+
+#[test]
+fn every_notice_is_as_published() {
+    let bought = declared(EventKind::SubscriptionBought, &subscription(0, Some("630")), "SubPkgList");
+    assert_eq!(
+        bought["data"],
+        json!([{"iccid": "89423053323291099364", "orderId": 10_004_728, "packageName": "A-TM-50M-1天", "packageCode": "A-TM-50M-1D",
+                "state": 0, "gzhPackageName": "", "packageType": 3, "createDate": "2024-05-28 09:34:47", "outTradeNo": "630",
+                "salesChannel": "API"}])
+    );
+    let started = declared(EventKind::SubscriptionStarted, &subscription(1, None), "PkgEffective");
+    assert_eq!(started["data"]["startDate"], "2024-05-28 09:34:48");
+    assert_eq!(started["data"]["endDate"], "2024-05-29 09:34:48");
+    assert!(started["data"].get("outTradeNo").is_none());
+    let ended = declared(EventKind::SubscriptionEnded, &subscription(2, None), "PkgQuantityList");
+    assert_eq!(ended["data"][0]["state"], 2);
+
+    let stopped = Body::Sim { iccid: "89852000263320817044".into(), detail: "quota".into() };
+    assert_eq!(declared(EventKind::SimStopped, &stopped, "CardStopped")["iccid"], "89852000263320817044");
+    let alert = Body::Alert { iccid: "89852012345678901234".into(), alert_type: 1, threshold: 100 };
+    let alert = declared(EventKind::UsageAlert, &alert, "FlowAlert");
+    assert_eq!((&alert["alert_type"], &alert["alert_value"]), (&json!(1), &json!("100")));
+    for (paid, refunded, shown) in [("1.30", "0.65", ("1.30", "0.65")), ("120", "0", ("120.00", "0.00"))] {
+        let (iccid, paid, refunded) = ("89423053323291099364".to_owned(), paid.into(), refunded.into());
+        let body = Body::Refund { iccid, order: 10_004_728, out_trade_no: None, paid, refunded };
+        let refund = declared(EventKind::Refunded, &body, "Refund");
+        assert_eq!((refund["orderAmount"].as_str().unwrap(), refund["refundAmount"].as_str().unwrap()), shown);
+        assert_eq!(refund["outTradeNo"], "");
+    }
+}
+
+#[test]
+fn data_is_signed_as_the_text_that_is_sent() {
+    let value = render(EventKind::SubscriptionBought, &subscription(0, None)).unwrap();
+    let data = value["data"].as_str().unwrap();
+    assert!(data.starts_with(r#"[{"iccid":"89423053323291099364","orderId":10004728,"packageName":"A-TM-50M-1天","#), "{data}");
+    assert!(faults(&value["id"], &json!({"type": "string"}), "id").is_empty());
+}
+
+#[test]
+fn what_is_no_notice_of_this_door_is_not_rendered() {
+    let money = Body::Money { amount: "1.00".into(), currency: "USD".into() };
+    assert!(render(EventKind::ToppedUp, &money).is_none());
+    assert!(render(EventKind::SimStopped, &money).is_none(), "the body of another event");
+    assert!(notice("no_such_kind", "{}", "i", 1, 10_000, SECRET).is_none());
+    assert!(notice("sim_stopped", "not JSON", "i", 1, 10_000, SECRET).is_none());
+}

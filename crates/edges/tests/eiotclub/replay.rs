@@ -1,0 +1,114 @@
+//! The same request again, and again at once.
+
+use crate::client::Client;
+use kachi_testkit::db;
+use kachi_testkit::trade::{ACME, CARD, Trade};
+use serde_json::{Value, json};
+
+const ORDER: &str = "package/orderPackage";
+
+fn order(out_trade_no: &str) -> Value {
+    json!({"iccid": CARD, "packageCode": "GJ-100M-30D", "outTradeNo": out_trade_no})
+}
+
+#[test]
+fn the_identical_signed_request_gets_the_first_answer_to_the_letter() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        let body = client.sealed("acme", &order("a"));
+        let first = client.post(ORDER, &body);
+        assert_eq!(first.code(), "200", "{}", first.text);
+        trade.pass(299);
+        assert_eq!(client.post(ORDER, &body), first);
+        let spaced = body.replace(',', " ,\n ").to_owned();
+        assert_eq!(client.post(ORDER, &spaced), first, "written again it is the same request");
+        assert_eq!(trade.balance(ACME), 10_000 - 130);
+
+        let again = client.ask(ORDER, order("a"));
+        assert_eq!((again.code(), again.data()), ("42002", first.data()), "a new request with the old number");
+
+        let id = first.data()["orderId"].to_string();
+        let refund = client.sealed("acme", &json!({"iccid": CARD, "orderId": id, "remark": "r"}));
+        let given = client.post("package/refundPackage", &refund);
+        assert_eq!(given.code(), "200", "{}", given.text);
+        assert_eq!(client.post("package/refundPackage", &refund), given);
+        assert_eq!(trade.balance(ACME), 10_000);
+        trade.pass(2);
+        assert_eq!(client.post(ORDER, &body).code(), "42203", "past the window it is stale");
+    });
+}
+
+#[test]
+fn one_signature_is_good_for_one_body() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        let mut fields = order("a");
+        fields["remark"] = "x&zz=1".into();
+        let body = client.sealed("acme", &fields);
+        assert_eq!(client.post(ORDER, &body).code(), "200");
+        let moved = body.replace(r#""remark":"x&zz=1""#, r#""remark":"x","zz":"1""#);
+        assert_eq!(client.post(ORDER, &moved).code(), "42402", "signed alike, but another body");
+        let unsigned = body.replace('{', r#"{"empty":"","#);
+        assert_eq!(client.post(ORDER, &unsigned).code(), "42402", "what is not signed belongs to the body too");
+        assert_eq!(trade.balance(ACME), 10_000 - 130);
+        // A question is no act: asked again it is answered again.
+        let question = client.sealed("acme", &json!({}));
+        let before = client.post("agent/balance", &question);
+        client.ask(ORDER, order("b"));
+        let after = client.post("agent/balance", &question);
+        assert_eq!((before.data()["balance"].clone(), after.data()["balance"].clone()), (json!("98.70"), json!("97.40")));
+    });
+}
+
+#[test]
+fn a_refused_act_may_be_tried_again_as_it_is() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        let dear = client.sealed("acme", &json!({"iccid": CARD, "packageCode": "GJ-DEAR", "outTradeNo": "d"}));
+        assert_eq!(client.post(ORDER, &dear).code(), "45112");
+        let usd = kachi_domain::Currency::USD;
+        let paid = trade.engine.write(move |tx, catalogue, how| {
+            let amount = kachi_domain::Money { minor: 10_000_000, currency: usd };
+            kachi_engine::money::top_up(tx, catalogue, ACME, amount, "wire 1", how.now)
+        });
+        assert!(paid.unwrap());
+        assert_eq!(client.post(ORDER, &dear).code(), "200");
+    });
+}
+
+#[test]
+fn sixty_four_at_once_buy_once() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        let bodies = (0..64).map(|_| client.sealed("acme", &order("one"))).collect();
+        let answers = client.race(ORDER, bodies);
+        let (good, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|a| a.code() == "200");
+        assert_eq!((good.len(), refused.len()), (1, 63));
+        assert!(refused.iter().all(|a| a.code() == "42002" && a.data() == good[0].data()), "{refused:#?}");
+        assert_eq!(trade.balance(ACME), 10_000 - 130, "charged once");
+        let record = client.ask("package/packageOrderRecord", json!({"iccid": CARD}));
+        assert_eq!(record.json["total"], 1);
+
+        let body = client.sealed("acme", &order("two"));
+        let answers = client.race(ORDER, vec![body; 64]);
+        assert!(answers.iter().all(|a| a == &answers[0] && a.code() == "200"), "one request, one answer");
+        assert_eq!(trade.balance(ACME), 10_000 - 2 * 130);
+    });
+}
+
+#[test]
+fn the_balance_never_goes_below_the_credit_line() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        let body = |i: usize| json!({"iccid": CARD, "packageCode": "GJ-TIME-1MO", "outTradeNo": format!("n{i}")});
+        let answers = client.race(ORDER, (0..20).map(|i| client.sealed("acme", &body(i))).collect());
+        let count = |code: &str| answers.iter().filter(|a| a.code() == code).count();
+        assert_eq!((count("200"), count("45112")), (11, 9), "100.00 buys eleven at 9.00");
+        assert_eq!(trade.balance(ACME), 10_000 - 11 * 900);
+    });
+}

@@ -1,0 +1,16 @@
+//! The EIOTCLUB door held against its published contract, on SQLite and on PostgreSQL.
+
+#[path = "eiotclub/answers.rs"]
+mod answers;
+#[path = "eiotclub/callers.rs"]
+mod callers;
+#[path = "eiotclub/client.rs"]
+mod client;
+#[path = "eiotclub/contract.rs"]
+mod contract;
+#[path = "eiotclub/notices.rs"]
+mod notices;
+#[path = "eiotclub/refusals.rs"]
+mod refusals;
+#[path = "eiotclub/replay.rs"]
+mod replay;

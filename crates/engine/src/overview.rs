@@ -1,0 +1,350 @@
+//! What a person sees who looks at the house: accounts, cards, usage, orders, notices, each figure with its age.
+//!
+//! Who asks: a login's session. Promised: nothing outside the account and those below it is shown, and every figure that
+//! is not of this very moment says up to when it is known. Nothing here changes anything but the session itself. The
+//! counts of [`figures`] read whole tables; the door asks for them seldom and shows their age.
+
+mod card;
+
+pub use card::{CardPage, SubscriptionLine, card};
+
+use crate::act::Actor;
+use crate::catalogue::Catalogue;
+use crate::desk::Engine;
+use crate::error::Result;
+use crate::sims::{self, Card};
+use kachi_domain::ledger::OPERATOR;
+use kachi_domain::order::OrderState;
+use kachi_domain::sim::{BaseState, Blocks};
+use kachi_domain::{AccountId, Money, Refusal, SimId, Timestamp, Zone};
+use kachi_store::Tx;
+use kachi_store::orders::Order;
+use kachi_store::webhooks::DeliveryLine;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+
+/// How long a session lasts: 12 hours.
+pub const SESSION_SECONDS: i64 = 12 * 3600;
+
+/// Days that a usage chart shows.
+pub const USAGE_DAYS: i64 = 90;
+
+/// Accounts that one page lists.
+const ACCOUNTS_MAX: usize = 100;
+
+/// A person who has logged in.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// The login's name.
+    pub login: String,
+    /// Its role, as its word.
+    pub role: String,
+    /// The account it acts for.
+    pub actor: Actor,
+}
+
+/// The account and password hash of a login.
+pub fn login(engine: &Engine, name: &str) -> Result<Option<(AccountId, String)>> {
+    Ok(engine.store().look(|tx| tx.login(name))?.map(|(account, _, hash)| (account, hash)))
+}
+
+/// Opens a session for a login whose password was verified. Only the token's digest is kept. `token` must be fresh and
+/// unguessable (from the roof).
+pub async fn open_session(engine: &Engine, login: String, account: AccountId, token: &str) -> Result<()> {
+    let (hash, now) = (digest(token), engine.now());
+    engine.store().write_async(move |tx| Ok(tx.put_session(&hash, &login, account, now.plus(SESSION_SECONDS), now)?)).await
+}
+
+/// Ends a session; an unknown one is over already.
+pub async fn close_session(engine: &Engine, token: &str) -> Result<()> {
+    let hash = digest(token);
+    engine.store().write_async(move |tx| Ok(tx.close_session(&hash)?)).await
+}
+
+/// The person behind a token; none if the session is over or its login is gone.
+pub fn session_actor(engine: &Engine, token: &str) -> Result<Option<Session>> {
+    let hash = digest(token);
+    engine.read(|tx, catalogue| {
+        let Some((login, account)) = tx.session(&hash, engine.now())? else { return Ok(None) };
+        let Some((_, role, _)) = tx.login(&login)?.filter(|(of, _, _)| *of == account) else { return Ok(None) };
+        Ok(catalogue.actor(account).map(|actor| Session { login, role, actor }))
+    })
+}
+
+fn digest(token: &str) -> String {
+    Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Whether the database answers.
+pub fn ready(engine: &Engine) -> Result<()> {
+    engine.store().look(|tx| Ok(tx.catalogue_version().map(|_| ())?))
+}
+
+/// Counts over everything an account sees, as they were at `as_of`.
+#[derive(Debug, Clone, Default)]
+pub struct Figures {
+    /// When they were counted; none where nothing was yet.
+    pub as_of: Option<Timestamp>,
+    /// Cards of each account.
+    pub cards_of: HashMap<AccountId, i64>,
+    /// Cards in each base state (its word), and how many of them are blocked.
+    pub cards: Vec<(String, i64, i64)>,
+    /// Orders in each state (its word).
+    pub orders: Vec<(String, i64)>,
+    /// Deliveries in each state (its word).
+    pub deliveries: Vec<(String, i64)>,
+    /// Lines of usage that wait for their card; the operator's alone.
+    pub orphans: Option<i64>,
+    /// Usage of the last [`USAGE_DAYS`] days.
+    pub usage: Days,
+}
+
+/// Usage per day, oldest first, days without usage included.
+#[derive(Debug, Clone, Default)]
+pub struct Days {
+    /// (days since 1970-01-01 in the owner's zone, bytes).
+    pub days: Vec<(i64, i64)>,
+    /// The latest instant up to which any of it is known.
+    pub as_of: Option<Timestamp>,
+}
+
+/// Counts everything the account sees. Reads whole tables.
+pub fn figures(engine: &Engine, actor: &Actor) -> Result<Figures> {
+    let now = engine.now();
+    engine.read(|tx, catalogue| {
+        let mut cards_of: HashMap<AccountId, i64> = HashMap::new();
+        let mut cards: Vec<(String, i64, i64)> = Vec::new();
+        for (account, state, count, blocked) in tx.sims_counted(&actor.sees)? {
+            *cards_of.entry(AccountId(account)).or_default() += count;
+            match cards.iter_mut().find(|c| c.0 == state) {
+                Some(line) => (line.1, line.2) = (line.1 + count, line.2 + blocked),
+                None => cards.push((state, count, blocked)),
+            }
+        }
+        let order = |word: &str| BaseState::ALL.iter().position(|s| s.word() == word);
+        cards.sort_by_key(|c| order(&c.0));
+        Ok(Figures {
+            as_of: Some(now),
+            cards_of,
+            cards,
+            orders: tx.orders_counted(&actor.sees)?,
+            deliveries: tx.deliveries_counted(&actor.sees)?,
+            orphans: if actor.account == OPERATOR { Some(tx.orphans_waiting()?) } else { None },
+            usage: days(tx, catalogue.zone(actor.account), actor, None, now)?,
+        })
+    })
+}
+
+fn days(tx: &mut Tx<'_>, zone: &Zone, actor: &Actor, sim: Option<SimId>, now: Timestamp) -> Result<Days> {
+    let last = zone.day(now);
+    let first = last - USAGE_DAYS + 1;
+    let rows = tx.usage_days(&actor.sees, sim, first, last)?;
+    let as_of = rows.iter().map(|r| r.2).max().map(Timestamp);
+    let bytes: HashMap<i64, i64> = rows.into_iter().map(|(day, bytes, _)| (day, bytes)).collect();
+    Ok(Days { days: (first..=last).map(|day| (day, bytes.get(&day).copied().unwrap_or(0))).collect(), as_of })
+}
+
+/// An account with what it has.
+#[derive(Debug, Clone)]
+pub struct AccountLine {
+    /// Its number.
+    pub id: AccountId,
+    /// Levels below the one who asks.
+    pub depth: usize,
+    /// Our word for it.
+    pub code: String,
+    /// Its name.
+    pub name: String,
+    /// What it may spend, credit not counted.
+    pub available: Money,
+    /// Held for orders that the carrier has not confirmed.
+    pub held: Money,
+    /// What it may owe.
+    pub credit: Money,
+}
+
+/// The accounts that the asker sees, parents before children, and how many more there are.
+pub fn accounts(engine: &Engine, actor: &Actor) -> Result<(Vec<AccountLine>, usize)> {
+    engine.read(|tx, catalogue| {
+        let mut seen: Vec<_> = actor.sees.iter().filter_map(|id| catalogue.account(*id)).collect();
+        seen.sort_by_key(|i| i.account.path.chain());
+        let more = seen.len().saturating_sub(ACCOUNTS_MAX);
+        seen.truncate(ACCOUNTS_MAX);
+        let ids: Vec<AccountId> = seen.iter().map(|i| i.account.id).collect();
+        let balances: HashMap<i64, (i64, i64, i64)> =
+            tx.balances(&ids)?.into_iter().map(|(id, available, held, credit)| (id, (available, held, credit))).collect();
+        let own_depth = actor.path.chain().len();
+        let line = |info: &&crate::catalogue::AccountInfo| {
+            let a = &info.account;
+            let (available, held, credit) = balances.get(&a.id.0).copied().unwrap_or((0, 0, a.credit_minor));
+            let money = |minor| Money { minor, currency: a.currency };
+            AccountLine {
+                id: a.id,
+                depth: a.path.chain().len().saturating_sub(own_depth),
+                code: a.code.clone(),
+                name: a.name.clone(),
+                available: money(available),
+                held: money(held),
+                credit: money(credit),
+            }
+        };
+        Ok((seen.iter().map(line).collect(), more))
+    })
+}
+
+/// A card with what is true of it now.
+#[derive(Debug, Clone)]
+pub struct CardLine {
+    /// Its number with us; the next page begins below it.
+    pub id: SimId,
+    /// The card.
+    pub iccid: String,
+    /// The owner's alias.
+    pub alias: String,
+    /// The owner's name.
+    pub owner: String,
+    /// What it is sold as.
+    pub product: String,
+    /// Where it stands in its life.
+    pub state: BaseState,
+    /// What is in its way.
+    pub blocks: Blocks,
+    /// The package in use.
+    pub package: Option<String>,
+    /// Bytes used of the allowance in use.
+    pub used_bytes: i64,
+    /// Bytes left of it; none where there is no limit.
+    pub left_bytes: Option<i64>,
+    /// The end of the package in use.
+    pub ends_at: Option<Timestamp>,
+    /// Packages that wait.
+    pub waiting: usize,
+    /// Up to when its usage is known.
+    pub as_of: Option<Timestamp>,
+}
+
+/// Which cards of a list.
+#[derive(Debug, Clone, Default)]
+pub struct CardQuestion {
+    /// Any known number, or how it begins (4 characters at least); empty = the newest cards.
+    pub number: String,
+    /// Only cards made before this one.
+    pub before: Option<i64>,
+    /// Cards at most.
+    pub limit: i64,
+}
+
+/// A page of cards, newest first, or those that a number fits. An exact number comes alone.
+pub fn cards(engine: &Engine, actor: &Actor, question: &CardQuestion) -> Result<Vec<CardLine>> {
+    let now = engine.now();
+    engine.read(|tx, catalogue| {
+        let number = question.number.to_ascii_uppercase();
+        let mut found = if number.is_empty() {
+            tx.sims_before(&actor.sees, question.before, question.limit)?
+        } else {
+            by_number(tx, actor, &number, question.limit)?
+        };
+        let mut known = std::collections::HashSet::new();
+        found.retain(|sim| known.insert(sim.id));
+        let mut lines = Vec::with_capacity(found.len());
+        for sim in found {
+            let read = tx.sim_and_state(&sim.iccid)?;
+            lines.push(card_line(catalogue, &sims::card(catalogue, actor, read, now)?));
+        }
+        Ok(lines)
+    })
+}
+
+fn by_number(tx: &mut Tx<'_>, actor: &Actor, number: &str, limit: i64) -> Result<Vec<kachi_store::sims::Sim>> {
+    if !number.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Ok(Vec::new());
+    }
+    // Numbers are digits and A-F: everything that begins with this one is below it with the next letter behind.
+    let exact = tx.sims_by_number(&actor.sees, number, &format!("{number}0"), limit)?;
+    if !exact.is_empty() || number.len() < 4 {
+        return Ok(exact);
+    }
+    Ok(tx.sims_by_number(&actor.sees, number, &format!("{number}G"), limit)?)
+}
+
+fn card_line(catalogue: &Catalogue, card: &Card) -> CardLine {
+    let used = card.in_use();
+    CardLine {
+        id: card.sim.id,
+        iccid: card.sim.iccid.clone(),
+        alias: card.sim.alias.clone(),
+        owner: catalogue.account(card.sim.account).map_or_else(String::new, |a| a.account.name.clone()),
+        product: catalogue.product(card.sim.product).map_or_else(String::new, |p| p.name.clone()),
+        state: card.base_state(),
+        blocks: card.blocks(),
+        package: used.map(|l| package_name(catalogue, l.package)),
+        used_bytes: used.map_or(0, |l| l.window_used),
+        left_bytes: used.and_then(|l| l.left()),
+        ends_at: used.and_then(|l| l.running).map(|(_, end)| end),
+        waiting: card.state.live.iter().filter(|l| l.running.is_none()).count(),
+        as_of: card.as_of,
+    }
+}
+
+fn package_name(catalogue: &Catalogue, id: kachi_domain::PackageId) -> String {
+    catalogue.package(id).map_or_else(|| format!("#{id}"), |p| p.name.clone())
+}
+
+/// An order as a person reads it.
+#[derive(Debug, Clone)]
+pub struct OrderLine {
+    /// Its number.
+    pub id: i64,
+    /// Who bought.
+    pub buyer: String,
+    /// For which card.
+    pub iccid: String,
+    /// Which package.
+    pub package: String,
+    /// Where it stands.
+    pub state: OrderState,
+    /// What was paid.
+    pub paid: Money,
+    /// What went back.
+    pub refunded: Money,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The newest orders the account sees.
+pub fn orders(engine: &Engine, actor: &Actor, limit: i64) -> Result<Vec<OrderLine>> {
+    engine.read(|tx, catalogue| {
+        let found = tx.orders_before(&actor.sees, None, limit)?;
+        let sims: Vec<SimId> = found.iter().map(|o| o.sim).collect();
+        let iccids: HashMap<i64, String> = tx.iccids_of(&sims)?.into_iter().collect();
+        let iccid = |o: &Order| iccids.get(&o.sim.0).cloned().unwrap_or_default();
+        Ok(found.iter().map(|o| order_line(catalogue, o, iccid(o))).collect())
+    })
+}
+
+fn order_line(catalogue: &Catalogue, o: &Order, iccid: String) -> OrderLine {
+    let money = |minor| Money { minor, currency: o.currency };
+    OrderLine {
+        id: o.id.0,
+        buyer: catalogue.account(o.account).map_or_else(String::new, |a| a.account.name.clone()),
+        iccid,
+        package: package_name(catalogue, o.package),
+        state: o.state,
+        paid: money(o.paid_minor),
+        refunded: money(o.refunded_minor),
+        at: Timestamp(o.created_at),
+    }
+}
+
+/// A notice on its way, or told.
+pub type NoticeLine = DeliveryLine;
+
+/// The newest notices the account sees.
+pub fn notices(engine: &Engine, actor: &Actor, limit: i64) -> Result<Vec<NoticeLine>> {
+    engine.read(|tx, _| Ok(tx.deliveries_before(&actor.sees, None, limit)?))
+}
+
+/// Whether a fail only says that there is no such card.
+pub fn is_unknown_card(fail: &crate::Fail) -> bool {
+    matches!(fail, crate::Fail::Refused(Refusal::UnknownSim))
+}

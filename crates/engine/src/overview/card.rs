@@ -1,0 +1,118 @@
+//! Everything about one card.
+
+use super::{CardLine, Days, NoticeLine, OrderLine, card_line, days, order_line, package_name};
+use crate::act::Actor;
+use crate::catalogue::Catalogue;
+use crate::desk::Engine;
+use crate::error::Result;
+use crate::sims::{self, Card};
+use kachi_domain::order::SubscriptionState;
+use kachi_domain::rating::{CardState, Input, Live, Usage};
+use kachi_domain::{Iccid, SubscriptionId, Timestamp, Zone};
+use kachi_store::orders::Subscription;
+
+/// Orders and notices listed with one card.
+const OF_CARD_MAX: i64 = 20;
+
+/// A subscription as a person reads it.
+#[derive(Debug, Clone)]
+pub struct SubscriptionLine {
+    /// The order that bought it.
+    pub order: i64,
+    /// The package.
+    pub package: String,
+    /// Where it stands now.
+    pub state: SubscriptionState,
+    /// Whether the next byte is its.
+    pub pays: bool,
+    /// Bytes used in all.
+    pub used_bytes: i64,
+    /// Bytes left in the present window; none where there is no limit or it is over.
+    pub left_bytes: Option<i64>,
+    /// In use since.
+    pub started_at: Option<Timestamp>,
+    /// The end of its validity, or when it was over.
+    pub ends_at: Option<Timestamp>,
+    /// Why it was over.
+    pub end_reason: Option<String>,
+}
+
+/// Everything about one card.
+#[derive(Debug, Clone)]
+pub struct CardPage {
+    /// The card now.
+    pub line: CardLine,
+    /// As kept: numbers, network, group, remark.
+    pub card: Card,
+    /// Its subscriptions, newest first.
+    pub subscriptions: Vec<SubscriptionLine>,
+    /// Its newest orders, of those the asker sees.
+    pub orders: Vec<OrderLine>,
+    /// Its newest notices.
+    pub notices: Vec<NoticeLine>,
+    /// Its usage per day.
+    pub usage: Days,
+}
+
+/// Everything about one card; refused alike if there is none and if it is a stranger's.
+pub fn card(engine: &Engine, actor: &Actor, iccid: &Iccid) -> Result<CardPage> {
+    let now = engine.now();
+    engine.read(|tx, catalogue| {
+        let read = tx.sim_and_state(iccid.as_str())?;
+        let card = sims::card(catalogue, actor, read, now)?;
+        let sim = card.sim.id;
+        let mut orders = tx.orders_of_sim(sim)?;
+        orders.retain(|o| actor.may_see(o.account));
+        orders.reverse();
+        orders.truncate(OF_CARD_MAX as usize);
+        let payer = payer(&card.state, catalogue.zone(card.sim.account));
+        let mut subscriptions: Vec<SubscriptionLine> =
+            tx.subscriptions(sim)?.iter().map(|s| subscription_line(catalogue, &card.state, payer, s)).collect();
+        subscriptions.reverse();
+        Ok(CardPage {
+            line: card_line(catalogue, &card),
+            subscriptions,
+            orders: orders.iter().map(|o| order_line(catalogue, o, card.sim.iccid.clone())).collect(),
+            notices: tx.deliveries_of_sim(&actor.sees, sim, OF_CARD_MAX)?,
+            usage: days(tx, catalogue.zone(actor.account), actor, Some(sim), now)?,
+            card,
+        })
+    })
+}
+
+/// Who would pay for one byte more: asked of the fold itself, so that its order of payers is told in one place.
+fn payer(state: &CardState, zone: &Zone) -> Option<SubscriptionId> {
+    let mut after = state.clone();
+    let usage = Usage { stop: after.now, start: Timestamp(i64::MAX), source_id: i64::MAX, bytes: 1 };
+    after.apply(&Input::Usage(usage), zone, &mut Vec::new());
+    let used = |l: &Live| after.live.iter().find(|a| a.id == l.id).is_none_or(|a| a.used > l.used);
+    state.live.iter().find(|l| l.running.is_some() && used(l)).map(|l| l.id)
+}
+
+fn subscription_line(
+    catalogue: &Catalogue,
+    state: &CardState,
+    payer: Option<SubscriptionId>,
+    s: &Subscription,
+) -> SubscriptionLine {
+    let live = state.live.iter().find(|l| l.id == s.id);
+    let running = live.and_then(|l| l.running);
+    let now_state = match live {
+        Some(_) if running.is_some() => SubscriptionState::Active,
+        Some(_) => SubscriptionState::Waiting,
+        // It ended by itself a moment ago and its row is written at the next beat of the timers.
+        None if s.state == SubscriptionState::Active => SubscriptionState::Ended,
+        None => s.state,
+    };
+    SubscriptionLine {
+        order: s.order.0,
+        package: package_name(catalogue, s.package),
+        state: now_state,
+        pays: payer == Some(s.id),
+        used_bytes: live.map_or(s.used_bytes, |l| l.used),
+        left_bytes: live.and_then(|l| l.left()),
+        started_at: running.map(|(start, _)| start).or(s.started_at.map(Timestamp)),
+        ends_at: running.map(|(_, end)| end).or(s.ended_at.or(s.ends_at).map(Timestamp)),
+        end_reason: s.end_reason.clone(),
+    }
+}

@@ -1,0 +1,227 @@
+//! `kachi admin`: looking after people, keys, carriers' writes, notices and orphans; the audit.
+
+use crate::args::{Admin, Delivery, Intent, Key, Orphan, Shape, User};
+use crate::exit::Exit;
+use crate::{print, secrets};
+use kachi_domain::ledger::OPERATOR;
+use kachi_domain::{AccountId, Timestamp};
+use kachi_engine::{Engine, Fail, audit, intents, webhooks};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Newest notices searched for the one to be shown.
+const NEWEST: i64 = 100_000;
+
+/// Runs the verb.
+pub fn run(engine: &Engine, verb: Admin) -> Result<(), Exit> {
+    match verb {
+        Admin::Audit(shape) => check(engine, shape),
+        Admin::Doctor(_) => Err(Exit::usage("admin doctor opens the house by itself")),
+        Admin::User(User::Add { login, account, role, password_file, shape }) => {
+            add_user(engine, &login, &account, &role, password_file.as_deref(), shape)
+        }
+        Admin::User(User::List(shape)) => list_users(engine, shape),
+        Admin::Key(Key::Create { account, name, door, shape }) => create_key(engine, &account, name, &door, shape),
+        Admin::Key(Key::List(shape)) => list_keys(engine, shape),
+        Admin::Intent(verb) => intent(engine, verb),
+        Admin::Delivery(verb) => delivery(engine, verb),
+        Admin::Orphan(Orphan::List { limit, shape }) => list_orphans(engine, limit, shape),
+    }
+}
+
+fn check(engine: &Engine, shape: Shape) -> Result<(), Exit> {
+    let report = audit::audit(engine)?;
+    if shape.json {
+        print::json(&report)?;
+    } else {
+        for violation in &report.violations {
+            print::line(violation)?;
+        }
+        let verdict = if report.clean { "clean".to_owned() } else { format!("{} violations", report.violations.len()) };
+        print::line(format_args!("{verdict}: {} cards, {} readings", report.cards, report.readings))?;
+    }
+    if report.clean { Ok(()) } else { Err(Exit::finding()) }
+}
+
+fn account(engine: &Engine, code: &str) -> Result<AccountId, Exit> {
+    let found = engine.catalogue()?.account_by_code(code).map(|a| a.account.id);
+    found.ok_or_else(|| Exit::refused(format!("--account: there is no account {code}: `kachi apply` makes accounts")))
+}
+
+/// The code of an account, for people.
+fn code(engine: &Engine, id: AccountId) -> Result<String, Exit> {
+    Ok(engine.catalogue()?.account(id).map_or_else(|| id.to_string(), |a| a.account.code.clone()))
+}
+
+fn instant(seconds: i64) -> String {
+    Timestamp(seconds).to_string()
+}
+
+fn add_user(engine: &Engine, login: &str, of: &str, role: &str, file: Option<&Path>, shape: Shape) -> Result<(), Exit> {
+    let owner = account(engine, of)?;
+    crate::apply::check_login(login).map_err(|e| Exit::refused(format!("LOGIN: {e}")))?;
+    let given = file.map(secrets::password_from).transpose().map_err(|e| Exit::refused(format!("--password-file: {e}")))?;
+    let password = given.clone().unwrap_or_else(secrets::made);
+    let hash = secrets::hash(&password)?;
+    let (name, role_word) = (login.to_owned(), role.to_owned());
+    let taken = engine.write(move |tx, _, how| match tx.login(&name)? {
+        Some((other, _, _)) if other != owner => Ok(true),
+        _ => {
+            tx.put_login(&name, owner, &role_word, &hash, how.now)?;
+            Ok(false)
+        }
+    })?;
+    if taken {
+        return Err(Exit::refused(format!("LOGIN: {login} belongs to another account; choose another login")));
+    }
+    let shown = given.is_none().then_some(password);
+    if shape.json {
+        return print::json(&json!({"login": login, "account": of, "role": role, "password": shown}));
+    }
+    print::line(format_args!("{login}: {role} of {of}"))?;
+    shown.map_or(Ok(()), |p| print::line(format_args!("password, shown once: {p}")))
+}
+
+fn list_users(engine: &Engine, shape: Shape) -> Result<(), Exit> {
+    let mut rows = Vec::new();
+    for (login, owner, role) in engine.read(|tx, _| Ok(tx.logins()?))? {
+        rows.push(vec![json!(login), json!(code(engine, owner)?), json!(role)]);
+    }
+    print::table(&["login", "account", "role"], &rows, shape.json)
+}
+
+fn create_key(engine: &Engine, of: &str, name: Option<String>, door: &str, shape: Shape) -> Result<(), Exit> {
+    let owner = account(engine, of)?;
+    let name = name.unwrap_or_else(|| owner.to_string());
+    let secret = secrets::made();
+    let (key, at, kept) = (name.clone(), door.to_owned(), secret.clone());
+    let done = engine.write(move |tx, _, _| {
+        tx.put_credential(&at, &key, owner, &kept)?;
+        tx.touch_catalogue()?;
+        Ok(())
+    });
+    match done {
+        Err(Fail::Fault(kachi_store::Error::Constraint(_))) => {
+            return Err(Exit::refused(format!("--name: {door} key {name} belongs to another account; choose another name")));
+        }
+        other => other?,
+    }
+    if shape.json {
+        return print::json(&json!({"account": of, "door": door, "appkey": name, "secret": secret}));
+    }
+    print::line(format_args!("{of}: {door} appkey {name}"))?;
+    print::line(format_args!("secret, shown once: {secret}"))
+}
+
+fn list_keys(engine: &Engine, shape: Shape) -> Result<(), Exit> {
+    let mut keys = engine.read(|tx, _| Ok(tx.credentials()?))?;
+    keys.sort();
+    let mut rows = Vec::new();
+    for (door, name, owner, _) in keys {
+        rows.push(vec![json!(door), json!(name), json!(code(engine, owner)?)]);
+    }
+    print::table(&["door", "appkey", "account"], &rows, shape.json)
+}
+
+fn intent(engine: &Engine, verb: Intent) -> Result<(), Exit> {
+    match verb {
+        Intent::List { all, limit, shape } => list_intents(engine, !all, limit, shape),
+        Intent::Confirm { id, by } => {
+            intents::confirm(engine, id, &by)?;
+            print::line(format_args!("write {id}: confirmed"))
+        }
+        Intent::Refuse { id, reason, by } => {
+            intents::refuse(engine, id, &by, &reason)?;
+            print::line(format_args!("write {id}: refused"))
+        }
+    }
+}
+
+fn list_intents(engine: &Engine, open_only: bool, limit: i64, shape: Shape) -> Result<(), Exit> {
+    let found = engine.read(|tx, _| Ok(tx.intents(open_only, limit)?))?;
+    let columns = ["id", "account", "platform", "order", "state", "attempts", "stored", "request", "answer"];
+    let parsed = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
+    let mut rows = Vec::new();
+    for i in found {
+        rows.push(vec![
+            json!(i.id),
+            json!(code(engine, i.account)?),
+            json!(i.platform),
+            json!(i.order),
+            json!(i.state),
+            json!(i.attempts),
+            json!(instant(i.created_at)),
+            parsed(&i.request),
+            i.last_answer.as_deref().map_or(Value::Null, parsed),
+        ]);
+    }
+    print::table(&columns, &rows, shape.json)
+}
+
+fn delivery(engine: &Engine, verb: Delivery) -> Result<(), Exit> {
+    match verb {
+        Delivery::List { account: of, state, limit, shape } => {
+            let owner = of.map_or(Ok(OPERATOR), |code| account(engine, &code))?;
+            let rows: Vec<_> = webhooks::newest(engine, owner, state, limit)?.into_iter().map(delivery_row).collect();
+            print::table(&DELIVERY, &rows, shape.json)
+        }
+        Delivery::Show { id, shape } => show_delivery(engine, id, shape),
+        Delivery::Replay { from, to } => {
+            let n = webhooks::replay(engine, from, to.unwrap_or(from))?;
+            if n == 0 {
+                return Err(Exit::refused("FROM: there is no settled notice with that number; `kachi admin delivery list`"));
+            }
+            print::line(format_args!("{n} notices will be sent again"))
+        }
+    }
+}
+
+const DELIVERY: [&str; 10] = ["id", "event", "kind", "iccid", "door", "state", "attempts", "due", "done", "answer"];
+
+fn delivery_row(d: kachi_store::webhooks::DeliveryRow) -> Vec<Value> {
+    let (id, event, kind, iccid, door, state, attempts, due, done, answer, _) = d;
+    vec![
+        json!(id),
+        json!(event),
+        json!(kind),
+        json!(iccid),
+        json!(door),
+        json!(state),
+        json!(attempts),
+        json!(due.map(instant)),
+        json!(done.map(instant)),
+        json!(answer),
+    ]
+}
+
+fn show_delivery(engine: &Engine, id: i64, shape: Shape) -> Result<(), Exit> {
+    let row = webhooks::newest(engine, OPERATOR, None, NEWEST)?.into_iter().find(|d| d.0 == id);
+    let attempts = engine.read(|tx, _| Ok(tx.delivery_attempts(id)?))?;
+    if row.is_none() && attempts.is_empty() {
+        return Err(Exit::refused(format!("ID: there is no notice {id}; `kachi admin delivery list` lists them")));
+    }
+    let row = row.map(delivery_row);
+    let columns = ["attempt", "at", "millis", "status", "answer"];
+    let tried: Vec<Vec<Value>> = attempts
+        .into_iter()
+        .map(|(n, at, millis, status, answer)| vec![json!(n), json!(instant(at)), json!(millis), json!(status), json!(answer)])
+        .collect();
+    if shape.json {
+        let named = |names: &[&str], row: &[Value]| -> Value {
+            names.iter().map(|n| (*n).to_owned()).zip(row.iter().cloned()).collect::<serde_json::Map<_, _>>().into()
+        };
+        let attempts: Vec<Value> = tried.iter().map(|t| named(&columns, t)).collect();
+        return print::json(&json!({"delivery": row.map(|r| named(&DELIVERY, &r)), "attempts": attempts}));
+    }
+    if let Some(row) = row {
+        print::table(&DELIVERY, &[row], false)?;
+    }
+    print::table(&columns, &tried, false)
+}
+
+fn list_orphans(engine: &Engine, limit: i64, shape: Shape) -> Result<(), Exit> {
+    let found = engine.read(|tx, _| Ok(tx.orphans(limit)?))?;
+    let rows: Vec<Vec<Value>> =
+        found.into_iter().map(|(iccid, lines, bytes)| vec![json!(iccid), json!(lines), json!(bytes)]).collect();
+    print::table(&["iccid", "lines", "bytes"], &rows, shape.json)
+}

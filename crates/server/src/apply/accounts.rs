@@ -1,0 +1,320 @@
+//! Accounts and what belongs to them: money, keys, prices and people.
+
+use super::file;
+use super::work::{Step, Work, check_code, differing};
+use crate::{open, secrets};
+use kachi_domain::account::Path;
+use kachi_domain::time::DEFAULT_ZONE;
+use kachi_domain::{AccountId, Currency, Money, Zone};
+use kachi_engine::money;
+use kachi_store::accounts::Account;
+use kachi_store::catalogue::Price;
+use std::collections::HashSet;
+
+/// The first number given to an account that names none.
+const FIRST_ID: i64 = 10_001;
+/// The cause of an opening balance: it makes the credit happen once.
+const OPENING: &str = "opening balance";
+
+impl Work<'_, '_> {
+    /// Accounts, parents before children in whatever order they are listed.
+    pub fn accounts(&mut self, entries: &[file::Account]) -> Step {
+        let (mut codes, mut ids) = (HashSet::new(), HashSet::new());
+        for (i, entry) in entries.iter().enumerate() {
+            if !codes.insert(&entry.code) {
+                return self.refuse(&format!("accounts[{i}].code"), format!("{} stands twice; keep one", entry.code));
+            }
+            if let Some(id) = entry.id.filter(|id| !ids.insert(*id)) {
+                return self.refuse(&format!("accounts[{i}].id"), format!("{id} stands twice; choose another"));
+            }
+        }
+        let mut waiting: Vec<(usize, &file::Account)> = entries.iter().enumerate().collect();
+        while !waiting.is_empty() {
+            let known: HashSet<String> = self.tx.accounts()?.into_iter().map(|a| a.code).collect();
+            let ready = |(_, e): &(usize, &file::Account)| e.parent.as_ref().is_none_or(|p| known.contains(p));
+            let (now, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(ready);
+            if let (true, Some((i, entry))) = (now.is_empty(), later.first()) {
+                let parent = entry.parent.as_deref().unwrap_or_default();
+                return self.refuse(&format!("accounts[{i}].parent"), format!("there is no account {parent}; list it under accounts"));
+            }
+            for (i, entry) in now {
+                self.account_itself(&format!("accounts[{i}]"), entry)?;
+            }
+            waiting = later;
+        }
+        Ok(())
+    }
+
+    fn account_itself(&mut self, place: &str, entry: &file::Account) -> Step {
+        self.at(&format!("{place}.code"), check_code(&entry.code))?;
+        let all = self.tx.accounts()?;
+        let base = match all.iter().find(|a| a.code == entry.code) {
+            Some(known) => {
+                self.check_fixed(place, entry, known, &all)?;
+                known.clone()
+            }
+            None => self.fresh(place, entry, &all)?,
+        };
+        let is_new = all.iter().all(|a| a.id != base.id);
+        let wanted = self.wanted_account(place, entry, base.clone())?;
+        if is_new {
+            self.outcome.new("account", &entry.code);
+        } else {
+            let fields = differing(&[
+                ("name", base.name != wanted.name),
+                ("time_zone", base.time_zone != wanted.time_zone),
+                ("language", base.language != wanted.language),
+                ("credit", base.credit_minor != wanted.credit_minor),
+                ("ip_allow", base.ip_allow != wanted.ip_allow),
+                ("notify", base.notify != wanted.notify),
+                ("contact", base.contact != wanted.contact),
+            ]);
+            self.outcome.compared("account", &entry.code, &fields);
+        }
+        if is_new || base != wanted {
+            self.tx.put_account(&wanted, self.how.now)?;
+        }
+        Ok(())
+    }
+
+    /// Number, place and currency of a known account never change.
+    fn check_fixed(&self, place: &str, entry: &file::Account, known: &Account, all: &[Account]) -> Step {
+        if let Some(id) = entry.id.filter(|id| *id != known.id.0) {
+            return self.refuse(&format!("{place}.id"), format!("{} has number {}, not {id}; it never changes", known.code, known.id));
+        }
+        if let Some(text) = entry.currency.as_ref().filter(|t| *t != known.currency.as_str()) {
+            return self.refuse(&format!("{place}.currency"), format!("{} pays in {}, which never changes to {text}", known.code, known.currency));
+        }
+        let parent = known.path.chain().iter().rev().nth(1).and_then(|p| all.iter().find(|a| a.id == *p));
+        if let (Some(given), Some(parent)) = (&entry.parent, parent)
+            && *given != parent.code
+        {
+            return self.refuse(&format!("{place}.parent"), format!("{} stands under {}, which never changes", known.code, parent.code));
+        }
+        Ok(())
+    }
+
+    /// A new account with everything optional as it is where nothing is said.
+    fn fresh(&mut self, place: &str, entry: &file::Account, all: &[Account]) -> Step<Account> {
+        let parent_code = entry.parent.as_deref().unwrap_or(open::OPERATOR_CODE);
+        let parent = self.account(&format!("{place}.parent"), parent_code)?;
+        let id = match entry.id {
+            Some(id) if id <= 1 => return self.refuse(&format!("{place}.id"), "must be 2 or more; 1 is the operator"),
+            Some(id) => id,
+            None => self.tx.last_account_id()?.max(FIRST_ID - 1) + 1,
+        };
+        if let Some(holder) = all.iter().find(|a| a.id.0 == id) {
+            return self.refuse(&format!("{place}.id"), format!("{id} is account {}; choose another", holder.code));
+        }
+        let currency = entry.currency.as_deref().unwrap_or(parent.currency.as_str());
+        Ok(Account {
+            id: AccountId(id),
+            code: entry.code.clone(),
+            path: Path::child(&parent.path, AccountId(id)),
+            name: entry.code.clone(),
+            currency: self.at(&format!("{place}.currency"), Currency::parse(currency))?,
+            time_zone: DEFAULT_ZONE.to_owned(),
+            language: "zh".to_owned(),
+            credit_minor: 0,
+            ip_allow: "[]".to_owned(),
+            notify: "{}".to_owned(),
+            contact: "{}".to_owned(),
+        })
+    }
+
+    fn wanted_account(&mut self, place: &str, entry: &file::Account, base: Account) -> Step<Account> {
+        let mut wanted = base;
+        if let Some(name) = &entry.name {
+            wanted.name = name.clone();
+        }
+        if let Some(zone) = &entry.time_zone {
+            self.at(place, Zone::find(zone))?;
+            wanted.time_zone = zone.clone();
+        }
+        if let Some(language) = &entry.language {
+            if !["zh", "en"].contains(&language.as_str()) {
+                return self.refuse(&format!("{place}.language"), format!("\"{language}\" is not one of zh, en"));
+            }
+            wanted.language = language.clone();
+        }
+        if let Some(minor) = self.amount(&format!("{place}.credit"), entry.credit.as_deref(), wanted.currency)? {
+            let (available, _, _) = self.tx.balance(wanted.id)?;
+            if available < -minor {
+                let owed = Money { minor: -available, currency: wanted.currency }.to_decimal();
+                return self.refuse(&format!("{place}.credit"), format!("{} owes {owed} already; give at least that", wanted.code));
+            }
+            wanted.credit_minor = minor;
+        }
+        if let Some(networks) = &entry.ip_allow {
+            let read = |n: &String| crate::config::network(n).ok_or_else(|| format!("\"{n}\" is not a network: write 10.1.0.0/16 or 10.1.2.3"));
+            let networks = self.at(&format!("{place}.ip_allow"), networks.iter().map(read).collect::<Result<Vec<_>, _>>())?;
+            wanted.ip_allow = serde_json::json!(networks).to_string();
+        }
+        if let Some(notify) = &entry.notify {
+            for (door, url) in notify {
+                let place = format!("{place}.notify.{door}");
+                if !secrets::DOORS.contains(&door.as_str()) {
+                    return self.refuse(&place, format!("not supported by this version; there are {}", secrets::DOORS.join(", ")));
+                }
+                if !["http://", "https://"].iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme)) {
+                    return self.refuse(&place, format!("\"{url}\" is not an address: write http://... or https://..."));
+                }
+            }
+            wanted.notify = serde_json::json!(notify).to_string();
+        }
+        if let Some(contact) = &entry.contact {
+            wanted.contact = self.at(&format!("{place}.contact"), serde_json::to_string(contact))?;
+        }
+        Ok(wanted)
+    }
+
+    /// What hangs on accounts and needs packages: balances, keys, prices, people.
+    pub fn belongings(&mut self, entries: &[file::Account]) -> Step {
+        for (i, entry) in entries.iter().enumerate() {
+            let place = format!("accounts[{i}]");
+            let account = self.account(&place, &entry.code)?;
+            self.opening_balance(&place, entry, &account)?;
+            self.key(&place, entry, &account)?;
+            for (n, price) in entry.prices.iter().enumerate() {
+                self.price(&format!("{place}.prices[{n}]"), price, &account)?;
+            }
+            for (n, user) in entry.users.iter().enumerate() {
+                self.user(&format!("{place}.users[{n}]"), user, &account)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn opening_balance(&mut self, place: &str, entry: &file::Account, account: &Account) -> Step {
+        let place = format!("{place}.opening_balance");
+        let minor = self.amount(&place, entry.opening_balance.as_deref(), account.currency)?;
+        let Some(minor) = minor.filter(|m| *m > 0) else { return Ok(()) };
+        let amount = Money { minor, currency: account.currency };
+        // The catalogue before the run is enough: a top-up is no notice, so no account's addresses are looked up.
+        let before = self.before.clone();
+        let name = format!("{} {} {}", account.code, amount.to_decimal(), amount.currency);
+        if money::top_up(self.tx, &before, account.id, amount, OPENING, self.how.now)? {
+            self.outcome.new(OPENING, &name);
+        } else {
+            self.outcome.compared(OPENING, &name, &[]);
+        }
+        Ok(())
+    }
+
+    fn key(&mut self, place: &str, entry: &file::Account, account: &Account) -> Step {
+        let Some(given) = entry.credentials.as_ref().and_then(|c| c.eiotclub.as_ref()) else { return Ok(()) };
+        let place = format!("{place}.credentials.eiotclub");
+        let door = secrets::DOORS[0];
+        let all = self.tx.credentials()?;
+        let mut own: Vec<_> = all.iter().filter(|c| c.0 == door && c.2 == account.id).collect();
+        own.sort();
+        let name = given.appkey.clone().or_else(|| own.first().map(|c| c.1.clone())).unwrap_or_else(|| account.id.to_string());
+        if name.is_empty() || given.secret.as_deref() == Some("") {
+            return self.refuse(&place, "an appkey or secret is not empty; leave it out to have one made");
+        }
+        let known = all.iter().find(|c| c.0 == door && c.1 == name);
+        if known.is_some_and(|c| c.2 != account.id) {
+            return self.refuse(&format!("{place}.appkey"), format!("{name} belongs to another account; choose another"));
+        }
+        let label = format!("{} {door} {name}", account.code);
+        let secret = match (&given.secret, known) {
+            (None, Some(_)) => return { self.outcome.compared("key", &label, &[]); Ok(()) },
+            (Some(secret), _) => secret.clone(),
+            (None, None) => {
+                let made = secrets::made();
+                self.outcome.secrets.push(format!("{label}: secret, shown once: {made}"));
+                made
+            }
+        };
+        match known {
+            None => self.outcome.new("key", &label),
+            Some(k) => self.outcome.compared("key", &label, &differing(&[("secret", k.3 != secret)])),
+        }
+        if known.is_none_or(|k| k.3 != secret) {
+            self.tx.put_credential(door, &name, account.id, &secret)?;
+        }
+        Ok(())
+    }
+
+    fn price(&mut self, place: &str, entry: &file::Price, account: &Account) -> Step {
+        let package = self.package(&format!("{place}.package"), &entry.package)?;
+        if package.currency != account.currency {
+            let words = format!("{} is sold in {}, {} pays in {}", package.code, package.currency, account.code, account.currency);
+            return self.refuse(&format!("{place}.package"), format!("{words}; choose a package of its currency"));
+        }
+        let known = self.tx.prices()?.into_iter().find(|p| p.account == account.id && p.package == package.id);
+        let wanted = Price {
+            account: account.id,
+            package: package.id,
+            price_minor: self.amount(&format!("{place}.price"), entry.price.as_deref(), account.currency)?.or(known.and_then(|k| k.price_minor)),
+            retail_minor: self
+                .amount(&format!("{place}.retail_price"), entry.retail_price.as_deref(), account.currency)?
+                .or(known.and_then(|k| k.retail_minor)),
+            listed: entry.listed.or(known.and_then(|k| k.listed)),
+        };
+        let label = format!("{} {}", account.code, package.code);
+        match known {
+            None => self.outcome.new("price", &label),
+            Some(k) => {
+                let fields = differing(&[
+                    ("price", k.price_minor != wanted.price_minor),
+                    ("retail_price", k.retail_minor != wanted.retail_minor),
+                    ("listed", k.listed != wanted.listed),
+                ]);
+                self.outcome.compared("price", &label, &fields);
+            }
+        }
+        if known != Some(wanted) {
+            self.tx.put_price(&wanted)?;
+        }
+        Ok(())
+    }
+
+    fn user(&mut self, place: &str, entry: &file::User, account: &Account) -> Step {
+        self.at(&format!("{place}.login"), check_login(&entry.login))?;
+        if !secrets::ROLES.contains(&entry.role.as_str()) {
+            return self.refuse(&format!("{place}.role"), format!("\"{}\" is not one of {}", entry.role, secrets::ROLES.join(", ")));
+        }
+        let password = match &entry.password_file {
+            Some(path) => Some(self.at(&format!("{place}.password_file"), secrets::password_from(&self.folder.join(path)))?),
+            None => None,
+        };
+        let known = self.tx.login(&entry.login)?;
+        if known.as_ref().is_some_and(|(owner, _, _)| *owner != account.id) {
+            return self.refuse(&format!("{place}.login"), format!("{} belongs to another account; choose another", entry.login));
+        }
+        let hashed = |password: &str| secrets::hash(password).map_err(|e| e.words);
+        let (hash, fields) = match (&known, &password) {
+            (Some((_, role, hash)), Some(p)) => {
+                let fits = secrets::fits(p, hash);
+                let hash = if fits { hash.clone() } else { self.at(place, hashed(p))? };
+                (hash, differing(&[("role", *role != entry.role), ("password", !fits)]))
+            }
+            (Some((_, role, hash)), None) => (hash.clone(), differing(&[("role", *role != entry.role)])),
+            (None, Some(p)) => (self.at(place, hashed(p))?, vec!["new"]),
+            (None, None) => {
+                let made = secrets::made();
+                self.outcome.secrets.push(format!("{} {}: password, shown once: {made}", account.code, entry.login));
+                (self.at(place, hashed(&made))?, vec!["new"])
+            }
+        };
+        let label = format!("{} {}", account.code, entry.login);
+        if known.is_none() {
+            self.outcome.new("user", &label);
+        } else {
+            self.outcome.compared("user", &label, &fields);
+        }
+        if !fields.is_empty() {
+            self.tx.put_login(&entry.login, account.id, &entry.role, &hash, self.how.now)?;
+        }
+        Ok(())
+    }
+}
+
+/// A login: one word that can be typed.
+pub fn check_login(login: &str) -> Result<(), String> {
+    if login.is_empty() || login.chars().count() > 128 || login.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err(format!("\"{login}\" is not a login: use letters, digits and signs without blanks"));
+    }
+    Ok(())
+}

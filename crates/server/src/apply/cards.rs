@@ -1,0 +1,153 @@
+//! Cards, and what they already have when they are moved here.
+
+use super::file;
+use super::work::{Brought, Step, Work, differing};
+use kachi_domain::account::Path;
+use kachi_domain::ids::{Eid, Imei, Imsi, Msisdn};
+use kachi_domain::sim::BaseState;
+use kachi_domain::{AccountId, Iccid, ProductId, Timestamp};
+use kachi_engine::sims;
+use kachi_store::sims::Sim;
+use serde_json::{Map, Value, json};
+use std::collections::{HashMap, HashSet};
+
+impl Work<'_, '_> {
+    /// Cards. A known card keeps its state, and stays with its account.
+    pub fn sims(&mut self, entries: &[file::Sim]) -> Step {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let accounts: HashMap<String, AccountId> = self.tx.accounts()?.into_iter().map(|a| (a.code, a.id)).collect();
+        let products: HashMap<String, ProductId> = self.tx.products()?.into_iter().map(|p| (p.code, p.id)).collect();
+        let mut doubtful = Vec::new();
+        for (i, entry) in entries.iter().enumerate() {
+            let place = format!("sims[{i}]");
+            let iccid = self.at(&place, Iccid::parse(&entry.iccid))?;
+            if !iccid.luhn_ok() {
+                doubtful.push(iccid.to_string());
+            }
+            let account = self.at(&format!("{place}.account"), named(&accounts, "account", entry.account.as_deref()))?;
+            let product = self.at(&format!("{place}.product"), named(&products, "product", entry.product.as_deref()))?;
+            self.sim(&place, entry, &iccid, account, product)?;
+        }
+        if let Some(first) = doubtful.first() {
+            let n = doubtful.len();
+            self.outcome.warnings.push(format!("{}: sims: {n} ICCIDs fail the Luhn check (the first is {first}); look whether digits were lost", self.file));
+        }
+        Ok(())
+    }
+
+    fn sim(&mut self, place: &str, entry: &file::Sim, iccid: &Iccid, account: Option<AccountId>, product: Option<ProductId>) -> Step {
+        let there = self.tx.sim_by_iccid(&Path::root(), iccid.as_str())?;
+        let base = match (&there, account, product) {
+            (Some(sim), _, _) => sim.clone(),
+            (None, Some(account), Some(product)) => sims::blank(iccid, account, product),
+            (None, None, _) => return self.refuse(&format!("{place}.account"), "is missing; name the account that owns the card"),
+            (None, _, None) => return self.refuse(&format!("{place}.product"), "is missing; name the product the card is"),
+        };
+        let wanted = self.wanted_sim(place, entry, there.is_none(), Sim { account: account.unwrap_or(base.account), product: product.unwrap_or(base.product), ..base })?;
+        let Some(there) = there else {
+            // Orphans that wait for the card are adopted after the transaction, with the catalogue it made.
+            let id = self.tx.add_sim(&wanted, self.how.now)?;
+            self.tx.state_locked(id, wanted.account)?;
+            self.outcome.cards_added = true;
+            self.outcome.new("sim", iccid.as_str());
+            return Ok(());
+        };
+        let before = self.before.clone();
+        let put = sims::put(self.tx, &before, &self.how, &wanted);
+        if let Err(kachi_engine::Fail::Refused(r)) = &put {
+            return self.refuse(place, r);
+        }
+        put?;
+        let fields = differing(&[
+            ("imsi", there.imsi != wanted.imsi),
+            ("msisdn", there.msisdn != wanted.msisdn),
+            ("eid", there.eid != wanted.eid),
+            ("product", there.product != wanted.product),
+            ("real_name", there.real_name != wanted.real_name),
+            ("alias", there.alias != wanted.alias),
+            ("group", there.group != wanted.group),
+            ("remark", there.remark != wanted.remark),
+            ("details", there.details != wanted.details),
+        ]);
+        self.outcome.compared("sim", iccid.as_str(), &fields);
+        Ok(())
+    }
+
+    fn wanted_sim(&self, place: &str, entry: &file::Sim, is_new: bool, base: Sim) -> Step<Sim> {
+        macro_rules! number {
+            ($type:ty, $key:ident) => {
+                match &entry.$key {
+                    Some(text) => Some(self.at(place, <$type>::parse(text))?.as_str().to_owned()),
+                    None => base.$key.clone(),
+                }
+            };
+        }
+        let state = match entry.state.as_deref().map(BaseState::parse) {
+            Some(read) => self.at(&format!("{place}.state"), read)?.word().to_owned(),
+            None => base.state.clone(),
+        };
+        let mut details: Map<String, Value> = serde_json::from_str(&base.details).unwrap_or_default();
+        if let Some(apns) = &entry.apns {
+            details.insert("apns".into(), json!(apns));
+        }
+        for (key, value) in [("sbbh", &entry.sbbh), ("test_until", &entry.test_until), ("sleep_until", &entry.sleep_until)] {
+            let Some(text) = value else { continue };
+            if key != "sbbh" {
+                self.at(&format!("{place}.{key}"), Timestamp::parse_rfc3339(text))?;
+            }
+            details.insert(key.into(), json!(text));
+        }
+        Ok(Sim {
+            imsi: number!(Imsi, imsi),
+            msisdn: number!(Msisdn, msisdn),
+            eid: number!(Eid, eid),
+            imei: if is_new { number!(Imei, imei) } else { base.imei.clone() },
+            state: if is_new { state } else { base.state.clone() },
+            real_name: entry.real_name.unwrap_or(base.real_name),
+            alias: entry.alias.clone().unwrap_or(base.alias),
+            group: entry.group.clone().unwrap_or(base.group),
+            remark: entry.remark.clone().unwrap_or(base.remark),
+            details: Value::Object(details).to_string(),
+            ..base
+        })
+    }
+
+    /// What cards have from another system: checked here, brought along once the catalogue is committed.
+    pub fn subscriptions(&mut self, entries: &[file::Subscription]) -> Step {
+        let mut listed = HashSet::new();
+        for (i, entry) in entries.iter().enumerate() {
+            let place = format!("subscriptions[{i}]");
+            let iccid = self.at(&place, Iccid::parse(&entry.iccid))?;
+            let Some(sim) = self.tx.sim_by_iccid(&Path::root(), iccid.as_str())? else {
+                return self.refuse(&format!("{place}.iccid"), format!("there is no card {iccid}; list it under sims"));
+            };
+            let package = self.package(&format!("{place}.package"), &entry.package)?;
+            if package.product != sim.product {
+                return self.refuse(&format!("{place}.package"), format!("{} does not fit the product of {iccid}", package.code));
+            }
+            let start = self.at(&format!("{place}.start"), Timestamp::parse_rfc3339(&entry.start))?;
+            if start > self.how.now {
+                return self.refuse(&format!("{place}.start"), format!("{start} is in the future; only what a card already has is brought along"));
+            }
+            let used_bytes = entry.used.as_ref().map_or(Ok(0), file::Size::bytes);
+            let used_bytes = self.at(&format!("{place}.used"), used_bytes)?;
+            let label = format!("{iccid} {} from {start}", package.code);
+            let known = self.tx.subscriptions(sim.id)?.iter().any(|s| s.package == package.id && s.bought_at == start.0);
+            if known || !listed.insert(label.clone()) {
+                self.outcome.compared("subscription", &label, &[]);
+                continue;
+            }
+            self.outcome.new("subscription", &label);
+            self.outcome.brought.push(Brought { iccid: iccid.to_string(), package: package.code, start, used_bytes });
+        }
+        Ok(())
+    }
+}
+
+/// The number behind a code, if one is named.
+fn named<T: Copy>(map: &HashMap<String, T>, kind: &str, code: Option<&str>) -> Result<Option<T>, String> {
+    let Some(code) = code else { return Ok(None) };
+    map.get(code).copied().map(Some).ok_or_else(|| format!("there is no {kind} {code}; list it under {kind}s"))
+}

@@ -1,0 +1,292 @@
+//! Platforms, products, packages, and the rule that no level sells below its own cost.
+
+use super::file;
+use super::work::{Step, Work, check_code, differing};
+use kachi_domain::ledger::OPERATOR;
+use kachi_domain::package::{Category, Fulfil, Kind, Resource, StartRule, Terms, Window};
+use kachi_domain::{AccountId, Currency, Money, PackageId, PlatformId, ProductId, Span};
+use kachi_store::accounts::Account;
+use kachi_store::catalogue::{Package, Price, Product};
+use serde_json::json;
+use std::collections::HashMap;
+
+/// What a card's carrier may be.
+const CARRIERS: [&str; 5] = ["CM", "CT", "CU", "CB", "INTL"];
+/// Purchases of one package that may wait or run on a card, unless said.
+const STACK_MAX: i64 = 24;
+
+impl Work<'_, '_> {
+    /// Card platforms.
+    pub fn platforms(&mut self, entries: &[file::Platform]) -> Step {
+        for (i, entry) in entries.iter().enumerate() {
+            let place = format!("platforms[{i}]");
+            self.at(&format!("{place}.code"), check_code(&entry.code))?;
+            let there = self.tx.platforms()?;
+            let known = there.iter().find(|p| p.code == entry.code);
+            let holder = entry.id.and_then(|id| there.iter().find(|p| p.id == PlatformId(id) && p.code != entry.code));
+            if let Some(other) = holder {
+                return self.refuse(&format!("{place}.id"), format!("{} is platform {}; choose another", other.id, other.code));
+            }
+            if let (Some(known), Some(id)) = (known, entry.id.filter(|id| known.is_some_and(|k| k.id.0 != *id))) {
+                return self.refuse(&format!("{place}.id"), format!("{} has number {}, not {id}; it never changes", known.code, known.id));
+            }
+            if entry.id.is_some_and(|id| id < 1) {
+                return self.refuse(&format!("{place}.id"), "must be 1 or more");
+            }
+            let settings = entry.settings.clone().unwrap_or_else(|| json!({}));
+            let world = kachi_connectors::sandbox::World::default();
+            self.at(&place, kachi_connectors::open(&entry.connector, &settings, &world).map(|_| ()))?;
+            let kept = known.map_or_else(|| "{}".to_owned(), |k| k.settings.clone());
+            let text = if entry.settings.is_some() { settings.to_string() } else { kept.clone() };
+            match known {
+                None => self.outcome.new("platform", &entry.code),
+                Some(k) => {
+                    let fields = differing(&[("connector", k.connector != entry.connector), ("settings", kept != text)]);
+                    self.outcome.compared("platform", &entry.code, &fields);
+                }
+            }
+            self.tx.put_platform(entry.id.unwrap_or(0), &entry.code, &entry.connector, &text)?;
+        }
+        Ok(())
+    }
+
+    /// Products.
+    pub fn products(&mut self, entries: &[file::Product]) -> Step {
+        for (i, entry) in entries.iter().enumerate() {
+            let place = format!("products[{i}]");
+            self.at(&format!("{place}.code"), check_code(&entry.code))?;
+            let known = self.tx.products()?.into_iter().find(|p| p.code == entry.code);
+            let wanted = self.wanted_product(&place, entry, known.as_ref())?;
+            match &known {
+                None => self.outcome.new("product", &entry.code),
+                Some(k) => {
+                    let fields = differing(&[
+                        ("name", k.name != wanted.name),
+                        ("carrier", k.carrier != wanted.carrier),
+                        ("platform", k.platform != wanted.platform),
+                        ("bare_use", k.bare_use != wanted.bare_use),
+                        ("networks or zone", k.details != wanted.details),
+                    ]);
+                    self.outcome.compared("product", &entry.code, &fields);
+                }
+            }
+            if known.as_ref() != Some(&wanted) {
+                self.tx.put_product(&wanted)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn wanted_product(&mut self, place: &str, entry: &file::Product, known: Option<&Product>) -> Step<Product> {
+        let carrier = entry.carrier.clone().or_else(|| known.map(|k| k.carrier.clone())).unwrap_or_else(|| "INTL".into());
+        if !CARRIERS.contains(&carrier.as_str()) {
+            return self.refuse(&format!("{place}.carrier"), format!("\"{carrier}\" is not one of {}", CARRIERS.join(", ")));
+        }
+        let platform = match (&entry.platform, known) {
+            (Some(code), _) => {
+                let found = self.tx.platforms()?.into_iter().find(|p| p.code == *code);
+                let words = format!("there is no platform {code}; list it under platforms");
+                self.at(&format!("{place}.platform"), found.ok_or(words))?.id
+            }
+            (None, Some(k)) => k.platform,
+            (None, None) => return self.refuse(&format!("{place}.platform"), "is missing; name the platform its cards live on"),
+        };
+        let mut details: serde_json::Map<String, serde_json::Value> =
+            known.and_then(|k| serde_json::from_str(&k.details).ok()).unwrap_or_default();
+        if let Some(networks) = &entry.networks {
+            details.insert("networks".into(), json!(networks));
+        }
+        if let Some(zone) = &entry.zone {
+            details.insert("zone".into(), zone.clone());
+        }
+        Ok(Product {
+            id: known.map_or(ProductId(0), |k| k.id),
+            code: entry.code.clone(),
+            name: entry.name.clone().or_else(|| known.map(|k| k.name.clone())).unwrap_or_else(|| entry.code.clone()),
+            carrier,
+            platform,
+            bare_use: entry.bare_use.or(known.map(|k| k.bare_use)).unwrap_or(false),
+            details: serde_json::Value::Object(details).to_string(),
+        })
+    }
+
+    /// Packages. What was sold before keeps its own terms.
+    pub fn packages(&mut self, entries: &[file::Package]) -> Step {
+        for (i, entry) in entries.iter().enumerate() {
+            let place = format!("packages[{i}]");
+            self.at(&format!("{place}.code"), check_code(&entry.code))?;
+            let known = self.tx.packages()?.into_iter().find(|p| p.code == entry.code);
+            let wanted = self.wanted_package(&place, entry, known.as_ref())?;
+            match &known {
+                None => self.outcome.new("package", &entry.code),
+                Some(k) => {
+                    let fields = differing(&[
+                        ("name", k.name != wanted.name),
+                        ("retail_name", k.retail_name != wanted.retail_name),
+                        ("product", k.product != wanted.product),
+                        ("allowance or validity", k.terms != wanted.terms),
+                        ("start", k.start != wanted.start),
+                        ("fulfil", k.fulfil != wanted.fulfil),
+                        ("price", k.price_minor != wanted.price_minor),
+                        ("retail_price", k.retail_minor != wanted.retail_minor),
+                        ("listed", k.listed != wanted.listed),
+                        ("stack_max", k.stack_max != wanted.stack_max),
+                    ]);
+                    self.outcome.compared("package", &entry.code, &fields);
+                }
+            }
+            if known.as_ref() != Some(&wanted) {
+                self.tx.put_package(&wanted)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn wanted_package(&mut self, place: &str, entry: &file::Package, known: Option<&Package>) -> Step<Package> {
+        let product = match (&entry.product, known) {
+            (Some(code), _) => self.product(&format!("{place}.product"), code)?.id,
+            (None, Some(k)) => k.product,
+            (None, None) => return self.refuse(&format!("{place}.product"), "is missing; name the product it fits"),
+        };
+        let currency = match (&entry.currency, known) {
+            (Some(text), _) => self.at(&format!("{place}.currency"), Currency::parse(text))?,
+            (None, Some(k)) => k.currency,
+            (None, None) => return self.refuse(&format!("{place}.currency"), "is missing; write the currency of its prices"),
+        };
+        if let Some(k) = known.filter(|k| k.currency != currency) {
+            return self.refuse(&format!("{place}.currency"), format!("{} is sold in {}; make a new package instead", k.code, k.currency));
+        }
+        let price = self.amount(&format!("{place}.price"), entry.price.as_deref(), currency)?.or(known.map(|k| k.price_minor));
+        let price_minor = self.at(&format!("{place}.price"), price.ok_or("is missing; write what a top-level account pays"))?;
+        let retail = self.amount(&format!("{place}.retail_price"), entry.retail_price.as_deref(), currency)?;
+        let name = entry.name.clone().or_else(|| known.map(|k| k.name.clone())).unwrap_or_else(|| entry.code.clone());
+        let word = |text: &Option<String>, before: Option<&'static str>, default: &'static str| {
+            text.clone().unwrap_or_else(|| before.unwrap_or(default).to_owned())
+        };
+        let start = word(&entry.start, known.map(|k| k.start.word()), "queue");
+        let fulfil = word(&entry.fulfil, known.map(|k| k.fulfil.word()), "local");
+        let stack_max = entry.stack_max.or(known.map(|k| k.stack_max)).unwrap_or(STACK_MAX);
+        if !(1..=1000).contains(&stack_max) {
+            return self.refuse(&format!("{place}.stack_max"), "must be from 1 to 1000");
+        }
+        let terms = self.terms(place, entry, known.map(|k| &k.terms))?;
+        let start = self.at(&format!("{place}.start"), StartRule::parse(&start))?;
+        if start != StartRule::Queue && !terms.category.is_side() {
+            return self.refuse(&format!("{place}.start"), "only top_up and safety packages start otherwise than queue");
+        }
+        Ok(Package {
+            id: known.map_or(PackageId(0), |k| k.id),
+            code: entry.code.clone(),
+            retail_name: entry.retail_name.clone().or_else(|| known.map(|k| k.retail_name.clone())).unwrap_or_else(|| name.clone()),
+            name,
+            product,
+            terms,
+            start,
+            fulfil: self.at(&format!("{place}.fulfil"), Fulfil::parse(&fulfil))?,
+            price_minor,
+            retail_minor: retail.or(known.map(|k| k.retail_minor)).unwrap_or(price_minor),
+            currency,
+            listed: entry.listed.or(known.map(|k| k.listed)).unwrap_or(true),
+            stack_max,
+        })
+    }
+
+    fn terms(&self, place: &str, entry: &file::Package, known: Option<&Terms>) -> Step<Terms> {
+        let word = |text: &Option<String>, before: Option<&'static str>, default: &'static str| {
+            text.clone().unwrap_or_else(|| before.unwrap_or(default).to_owned())
+        };
+        let at = |key: &str| format!("{place}.{key}");
+        let kind = self.at(&at("kind"), Kind::parse(&word(&entry.kind, known.map(|k| k.kind.word()), "quota")))?;
+        let category = word(&entry.category, known.map(|k| k.category.word()), "long");
+        let resource = word(&entry.resource, known.map(|k| k.resource.word()), "data");
+        let resource = self.at(&at("resource"), Resource::parse(&resource))?;
+        let window = word(&entry.window, known.map(|k| k.window.word()), "whole");
+        let validity = match (&entry.validity, known) {
+            (Some(text), _) => self.at(&at("validity"), Span::parse(text))?,
+            (None, Some(k)) => k.validity,
+            (None, None) => return self.refuse(&at("validity"), "is missing; write 30d or 1mo"),
+        };
+        let (key, given) = match resource {
+            Resource::Data | Resource::Nb => ("data", entry.data.as_ref().map(file::Size::bytes).transpose()),
+            Resource::Sms => ("sms", Ok(entry.sms)),
+            Resource::Voice => ("voice", Ok(entry.voice)),
+        };
+        let allowance = self.at(&at(key), given)?.or(known.map(|k| k.allowance)).unwrap_or(0);
+        if kind == Kind::Time && allowance != 0 {
+            return self.refuse(&at(key), "a time package is unlimited; leave it out or choose kind quota");
+        }
+        if kind != Kind::Time && allowance < 1 {
+            return self.refuse(&at(key), format!("a {} package needs an allowance such as 100MB", kind.word()));
+        }
+        Ok(Terms {
+            kind,
+            category: self.at(&at("category"), Category::parse(&category))?,
+            resource,
+            allowance,
+            validity,
+            window: self.at(&at("window"), Window::parse(&window))?,
+        })
+    }
+
+    /// An amount that is not negative.
+    pub fn amount(&self, place: &str, text: Option<&str>, currency: Currency) -> Step<Option<i64>> {
+        let Some(text) = text else { return Ok(None) };
+        let money = self.at(place, Money::parse(text, currency))?;
+        if money.minor < 0 { self.refuse(place, format!("\"{text}\" is less than zero")) } else { Ok(Some(money.minor)) }
+    }
+
+    /// Refuses prices at which some level would sell below what it pays itself.
+    pub fn check_prices(&mut self) -> Step {
+        let accounts = self.tx.accounts()?;
+        let packages = self.tx.packages()?;
+        let costs = Costs::new(&accounts, self.tx.prices()?);
+        for account in accounts.iter().filter(|a| a.id != OPERATOR) {
+            let chain = account.path.chain();
+            let parent = chain.iter().rev().nth(1).copied().unwrap_or(OPERATOR);
+            for package in packages.iter().filter(|p| p.currency == account.currency) {
+                let own = costs.of(account.id, package);
+                let words = |minor| Money { minor, currency: package.currency }.to_decimal();
+                if parent != OPERATOR && own < costs.of(parent, package) {
+                    let cost = words(costs.of(parent, package));
+                    let text = format!("{} would pay {} for {}, but its parent pays {cost} itself", account.code, words(own), package.code);
+                    return self.refuse("accounts.prices.price", format!("{text}; raise the price"));
+                }
+                if let Some(retail) = costs.retail(account.id, package).filter(|retail| *retail < own) {
+                    let text = format!("{} would sell {} at {}, but pays {} itself", account.code, package.code, words(retail), words(own));
+                    return self.refuse("accounts.prices.retail_price", format!("{text}; raise the retail price"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What accounts pay, by the rule of [`kachi_engine::Catalogue::quote`], over rows that are not committed yet.
+struct Costs {
+    parents: HashMap<AccountId, AccountId>,
+    prices: HashMap<(AccountId, PackageId), Price>,
+}
+
+impl Costs {
+    fn new(accounts: &[Account], prices: Vec<Price>) -> Costs {
+        let parent = |a: &Account| a.path.chain().iter().rev().nth(1).map(|p| (a.id, *p));
+        Costs {
+            parents: accounts.iter().filter_map(parent).collect(),
+            prices: prices.into_iter().map(|p| ((p.account, p.package), p)).collect(),
+        }
+    }
+
+    fn retail(&self, account: AccountId, package: &Package) -> Option<i64> {
+        self.prices.get(&(account, package.id)).and_then(|p| p.retail_minor)
+    }
+
+    fn of(&self, account: AccountId, package: &Package) -> i64 {
+        if let Some(minor) = self.prices.get(&(account, package.id)).and_then(|p| p.price_minor) {
+            return minor;
+        }
+        match self.parents.get(&account) {
+            None | Some(&OPERATOR) => package.price_minor,
+            Some(&parent) => self.retail(parent, package).unwrap_or_else(|| self.of(parent, package)),
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! The shape of an `apply` file. Every key is known or an error; a key left out says nothing.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Document {
+    pub accounts: Vec<Account>,
+    pub platforms: Vec<Platform>,
+    pub products: Vec<Product>,
+    pub packages: Vec<Package>,
+    pub sims: Vec<Sim>,
+    pub subscriptions: Vec<Subscription>,
+    pub pool_types: Option<Unread>,
+    pub pools: Option<Unread>,
+    pub imei_groups: Option<Unread>,
+    pub esim_goods: Option<Unread>,
+    pub sms_templates: Option<Unread>,
+}
+
+/// Something this version has no use for yet.
+#[derive(Debug, Clone)]
+pub struct Unread;
+
+impl<'de> Deserialize<'de> for Unread {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serde::de::IgnoredAny::deserialize(deserializer).map(|_| Unread)
+    }
+}
+
+impl Document {
+    /// Reads the text; the error names the place and what is possible there.
+    pub fn parse(text: &str) -> Result<Document, String> {
+        let read: Option<Document> = serde_yaml::from_str(text).map_err(|e| {
+            let words = e.to_string();
+            let quotes = words.contains("expected a string") && !words.contains("map") && !words.contains("sequence");
+            if quotes { format!("{words}: write it in quotes") } else { words }
+        })?;
+        let document = read.unwrap_or_default();
+        document.unsupported().map_or(Ok(()), |place| Err(format!("{place}: not supported by this version; leave it out")))?;
+        Ok(document)
+    }
+
+    /// The first place that asks for what is not there yet: better refused than silently left undone.
+    fn unsupported(&self) -> Option<String> {
+        let sections = [
+            ("pool_types", self.pool_types.is_some()),
+            ("pools", self.pools.is_some()),
+            ("imei_groups", self.imei_groups.is_some()),
+            ("esim_goods", self.esim_goods.is_some()),
+            ("sms_templates", self.sms_templates.is_some()),
+        ];
+        if let Some((name, _)) = sections.iter().find(|(_, given)| *given) {
+            return Some((*name).to_owned());
+        }
+        for (i, a) in self.accounts.iter().enumerate() {
+            let keys = [
+                ("cdr_ftp", a.cdr_ftp.is_some()),
+                ("fastbee", a.fastbee.is_some()),
+                ("credentials.cardboss", a.credentials.as_ref().is_some_and(|c| c.cardboss.is_some())),
+            ];
+            if let Some((key, _)) = keys.iter().find(|(_, given)| *given) {
+                return Some(format!("accounts[{i}].{key}"));
+            }
+        }
+        for (i, p) in self.packages.iter().enumerate() {
+            let keys = [
+                ("category: postpaid", p.category.as_deref() == Some("postpaid")),
+                ("speed", p.speed.is_some()),
+                ("sms", p.sms.unwrap_or(0) != 0 && p.resource.as_deref() != Some("sms")),
+                ("voice", p.voice.unwrap_or(0) != 0 && p.resource.as_deref() != Some("voice")),
+            ];
+            if let Some((key, _)) = keys.iter().find(|(_, given)| *given) {
+                return Some(format!("packages[{i}].{key}"));
+            }
+        }
+        None
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    pub code: String,
+    pub id: Option<i64>,
+    pub parent: Option<String>,
+    pub name: Option<String>,
+    pub currency: Option<String>,
+    pub time_zone: Option<String>,
+    pub opening_balance: Option<String>,
+    pub credit: Option<String>,
+    pub credentials: Option<Credentials>,
+    pub ip_allow: Option<Vec<String>>,
+    pub notify: Option<BTreeMap<String, String>>,
+    pub cdr_ftp: Option<Unread>,
+    #[serde(default)]
+    pub prices: Vec<Price>,
+    #[serde(default)]
+    pub users: Vec<User>,
+    pub language: Option<String>,
+    pub fastbee: Option<Unread>,
+    pub contact: Option<Contact>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Credentials {
+    pub eiotclub: Option<EiotclubKey>,
+    pub cardboss: Option<Unread>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EiotclubKey {
+    pub appkey: Option<String>,
+    pub secret: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    pub package: String,
+    pub price: Option<String>,
+    pub retail_price: Option<String>,
+    pub listed: Option<bool>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    pub login: String,
+    pub role: String,
+    pub password_file: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Contact {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub linkman: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning_mails: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning_phones: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extcode: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Platform {
+    pub id: Option<i64>,
+    pub code: String,
+    pub connector: String,
+    pub settings: Option<serde_json::Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Product {
+    pub code: String,
+    pub name: Option<String>,
+    pub carrier: Option<String>,
+    pub platform: Option<String>,
+    pub networks: Option<Vec<String>>,
+    pub bare_use: Option<bool>,
+    pub zone: Option<serde_json::Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Package {
+    pub code: String,
+    pub name: Option<String>,
+    pub retail_name: Option<String>,
+    pub product: Option<String>,
+    pub kind: Option<String>,
+    pub category: Option<String>,
+    pub resource: Option<String>,
+    pub data: Option<Size>,
+    pub validity: Option<String>,
+    pub window: Option<String>,
+    pub price: Option<String>,
+    pub retail_price: Option<String>,
+    pub currency: Option<String>,
+    pub listed: Option<bool>,
+    pub stack_max: Option<i64>,
+    pub sms: Option<i64>,
+    pub voice: Option<i64>,
+    pub start: Option<String>,
+    pub speed: Option<Unread>,
+    pub fulfil: Option<String>,
+}
+
+/// `100MB`, or bytes as a number.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Size {
+    Bytes(i64),
+    Text(String),
+}
+
+impl Size {
+    /// In bytes.
+    pub fn bytes(&self) -> Result<i64, String> {
+        match self {
+            Size::Bytes(n) if *n >= 0 => Ok(*n),
+            Size::Bytes(n) => Err(format!("{n} is not a size: write 500KB, 100MB or 1GB")),
+            Size::Text(text) => kachi_domain::package::parse_size(text),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sim {
+    pub iccid: String,
+    pub imsi: Option<String>,
+    pub msisdn: Option<String>,
+    pub eid: Option<String>,
+    pub product: Option<String>,
+    pub account: Option<String>,
+    pub state: Option<String>,
+    pub imei: Option<String>,
+    pub apns: Option<Vec<String>>,
+    pub sbbh: Option<String>,
+    pub alias: Option<String>,
+    pub group: Option<String>,
+    pub remark: Option<String>,
+    pub real_name: Option<bool>,
+    pub test_until: Option<String>,
+    pub sleep_until: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Subscription {
+    pub iccid: String,
+    pub package: String,
+    pub start: String,
+    pub used: Option<Size>,
+}

@@ -1,0 +1,335 @@
+//! The command line: verbs, their flags, and the help that is their manual.
+
+use crate::config::ConfigArgs;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// IoT SIM management: cards, packages, usage, orders and notices, for carriers' resellers.
+///
+/// Exit codes: 0 done, 1 a finding or refused input, 2 wrong usage, 3 cannot run.
+#[derive(Debug, Parser)]
+#[command(name = "kachi", version, disable_help_subcommand = true, max_term_width = 120)]
+pub struct Cli {
+    /// Flags of every verb.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run the server
+    Serve(ServeArgs),
+    /// Create or update what the files describe; all of it or nothing
+    ///
+    /// A key that a file leaves out stays as it is. The state of a card that is already known, currencies and places in the
+    /// account tree are never changed. Applying the same files again changes nothing.
+    Apply(ApplyArgs),
+    /// Take in cards or usage records
+    #[command(subcommand)]
+    Import(Import),
+    /// Print or verify a signature
+    #[command(subcommand)]
+    Sign(Sign),
+    /// Look after the system
+    #[command(subcommand)]
+    Admin(Admin),
+    /// Bring the database's schema up to date
+    Migrate,
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(ConfigVerb),
+    /// Print the version
+    Version(Shape),
+}
+
+/// How the server runs.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    /// Fill an empty database with a demo; print logins and signed calls
+    #[arg(long)]
+    pub demo: bool,
+    /// Which parts this process runs
+    #[arg(long, value_enum, default_value_t = Role::All)]
+    pub role: Role,
+}
+
+/// The parts of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Everything in one process
+    All,
+    /// The partners' doors
+    Api,
+    /// The pages for people
+    Portal,
+    /// Deliveries, carriers' writes, folders and timers
+    Worker,
+}
+
+impl Role {
+    /// Whether the partners' doors are open.
+    pub fn serves_api(self) -> bool {
+        matches!(self, Role::All | Role::Api)
+    }
+
+    /// Whether the pages for people are.
+    pub fn serves_portal(self) -> bool {
+        matches!(self, Role::All | Role::Portal)
+    }
+
+    /// Whether deliveries, carriers' writes, folders and timers are worked on.
+    pub fn works(self) -> bool {
+        matches!(self, Role::All | Role::Worker)
+    }
+}
+
+/// What to apply.
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// YAML files, applied together in this order
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Change nothing; print the difference
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// What to take in.
+#[derive(Debug, Subcommand)]
+pub enum Import {
+    /// Cards, from a CSV file with the header iccid,imsi,msisdn,eid,state,alias,group,remark,real_name
+    Sims(ImportSims),
+    /// Usage records, from CDR files
+    Cdr(ImportCdr),
+}
+
+/// Cards of one platform, account and product.
+#[derive(Debug, Args)]
+pub struct ImportSims {
+    /// The CSV file; its bad lines go to FILE.bad.csv
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Code of the card platform
+    #[arg(long, value_name = "CODE")]
+    pub platform: String,
+    /// Code of the account that owns the cards; the operator if left out
+    #[arg(long, value_name = "CODE")]
+    pub account: Option<String>,
+    /// Code of the product; may be left out if the platform has only one
+    #[arg(long, value_name = "CODE")]
+    pub product: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// CDR files of one platform.
+#[derive(Debug, Args)]
+pub struct ImportCdr {
+    /// The files; the bad lines of each go to FILE.bad.csv
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Code of the card platform
+    #[arg(long, value_name = "CODE")]
+    pub platform: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// In which dialect.
+#[derive(Debug, Subcommand)]
+pub enum Sign {
+    /// A request of the EIOTCLUB API v3
+    Eiotclub(SignEiotclub),
+}
+
+/// A request body and a secret.
+#[derive(Debug, Args)]
+pub struct SignEiotclub {
+    /// The JSON body; from standard input if left out
+    #[arg(value_name = "BODY")]
+    pub body: Option<String>,
+    /// The secret of the appkey
+    #[arg(long)]
+    pub secret: String,
+    /// Check the body's `sign` instead of printing one
+    #[arg(long)]
+    pub verify: bool,
+}
+
+/// Looking after the system.
+#[derive(Debug, Subcommand)]
+pub enum Admin {
+    /// Check every invariant against the data; exit 1 on a violation
+    Audit(Shape),
+    /// Check that the system can run: configuration, database, folders, secrets, clock
+    Doctor(Shape),
+    /// People who log in
+    #[command(subcommand)]
+    User(User),
+    /// Keys of accounts at the partners' doors
+    #[command(subcommand)]
+    Key(Key),
+    /// Writes that a carrier, or a person, must confirm
+    #[command(subcommand)]
+    Intent(Intent),
+    /// Notices to customers
+    #[command(subcommand)]
+    Delivery(Delivery),
+    /// Usage of cards that are not known
+    #[command(subcommand)]
+    Orphan(Orphan),
+}
+
+/// How to print.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Shape {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// People who log in.
+#[derive(Debug, Subcommand)]
+pub enum User {
+    /// Add a person, or give one a new password and role
+    Add {
+        /// The login
+        login: String,
+        /// Code of the account
+        #[arg(long, value_name = "CODE", default_value = crate::open::OPERATOR_CODE)]
+        account: String,
+        /// What the person may do: owner, operator (acts), finance (money) or viewer
+        #[arg(long, default_value = "owner", value_parser = crate::secrets::ROLES)]
+        role: String,
+        /// File with the password on its first line; without it one is made and shown once
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// List the people
+    List(Shape),
+}
+
+/// Keys at the doors.
+#[derive(Debug, Subcommand)]
+pub enum Key {
+    /// Make a key, or a new secret for one; the secret is shown once
+    Create {
+        /// Code of the account
+        #[arg(long, value_name = "CODE")]
+        account: String,
+        /// The key's name (appkey); the account's number if left out
+        #[arg(long, value_name = "APPKEY")]
+        name: Option<String>,
+        /// The door
+        #[arg(long, default_value = "eiotclub", value_parser = crate::secrets::DOORS)]
+        door: String,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// List the keys, without their secrets
+    List(Shape),
+}
+
+/// Writes to carriers.
+#[derive(Debug, Subcommand)]
+pub enum Intent {
+    /// List the open writes, newest first
+    List {
+        /// Settled ones too
+        #[arg(long)]
+        all: bool,
+        /// At most so many
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=100_000))]
+        limit: i64,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// Say that a write was done
+    Confirm {
+        /// Number of the write
+        id: i64,
+        /// Who says so
+        #[arg(long, default_value = "the operator", value_name = "NAME")]
+        by: String,
+    },
+    /// Say that a write will not be done
+    Refuse {
+        /// Number of the write
+        id: i64,
+        /// Why
+        #[arg(long)]
+        reason: String,
+        /// Who says so
+        #[arg(long, default_value = "the operator", value_name = "NAME")]
+        by: String,
+    },
+}
+
+/// Notices to customers.
+#[derive(Debug, Subcommand)]
+pub enum Delivery {
+    /// List notices, newest first
+    List {
+        /// Only those of this account and below
+        #[arg(long, value_name = "CODE")]
+        account: Option<String>,
+        /// Only those in this state
+        #[arg(long, value_parser = ["waiting", "done", "dead"])]
+        state: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=100_000))]
+        limit: i64,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// Show the attempts of a notice
+    Show {
+        /// Number of the notice
+        id: i64,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// Send settled notices again
+    Replay {
+        /// Number of the first notice
+        from: i64,
+        /// Number of the last one, if there are several
+        to: Option<i64>,
+    },
+}
+
+/// Usage of cards that are not known.
+#[derive(Debug, Subcommand)]
+pub enum Orphan {
+    /// List the cards with lines and bytes that wait for them
+    List {
+        /// At most so many
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
+        limit: i64,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
+    },
+}
+
+/// Looking at the configuration.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum ConfigVerb {
+    /// Print every key in force, where it was given, passwords struck out
+    Print(Shape),
+    /// Say whether the configuration is good; exit 1 if it is not
+    Check,
+}

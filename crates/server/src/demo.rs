@@ -1,0 +1,350 @@
+//! `kachi serve --demo`: an empty database becomes a small reseller's business with a past.
+//!
+//! The past is made the way it would have come about: a clock is moved through 90 days, orders are placed, CDR files are
+//! taken in, timers run; so every figure of the demo has its journal, its readings and its events. Numbers come from a
+//! fixed sequence, so every demo is the same.
+
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::{open, serve};
+use kachi_domain::account::Path;
+use kachi_domain::order::Channel;
+use kachi_domain::package::{Category, Fulfil, Kind, Resource, StartRule, Terms, Window};
+use kachi_domain::sim::BaseState;
+use kachi_domain::{AccountId, Currency, Iccid, Money, PackageId, ProductId, Span, Timestamp};
+use kachi_engine::orders::{self, Place};
+use kachi_engine::{Clock, Engine, Fail, cards, import, intents, money, refunds, sims};
+use kachi_store::accounts::Account;
+use kachi_store::catalogue::{Package, Price, Product};
+use std::fmt::Write as _;
+use std::io::Cursor;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// The demo partner's key.
+pub const APPKEY: &str = "100001";
+/// The demo partner's secret. Known to everyone: the demo listens on loopback.
+pub const SECRET: &str = "demo-secret-of-acme";
+const NORTH: AccountId = AccountId(10_001);
+const ACME: AccountId = AccountId(10_002);
+const SHOP: AccountId = AccountId(10_003);
+const SIMS: u64 = 2_000;
+const DAYS: i64 = 90;
+const DAY: i64 = 86_400;
+
+/// What is shown once the server is ready.
+pub struct Shown {
+    password: Option<String>,
+}
+
+/// Fills an empty database; a database that is already the demo is left as it is; any other is refused.
+pub fn prepare(engine: &Engine, config: &Config) -> Result<Shown, Exit> {
+    let catalogue = engine.catalogue()?;
+    if catalogue.account(ACME).is_some_and(|a| a.account.code == "acme") && catalogue.credential("eiotclub", APPKEY).is_some() {
+        return Ok(Shown { password: None });
+    }
+    if catalogue.accounts().count() > 1 {
+        return Err(Exit::refused("serve --demo: the database has data of its own; use another folder with --data-dir"));
+    }
+    eprintln!("making the demo: {SIMS} SIMs with {DAYS} days of usage ...");
+    let past = Past::open(engine, config)?;
+    past.make()?;
+    let password = open::make_password();
+    let hash = open::hash_password(&password)?;
+    engine.write(move |tx, _, how| Ok(tx.put_login("admin", AccountId(1), "owner", &hash, how.now)?))?;
+    Ok(Shown { password: Some(password) })
+}
+
+impl Shown {
+    /// Says where the demo is and how to try it.
+    pub fn print(&self, engine: &Engine, address: SocketAddr) {
+        println!("\nKachi demo (demo data, secrets known to everyone)\n");
+        println!("  page      http://{address}/");
+        match &self.password {
+            Some(password) => println!("  login     admin  {password}   (shown once; a new one: kachi admin user add admin --role owner)"),
+            None => println!("  login     admin, with the password shown when the demo was made"),
+        }
+        println!("  notices   arrive on the page; the receiver is http://{address}/demo/receiver\n");
+        println!("Two signed requests, good for 5 minutes (kachi sign eiotclub makes new ones):\n");
+        let iccid = iccid(1);
+        println!("{}\n", curl(address, "card/getCardsInfo", engine.now(), &[("iccid", iccid.as_str())]));
+        let trade_no = format!("demo-{}", engine.now().0);
+        let order = [("iccid", iccid.as_str()), ("packageCode", "US-100M-30D"), ("outTradeNo", trade_no.as_str())];
+        println!("{}\n", curl(address, "package/orderPackage", engine.now(), &order));
+    }
+}
+
+fn curl(address: SocketAddr, operation: &str, now: Timestamp, fields: &[(&str, &str)]) -> String {
+    use kachi_dialects::eiotclub::{Form, Limits, Params, sign};
+    let mut body = format!("{{\"appkey\":\"{APPKEY}\",\"timestamp\":{},\"nonce\":{}", now.0, 10_000 + rand::random::<u32>() % 90_000);
+    for (name, value) in fields {
+        let _ = write!(body, ",\"{name}\":\"{value}\"");
+    }
+    let params = Params::parse(format!("{body}}}").as_bytes(), Limits { bytes: 4096, depth: 4 }).expect("our own JSON");
+    let _ = write!(body, ",\"sign\":\"{}\"}}", sign(&params, SECRET, Form::CANONICAL));
+    format!("curl -s http://{address}/api/v3/{operation} -H 'Content-Type: application/json' -d '{body}'")
+}
+
+fn iccid(n: u64) -> Iccid {
+    let body = format!("89860012026{n:08}");
+    let sum: u32 = body.bytes().rev().enumerate().map(|(i, b)| luhn_part(u32::from(b - b'0'), i % 2 == 0)).sum();
+    Iccid::parse(&format!("{body}{}", (10 - sum % 10) % 10)).expect("twenty digits")
+}
+
+fn luhn_part(digit: u32, doubled: bool) -> u32 {
+    let d = if doubled { digit * 2 } else { digit };
+    d / 10 + d % 10
+}
+
+/// An engine whose clock is moved through the past.
+struct Past {
+    engine: Engine,
+    now: Arc<AtomicI64>,
+    begin: i64,
+    end: i64,
+    notify: String,
+}
+
+/// A fixed sequence of well-mixed numbers.
+fn mixed(seed: u64) -> u64 {
+    let mut x = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+impl Past {
+    fn open(engine: &Engine, config: &Config) -> Result<Past, Exit> {
+        let end = engine.now().0;
+        let begin = (end - DAYS * DAY).div_euclid(DAY) * DAY;
+        let now = Arc::new(AtomicI64::new(begin));
+        let hand = now.clone();
+        let clock = Clock::new(move || Timestamp(hand.load(Ordering::SeqCst)));
+        let engine = Engine::open(engine.store().clone(), clock, config.settings())?;
+        let notify = format!("{{\"eiotclub\":\"http://{}/demo/receiver\"}}", config.listen.web);
+        Ok(Past { engine, now, begin, end, notify })
+    }
+
+    fn make(&self) -> Result<(), Exit> {
+        self.catalogue()?;
+        self.cards()?;
+        for day in 0..=DAYS {
+            self.day(day)?;
+        }
+        self.now.store(self.end, Ordering::SeqCst);
+        while cards::settle_due(&self.engine)? > 0 {}
+        self.last_orders()?;
+        while import::index(&self.engine)? > 0 {}
+        self.tell_from_now_on()
+    }
+
+    fn catalogue(&self) -> Result<(), Exit> {
+        self.engine.write(|tx, _, how| {
+            let root = Path::root();
+            let north = account(NORTH, "north", "North Reseller", &root, "{}");
+            let acme = account(ACME, "acme", "Acme Devices", &north.path, "{}");
+            let shop = account(SHOP, "shop", "Corner Shop", &acme.path, "{}");
+            for a in [&north, &acme, &shop] {
+                tx.put_account(a, how.now)?;
+            }
+            tx.put_credential("eiotclub", APPKEY, ACME, SECRET)?;
+            tx.put_credential("eiotclub", "100002", NORTH, "demo-secret-of-north")?;
+            tx.put_platform(0, "play", "sandbox", r#"{"lag_seconds":5}"#)?;
+            tx.put_platform(0, "hand", "manual", "{}")?;
+            let platforms = tx.platforms()?;
+            for (code, name, platform) in [("1US-1", "US, 3 networks", "play"), ("1EU-1", "Europe, by hand", "hand")] {
+                let platform = platforms.iter().find(|p| p.code == platform).map(|p| p.id).ok_or_else(|| Fail::fault("platform"))?;
+                tx.put_product(&product(code, name, platform))?;
+            }
+            for p in packages(&tx.products()?) {
+                tx.put_package(&p)?;
+            }
+            for p in tx.packages()? {
+                let price = |id, share: i64| Price { account: id, package: p.id, price_minor: Some(p.price_minor + share), retail_minor: Some(p.retail_minor + share), listed: Some(true) };
+                tx.put_price(&price(ACME, p.price_minor / 10))?;
+                tx.put_price(&price(SHOP, p.price_minor / 5))?;
+            }
+            Ok(tx.touch_catalogue()?)
+        })?;
+        self.engine.write(|tx, catalogue, how| {
+            for (id, amount) in [(NORTH, 500_000), (ACME, 2_000_000), (SHOP, 50_000)] {
+                money::top_up(tx, catalogue, id, Money { minor: amount, currency: Currency::USD }, "opening balance", how.now)?;
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    fn cards(&self) -> Result<(), Exit> {
+        self.engine.write(|tx, catalogue, how| {
+            let product = |code: &str| catalogue.product_by_code(code).map(|p| p.id).ok_or_else(|| Fail::fault("product"));
+            let (us, eu) = (product("1US-1")?, product("1EU-1")?);
+            for n in 0..SIMS {
+                let owner = if n % 20 == 19 { SHOP } else { ACME };
+                let mut sim = sims::blank(&iccid(n), owner, if n % 10 == 9 { eu } else { us });
+                sim.imsi = Some(format!("31041{n:010}"));
+                sim.msisdn = Some(format!("1440{n:09}"));
+                sim.state = if n % 50 == 49 { BaseState::Inventory } else { BaseState::Ready }.word().into();
+                sim.network = "AT&T".into();
+                sim.alias = format!("meter {n}");
+                sims::put(tx, catalogue, how, &sim)?;
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// One day: orders in the morning, traffic in one file an evening.
+    fn day(&self, day: i64) -> Result<(), Exit> {
+        let morning = self.begin + day * DAY;
+        if morning + 3600 > self.end {
+            return Ok(());
+        }
+        self.now.store(morning + 3600, Ordering::SeqCst);
+        while cards::settle_due(&self.engine)? > 0 {}
+        for n in (0..SIMS).filter(|n| n % 50 != 49 && (mixed(*n) % 30) as i64 == day % 30) {
+            self.order(n, day)?;
+        }
+        let evening = (morning + 23 * 3600).min(self.end);
+        self.now.store(evening, Ordering::SeqCst);
+        let name = format!("cdr_1_demo_{day}.csv");
+        let platform = self.engine.catalogue()?.platform_by_code("play").map(|p| p.id).ok_or_else(|| Exit::cannot("the demo has no platform"))?;
+        import::import(&self.engine, platform, &name, &mut Cursor::new(self.traffic(day, morning, evening)), &mut |_| {})?;
+        Ok(())
+    }
+
+    fn traffic(&self, day: i64, morning: i64, evening: i64) -> Vec<u8> {
+        let mut out = Vec::new();
+        for n in (0..SIMS).filter(|n| n % 50 != 49) {
+            let roll = mixed(n * 1_000 + day as u64);
+            let stop = morning + 7200 + (roll % 50_000) as i64;
+            if stop > evening || roll % 5 == 0 {
+                continue;
+            }
+            let mb = if n % 97 == 0 { 12 } else { 1 + (roll >> 20) % 4 };
+            let record = kachi_domain::usage::CdrRecord {
+                source_id: day * 10_000 + n as i64,
+                start: Timestamp(stop - 1800),
+                stop: Timestamp(stop),
+                iccid: iccid(n),
+                imsi: 310_410_000_000_000 + n as i64,
+                bytes: (mb << 20) as i64 + (roll % 100_000) as i64,
+                imei: 867_530_900_000_000 + n as i64,
+                mccmnc: 310_410,
+            };
+            kachi_domain::cdr::write_record(&mut out, &record);
+        }
+        out
+    }
+
+    fn order(&self, n: u64, day: i64) -> Result<(), Exit> {
+        let eu = n % 10 == 9;
+        let code = match (eu, mixed(n + day as u64) % 4) {
+            (true, _) => "EU-200M-30D",
+            (false, 0) => "US-TIME-30D",
+            (false, 1) => "US-1G-30D",
+            (false, _) => "US-100M-30D",
+        };
+        self.place(n, code, &format!("D{day}-{n}"))
+    }
+
+    fn place(&self, n: u64, code: &str, out_trade_no: &str) -> Result<(), Exit> {
+        let place = Place {
+            iccid: iccid(n),
+            package_code: code.into(),
+            out_trade_no: Some(out_trade_no.into()),
+            channel: Channel::Api,
+            custom_data: None,
+            number: serve::order_number(),
+        };
+        let actor = self.engine.catalogue()?.actor(ACME).ok_or_else(|| Exit::cannot("the demo has no acme"))?;
+        match self.engine.write(move |tx, catalogue, how| orders::place(tx, catalogue, how, &actor, &place)) {
+            Ok(_) | Err(Fail::Refused(_)) => Ok(()),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// One order in each state that the 90 days may not have left: pending, failed, refunded.
+    fn last_orders(&self) -> Result<(), Exit> {
+        for (n, day) in [(9, 900), (29, 901), (49 + 10, 902)] {
+            self.place(n, "EU-200M-CARRIER", &format!("last-{day}"))?;
+        }
+        let open = self.engine.read(|tx, _| Ok(tx.intents(true, 10)?))?;
+        if let Some(intent) = open.first() {
+            intents::refuse(&self.engine, intent.id, "demo", "the carrier does not know this card")?;
+        }
+        let actor = self.engine.catalogue()?.actor(ACME).ok_or_else(|| Exit::cannot("the demo has no acme"))?;
+        self.place(3, "US-100M-30D", "to-refund")?;
+        self.engine.write(move |tx, catalogue, how| {
+            if let Some(order) = tx.order_by_out_trade_no(ACME, "to-refund")? {
+                refunds::refund(tx, catalogue, how, &actor, &iccid(3), order.id, "demo")?;
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// The past told nobody; from now on notices go to the page's receiver.
+    fn tell_from_now_on(&self) -> Result<(), Exit> {
+        let notify = self.notify.clone();
+        self.engine.write(move |tx, catalogue, how| {
+            for id in [ACME, SHOP] {
+                if let Some(info) = catalogue.account(id) {
+                    tx.put_account(&Account { notify: notify.clone(), ..info.account.clone() }, how.now)?;
+                }
+            }
+            tx.put_credential("eiotclub", "100003", SHOP, SECRET)?;
+            Ok(tx.touch_catalogue()?)
+        })?;
+        Ok(())
+    }
+}
+
+fn account(id: AccountId, code: &str, name: &str, parent: &Path, notify: &str) -> Account {
+    Account {
+        id,
+        code: code.into(),
+        path: parent.child(id),
+        name: name.into(),
+        currency: Currency::USD,
+        time_zone: "Asia/Shanghai".into(),
+        language: "en".into(),
+        credit_minor: 0,
+        ip_allow: "[]".into(),
+        notify: notify.into(),
+        contact: "{}".into(),
+    }
+}
+
+fn product(code: &str, name: &str, platform: kachi_domain::PlatformId) -> Product {
+    Product { id: ProductId(0), code: code.into(), name: name.into(), carrier: "INTL".into(), platform, bare_use: false, details: "{}".into() }
+}
+
+fn packages(products: &[Product]) -> Vec<Package> {
+    let id = |code: &str| products.iter().find(|p| p.code == code).map_or(ProductId(0), |p| p.id);
+    let (us, eu) = (id("1US-1"), id("1EU-1"));
+    let made = |code: &str, name: &str, product, kind, mb: i64, price: i64, fulfil| Package {
+        id: PackageId(0),
+        code: code.into(),
+        name: name.into(),
+        retail_name: name.into(),
+        product,
+        terms: Terms { kind, category: Category::Long, resource: Resource::Data, allowance: mb << 20, validity: Span::Days(30), window: Window::Whole },
+        start: StartRule::Queue,
+        fulfil,
+        price_minor: price,
+        retail_minor: price * 2,
+        currency: Currency::USD,
+        listed: true,
+        stack_max: 24,
+    };
+    vec![
+        made("US-100M-30D", "US 100 MB 30 days", us, Kind::Quota, 100, 130, Fulfil::Local),
+        made("US-1G-30D", "US 1 GB 30 days", us, Kind::Quota, 1024, 900, Fulfil::Local),
+        made("US-TIME-30D", "US unlimited 30 days", us, Kind::Time, 0, 2500, Fulfil::Local),
+        made("US-100M-CARRIER", "US 100 MB by the carrier", us, Kind::Quota, 100, 150, Fulfil::Carrier),
+        made("EU-200M-30D", "Europe 200 MB 30 days", eu, Kind::Quota, 200, 260, Fulfil::Local),
+        made("EU-200M-CARRIER", "Europe 200 MB by hand", eu, Kind::Quota, 200, 280, Fulfil::Carrier),
+    ]
+}

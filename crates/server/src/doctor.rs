@@ -1,0 +1,96 @@
+//! `kachi admin doctor`: can this system run, and if not, what is to be done.
+
+use crate::args::Shape;
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::{open, print};
+use kachi_engine::Engine;
+use serde_json::{Value, json};
+
+/// 2024-01-01 and 2100-01-01: a clock outside was never set.
+const PLAUSIBLE: std::ops::Range<i64> = 1_704_067_200..4_102_444_800;
+
+/// What a check came to: a sentence either way.
+type Verdict = Result<String, String>;
+
+/// Runs every check, prints what each came to; exit 1 if any failed.
+pub fn run(config: Result<Config, String>, shape: Shape) -> Result<(), Exit> {
+    let checks = match &config {
+        Ok(config) => with_config(config),
+        Err(words) => vec![("config", Err(words.clone()))],
+    };
+    let row = |(name, verdict): &(&str, Verdict)| -> Vec<Value> {
+        let (word, text) = match verdict {
+            Ok(words) => ("ok", words),
+            Err(words) => ("trouble", words),
+        };
+        vec![json!(name), json!(word), json!(text)]
+    };
+    print::table(&["check", "state", "words"], &checks.iter().map(row).collect::<Vec<_>>(), shape.json)?;
+    if checks.iter().all(|(_, verdict)| verdict.is_ok()) { Ok(()) } else { Err(Exit::finding()) }
+}
+
+fn with_config(config: &Config) -> Vec<(&'static str, Verdict)> {
+    let mut checks = vec![("config", Ok("every key is good".to_owned())), ("data_dir", writable(config))];
+    let engine = open::engine(config);
+    checks.push((
+        "database",
+        match &engine {
+            Ok(_) => Ok("reachable, schema up to date".to_owned()),
+            Err(exit) => Err(exit.words.clone()),
+        },
+    ));
+    if let Ok(engine) = &engine {
+        checks.push(("secrets", secrets(engine)));
+        checks.push(("cdr.watch", folders(config, engine)));
+    }
+    checks.push(("clock", clock(config)));
+    checks
+}
+
+fn writable(config: &Config) -> Verdict {
+    let dir = &config.data_dir;
+    let probe = dir.join(format!(".doctor-{}", std::process::id()));
+    let tried = std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&probe, b"x")).and_then(|()| std::fs::remove_file(&probe));
+    match tried {
+        Ok(()) => Ok(format!("{} can be written to", dir.display())),
+        Err(e) => Err(format!("data_dir: {} cannot be written to ({e}): name another or change its owner", dir.display())),
+    }
+}
+
+/// A notify address is of no use without the secret that signs its notices.
+fn secrets(engine: &Engine) -> Verdict {
+    let catalogue = engine.catalogue().map_err(|e| e.to_string())?;
+    let mut missing: Vec<String> = Vec::new();
+    for info in catalogue.accounts() {
+        let without = info.notify.keys().filter(|door| catalogue.secret_of(door, info.account.id).is_none());
+        missing.extend(without.map(|door| format!("{} ({door})", info.account.code)));
+    }
+    missing.sort();
+    if missing.is_empty() {
+        return Ok("every account that wants notices has a key to sign them".to_owned());
+    }
+    Err(format!("accounts want notices but have no key: {}; make one with `kachi admin key create`", missing.join(", ")))
+}
+
+fn folders(config: &Config, engine: &Engine) -> Verdict {
+    let catalogue = engine.catalogue().map_err(|e| e.to_string())?;
+    for watch in &config.cdr.watch {
+        if catalogue.platform_by_code(&watch.platform).is_none() {
+            return Err(format!("cdr.watch: there is no platform {}: `kachi apply` makes platforms", watch.platform));
+        }
+        if let Err(e) = std::fs::read_dir(&watch.dir) {
+            return Err(format!("cdr.watch: {} cannot be read ({e}): make the folder", watch.dir.display()));
+        }
+    }
+    Ok(format!("{} folders can be read", config.cdr.watch.len()))
+}
+
+fn clock(config: &Config) -> Verdict {
+    let now = open::clock(config).now();
+    match config.clock.offset_seconds {
+        0 if PLAUSIBLE.contains(&now.0) => Ok(format!("{now}")),
+        0 => Err(format!("the system's clock says {now}: set it, signatures and expiry depend on it")),
+        offset => Ok(format!("{now}, shifted by {offset} s for a test (clock.offset_seconds)")),
+    }
+}

@@ -1,0 +1,119 @@
+//! `kachi import cdr`: usage records from files, each with its report; bad lines beside the file.
+
+use crate::args::ImportCdr;
+use crate::exit::Exit;
+use crate::print;
+use kachi_domain::PlatformId;
+use kachi_domain::usage::Fate;
+use kachi_engine::import::{Report, import_file};
+use kachi_engine::{Engine, Fail};
+use serde_json::json;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+/// Bad lines written beside the file, at most; the rest are in the database.
+const BAD_LINES_MAX: i64 = 1_000_000;
+
+/// Takes in each file in turn. Bad lines make the exit code 1: the good ones are in.
+pub fn cdr(engine: &Engine, args: &ImportCdr) -> Result<(), Exit> {
+    let platform = platform(engine, &args.platform)?;
+    let mut reports = Vec::new();
+    let mut clean = true;
+    for file in &args.files {
+        let report = import_file(engine, platform, file, &mut progress(file))?;
+        clear_progress();
+        let report = this_time(report);
+        let bad_file = write_bad_lines(engine, file, &report)?;
+        clean &= bad_file.is_none();
+        if args.json {
+            reports.push(json!({
+                "file": file.display().to_string(), "known": report.known, "loaded": report.loaded,
+                "duplicate": report.duplicate, "orphan": report.orphan, "bad": report.bad,
+                "bad_lines": bad_file.map(|p| p.display().to_string()),
+            }));
+        } else {
+            print::line(sentence(file, &report, bad_file.as_deref()))?;
+        }
+    }
+    if args.json {
+        print::json(&reports)?;
+    }
+    if clean { Ok(()) } else { Err(Exit::finding()) }
+}
+
+/// A platform by its code.
+pub fn platform(engine: &Engine, code: &str) -> Result<PlatformId, Exit> {
+    let catalogue = engine.catalogue()?;
+    if let Some(platform) = catalogue.platform_by_code(code) {
+        return Ok(platform.id);
+    }
+    let mut codes: Vec<&str> = catalogue.platforms().map(|p| p.code.as_str()).collect();
+    codes.sort_unstable();
+    Err(Exit::refused(format!("--platform: there is no platform {code}; {}", there_are(&codes))))
+}
+
+/// What may be named instead.
+pub fn there_are(codes: &[&str]) -> String {
+    match codes {
+        [] => "there are none yet: `kachi apply` makes them".to_owned(),
+        _ => format!("there are {}", codes.join(", ")),
+    }
+}
+
+/// Where the bad lines of a file go.
+pub fn bad_path(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".bad.csv");
+    PathBuf::from(name)
+}
+
+/// Of a file that was known before, nothing was loaded this time.
+fn this_time(r: Report) -> Report {
+    if r.known { Report { loaded: 0, duplicate: r.loaded + r.duplicate, ..r } } else { r }
+}
+
+fn sentence(file: &Path, r: &Report, bad: Option<&Path>) -> String {
+    let known = if r.known { " (known before, nothing changed)" } else { "" };
+    let counts = format!("loaded {}, duplicate {}, orphan {}, bad {}", r.loaded, r.duplicate, r.orphan, r.bad);
+    let bad = bad.map_or_else(String::new, |p| format!("; the lines not loaded are in {}", p.display()));
+    format!("{}: {counts}{known}{bad}", file.display())
+}
+
+/// A line a second on a terminal, nothing elsewhere.
+fn progress(file: &Path) -> impl FnMut(u64) + use<> {
+    let total = std::fs::metadata(file).map_or(0, |m| m.len()).max(1);
+    let name = file.display().to_string();
+    let shown = std::io::stderr().is_terminal();
+    move |bytes| {
+        if shown {
+            let percent = (bytes.min(total) as u128 * 100 / u128::from(total)) as u64;
+            eprint!("\r{name}: {percent:3} % of {} MB", total >> 20);
+            let _ = std::io::stderr().flush();
+        }
+    }
+}
+
+fn clear_progress() {
+    if std::io::stderr().is_terminal() {
+        eprint!("\r\x1b[K");
+    }
+}
+
+/// Writes the lines that were set aside; none if there are only orphans or nothing at all. An orphan is no fault of the
+/// file: it waits for its card.
+fn write_bad_lines(engine: &Engine, file: &Path, report: &Report) -> Result<Option<PathBuf>, Exit> {
+    if report.bad == 0 {
+        return Ok(None);
+    }
+    let number = report.file;
+    let lines = engine.store().look(|tx| tx.asides_of_file(number, BAD_LINES_MAX).map_err(Fail::from))?;
+    let path = bad_path(file);
+    let cannot = |e: csv::Error| Exit::cannot(format!("{}: cannot be written ({e})", path.display()));
+    let mut out = csv::Writer::from_path(&path).map_err(cannot)?;
+    out.write_record(["line", "fate", "reason", "text"]).map_err(cannot)?;
+    for (line, fate, reason, text) in lines.into_iter().filter(|l| l.1 != Fate::Orphan.word()) {
+        out.write_record([line.to_string(), fate, reason, text]).map_err(cannot)?;
+    }
+    out.flush().map_err(|e| cannot(e.into()))?;
+    Ok(Some(path))
+}

@@ -1,0 +1,250 @@
+//! `kachi import sims`: cards from a CSV file, a thousand in one transaction; bad lines beside the file.
+//!
+//! A known card is changed where the file says something and stays as it is where a cell is empty; its state is never
+//! changed. Stop it anywhere and start it again: what is in is found the same.
+
+use crate::args::ImportSims;
+use crate::exit::Exit;
+use crate::import::{bad_path, platform, there_are};
+use crate::print;
+use csv::StringRecord;
+use kachi_domain::account::Path as Tree;
+use kachi_domain::ids::{Eid, Imsi, Msisdn};
+use kachi_domain::sim::BaseState;
+use kachi_domain::{AccountId, Iccid, PlatformId, ProductId};
+use kachi_engine::sims::{self, Put};
+use kachi_engine::{Engine, Fail};
+use serde_json::json;
+use std::fs::File;
+use std::path::Path;
+
+/// Cards in one transaction.
+const BATCH: usize = 1_000;
+const COLUMNS: [&str; 9] = ["iccid", "imsi", "msisdn", "eid", "state", "alias", "group", "remark", "real_name"];
+
+/// What a line says of a card; nothing where the cell is empty.
+#[derive(Debug, Clone)]
+struct Row {
+    line: u64,
+    text: String,
+    iccid: Iccid,
+    imsi: Option<String>,
+    msisdn: Option<String>,
+    eid: Option<String>,
+    state: Option<BaseState>,
+    alias: Option<String>,
+    group: Option<String>,
+    remark: Option<String>,
+    real_name: Option<bool>,
+}
+
+/// A line that was not loaded.
+struct Bad {
+    line: u64,
+    reason: String,
+    text: String,
+}
+
+#[derive(Default)]
+struct Counts {
+    loaded: usize,
+    changed: usize,
+    duplicate: usize,
+    luhn: usize,
+}
+
+/// Takes in the file. Bad lines make the exit code 1: the good ones are in.
+pub fn run(engine: &Engine, args: &ImportSims) -> Result<(), Exit> {
+    let (account, product) = owner(engine, args)?;
+    let mut reader = open(&args.file)?;
+    let columns = header(&args.file, &mut reader)?;
+    let (mut counts, mut bad, mut batch) = (Counts::default(), Vec::new(), Vec::new());
+    for record in reader.byte_records() {
+        match record.map_err(|e| e.to_string()).and_then(|r| StringRecord::from_byte_record(r).map_err(|e| e.to_string())) {
+            Ok(record) => match row(&record, &columns) {
+                Ok(row) => batch.push(row),
+                Err(b) => bad.push(b),
+            },
+            Err(words) => bad.push(Bad { line: 0, reason: format!("cannot be read: {words}"), text: String::new() }),
+        }
+        if batch.len() == BATCH {
+            load(engine, (account, product), std::mem::take(&mut batch), &mut counts, &mut bad)?;
+        }
+    }
+    load(engine, (account, product), batch, &mut counts, &mut bad)?;
+    report(args, &counts, bad)
+}
+
+fn owner(engine: &Engine, args: &ImportSims) -> Result<(AccountId, ProductId), Exit> {
+    let platform = platform(engine, &args.platform)?;
+    let catalogue = engine.catalogue()?;
+    let code = args.account.as_deref().unwrap_or(crate::open::OPERATOR_CODE);
+    let account = catalogue.account_by_code(code).ok_or_else(|| {
+        Exit::refused(format!("--account: there is no account {code}: `kachi apply` makes accounts"))
+    })?;
+    let products = engine.read(|tx, _| Ok(tx.products()?))?;
+    let fitting: Vec<_> = products.iter().filter(|p| p.platform == platform).collect();
+    let codes: Vec<&str> = fitting.iter().map(|p| p.code.as_str()).collect();
+    let product = match (&args.product, fitting.as_slice()) {
+        (Some(code), _) => fitting.iter().find(|p| p.code == *code).ok_or_else(|| {
+            Exit::refused(format!("--product: platform {} has no product {code}; {}", args.platform, there_are(&codes)))
+        })?,
+        (None, [only]) => only,
+        (None, _) => {
+            return Err(Exit::usage(format!("--product: say which product the cards are; {}", there_are(&codes))));
+        }
+    };
+    Ok((account.account.id, product.id))
+}
+
+fn open(file: &Path) -> Result<csv::Reader<File>, Exit> {
+    let is_sheet = file.extension().is_some_and(|e| ["xlsx", "xls"].iter().any(|s| e.eq_ignore_ascii_case(s)));
+    if is_sheet {
+        return Err(Exit::refused(format!(
+            "{}: this version reads CSV only: save the sheet as CSV (UTF-8) and import that",
+            file.display()
+        )));
+    }
+    // A spreadsheet's blanks around a cell mean nothing; a byte order mark is dropped by the reader.
+    let reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_path(file);
+    reader.map_err(|e| Exit::refused(format!("{}: cannot be read ({e})", file.display())))
+}
+
+/// For each column of the file, which of ours it is.
+fn header(file: &Path, reader: &mut csv::Reader<File>) -> Result<Vec<usize>, Exit> {
+    let refuse = |words: String| Exit::refused(format!("{}:1: {words}", file.display()));
+    let header = reader.headers().map_err(|e| refuse(format!("the header cannot be read ({e})")))?;
+    let mut columns = Vec::new();
+    for name in header {
+        let known = COLUMNS.iter().position(|c| c.eq_ignore_ascii_case(name));
+        let column = known.ok_or_else(|| refuse(format!("there is no column \"{name}\"; there are {}", COLUMNS.join(","))))?;
+        if columns.contains(&column) {
+            return Err(refuse(format!("the column \"{name}\" stands twice")));
+        }
+        columns.push(column);
+    }
+    if !columns.contains(&0) {
+        return Err(refuse(format!("the header has no column iccid; it names some of {}", COLUMNS.join(","))));
+    }
+    Ok(columns)
+}
+
+fn row(record: &StringRecord, columns: &[usize]) -> Result<Row, Bad> {
+    let line = record.position().map_or(0, csv::Position::line);
+    let text = record.iter().collect::<Vec<_>>().join(",");
+    read(record, columns, line, &text).map_err(|reason| Bad { line, reason, text })
+}
+
+fn read(record: &StringRecord, columns: &[usize], line: u64, text: &str) -> Result<Row, String> {
+    if record.len() > columns.len() {
+        return Err(format!("has {} columns, the header {}", record.len(), columns.len()));
+    }
+    let mut cells: [Option<String>; COLUMNS.len()] = Default::default();
+    for (cell, column) in record.iter().zip(columns) {
+        cells[*column] = Some(cell.to_owned()).filter(|c| !c.is_empty());
+    }
+    let [iccid, imsi, msisdn, eid, state, alias, group, remark, real_name] = cells;
+    macro_rules! number {
+        ($type:ty, $cell:expr) => {
+            $cell.map(|t| <$type>::parse(&t).map(|n| n.as_str().to_owned()).map_err(|e| format!("{e}, not \"{t}\""))).transpose()?
+        };
+    }
+    let iccid = iccid.ok_or("iccid: is empty")?;
+    Ok(Row {
+        line,
+        text: text.to_owned(),
+        iccid: Iccid::parse(&iccid).map_err(|e| format!("{e}, not \"{iccid}\""))?,
+        imsi: number!(Imsi, imsi),
+        msisdn: number!(Msisdn, msisdn),
+        eid: number!(Eid, eid),
+        state: state.map(|t| BaseState::parse(&t).map_err(|e| format!("state: {e}"))).transpose()?,
+        alias,
+        group,
+        remark,
+        real_name: real_name.map(|t| yes(&t)).transpose()?,
+    })
+}
+
+fn yes(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "1" => Ok(true),
+        "false" | "no" | "0" => Ok(false),
+        _ => Err(format!("real_name: \"{text}\" is not one of true, false")),
+    }
+}
+
+/// Loads rows in one transaction; a refused row is bad and holds nothing back.
+fn load(
+    engine: &Engine,
+    (account, product): (AccountId, ProductId),
+    rows: Vec<Row>,
+    counts: &mut Counts,
+    bad: &mut Vec<Bad>,
+) -> Result<(), Exit> {
+    counts.luhn += rows.iter().filter(|r| !r.iccid.luhn_ok()).count();
+    let outcomes = engine.write(move |tx, catalogue, how| {
+        let mut outcomes = Vec::with_capacity(rows.len());
+        for row in rows {
+            let there = tx.sim_by_iccid(&Tree::root(), row.iccid.as_str())?;
+            let is_new = there.is_none();
+            let base = there.unwrap_or_else(|| sims::blank(&row.iccid, account, product));
+            let wanted = kachi_store::sims::Sim {
+                account,
+                product,
+                imsi: row.imsi.or(base.imsi),
+                msisdn: row.msisdn.or(base.msisdn),
+                eid: row.eid.or(base.eid),
+                state: row.state.filter(|_| is_new).map_or(base.state, |s| s.word().to_owned()),
+                alias: row.alias.unwrap_or(base.alias),
+                group: row.group.unwrap_or(base.group),
+                remark: row.remark.unwrap_or(base.remark),
+                real_name: row.real_name.unwrap_or(base.real_name),
+                ..base
+            };
+            match sims::put(tx, catalogue, how, &wanted) {
+                Ok(put) => outcomes.push(Ok(put)),
+                Err(Fail::Refused(r)) => outcomes.push(Err(Bad { line: row.line, reason: r.to_string(), text: row.text })),
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(outcomes)
+    })?;
+    for outcome in outcomes {
+        match outcome {
+            Ok(Put::Added(_)) => counts.loaded += 1,
+            Ok(Put::Changed(_)) => counts.changed += 1,
+            Ok(Put::Same(_)) => counts.duplicate += 1,
+            Err(b) => bad.push(b),
+        }
+    }
+    Ok(())
+}
+
+fn report(args: &ImportSims, counts: &Counts, mut bad: Vec<Bad>) -> Result<(), Exit> {
+    bad.sort_by_key(|b| b.line);
+    let path = bad_path(&args.file);
+    if !bad.is_empty() {
+        let cannot = |e: csv::Error| Exit::cannot(format!("{}: cannot be written ({e})", path.display()));
+        let mut out = csv::Writer::from_path(&path).map_err(cannot)?;
+        out.write_record(["line", "fate", "reason", "text"]).map_err(cannot)?;
+        for b in &bad {
+            out.write_record([&b.line.to_string(), "bad", &b.reason, &b.text]).map_err(cannot)?;
+        }
+        out.flush().map_err(|e| cannot(e.into()))?;
+    }
+    if counts.luhn > 0 {
+        eprintln!("kachi: {} ICCIDs fail the Luhn check; they are in, but look whether digits were lost", counts.luhn);
+    }
+    if args.json {
+        print::json(&json!({
+            "file": args.file.display().to_string(), "loaded": counts.loaded, "changed": counts.changed,
+            "duplicate": counts.duplicate, "bad": bad.len(),
+        }))?;
+    } else {
+        let Counts { loaded, changed, duplicate, .. } = counts;
+        let name = args.file.display();
+        let rest = if bad.is_empty() { String::new() } else { format!("; the lines not loaded are in {}", path.display()) };
+        print::line(format_args!("{name}: loaded {loaded}, changed {changed}, duplicate {duplicate}, bad {}{rest}", bad.len()))?;
+    }
+    if bad.is_empty() { Ok(()) } else { Err(Exit::finding()) }
+}

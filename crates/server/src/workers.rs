@@ -1,0 +1,101 @@
+//! The loops that do the work nobody waits for. Each is a reconciler: it looks, does what is due, and looks again; killing it
+//! at any moment loses nothing.
+
+use crate::config::Config;
+use kachi_edges::files::Watched;
+use kachi_edges::sender::{Sender, off_thread};
+use kachi_engine::intents::Connectors;
+use kachi_engine::{Engine, Result, cards, import, intents};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// A look that found nothing waits this long for the next.
+const IDLE: Duration = Duration::from_millis(250);
+/// A look that failed waits this long.
+const AFTER_FAILURE: Duration = Duration::from_secs(5);
+
+/// Starts every loop; they end when `stop` turns true.
+pub fn start(engine: &Engine, config: &Config, connectors: Connectors, sender: Sender, stop: &watch::Receiver<bool>) -> JoinSet<()> {
+    let mut loops = JoinSet::new();
+    let on = |e: &Engine| e.clone();
+    let e = on(engine);
+    loops.spawn(repeat("timers", stop.clone(), IDLE, move || {
+        let e = e.clone();
+        off_thread(move || cards::settle_due(&e))
+    }));
+    let e = on(engine);
+    loops.spawn(repeat("deliveries", stop.clone(), IDLE, move || {
+        let (e, sender) = (e.clone(), sender.clone());
+        async move { sender.step(&e).await }
+    }));
+    let (e, connectors) = (on(engine), Arc::new(connectors));
+    loops.spawn(repeat("intents", stop.clone(), IDLE, move || {
+        let (e, connectors) = (e.clone(), connectors.clone());
+        off_thread(move || intents::step(&e, &connectors, token()))
+    }));
+    let e = on(engine);
+    loops.spawn(repeat("log index", stop.clone(), Duration::from_secs(5), move || {
+        let e = e.clone();
+        off_thread(move || Ok(import::index(&e)? + import::adopt_stragglers(&e)?))
+    }));
+    let e = on(engine);
+    loops.spawn(repeat("forget answers", stop.clone(), Duration::from_secs(600), forget(e, config.sign.window_seconds)));
+    watch_folders(engine, config, stop, &mut loops);
+    loops
+}
+
+/// Stored answers are kept for twice the signature window: after that the request itself is too old to be repeated.
+fn forget(engine: Engine, window_seconds: i64) -> impl FnMut() -> std::pin::Pin<Box<dyn Future<Output = Result<usize>> + Send>> {
+    move || {
+        let e = engine.clone();
+        Box::pin(off_thread(move || {
+            e.write(move |tx, _, how| Ok(tx.forget_answers(how.now.plus(-2 * window_seconds))?))?;
+            Ok(0)
+        }))
+    }
+}
+
+fn watch_folders(engine: &Engine, config: &Config, stop: &watch::Receiver<bool>, loops: &mut JoinSet<()>) {
+    for watch in &config.cdr.watch {
+        let platform = engine.catalogue_last().platform_by_code(&watch.platform).map(|p| p.id);
+        let Some(platform) = platform else {
+            tracing::error!(dir = %watch.dir.display(), platform = %watch.platform, "cdr.watch names a platform that does not exist; the folder is not watched");
+            continue;
+        };
+        let watched = Arc::new(std::sync::Mutex::new(Watched::new(watch.dir.clone(), platform)));
+        let e = engine.clone();
+        loops.spawn(repeat("watched folder", stop.clone(), Duration::from_secs(watch.every_seconds), move || {
+            let (e, watched) = (e.clone(), watched.clone());
+            off_thread(move || {
+                watched.lock().expect("only this loop looks").look(&e);
+                Ok(0)
+            })
+        }));
+    }
+}
+
+/// Does `step` until told to stop: at once again while it finds work, after `idle` when it found none.
+async fn repeat<F: Future<Output = Result<usize>> + Send>(name: &'static str, mut stop: watch::Receiver<bool>, idle: Duration, mut step: impl FnMut() -> F) {
+    while !*stop.borrow() {
+        let wait = match step().await {
+            Ok(0) => idle,
+            Ok(_) => continue,
+            Err(e) => {
+                tracing::error!(worker = name, error = %e, "the step failed; it is tried again");
+                AFTER_FAILURE
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            _ = stop.changed() => {}
+        }
+    }
+}
+
+/// A lease token no other has.
+pub fn token() -> i64 {
+    (rand::random::<u64>() >> 1) as i64
+}
