@@ -43,7 +43,10 @@ pub fn place(engine: &str, dir: &FilePath, name: &str) -> Place {
         "sqlite" => Place::File(dir.join(format!("{name}.db"))),
         _ => {
             let url = postgres_url();
-            for statement in [format!("DROP DATABASE IF EXISTS kachi_bench_{name} WITH (FORCE)"), format!("CREATE DATABASE kachi_bench_{name}")] {
+            for statement in [
+                format!("DROP DATABASE IF EXISTS kachi_bench_{name} WITH (FORCE)"),
+                format!("CREATE DATABASE kachi_bench_{name}"),
+            ] {
                 kachi_store::db::execute(&url, &statement).expect("PostgreSQL answers");
             }
             Place::Postgres(format!("{}/kachi_bench_{name}", url.rsplit_once('/').map_or(url.as_str(), |u| u.0)))
@@ -72,7 +75,16 @@ pub fn engine(place: Place, cards: u64, settings: Settings) -> Engine {
                     let id = sims::put(tx, catalogue, how, &sim)?.id();
                     sim.id = id;
                     if std::env::var_os("KACHI_BENCH_BARE").is_none() {
-                        sims::bring_subscription(tx, catalogue, how, &sim, package, Timestamp(NOW - 86_400 * 2), 0, format!("{n:032}"))?;
+                        sims::bring_subscription(
+                            tx,
+                            catalogue,
+                            how,
+                            &sim,
+                            package,
+                            Timestamp(NOW - 86_400 * 2),
+                            0,
+                            format!("{n:032}"),
+                        )?;
                     }
                 }
                 Ok(())
@@ -107,7 +119,15 @@ fn fill(tx: &mut kachi_store::Tx<'_>, now: Timestamp) -> kachi_engine::Result<()
     tx.put_platform(0, "hand", "manual", "{}")?;
     let platform = tx.platforms()?[0].id;
     let details = "{}".to_owned();
-    tx.put_product(&Product { id: ProductId(0), code: "P".into(), name: "P".into(), carrier: "INTL".into(), platform, bare_use: false, details })?;
+    tx.put_product(&Product {
+        id: ProductId(0),
+        code: "P".into(),
+        name: "P".into(),
+        carrier: "INTL".into(),
+        platform,
+        bare_use: false,
+        details,
+    })?;
     let product = tx.products()?[0].id;
     for (code, gigabytes) in [("BIG", 100), ("SMALL", 1)] {
         tx.put_package(&Package {

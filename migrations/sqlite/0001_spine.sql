@@ -153,7 +153,7 @@ CREATE TABLE subscription (
 CREATE INDEX subscription_sim ON subscription (sim_id, id);
 
 CREATE TABLE orders (
-  id INTEGER PRIMARY KEY,
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
   account_id INTEGER NOT NULL,
   number TEXT NOT NULL,
   sim_id INTEGER NOT NULL,
@@ -174,6 +174,9 @@ CREATE TABLE orders (
 );
 CREATE UNIQUE INDEX orders_out_trade_no ON orders (account_id, out_trade_no) WHERE out_trade_no IS NOT NULL;
 CREATE INDEX orders_sim ON orders (sim_id, id);
+
+-- The partner API's orders count from 10000001.
+INSERT INTO sqlite_sequence (name, seq) VALUES ('orders', 10000000);
 
 CREATE TABLE journal (
   id INTEGER PRIMARY KEY,

@@ -15,7 +15,11 @@ fn main() {
     let known = number(3, cards);
     let dir = tempfile::tempdir().expect("a folder");
     let file = write_cdr(dir.path(), "cdr_1_bench.csv", rows, cards, 1);
-    let engine = engine(place(&which, dir.path(), "cdr"), known, Settings { import_rows: number(4, 200_000) as usize, ..Settings::default() });
+    let engine = engine(
+        place(&which, dir.path(), "cdr"),
+        known,
+        Settings { import_rows: number(4, 200_000) as usize, ..Settings::default() },
+    );
     let baseline = match which.as_str() {
         "sqlite" => sqlite_baseline(dir.path(), &file, rows),
         _ => postgres_baseline(&file, rows),

@@ -271,7 +271,7 @@ pub fn records(tx: &mut Tx<'_>, catalogue: &Catalogue, actor: &Actor, iccid: &Ic
     let view = crate::sims::present(tx, catalogue, &sim, now)?;
     let mut subs = tx.subscriptions(sim.id)?;
     let mut found = Vec::new();
-    for order in tx.orders_of_sim(sim.id)? {
+    for order in tx.orders_of_sim(sim.id)?.into_iter().filter(|o| actor.may_see(o.account)) {
         if let Some(i) = subs.iter().position(|s| s.order == order.id) {
             let subscription = subs.swap_remove(i);
             let live = view.live.iter().find(|l| l.id == subscription.id);

@@ -66,8 +66,8 @@ fn apply(
     how: kachi_engine::cards::Settling,
     sources: &[Source],
 ) -> Step<Outcome> {
-    let mut work =
-        Work { tx, before, how, file: String::new(), folder: PathBuf::new(), outcome: Outcome::default() };
+    let claimed_id = sources.iter().flat_map(|s| &s.document.accounts).filter_map(|a| a.id).max().unwrap_or(0);
+    let mut work = Work { tx, before, how, claimed_id, file: String::new(), folder: PathBuf::new(), outcome: Outcome::default() };
     for source in sources {
         (work.file, work.folder) = (source.name.clone(), source.folder.clone());
         let d = &source.document;

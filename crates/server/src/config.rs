@@ -9,9 +9,9 @@ use kachi_domain::alert::Lines;
 use kachi_engine::Settings;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use values::Values;
 pub use values::Given;
-pub(crate) use values::{distance, inline, network};
+use values::Values;
+pub(crate) use values::{inline, network};
 
 /// Flags and files that bear on the configuration.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -245,3 +245,6 @@ impl Config {
         Ok(config)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@
 
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::{open, serve};
+use crate::{secrets, serve};
 use kachi_domain::account::Path;
 use kachi_domain::order::Channel;
 use kachi_domain::package::{Category, Fulfil, Kind, Resource, StartRule, Terms, Window};
@@ -50,8 +50,8 @@ pub fn prepare(engine: &Engine, config: &Config) -> Result<Shown, Exit> {
     eprintln!("making the demo: {SIMS} SIMs with {DAYS} days of usage ...");
     let past = Past::open(engine, config)?;
     past.make()?;
-    let password = open::make_password();
-    let hash = open::hash_password(&password)?;
+    let password = secrets::made()[..20].to_owned();
+    let hash = secrets::hash(&password)?;
     engine.write(move |tx, _, how| Ok(tx.put_login("admin", AccountId(1), "owner", &hash, how.now)?))?;
     Ok(Shown { password: Some(password) })
 }
@@ -62,7 +62,9 @@ impl Shown {
         println!("\nKachi demo (demo data, secrets known to everyone)\n");
         println!("  page      http://{address}/");
         match &self.password {
-            Some(password) => println!("  login     admin  {password}   (shown once; a new one: kachi admin user add admin --role owner)"),
+            Some(password) => {
+                println!("  login     admin  {password}   (shown once; a new one: kachi admin user add admin --role owner)")
+            }
             None => println!("  login     admin, with the password shown when the demo was made"),
         }
         println!("  notices   arrive on the page; the receiver is http://{address}/demo/receiver\n");
@@ -77,7 +79,8 @@ impl Shown {
 
 fn curl(address: SocketAddr, operation: &str, now: Timestamp, fields: &[(&str, &str)]) -> String {
     use kachi_dialects::eiotclub::{Form, Limits, Params, sign};
-    let mut body = format!("{{\"appkey\":\"{APPKEY}\",\"timestamp\":{},\"nonce\":{}", now.0, 10_000 + rand::random::<u32>() % 90_000);
+    let mut body =
+        format!("{{\"appkey\":\"{APPKEY}\",\"timestamp\":{},\"nonce\":{}", now.0, 10_000 + rand::random::<u32>() % 90_000);
     for (name, value) in fields {
         let _ = write!(body, ",\"{name}\":\"{value}\"");
     }
@@ -154,21 +157,28 @@ impl Past {
             tx.put_platform(0, "hand", "manual", "{}")?;
             let platforms = tx.platforms()?;
             for (code, name, platform) in [("1US-1", "US, 3 networks", "play"), ("1EU-1", "Europe, by hand", "hand")] {
-                let platform = platforms.iter().find(|p| p.code == platform).map(|p| p.id).ok_or_else(|| Fail::fault("platform"))?;
+                let platform =
+                    platforms.iter().find(|p| p.code == platform).map(|p| p.id).ok_or_else(|| Fail::fault("platform"))?;
                 tx.put_product(&product(code, name, platform))?;
             }
             for p in packages(&tx.products()?) {
                 tx.put_package(&p)?;
             }
             for p in tx.packages()? {
-                let price = |id, share: i64| Price { account: id, package: p.id, price_minor: Some(p.price_minor + share), retail_minor: Some(p.retail_minor + share), listed: Some(true) };
+                let price = |id, share: i64| Price {
+                    account: id,
+                    package: p.id,
+                    price_minor: Some(p.price_minor + share),
+                    retail_minor: Some(p.retail_minor + share),
+                    listed: Some(true),
+                };
                 tx.put_price(&price(ACME, p.price_minor / 10))?;
                 tx.put_price(&price(SHOP, p.price_minor / 5))?;
             }
             Ok(tx.touch_catalogue()?)
         })?;
         self.engine.write(|tx, catalogue, how| {
-            for (id, amount) in [(NORTH, 500_000), (ACME, 2_000_000), (SHOP, 50_000)] {
+            for (id, amount) in [(NORTH, 500_000), (ACME, 20_000_000), (SHOP, 50_000)] {
                 money::top_up(tx, catalogue, id, Money { minor: amount, currency: Currency::USD }, "opening balance", how.now)?;
             }
             Ok(())
@@ -209,7 +219,12 @@ impl Past {
         let evening = (morning + 23 * 3600).min(self.end);
         self.now.store(evening, Ordering::SeqCst);
         let name = format!("cdr_1_demo_{day}.csv");
-        let platform = self.engine.catalogue()?.platform_by_code("play").map(|p| p.id).ok_or_else(|| Exit::cannot("the demo has no platform"))?;
+        let platform = self
+            .engine
+            .catalogue()?
+            .platform_by_code("play")
+            .map(|p| p.id)
+            .ok_or_else(|| Exit::cannot("the demo has no platform"))?;
         import::import(&self.engine, platform, &name, &mut Cursor::new(self.traffic(day, morning, evening)), &mut |_| {})?;
         Ok(())
     }
@@ -318,7 +333,15 @@ fn account(id: AccountId, code: &str, name: &str, parent: &Path, notify: &str) -
 }
 
 fn product(code: &str, name: &str, platform: kachi_domain::PlatformId) -> Product {
-    Product { id: ProductId(0), code: code.into(), name: name.into(), carrier: "INTL".into(), platform, bare_use: false, details: "{}".into() }
+    Product {
+        id: ProductId(0),
+        code: code.into(),
+        name: name.into(),
+        carrier: "INTL".into(),
+        platform,
+        bare_use: false,
+        details: "{}".into(),
+    }
 }
 
 fn packages(products: &[Product]) -> Vec<Package> {
@@ -330,7 +353,14 @@ fn packages(products: &[Product]) -> Vec<Package> {
         name: name.into(),
         retail_name: name.into(),
         product,
-        terms: Terms { kind, category: Category::Long, resource: Resource::Data, allowance: mb << 20, validity: Span::Days(30), window: Window::Whole },
+        terms: Terms {
+            kind,
+            category: Category::Long,
+            resource: Resource::Data,
+            allowance: mb << 20,
+            validity: Span::Days(30),
+            window: Window::Whole,
+        },
         start: StartRule::Queue,
         fulfil,
         price_minor: price,

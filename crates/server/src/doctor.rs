@@ -51,7 +51,8 @@ fn with_config(config: &Config) -> Vec<(&'static str, Verdict)> {
 fn writable(config: &Config) -> Verdict {
     let dir = &config.data_dir;
     let probe = dir.join(format!(".doctor-{}", std::process::id()));
-    let tried = std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&probe, b"x")).and_then(|()| std::fs::remove_file(&probe));
+    let tried =
+        std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&probe, b"x")).and_then(|()| std::fs::remove_file(&probe));
     match tried {
         Ok(()) => Ok(format!("{} can be written to", dir.display())),
         Err(e) => Err(format!("data_dir: {} cannot be written to ({e}): name another or change its owner", dir.display())),

@@ -11,7 +11,7 @@ use csv::StringRecord;
 use kachi_domain::account::Path as Tree;
 use kachi_domain::ids::{Eid, Imsi, Msisdn};
 use kachi_domain::sim::BaseState;
-use kachi_domain::{AccountId, Iccid, PlatformId, ProductId};
+use kachi_domain::{AccountId, Iccid, ProductId};
 use kachi_engine::sims::{self, Put};
 use kachi_engine::{Engine, Fail};
 use serde_json::json;
@@ -79,9 +79,9 @@ fn owner(engine: &Engine, args: &ImportSims) -> Result<(AccountId, ProductId), E
     let platform = platform(engine, &args.platform)?;
     let catalogue = engine.catalogue()?;
     let code = args.account.as_deref().unwrap_or(crate::open::OPERATOR_CODE);
-    let account = catalogue.account_by_code(code).ok_or_else(|| {
-        Exit::refused(format!("--account: there is no account {code}: `kachi apply` makes accounts"))
-    })?;
+    let account = catalogue
+        .account_by_code(code)
+        .ok_or_else(|| Exit::refused(format!("--account: there is no account {code}: `kachi apply` makes accounts")))?;
     let products = engine.read(|tx, _| Ok(tx.products()?))?;
     let fitting: Vec<_> = products.iter().filter(|p| p.platform == platform).collect();
     let codes: Vec<&str> = fitting.iter().map(|p| p.code.as_str()).collect();
@@ -146,7 +146,9 @@ fn read(record: &StringRecord, columns: &[usize], line: u64, text: &str) -> Resu
     let [iccid, imsi, msisdn, eid, state, alias, group, remark, real_name] = cells;
     macro_rules! number {
         ($type:ty, $cell:expr) => {
-            $cell.map(|t| <$type>::parse(&t).map(|n| n.as_str().to_owned()).map_err(|e| format!("{e}, not \"{t}\""))).transpose()?
+            $cell
+                .map(|t| <$type>::parse(&t).map(|n| n.as_str().to_owned()).map_err(|e| format!("{e}, not \"{t}\"")))
+                .transpose()?
         };
     }
     let iccid = iccid.ok_or("iccid: is empty")?;

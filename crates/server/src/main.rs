@@ -63,11 +63,7 @@ fn start(config: Config, args: ServeArgs) -> Result<(), Exit> {
 
 fn version(shape: Shape) -> Result<(), Exit> {
     let version = env!("CARGO_PKG_VERSION");
-    if shape.json {
-        print::line(serde_json::json!({ "version": version }))
-    } else {
-        print::line(format_args!("kachi {version}"))
-    }
+    if shape.json { print::line(serde_json::json!({ "version": version })) } else { print::line(format_args!("kachi {version}")) }
 }
 
 fn check(config: Result<Config, String>) -> Result<(), Exit> {

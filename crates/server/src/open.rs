@@ -2,7 +2,6 @@
 
 use crate::config::Config;
 use crate::exit::Exit;
-pub use crate::secrets::{hash as hash_password, made as make_password};
 use kachi_domain::account::Path;
 use kachi_domain::ledger::OPERATOR;
 use kachi_domain::time::DEFAULT_ZONE;

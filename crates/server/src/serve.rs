@@ -1,8 +1,9 @@
 //! `kachi serve`: opens the house, its doors and its workers, and closes them in order.
 
+use crate::args::{Role, ServeArgs};
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::{ServeArgs, demo, open, workers};
+use crate::{demo, open, workers};
 use axum::Router;
 use kachi_domain::PlatformId;
 use kachi_edges::eiotclub::{self, Door, DoorSettings};
@@ -33,11 +34,11 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), Exit> {
 
 async fn serve(engine: Engine, config: Config, args: ServeArgs, demo: Option<demo::Shown>) -> Result<(), Exit> {
     let (stop, stopped) = watch::channel(false);
-    let listener = TcpListener::bind(config.listen.web)
-        .await
-        .map_err(|e| Exit::cannot(format!("listen.web: {} cannot be opened: {e}; choose another with --listen", config.listen.web)))?;
+    let listener = TcpListener::bind(config.listen.web).await.map_err(|e| {
+        Exit::cannot(format!("listen.web: {} cannot be opened: {e}; choose another with --listen", config.listen.web))
+    })?;
     let address = listener.local_addr().map_err(Exit::cannot)?;
-    let mut loops = if args.role.works() {
+    let mut loops = if matches!(args.role, Role::All | Role::Worker) {
         workers::start(&engine, &config, connectors(&engine)?, sender(&config, demo.is_some())?, &stopped)
     } else {
         tokio::task::JoinSet::new()
@@ -55,7 +56,8 @@ async fn serve(engine: Engine, config: Config, args: ServeArgs, demo: Option<dem
         let _ = stop.send(true);
         tracing::info!("stopping: no new requests, open ones may finish");
     };
-    let server = axum::serve(listener, app.into_make_service_with_connect_info::<std::net::SocketAddr>()).with_graceful_shutdown(closing);
+    let server =
+        axum::serve(listener, app.into_make_service_with_connect_info::<std::net::SocketAddr>()).with_graceful_shutdown(closing);
     let mut hurry = stopped.clone();
     tokio::select! {
         result = server => result.map_err(Exit::cannot)?,
@@ -67,19 +69,19 @@ async fn serve(engine: Engine, config: Config, args: ServeArgs, demo: Option<dem
 
 fn doors(engine: &Engine, config: &Config, args: &ServeArgs, is_demo: bool) -> Router {
     let mut app = portal::health_router(engine.clone());
-    if args.role.serves_api() {
+    if matches!(args.role, Role::All | Role::Api) {
         app = app.merge(eiotclub::router(Door::new(engine.clone(), Arc::new(door_settings(config)))));
     }
-    if args.role.serves_portal() {
+    if matches!(args.role, Role::All | Role::Portal) {
+        let clock = open::clock(config);
+        let receiver = is_demo.then(|| portal::receiver::Receiver::new(clock, vec![demo::SECRET.to_owned()]));
         app = app.merge(portal::router(portal::PortalDoor {
             engine: engine.clone(),
             random: Arc::new(rand::random::<[u8; 32]>),
             demo: is_demo,
             clock_offset_seconds: config.clock.offset_seconds,
+            receiver,
         }));
-        if is_demo {
-            app = app.merge(portal::receiver::router(demo::SECRET.to_owned()));
-        }
     }
     app
 }
@@ -101,7 +103,8 @@ pub fn order_number() -> String {
 }
 
 fn sender(config: &Config, is_demo: bool) -> Result<Sender, Exit> {
-    let mut allow: Vec<Network> = config.outbound.allow.iter().map(|n| Network::parse(n)).collect::<Result<_, _>>().map_err(Exit::cannot)?;
+    let mut allow: Vec<Network> =
+        config.outbound.allow.iter().map(|n| Network::parse(n)).collect::<Result<_, _>>().map_err(Exit::cannot)?;
     if is_demo {
         // The demo's receiver is this very program.
         allow.push(Network::parse("127.0.0.1").map_err(Exit::cannot)?);
@@ -131,7 +134,8 @@ pub fn connectors(engine: &Engine) -> Result<Connectors, Exit> {
     let catalogue = engine.catalogue()?;
     let mut open: Connectors = HashMap::new();
     for platform in catalogue.platforms() {
-        let settings = serde_json::from_str(&platform.settings).map_err(|e| Exit::cannot(format!("platform {}: settings: {e}", platform.code)))?;
+        let settings = serde_json::from_str(&platform.settings)
+            .map_err(|e| Exit::cannot(format!("platform {}: settings: {e}", platform.code)))?;
         let connector = kachi_connectors::open(&platform.connector, &settings, &world)
             .map_err(|e| Exit::cannot(format!("platform {}: {e}", platform.code)))?;
         open.insert(PlatformId(platform.id.0), Arc::from(connector));

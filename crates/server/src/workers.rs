@@ -18,7 +18,13 @@ const IDLE: Duration = Duration::from_millis(250);
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// Starts every loop; they end when `stop` turns true.
-pub fn start(engine: &Engine, config: &Config, connectors: Connectors, sender: Sender, stop: &watch::Receiver<bool>) -> JoinSet<()> {
+pub fn start(
+    engine: &Engine,
+    config: &Config,
+    connectors: Connectors,
+    sender: Sender,
+    stop: &watch::Receiver<bool>,
+) -> JoinSet<()> {
     let mut loops = JoinSet::new();
     let on = |e: &Engine| e.clone();
     let e = on(engine);
@@ -78,7 +84,12 @@ fn watch_folders(engine: &Engine, config: &Config, stop: &watch::Receiver<bool>,
 }
 
 /// Does `step` until told to stop: at once again while it finds work, after `idle` when it found none.
-async fn repeat<F: Future<Output = Result<usize>> + Send>(name: &'static str, mut stop: watch::Receiver<bool>, idle: Duration, mut step: impl FnMut() -> F) {
+async fn repeat<F: Future<Output = Result<usize>> + Send>(
+    name: &'static str,
+    mut stop: watch::Receiver<bool>,
+    idle: Duration,
+    mut step: impl FnMut() -> F,
+) {
     while !*stop.borrow() {
         let wait = match step().await {
             Ok(0) => idle,

@@ -163,9 +163,6 @@ fn subscription(r: SubRow) -> Result<Subscription, Error> {
     })
 }
 
-/// The first order number (the partner API's orders count from here).
-pub const FIRST_ORDER_ID: i64 = 10_000_001;
-
 impl Tx<'_> {
     /// Adds an order; the answer is its number. A repeated partner number is a constraint error.
     pub fn add_order(&mut self, o: &Order) -> Result<OrderId, Error> {
@@ -209,7 +206,8 @@ impl Tx<'_> {
 
     /// The newest orders of the accounts, newest first.
     pub fn orders_newest(&mut self, accounts: &[AccountId], limit: i64) -> Result<Vec<Order>, Error> {
-        let text = format!("SELECT {ORDER_COLUMNS} FROM orders o WHERE {} ORDER BY o.id DESC LIMIT ?", self.one_of("o.account_id"));
+        let text =
+            format!("SELECT {ORDER_COLUMNS} FROM orders o WHERE {} ORDER BY o.id DESC LIMIT ?", self.one_of("o.account_id"));
         let list = self.list(accounts.iter().map(|a| a.0));
         self.rows::<OrderRow>(&text, &binds![list, limit])?.into_iter().map(order).collect()
     }

@@ -105,7 +105,8 @@ impl Tx<'_> {
         let mut known = Vec::new();
         for run in readings.chunk_by(|a, b| (a.day, a.platform) == (b.day, b.platform)) {
             for part in run.chunks(500) {
-                let text = format!("SELECT {COLUMNS} FROM reading WHERE day = ? AND platform_id = ? AND {}", self.one_of("source_id"));
+                let text =
+                    format!("SELECT {COLUMNS} FROM reading WHERE day = ? AND platform_id = ? AND {}", self.one_of("source_id"));
                 let ids = self.list(part.iter().map(|r| r.source_id));
                 type R = (i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64);
                 for r in self.rows::<R>(&text, &binds![part[0].day, part[0].platform, ids])? {

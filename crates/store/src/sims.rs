@@ -175,7 +175,8 @@ impl Tx<'_> {
     /// Card numbers, owners and zones for many ICCIDs: (iccid, sim, account).
     pub fn sims_of_iccids(&mut self, iccids: &[&str]) -> Result<Vec<(String, i64, i64)>, Error> {
         let mut found = Vec::with_capacity(iccids.len());
-        let text = format!("SELECT number, sim_id, account_id FROM sim_key WHERE kind = 'iccid' AND {}", self.one_of_texts("number"));
+        let text =
+            format!("SELECT number, sim_id, account_id FROM sim_key WHERE kind = 'iccid' AND {}", self.one_of_texts("number"));
         for part in iccids.chunks(1_000) {
             let list = serde_json::to_string(part).map_err(|e| Error::Engine(e.to_string()))?;
             found.extend(self.rows::<(String, i64, i64)>(&text, &binds![list])?);

@@ -73,7 +73,11 @@ impl Tx<'_> {
     /// Writes states, one row a card. If another wrote one of them since it was read, nothing counts: a constraint error.
     pub fn put_states(&mut self, states: &[StateRow]) -> Result<(), Error> {
         let written = if self.is_postgres() { self.put_states_by_arrays(states)? } else { self.put_states_by_groups(states)? };
-        if written == states.len() { Ok(()) } else { Err(Error::Constraint("a card's state was written by another meanwhile".into())) }
+        if written == states.len() {
+            Ok(())
+        } else {
+            Err(Error::Constraint("a card's state was written by another meanwhile".into()))
+        }
     }
 
     fn put_states_by_groups(&mut self, states: &[StateRow]) -> Result<usize, Error> {
@@ -158,7 +162,8 @@ impl Tx<'_> {
     /// Bytes per day of the accounts: (day, bytes).
     pub fn usage_by_day(&mut self, accounts: &[AccountId], first: i64) -> Result<Vec<(i64, i64)>, Error> {
         let seen = self.one_of("account_id");
-        let text = format!("SELECT day, CAST(SUM(bytes) AS BIGINT) FROM sim_day WHERE {seen} AND day >= ? GROUP BY day ORDER BY day");
+        let text =
+            format!("SELECT day, CAST(SUM(bytes) AS BIGINT) FROM sim_day WHERE {seen} AND day >= ? GROUP BY day ORDER BY day");
         let list = self.list(accounts.iter().map(|a| a.0));
         self.rows(&text, &binds![list, first])
     }

@@ -72,7 +72,7 @@ impl Number {
     }
 
     fn megabytes(bytes: i64) -> Number {
-        Number::of((i128::from(bytes.max(0)) * 100 >> 20) as i64, 2)
+        Number::of(((i128::from(bytes.max(0)) * 100) >> 20) as i64, 2)
     }
 }
 

@@ -8,8 +8,9 @@ use super::html::Html;
 use super::lang::Lang;
 use super::{Asked, Portal, cookie, guard, page};
 use argon2::{Argon2, PasswordVerifier};
+use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use kachi_engine::overview::{self, SESSION_SECONDS, Session};
 use kachi_engine::{Fail, Result};
@@ -61,9 +62,13 @@ pub async fn form(State(portal): State<Arc<Portal>>, Query(asked): Query<Asked>,
 }
 
 /// `POST /login`
-pub async fn log_in(State(portal): State<Arc<Portal>>, headers: HeaderMap, words: Option<Form<Words>>) -> Response {
+pub async fn log_in(
+    State(portal): State<Arc<Portal>>,
+    headers: HeaderMap,
+    words: std::result::Result<Form<Words>, FormRejection>,
+) -> Response {
     let lang = Lang::choose(None, &headers);
-    let Some(Form(words)) = words else {
+    let Ok(Form(words)) = words else {
         return show(&portal, lang, StatusCode::BAD_REQUEST, lang.pick("Fill in both fields.", "请填写两项。"));
     };
     let Ok(_place) = portal.gate.waiting.try_acquire() else {

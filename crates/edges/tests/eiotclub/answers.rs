@@ -1,9 +1,8 @@
 //! Good answers: each field of its published name and type, and what stands in it.
 
-use crate::client::{Answer, Client, signed};
+use crate::client::{Client, signed};
 use crate::contract::{self, faults};
 use kachi_dialects::eiotclub::Form;
-use kachi_domain::Timestamp;
 use kachi_testkit::db;
 use kachi_testkit::trade::{ACME, CARD, CHINESE, CLOSED, KYOTO_CARD, NORTH, READY, START, Trade, secret};
 use serde_json::{Value, json};
@@ -273,10 +272,8 @@ fn every_accepted_form_of_signing_is_let_in() {
             let answer = client.post("card/getCardsInfo", &signed(body, &secret("acme"), form));
             assert_eq!(answer.code(), "200", "{}: {}", form.label(), answer.text);
         }
-        let _: &Answer = &client.ask("agent/balance", json!({}));
         assert_eq!(client.ask("agent/balance", json!({})).json["message"], "Success");
         assert_eq!(client.ask_as("north", "agent/balance", json!({})).json["message"], "成功");
-        assert_eq!(trade.now(), Timestamp(START.0));
     });
 }
 

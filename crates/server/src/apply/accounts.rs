@@ -35,7 +35,8 @@ impl Work<'_, '_> {
             let (now, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(ready);
             if let (true, Some((i, entry))) = (now.is_empty(), later.first()) {
                 let parent = entry.parent.as_deref().unwrap_or_default();
-                return self.refuse(&format!("accounts[{i}].parent"), format!("there is no account {parent}; list it under accounts"));
+                return self
+                    .refuse(&format!("accounts[{i}].parent"), format!("there is no account {parent}; list it under accounts"));
             }
             for (i, entry) in now {
                 self.account_itself(&format!("accounts[{i}]"), entry)?;
@@ -58,7 +59,7 @@ impl Work<'_, '_> {
         let is_new = all.iter().all(|a| a.id != base.id);
         let wanted = self.wanted_account(place, entry, base.clone())?;
         if is_new {
-            self.outcome.new("account", &entry.code);
+            self.outcome.added("account", &entry.code);
         } else {
             let fields = differing(&[
                 ("name", base.name != wanted.name),
@@ -80,16 +81,21 @@ impl Work<'_, '_> {
     /// Number, place and currency of a known account never change.
     fn check_fixed(&self, place: &str, entry: &file::Account, known: &Account, all: &[Account]) -> Step {
         if let Some(id) = entry.id.filter(|id| *id != known.id.0) {
-            return self.refuse(&format!("{place}.id"), format!("{} has number {}, not {id}; it never changes", known.code, known.id));
+            return self
+                .refuse(&format!("{place}.id"), format!("{} has number {}, not {id}; it never changes", known.code, known.id));
         }
         if let Some(text) = entry.currency.as_ref().filter(|t| *t != known.currency.as_str()) {
-            return self.refuse(&format!("{place}.currency"), format!("{} pays in {}, which never changes to {text}", known.code, known.currency));
+            return self.refuse(
+                &format!("{place}.currency"),
+                format!("{} pays in {}, which never changes to {text}", known.code, known.currency),
+            );
         }
         let parent = known.path.chain().iter().rev().nth(1).and_then(|p| all.iter().find(|a| a.id == *p));
         if let (Some(given), Some(parent)) = (&entry.parent, parent)
             && *given != parent.code
         {
-            return self.refuse(&format!("{place}.parent"), format!("{} stands under {}, which never changes", known.code, parent.code));
+            return self
+                .refuse(&format!("{place}.parent"), format!("{} stands under {}, which never changes", known.code, parent.code));
         }
         Ok(())
     }
@@ -101,7 +107,7 @@ impl Work<'_, '_> {
         let id = match entry.id {
             Some(id) if id <= 1 => return self.refuse(&format!("{place}.id"), "must be 2 or more; 1 is the operator"),
             Some(id) => id,
-            None => self.tx.last_account_id()?.max(FIRST_ID - 1) + 1,
+            None => self.tx.last_account_id()?.max(self.claimed_id).max(FIRST_ID - 1) + 1,
         };
         if let Some(holder) = all.iter().find(|a| a.id.0 == id) {
             return self.refuse(&format!("{place}.id"), format!("{id} is account {}; choose another", holder.code));
@@ -141,12 +147,15 @@ impl Work<'_, '_> {
             let (available, _, _) = self.tx.balance(wanted.id)?;
             if available < -minor {
                 let owed = Money { minor: -available, currency: wanted.currency }.to_decimal();
-                return self.refuse(&format!("{place}.credit"), format!("{} owes {owed} already; give at least that", wanted.code));
+                return self
+                    .refuse(&format!("{place}.credit"), format!("{} owes {owed} already; give at least that", wanted.code));
             }
             wanted.credit_minor = minor;
         }
         if let Some(networks) = &entry.ip_allow {
-            let read = |n: &String| crate::config::network(n).ok_or_else(|| format!("\"{n}\" is not a network: write 10.1.0.0/16 or 10.1.2.3"));
+            let read = |n: &String| {
+                crate::config::network(n).ok_or_else(|| format!("\"{n}\" is not a network: write 10.1.0.0/16 or 10.1.2.3"))
+            };
             let networks = self.at(&format!("{place}.ip_allow"), networks.iter().map(read).collect::<Result<Vec<_>, _>>())?;
             wanted.ip_allow = serde_json::json!(networks).to_string();
         }
@@ -154,7 +163,8 @@ impl Work<'_, '_> {
             for (door, url) in notify {
                 let place = format!("{place}.notify.{door}");
                 if !secrets::DOORS.contains(&door.as_str()) {
-                    return self.refuse(&place, format!("not supported by this version; there are {}", secrets::DOORS.join(", ")));
+                    return self
+                        .refuse(&place, format!("not supported by this version; there are {}", secrets::DOORS.join(", ")));
                 }
                 if !["http://", "https://"].iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme)) {
                     return self.refuse(&place, format!("\"{url}\" is not an address: write http://... or https://..."));
@@ -194,7 +204,7 @@ impl Work<'_, '_> {
         let before = self.before.clone();
         let name = format!("{} {} {}", account.code, amount.to_decimal(), amount.currency);
         if money::top_up(self.tx, &before, account.id, amount, OPENING, self.how.now)? {
-            self.outcome.new(OPENING, &name);
+            self.outcome.added(OPENING, &name);
         } else {
             self.outcome.compared(OPENING, &name, &[]);
         }
@@ -218,7 +228,12 @@ impl Work<'_, '_> {
         }
         let label = format!("{} {door} {name}", account.code);
         let secret = match (&given.secret, known) {
-            (None, Some(_)) => return { self.outcome.compared("key", &label, &[]); Ok(()) },
+            (None, Some(_)) => {
+                return {
+                    self.outcome.compared("key", &label, &[]);
+                    Ok(())
+                };
+            }
             (Some(secret), _) => secret.clone(),
             (None, None) => {
                 let made = secrets::made();
@@ -227,7 +242,7 @@ impl Work<'_, '_> {
             }
         };
         match known {
-            None => self.outcome.new("key", &label),
+            None => self.outcome.added("key", &label),
             Some(k) => self.outcome.compared("key", &label, &differing(&[("secret", k.3 != secret)])),
         }
         if known.is_none_or(|k| k.3 != secret) {
@@ -239,14 +254,17 @@ impl Work<'_, '_> {
     fn price(&mut self, place: &str, entry: &file::Price, account: &Account) -> Step {
         let package = self.package(&format!("{place}.package"), &entry.package)?;
         if package.currency != account.currency {
-            let words = format!("{} is sold in {}, {} pays in {}", package.code, package.currency, account.code, account.currency);
+            let words =
+                format!("{} is sold in {}, {} pays in {}", package.code, package.currency, account.code, account.currency);
             return self.refuse(&format!("{place}.package"), format!("{words}; choose a package of its currency"));
         }
         let known = self.tx.prices()?.into_iter().find(|p| p.account == account.id && p.package == package.id);
         let wanted = Price {
             account: account.id,
             package: package.id,
-            price_minor: self.amount(&format!("{place}.price"), entry.price.as_deref(), account.currency)?.or(known.and_then(|k| k.price_minor)),
+            price_minor: self
+                .amount(&format!("{place}.price"), entry.price.as_deref(), account.currency)?
+                .or(known.and_then(|k| k.price_minor)),
             retail_minor: self
                 .amount(&format!("{place}.retail_price"), entry.retail_price.as_deref(), account.currency)?
                 .or(known.and_then(|k| k.retail_minor)),
@@ -254,7 +272,7 @@ impl Work<'_, '_> {
         };
         let label = format!("{} {}", account.code, package.code);
         match known {
-            None => self.outcome.new("price", &label),
+            None => self.outcome.added("price", &label),
             Some(k) => {
                 let fields = differing(&[
                     ("price", k.price_minor != wanted.price_minor),
@@ -273,7 +291,8 @@ impl Work<'_, '_> {
     fn user(&mut self, place: &str, entry: &file::User, account: &Account) -> Step {
         self.at(&format!("{place}.login"), check_login(&entry.login))?;
         if !secrets::ROLES.contains(&entry.role.as_str()) {
-            return self.refuse(&format!("{place}.role"), format!("\"{}\" is not one of {}", entry.role, secrets::ROLES.join(", ")));
+            return self
+                .refuse(&format!("{place}.role"), format!("\"{}\" is not one of {}", entry.role, secrets::ROLES.join(", ")));
         }
         let password = match &entry.password_file {
             Some(path) => Some(self.at(&format!("{place}.password_file"), secrets::password_from(&self.folder.join(path)))?),
@@ -300,7 +319,7 @@ impl Work<'_, '_> {
         };
         let label = format!("{} {}", account.code, entry.login);
         if known.is_none() {
-            self.outcome.new("user", &label);
+            self.outcome.added("user", &label);
         } else {
             self.outcome.compared("user", &label, &fields);
         }

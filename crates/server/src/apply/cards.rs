@@ -32,26 +32,42 @@ impl Work<'_, '_> {
         }
         if let Some(first) = doubtful.first() {
             let n = doubtful.len();
-            self.outcome.warnings.push(format!("{}: sims: {n} ICCIDs fail the Luhn check (the first is {first}); look whether digits were lost", self.file));
+            self.outcome.warnings.push(format!(
+                "{}: sims: {n} ICCIDs fail the Luhn check (the first is {first}); look whether digits were lost",
+                self.file
+            ));
         }
         Ok(())
     }
 
-    fn sim(&mut self, place: &str, entry: &file::Sim, iccid: &Iccid, account: Option<AccountId>, product: Option<ProductId>) -> Step {
+    fn sim(
+        &mut self,
+        place: &str,
+        entry: &file::Sim,
+        iccid: &Iccid,
+        account: Option<AccountId>,
+        product: Option<ProductId>,
+    ) -> Step {
         let there = self.tx.sim_by_iccid(&Path::root(), iccid.as_str())?;
         let base = match (&there, account, product) {
             (Some(sim), _, _) => sim.clone(),
             (None, Some(account), Some(product)) => sims::blank(iccid, account, product),
-            (None, None, _) => return self.refuse(&format!("{place}.account"), "is missing; name the account that owns the card"),
+            (None, None, _) => {
+                return self.refuse(&format!("{place}.account"), "is missing; name the account that owns the card");
+            }
             (None, _, None) => return self.refuse(&format!("{place}.product"), "is missing; name the product the card is"),
         };
-        let wanted = self.wanted_sim(place, entry, there.is_none(), Sim { account: account.unwrap_or(base.account), product: product.unwrap_or(base.product), ..base })?;
+        let wanted = self.wanted_sim(
+            place,
+            entry,
+            there.is_none(),
+            Sim { account: account.unwrap_or(base.account), product: product.unwrap_or(base.product), ..base },
+        )?;
         let Some(there) = there else {
             // Orphans that wait for the card are adopted after the transaction, with the catalogue it made.
-            let id = self.tx.add_sim(&wanted, self.how.now)?;
-            self.tx.state_locked(id, wanted.account)?;
+            self.tx.add_sim(&wanted, self.how.now)?;
             self.outcome.cards_added = true;
-            self.outcome.new("sim", iccid.as_str());
+            self.outcome.added("sim", iccid.as_str());
             return Ok(());
         };
         let before = self.before.clone();
@@ -129,7 +145,10 @@ impl Work<'_, '_> {
             }
             let start = self.at(&format!("{place}.start"), Timestamp::parse_rfc3339(&entry.start))?;
             if start > self.how.now {
-                return self.refuse(&format!("{place}.start"), format!("{start} is in the future; only what a card already has is brought along"));
+                return self.refuse(
+                    &format!("{place}.start"),
+                    format!("{start} is in the future; only what a card already has is brought along"),
+                );
             }
             let used_bytes = entry.used.as_ref().map_or(Ok(0), file::Size::bytes);
             let used_bytes = self.at(&format!("{place}.used"), used_bytes)?;
@@ -139,7 +158,7 @@ impl Work<'_, '_> {
                 self.outcome.compared("subscription", &label, &[]);
                 continue;
             }
-            self.outcome.new("subscription", &label);
+            self.outcome.added("subscription", &label);
             self.outcome.brought.push(Brought { iccid: iccid.to_string(), package: package.code, start, used_bytes });
         }
         Ok(())

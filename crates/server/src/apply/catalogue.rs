@@ -28,7 +28,10 @@ impl Work<'_, '_> {
                 return self.refuse(&format!("{place}.id"), format!("{} is platform {}; choose another", other.id, other.code));
             }
             if let (Some(known), Some(id)) = (known, entry.id.filter(|id| known.is_some_and(|k| k.id.0 != *id))) {
-                return self.refuse(&format!("{place}.id"), format!("{} has number {}, not {id}; it never changes", known.code, known.id));
+                return self.refuse(
+                    &format!("{place}.id"),
+                    format!("{} has number {}, not {id}; it never changes", known.code, known.id),
+                );
             }
             if entry.id.is_some_and(|id| id < 1) {
                 return self.refuse(&format!("{place}.id"), "must be 1 or more");
@@ -39,7 +42,7 @@ impl Work<'_, '_> {
             let kept = known.map_or_else(|| "{}".to_owned(), |k| k.settings.clone());
             let text = if entry.settings.is_some() { settings.to_string() } else { kept.clone() };
             match known {
-                None => self.outcome.new("platform", &entry.code),
+                None => self.outcome.added("platform", &entry.code),
                 Some(k) => {
                     let fields = differing(&[("connector", k.connector != entry.connector), ("settings", kept != text)]);
                     self.outcome.compared("platform", &entry.code, &fields);
@@ -58,7 +61,7 @@ impl Work<'_, '_> {
             let known = self.tx.products()?.into_iter().find(|p| p.code == entry.code);
             let wanted = self.wanted_product(&place, entry, known.as_ref())?;
             match &known {
-                None => self.outcome.new("product", &entry.code),
+                None => self.outcome.added("product", &entry.code),
                 Some(k) => {
                     let fields = differing(&[
                         ("name", k.name != wanted.name),
@@ -118,7 +121,7 @@ impl Work<'_, '_> {
             let known = self.tx.packages()?.into_iter().find(|p| p.code == entry.code);
             let wanted = self.wanted_package(&place, entry, known.as_ref())?;
             match &known {
-                None => self.outcome.new("package", &entry.code),
+                None => self.outcome.added("package", &entry.code),
                 Some(k) => {
                     let fields = differing(&[
                         ("name", k.name != wanted.name),
@@ -154,7 +157,10 @@ impl Work<'_, '_> {
             (None, None) => return self.refuse(&format!("{place}.currency"), "is missing; write the currency of its prices"),
         };
         if let Some(k) = known.filter(|k| k.currency != currency) {
-            return self.refuse(&format!("{place}.currency"), format!("{} is sold in {}; make a new package instead", k.code, k.currency));
+            return self.refuse(
+                &format!("{place}.currency"),
+                format!("{} is sold in {}; make a new package instead", k.code, k.currency),
+            );
         }
         let price = self.amount(&format!("{place}.price"), entry.price.as_deref(), currency)?.or(known.map(|k| k.price_minor));
         let price_minor = self.at(&format!("{place}.price"), price.ok_or("is missing; write what a top-level account pays"))?;
@@ -177,7 +183,11 @@ impl Work<'_, '_> {
         Ok(Package {
             id: known.map_or(PackageId(0), |k| k.id),
             code: entry.code.clone(),
-            retail_name: entry.retail_name.clone().or_else(|| known.map(|k| k.retail_name.clone())).unwrap_or_else(|| name.clone()),
+            retail_name: entry
+                .retail_name
+                .clone()
+                .or_else(|| known.map(|k| k.retail_name.clone()))
+                .unwrap_or_else(|| name.clone()),
             name,
             product,
             terms,
@@ -248,11 +258,22 @@ impl Work<'_, '_> {
                 let words = |minor| Money { minor, currency: package.currency }.to_decimal();
                 if parent != OPERATOR && own < costs.of(parent, package) {
                     let cost = words(costs.of(parent, package));
-                    let text = format!("{} would pay {} for {}, but its parent pays {cost} itself", account.code, words(own), package.code);
+                    let text = format!(
+                        "{} would pay {} for {}, but its parent pays {cost} itself",
+                        account.code,
+                        words(own),
+                        package.code
+                    );
                     return self.refuse("accounts.prices.price", format!("{text}; raise the price"));
                 }
                 if let Some(retail) = costs.retail(account.id, package).filter(|retail| *retail < own) {
-                    let text = format!("{} would sell {} at {}, but pays {} itself", account.code, package.code, words(retail), words(own));
+                    let text = format!(
+                        "{} would sell {} at {}, but pays {} itself",
+                        account.code,
+                        package.code,
+                        words(retail),
+                        words(own)
+                    );
                     return self.refuse("accounts.prices.retail_price", format!("{text}; raise the retail price"));
                 }
             }

@@ -33,11 +33,7 @@ impl<'de> Deserialize<'de> for Unread {
 impl Document {
     /// Reads the text; the error names the place and what is possible there.
     pub fn parse(text: &str) -> Result<Document, String> {
-        let read: Option<Document> = serde_yaml::from_str(text).map_err(|e| {
-            let words = e.to_string();
-            let quotes = words.contains("expected a string") && !words.contains("map") && !words.contains("sequence");
-            if quotes { format!("{words}: write it in quotes") } else { words }
-        })?;
+        let read: Option<Document> = serde_yaml::from_str(text).map_err(|e| e.to_string())?;
         let document = read.unwrap_or_default();
         document.unsupported().map_or(Ok(()), |place| Err(format!("{place}: not supported by this version; leave it out")))?;
         Ok(document)

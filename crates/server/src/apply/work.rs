@@ -83,7 +83,7 @@ impl Outcome {
     }
 
     /// Something that was not there.
-    pub fn new(&mut self, kind: &'static str, name: &str) {
+    pub fn added(&mut self, kind: &'static str, name: &str) {
         let section = self.section(kind);
         section.new += 1;
         section.lines.push(format!("+ {kind} {name}"));
@@ -130,6 +130,8 @@ pub struct Work<'t, 'c> {
     pub before: Arc<kachi_engine::Catalogue>,
     /// The present.
     pub how: Settling,
+    /// The greatest account number that the files claim: numbers made lie beyond.
+    pub claimed_id: i64,
     /// The file being applied, and the folder its paths start from.
     pub file: String,
     pub folder: std::path::PathBuf,

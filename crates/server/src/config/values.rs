@@ -199,8 +199,7 @@ impl Values {
             Some("") => self.text(key),
             Some(path) => {
                 let source = &self.0[&twin].1;
-                let text =
-                    std::fs::read_to_string(path).map_err(|e| format!("{source}: {twin}: {path} cannot be read ({e})"))?;
+                let text = std::fs::read_to_string(path).map_err(|e| format!("{source}: {twin}: {path} cannot be read ({e})"))?;
                 let line = text.lines().next().unwrap_or_default().trim();
                 if line.is_empty() {
                     return Err(format!("{source}: {twin}: {path} is empty: write {key} on its first line"));
@@ -296,7 +295,7 @@ pub(crate) fn inline(value: &Value) -> String {
 }
 
 /// Edits between two words (insert, delete, change), for "did you mean".
-pub(crate) fn distance(a: &str, b: &str) -> usize {
+fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, from) in a.chars().enumerate() {

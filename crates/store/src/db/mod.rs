@@ -150,7 +150,14 @@ impl Tx<'_> {
     }
 
     /// Runs a statement on `groups` repetitions of `marks` in place of `{}`; only a whole group stays prepared.
-    pub(crate) fn run_group(&mut self, text: &str, marks: &str, groups: usize, whole: usize, values: &[Value<'_>]) -> Result<usize, Error> {
+    pub(crate) fn run_group(
+        &mut self,
+        text: &str,
+        marks: &str,
+        groups: usize,
+        whole: usize,
+        values: &[Value<'_>],
+    ) -> Result<usize, Error> {
         let mut all = String::with_capacity(text.len() + (marks.len() + 2) * groups);
         let (before, after) = text.split_once("{}").unwrap_or((text, ""));
         all.push_str(before);
@@ -173,7 +180,11 @@ impl Tx<'_> {
     /// A condition that the column is one of a list of integers, bound as one value (see [`Tx::list`]): the statement's text
     /// stays the same for every list, so that it is prepared once.
     pub(crate) fn one_of(&self, column: &str) -> String {
-        if self.is_postgres() { format!("{column} = ANY(CAST(? AS BIGINT[]))") } else { format!("{column} IN (SELECT value FROM json_each(?))") }
+        if self.is_postgres() {
+            format!("{column} = ANY(CAST(? AS BIGINT[]))")
+        } else {
+            format!("{column} IN (SELECT value FROM json_each(?))")
+        }
     }
 
     /// As [`Tx::one_of`], for texts.

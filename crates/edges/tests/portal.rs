@@ -1,0 +1,352 @@
+//! The live page, asked as a browser asks: sessions, other sites' requests, escaping, what an account sees, both
+//! languages, fragments; on both databases.
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use kachi_domain::AccountId;
+use kachi_edges::portal::{self, PortalDoor, receiver::Receiver};
+use kachi_engine::{Clock, sims};
+use kachi_testkit::db;
+use kachi_testkit::world::{ACME, BEGIN, MB, NORTH, STRANGER, World, line};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use tower::ServiceExt;
+
+/// "correct horse", with parameters that cost a test nothing.
+const HASH: &str = "$argon2id$v=19$m=64,t=1,p=1$bm90IGEgcmVhbCBzYWx0IQ$GESV9tzXmOEJz5XNzeHXemziFNgj5ClQxPMJetSntEo";
+const PASSWORD: &str = "correct horse";
+
+/// An answer, read.
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl Answer {
+    fn header(&self, name: header::HeaderName) -> &str {
+        self.headers.get(name).map_or("", |v| v.to_str().expect("text"))
+    }
+
+    #[track_caller]
+    fn has(&self, words: &str) {
+        assert!(self.body.contains(words), "no {words:?} in {}", self.body);
+    }
+
+    #[track_caller]
+    fn lacks(&self, words: &str) {
+        assert!(!self.body.contains(words), "{words:?} in {}", self.body);
+    }
+}
+
+/// A browser of one person.
+struct Browser {
+    app: Router,
+    cookie: String,
+    language: &'static str,
+}
+
+impl Browser {
+    fn new(app: &Router) -> Browser {
+        Browser { app: app.clone(), cookie: String::new(), language: "en" }
+    }
+
+    async fn logged_in(app: &Router, login: &str) -> Browser {
+        let mut browser = Browser::new(app);
+        let answer = browser.post("/login", &format!("login={login}&password=correct+horse")).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
+        browser.cookie = answer.header(header::SET_COOKIE).split(';').next().expect("a cookie").to_owned();
+        browser
+    }
+
+    fn request(&self, method: Method, path: &str) -> axum::http::request::Builder {
+        let request = Request::builder().method(method).uri(path).header(header::HOST, "kachi.example");
+        let request = request.header(header::ACCEPT_LANGUAGE, self.language);
+        if self.cookie.is_empty() { request } else { request.header(header::COOKIE, &self.cookie) }
+    }
+
+    async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.app.clone().oneshot(request).await.expect("an answer");
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, 10 << 20).await.expect("a body");
+        Answer { status: parts.status, headers: parts.headers, body: String::from_utf8(bytes.to_vec()).expect("UTF-8") }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.send(self.request(Method::GET, path).body(Body::empty()).expect("a request")).await
+    }
+
+    async fn post(&self, path: &str, form: &str) -> Answer {
+        let request = self.request(Method::POST, path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let request = request.header(header::ORIGIN, "https://kachi.example").header("sec-fetch-site", "same-origin");
+        self.send(request.body(Body::from(form.to_owned())).expect("a request")).await
+    }
+}
+
+/// A world with traffic, a login for each account, and the page over it.
+fn house(store: kachi_store::Store) -> (Arc<World>, Router) {
+    let world = World::new(store);
+    world.add_cards(ACME, 0..3);
+    world.add_cards(STRANGER, 50..52);
+    world.buy(0, "Q100-30D", "T-1").expect("bought");
+    world.buy(0, "TOP20-5D", "T-2").expect("bought");
+    world.buy(1, "C100-30D", "T-3").expect("bought");
+    world.pass(3_600);
+    world.cdr("a.csv", &line(1, 0, BEGIN + 600, BEGIN + 900, 30 * MB));
+    world
+        .engine
+        .write(|tx, catalogue, how| {
+            for (login, account) in [("root", AccountId(1)), ("north", NORTH), ("acme", ACME), ("stranger", STRANGER)] {
+                tx.put_login(login, account, "owner", HASH, how.now)?;
+            }
+            let product = catalogue.product_by_code("1US-1").map(|p| p.id).expect("the product");
+            let mut sim = sims::blank(&World::iccid(9), ACME, product);
+            sim.alias = "<script>alert(1)</script>".into();
+            sims::put(tx, catalogue, how, &sim)?;
+            Ok(())
+        })
+        .expect("logins are made");
+    let fresh = AtomicU8::new(1);
+    let now = world.now();
+    let app = portal::router(PortalDoor {
+        engine: world.engine.clone(),
+        random: Arc::new(move || [fresh.fetch_add(1, Ordering::SeqCst); 32]),
+        demo: true,
+        clock_offset_seconds: -60,
+        receiver: Some(Receiver::new(Clock::new(move || now), vec!["a1b1c1d1".into()])),
+    });
+    let app = app.merge(portal::health_router(world.engine.clone()));
+    (Arc::new(world), app)
+}
+
+fn each<F: Future<Output = ()>>(test: impl Fn(Arc<World>, Router) -> F) {
+    db::each(|store| {
+        let (world, app) = house(store);
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+        runtime.block_on(test(world, app));
+    });
+}
+
+#[test]
+fn only_the_right_password_opens_and_all_others_get_one_answer() {
+    each(|_, app| async move {
+        let browser = Browser::new(&app);
+        let wrong = browser.post("/login", "login=acme&password=wrong").await;
+        let unknown = browser.post("/login", "login=nobody&password=wrong").await;
+        assert_eq!(wrong.status, StatusCode::UNAUTHORIZED);
+        assert_eq!((wrong.status, &wrong.body), (unknown.status, &unknown.body));
+        wrong.has("role=\"alert\"");
+        assert!(wrong.header(header::SET_COOKIE).is_empty());
+        assert_eq!(browser.post("/login", "login=acme").await.status, StatusCode::BAD_REQUEST);
+        let long = format!("login=acme&password={}", "x".repeat(2000));
+        assert_eq!(browser.post("/login", &long).await.status, StatusCode::UNAUTHORIZED);
+
+        let right = browser.post("/login", &format!("login=acme&password={}", PASSWORD.replace(' ', "+"))).await;
+        assert_eq!((right.status, right.header(header::LOCATION)), (StatusCode::SEE_OTHER, "/"));
+        let cookie = right.header(header::SET_COOKIE);
+        assert!(cookie.contains("HttpOnly; SameSite=Lax; Max-Age=43200") && !cookie.contains("Secure"), "{cookie}");
+        let by_https = browser
+            .request(Method::POST, "/login")
+            .header("x-forwarded-proto", "https")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from("login=acme&password=correct+horse"))
+            .expect("a request");
+        assert!(browser.send(by_https).await.header(header::SET_COOKIE).ends_with("; Secure"));
+    });
+}
+
+#[test]
+fn a_session_is_needed_and_ends() {
+    each(|world, app| async move {
+        let stranger = Browser::new(&app);
+        for path in ["/", "/sims/89860010000000000000"] {
+            let answer = stranger.get(path).await;
+            assert_eq!((answer.status, answer.header(header::LOCATION)), (StatusCode::SEE_OTHER, "/login"), "{path}");
+        }
+        assert_eq!(stranger.get("/fragment/sims").await.status, StatusCode::UNAUTHORIZED);
+
+        let browser = Browser::logged_in(&app, "acme").await;
+        let token = browser.cookie.split_once('=').expect("a token").1.to_owned();
+        assert_eq!(token.len(), 64);
+        let stored = world.engine.store().look(|tx| tx.session(&token, world.now())).expect("asked");
+        assert!(stored.is_none(), "the token itself is not stored");
+        assert_eq!(browser.get("/").await.status, StatusCode::OK);
+        assert_eq!(browser.get("/login").await.header(header::LOCATION), "/");
+        let out = browser.post("/logout", "").await;
+        assert!(out.header(header::SET_COOKIE).contains("Max-Age=0"));
+        assert_eq!(browser.get("/").await.status, StatusCode::SEE_OTHER);
+
+        let browser = Browser::logged_in(&app, "acme").await;
+        world.set_now(world.now().0 + 12 * 3600 + 1);
+        assert_eq!(browser.get("/").await.status, StatusCode::SEE_OTHER);
+    });
+}
+
+#[test]
+fn another_sites_page_changes_nothing() {
+    each(|_, app| async move {
+        let browser = Browser::logged_in(&app, "acme").await;
+        for (name, value) in
+            [("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("origin", "https://evil.example")]
+        {
+            let request = browser.request(Method::POST, "/logout").header(name, value).body(Body::empty()).expect("a request");
+            assert_eq!(browser.send(request).await.status, StatusCode::FORBIDDEN, "{name}: {value}");
+        }
+        let page = browser.get("/").await;
+        assert_eq!(page.status, StatusCode::OK);
+        let policy = page.header(header::CONTENT_SECURITY_POLICY);
+        assert_eq!(policy, "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'");
+        assert_eq!(page.header(header::CACHE_CONTROL), "no-store");
+        page.lacks("<style");
+        page.lacks(" style=");
+        page.lacks("<script>");
+        assert_eq!(browser.get("/logout").await.status, StatusCode::METHOD_NOT_ALLOWED);
+    });
+}
+
+#[test]
+fn foreign_words_are_only_words() {
+    each(|_, app| async move {
+        let browser = Browser::logged_in(&app, "acme").await;
+        let iccid = World::iccid(9);
+        for path in ["/", "/fragment/sims", &format!("/sims/{iccid}")] {
+            let page = browser.get(path).await;
+            page.has("&lt;script&gt;alert(1)&lt;/script&gt;");
+            page.lacks("<script>alert");
+        }
+        let page = browser.get("/?q=%22%3E%3Cscript%3Ex").await;
+        page.lacks("\"><script>x");
+        assert_eq!(browser.get("/sims/%22%3E%3Cb%3E").await.status, StatusCode::NOT_FOUND);
+    });
+}
+
+#[test]
+fn an_account_sees_itself_and_below() {
+    each(|_, app| async move {
+        let own = World::iccid(0).to_string();
+        let foreign = World::iccid(50).to_string();
+        for (login, sees_own, sees_foreign) in
+            [("acme", true, false), ("north", true, false), ("stranger", false, true), ("root", true, true)]
+        {
+            let browser = Browser::logged_in(&app, login).await;
+            let page = browser.get("/").await;
+            assert_eq!(page.body.contains(&own), sees_own, "{login}");
+            assert_eq!(page.body.contains(&foreign), sees_foreign, "{login}");
+            assert_eq!(page.body.contains("STRANGER"), sees_foreign, "{login}");
+            assert_eq!(browser.get(&format!("/fragment/sims?q={own}")).await.body.contains("<table>"), sees_own, "{login}");
+            assert_eq!(browser.get(&format!("/sims/{foreign}")).await.status.is_success(), sees_foreign, "{login}");
+        }
+        let browser = Browser::logged_in(&app, "acme").await;
+        let (foreign, unknown) =
+            (browser.get(&format!("/sims/{foreign}")).await, browser.get("/sims/8986001000000000999F").await);
+        assert_eq!(foreign.status, unknown.status);
+        assert_eq!(foreign.body.replace("89860010000000000050", ""), unknown.body.replace("8986001000000000999F", ""));
+    });
+}
+
+#[test]
+fn the_page_speaks_two_languages() {
+    each(|_, app| async move {
+        let mut browser = Browser::logged_in(&app, "acme").await;
+        let english = browser.get("/").await;
+        english.has("<html lang=\"en\">");
+        english.has("The newest orders");
+        browser.language = "zh-CN,zh;q=0.9,en;q=0.8";
+        let chinese = browser.get("/").await;
+        chinese.has("<html lang=\"zh-CN\">");
+        chinese.has("最新订单");
+        chinese.has("/fragment/orders?lang=zh");
+        let chosen = browser.get("/?lang=en").await;
+        chosen.has("The newest orders");
+        assert!(chosen.header(header::SET_COOKIE).starts_with("kachi_lang=en"));
+        browser.get("/login?lang=en").await;
+        Browser::new(&app).get("/login?lang=zh").await.has("登录 Kachi");
+    });
+}
+
+#[test]
+fn each_section_can_be_asked_for_alone() {
+    each(|_, app| async move {
+        let browser = Browser::logged_in(&app, "north").await;
+        for (name, words) in [
+            ("counts", "<dt>Cards</dt><dd>4 "),
+            ("accounts", "97.70 <abbr>USD</abbr>"),
+            ("usage", "All cards: 30.0 MB in 90 days"),
+            ("sims", "10.0 MB / 100.0 MB"),
+            ("orders", "waiting for the carrier"),
+            ("notices", "package bought"),
+            ("receiver", "Nothing has come in yet"),
+        ] {
+            let fragment = browser.get(&format!("/fragment/{name}")).await;
+            fragment.has(words);
+            fragment.lacks("<html");
+            browser.get("/").await.has(words);
+        }
+        assert_eq!(browser.get("/fragment/secrets").await.status, StatusCode::NOT_FOUND);
+        let page = browser.get("/").await;
+        page.has("accounts, cards and usage are made up");
+        page.has("shifted by -60 seconds");
+    });
+}
+
+#[test]
+fn a_card_tells_who_pays_and_what_is_in_its_way() {
+    each(|_, app| async move {
+        let browser = Browser::logged_in(&app, "acme").await;
+        let page = browser.get(&format!("/sims/{}", World::iccid(0))).await;
+        page.has("nothing is in its way");
+        page.has("This card: 30.0 MB in 90 days");
+        assert_eq!(page.body.matches("pays now").count(), 1);
+        let blocked = browser.get(&format!("/sims/{}", World::iccid(1))).await;
+        blocked.has("no package");
+        blocked.has("waiting for the carrier");
+        assert_eq!(blocked.body.matches("pays now").count(), 0);
+        let by_beginning = browser.get("/fragment/sims?q=8986%20001").await;
+        assert_eq!(by_beginning.body.matches("<tr data-key").count(), 4);
+        let by_imsi = browser.get("/fragment/sims?q=460000000000002").await;
+        assert_eq!(by_imsi.body.matches("<tr data-key").count(), 1);
+        browser.get("/fragment/sims?q=nothing").await.has("No such card");
+        browser.get("/fragment/sims?before=0").await.has("No such card");
+    });
+}
+
+#[test]
+fn the_receiver_tells_which_notices_are_genuine() {
+    each(|_, app| async move {
+        let browser = Browser::logged_in(&app, "acme").await;
+        let secret = "a1b1c1d1";
+        let genuine = kachi_dialects::eiotclub::notice_body("KN1", "FlowAlert", BEGIN, 12_345, &[("iccid", "1".into())], secret);
+        let forged = genuine.replace("FlowAlert", "CardStopped");
+        for body in [genuine, forged, "<not json>".to_owned()] {
+            let request = browser.request(Method::POST, portal::receiver::PATH).body(Body::from(body)).expect("a request");
+            let answer = browser.send(request).await;
+            assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, "{\"status\":\"SUCCESS\"}"));
+        }
+        let section = browser.get("/fragment/receiver").await;
+        assert_eq!(section.body.matches("\">verifies<").count(), 1);
+        assert_eq!(section.body.matches("does not verify").count(), 2);
+        section.has("&lt;not json&gt;");
+        section.has("Newest 3 of 3 received");
+    });
+}
+
+#[test]
+fn assets_are_kept_by_their_content_and_health_is_told() {
+    each(|_, app| async move {
+        let browser = Browser::new(&app);
+        let login = browser.get("/login").await;
+        let at = login.body.find("/assets/page.css?v=").expect("a style sheet");
+        let address = login.body[at..].split('"').next().expect("an address").to_owned();
+        let sheet = browser.get(&address).await;
+        assert_eq!(sheet.header(header::CONTENT_TYPE), "text/css; charset=utf-8");
+        assert!(sheet.header(header::CACHE_CONTROL).contains("immutable"));
+        let tag = sheet.header(header::ETAG).to_owned();
+        let again =
+            browser.request(Method::GET, &address).header(header::IF_NONE_MATCH, tag).body(Body::empty()).expect("a request");
+        assert_eq!(browser.send(again).await.status, StatusCode::NOT_MODIFIED);
+        assert_eq!(browser.get("/assets/nothing.css").await.status, StatusCode::NOT_FOUND);
+        assert_eq!(browser.get("/healthz").await.status, StatusCode::OK);
+        assert_eq!(browser.get("/readyz").await.body, "ready\n");
+    });
+}

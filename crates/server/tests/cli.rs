@@ -1,0 +1,290 @@
+//! The binary as a person at a terminal meets it, on both engines.
+
+use kachi_store::Place;
+use kachi_testkit::db::each;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+
+/// A working folder with a database.
+struct Desk {
+    folder: TempDir,
+    url: String,
+}
+
+/// What a command came to.
+#[derive(Debug)]
+struct Done {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Desk {
+    fn at(place: &Place) -> Desk {
+        let url = match place {
+            Place::File(path) => format!("sqlite:{}", path.display()),
+            Place::Postgres(url) => url.clone(),
+        };
+        Desk { folder: TempDir::with_prefix("kachi_cli_").expect("a folder"), url }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).expect("a file");
+    }
+
+    fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+    }
+
+    fn run(&self, words: &[&str]) -> Done {
+        run(self.folder.path(), &[&["--database-url", self.url.as_str()], words].concat(), &[])
+    }
+
+    /// Runs and wants it done.
+    fn done(&self, words: &[&str]) -> String {
+        let done = self.run(words);
+        assert_eq!(done.code, 0, "{words:?}: {done:?}");
+        done.out
+    }
+}
+
+fn run(folder: &Path, words: &[&str], environment: &[(&str, &str)]) -> Done {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kachi"));
+    command.args(words).current_dir(folder).envs(environment.iter().copied()).stdin(Stdio::null());
+    let output = command.output().expect("the binary runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    Done { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+}
+
+fn on_both(test: impl Fn(&Desk)) {
+    each(|store| test(&Desk::at(store.place())));
+}
+
+const WORLD: &str = r#"
+accounts:
+  - {code: acme, id: 10001, parent: north, name: Acme Devices, currency: USD, opening_balance: "100.00", credit: "5.00",
+     credentials: {eiotclub: {appkey: "000001", secret: a1b1c1d1}}, notify: {eiotclub: "http://127.0.0.1:9999/n"},
+     ip_allow: [127.0.0.1], prices: [{package: GJ-100M-30D, price: "1.50", retail_price: "2.00"}],
+     users: [{login: owner1, role: owner, password_file: owner1.pw}], language: en, contact: {linkman: Li}}
+  - {code: north, currency: USD, credentials: {eiotclub: {}}, users: [{login: north1, role: viewer}],
+     prices: [{package: GJ-100M-30D, price: "1.30"}]}
+platforms:
+  - {code: hand, connector: manual}
+  - {id: 7, code: play, connector: sandbox, settings: {lag_seconds: 1}}
+products:
+  - {code: 1US-1, name: US 3 networks, carrier: INTL, platform: hand, networks: [ATT], bare_use: false, zone: {name: North America}}
+packages:
+  - {code: GJ-100M-30D, name: 100M 30 days, product: 1US-1, kind: quota, category: long, resource: data, data: 100MB,
+     validity: 30d, window: whole, price: "1.00", retail_price: "2.00", currency: USD, listed: true, stack_max: 24,
+     sms: 0, voice: 0, start: queue, speed: null, fulfil: local}
+sims:
+  - {iccid: "89860012345678901234", imsi: "460001234567890", msisdn: "1440000000001", eid: null, product: 1US-1, account: acme,
+     state: active, apns: [CMIOT], sbbh: "", alias: one, group: "", real_name: true, test_until: null}
+  - {iccid: "8988303000000614224", product: 1US-1, account: acme, state: active}
+subscriptions:
+  - {iccid: "89860012345678901234", package: GJ-100M-30D, start: "2026-01-01T00:00:00Z", used: 5MB}
+"#;
+
+fn world(desk: &Desk) {
+    desk.write("owner1.pw", "correct horse\n");
+    desk.write("world.yaml", WORLD);
+    desk.done(&["apply", "world.yaml"]);
+}
+
+#[test]
+fn applying_twice_changes_nothing_and_trying_changes_nothing() {
+    on_both(|desk| {
+        desk.write("owner1.pw", "correct horse\n");
+        desk.write("world.yaml", WORLD);
+        let tried = desk.done(&["apply", "--dry-run", "world.yaml"]);
+        assert!(tried.contains("+ account acme") && tried.contains("a try: nothing was changed"), "{tried}");
+        assert!(!tried.contains("shown once"), "{tried}");
+        assert_eq!(desk.done(&["admin", "key", "list", "--json"]).trim(), "[]");
+        let first = desk.run(&["apply", "world.yaml"]);
+        assert_eq!(first.code, 0, "{first:?}");
+        for words in ["+ opening balance acme 100.00 USD", "+ sim 89860012345678901234", "+ subscription 89860012345678901234"] {
+            assert!(first.out.contains(words), "{first:?}");
+        }
+        assert_eq!(first.out.matches("shown once").count(), 2, "north's key and password: {first:?}");
+        assert!(first.err.contains("1 ICCIDs fail the Luhn check"), "{first:?}");
+        let second = desk.done(&["apply", "world.yaml"]);
+        assert!(second.starts_with("nothing changed (+ 0 new, ~ 0 changed, = "), "{second}");
+        desk.write(
+            "more.yaml",
+            "accounts: [{code: acme, name: Acme, credit: \"9.00\"}]\nsims: [{iccid: \"8988303000000614224\", alias: two}]",
+        );
+        let more = desk.done(&["apply", "more.yaml"]);
+        assert!(more.contains("~ account acme: name, credit\n~ sim 8988303000000614224: alias\n+ 0 new, ~ 2 changed"), "{more}");
+        assert!(desk.done(&["admin", "audit"]).starts_with("clean: 2 cards"));
+    });
+}
+
+#[test]
+fn a_refused_file_leaves_nothing_behind() {
+    on_both(|desk| {
+        world(desk);
+        let new = "accounts: [{code: beta, currency: USD}]\n";
+        let package = "packages: [{code: P, product: 1US-1, data: 1MB, validity: 30d, price: \"1.00\", currency: USD";
+        let table = [
+            (format!("{new}nonsense: 1"), "bad.yaml: unknown field `nonsense`"),
+            (format!("{new}sims: {{}}"), "bad.yaml: sims: invalid type: map, expected a sequence"),
+            (
+                format!("{new}sims: [{{iccid: \"12\", account: beta, product: 1US-1}}]"),
+                "bad.yaml: sims[0]: iccid: must be 18 to 22",
+            ),
+            (format!("{new}sims: [{{iccid: \"8988303000000614224\", account: beta}}]"), "bad.yaml: sims[0]: iccid"),
+            (format!("{new}pools: []"), "bad.yaml: pools: not supported by this version"),
+            (format!("{new}{package}, category: postpaid}}]"), "bad.yaml: packages[0].category: postpaid: not supported"),
+            (
+                format!("{new}{package}, kind: fast}}]"),
+                "bad.yaml: packages[0].kind: \"fast\" is not one of quota, time, throttled",
+            ),
+            ("accounts: [{code: acme, currency: CNY}]".into(), "accounts[0].currency: acme pays in USD"),
+            ("accounts: [{code: acme, parent: operator}]".into(), "accounts[0].parent: acme stands under north"),
+            ("accounts: [{code: beta, id: 10001}]".into(), "accounts[0].id: 10001 is account acme"),
+            ("accounts: [{code: beta, parent: nobody}]".into(), "accounts[0].parent: there is no account nobody"),
+            (
+                "accounts: [{code: beta, currency: CNY, prices: [{package: GJ-100M-30D}]}]".into(),
+                "accounts[0].prices[0].package: GJ-100M-30D is sold in USD, beta pays in CNY",
+            ),
+            (
+                "accounts: [{code: acme, prices: [{package: GJ-100M-30D, price: \"1.29\"}]}]".into(),
+                "acme would pay 1.29 for GJ-100M-30D, but its parent pays 1.30 itself",
+            ),
+            (format!("{new}platforms: [{{code: x, connector: onelnk}}]"), "platforms[0]: there is no connector \"onelnk\""),
+            (
+                format!("{new}subscriptions: [{{iccid: \"8988303000000614224\", package: X, start: \"2026-01-01T00:00:00Z\"}}]"),
+                "subscriptions[0].package: there is no package X",
+            ),
+        ];
+        for (text, words) in table {
+            desk.write("bad.yaml", &text);
+            let done = desk.run(&["apply", "bad.yaml"]);
+            assert!(done.code == 1 && done.err.contains(words), "{text}\nwanted {words}\n{done:?}");
+        }
+        let beta = desk.run(&["admin", "key", "create", "--account", "beta"]);
+        assert!(beta.code == 1 && beta.err.contains("there is no account beta"), "{beta:?}");
+    });
+}
+
+/// Eight columns of a record today, so that it is neither late nor ahead.
+fn record(id: u32, iccid: &str, bytes: &str) -> String {
+    let output = Command::new("date").args(["-u", "+%Y-%m-%d %H:%M"]).output().expect("date");
+    let minute = String::from_utf8(output.stdout).expect("text");
+    let minute = minute.trim();
+    format!("{id},{minute}:00,{minute}:00,{iccid},460001234567890,{bytes},867530912345678,310410\n")
+}
+
+#[test]
+fn a_cdr_file_with_bad_lines_loads_the_good_ones() {
+    on_both(|desk| {
+        world(desk);
+        let one = "89860012345678901234";
+        let text = [record(1, one, "1000"), record(2, one, "-5"), record(3, "89860099999999999999", "7"), record(4, one, "2000")];
+        desk.write("cdr_1.csv", &text.concat());
+        let done = desk.run(&["import", "cdr", "cdr_1.csv", "--platform", "hand"]);
+        assert!(done.code == 1 && done.out.contains("loaded 2, duplicate 0, orphan 1, bad 1"), "{done:?}");
+        let bad = desk.read("cdr_1.csv.bad.csv");
+        assert!(bad.starts_with("line,fate,reason,text\n2,bad,") && bad.lines().count() == 2, "{bad}");
+        let again = desk.run(&["import", "cdr", "cdr_1.csv", "--platform", "hand", "--json"]);
+        let report: serde_json::Value = serde_json::from_str(&again.out).expect("JSON");
+        assert_eq!((&report[0]["loaded"], &report[0]["duplicate"], &report[0]["known"]), (&0.into(), &2.into(), &true.into()));
+        assert!(desk.done(&["admin", "orphan", "list"]).contains("89860099999999999999"));
+        desk.write(
+            "sims.csv",
+            "\u{feff}iccid,alias,real_name\n89860099999999999999,three,yes\n123,four,no\n8988303000000614224,,\n",
+        );
+        let sims = desk.run(&["import", "sims", "sims.csv", "--platform", "hand", "--account", "acme"]);
+        assert!(sims.code == 1 && sims.out.contains("loaded 1, changed 0, duplicate 1, bad 1"), "{sims:?}");
+        assert!(
+            desk.read("sims.csv.bad.csv")
+                .contains("3,bad,\"iccid: must be 18 to 22 hexadecimal digits, not \"\"123\"\"\",\"123,four,no\"")
+        );
+        assert_eq!(desk.done(&["admin", "orphan", "list", "--json"]).trim(), "[]", "the card's usage was waiting for it");
+        let audit: serde_json::Value = serde_json::from_str(&desk.done(&["admin", "audit", "--json"])).expect("JSON");
+        assert_eq!((&audit["clean"], &audit["cards"], &audit["readings"]), (&true.into(), &3.into(), &3.into()));
+        let nowhere = desk.run(&["import", "cdr", "cdr_1.csv", "--platform", "nowhere"]);
+        assert!(nowhere.code == 1 && nowhere.err.contains("no platform nowhere; there are hand, play"), "{nowhere:?}");
+    });
+}
+
+#[test]
+fn people_keys_and_the_doctor() {
+    on_both(|desk| {
+        world(desk);
+        let added = desk.done(&["admin", "user", "add", "boss", "--json"]);
+        let added: serde_json::Value = serde_json::from_str(&added).expect("JSON");
+        assert_eq!(added["password"].as_str().map(str::len), Some(32));
+        assert!(desk.done(&["admin", "user", "list"]).contains("boss    operator  owner"));
+        let taken = desk.run(&["admin", "user", "add", "owner1"]);
+        assert!(taken.code == 1 && taken.err.contains("owner1 belongs to another account"), "{taken:?}");
+        let key = desk.done(&["admin", "key", "create", "--account", "acme", "--name", "k2"]);
+        assert!(key.starts_with("acme: eiotclub appkey k2\nsecret, shown once: "), "{key}");
+        let taken = desk.run(&["admin", "key", "create", "--account", "north", "--name", "k2"]);
+        assert!(taken.code == 1 && taken.err.contains("k2 belongs to another account"), "{taken:?}");
+        let keys = desk.done(&["admin", "key", "list"]);
+        assert!(keys.contains("000001") && !keys.contains("a1b1c1d1"), "{keys}");
+        assert!(desk.done(&["admin", "delivery", "list"]).contains("eiotclub"));
+        assert_eq!(desk.done(&["admin", "intent", "list", "--json"]).trim(), "[]");
+        assert_eq!(desk.run(&["admin", "intent", "confirm", "99"]).code, 1);
+        let doctor = desk.run(&["admin", "doctor"]);
+        assert!(doctor.code == 0 && !doctor.out.contains("trouble"), "{doctor:?}");
+        desk.write("kachi.toml", "[cdr]\nwatch = [{dir = \"in\", platform = \"hand\"}]");
+        let doctor = desk.run(&["admin", "doctor"]);
+        assert!(doctor.code == 1 && doctor.out.contains("in cannot be read"), "{doctor:?}");
+    });
+}
+
+#[test]
+fn the_worked_example_is_signed_and_verified() {
+    let here = TempDir::new().expect("a folder");
+    let sign = |words: &[&str]| run(here.path(), &[&["sign", "eiotclub", "--secret", "a1b1c1d1"], words].concat(), &[]);
+    let body = r#"{"appkey":"000001","timestamp":1556595508,"nonce":24523,"userName":"wx","age":"24","sex":"1"}"#;
+    let made = sign(&[body]);
+    let text = "age=24&appkey=000001&nonce=24523&sex=1&timestamp=1556595508&userName=wx";
+    assert_eq!(made.out, format!("sign: 963A56BAEBED746F2746E4D9B3B77BE0F2E171E7\nsigned text: {text}&secret=***\n"));
+    let signed = body.replacen('{', r#"{"sign":"963A56BAEBED746F2746E4D9B3B77BE0F2E171E7","#, 1);
+    assert_eq!(sign(&["--verify", &signed]).out, "ok\n");
+    let table = [
+        (body.to_owned(), "sign: is missing"),
+        (signed.replace("963A", "963B"), "sign: does not fit in any accepted form"),
+        (signed.replace("963A", "63A"), "is not 40 hexadecimal digits"),
+        (signed.replacen('{', r#"{"remark":"x","#, 1), "remark: was left out of the signed text"),
+    ];
+    for (body, words) in table {
+        let done = sign(&["--verify", &body]);
+        assert!(done.code == 1 && done.err.contains(words), "{words}: {done:?}");
+    }
+    assert_eq!(sign(&["[1]"]).code, 1);
+}
+
+#[test]
+fn exit_codes_and_the_configuration() {
+    let here = TempDir::new().expect("a folder");
+    let kachi = |words: &[&str], environment: &[(&str, &str)]| run(here.path(), words, environment);
+    assert_eq!(kachi(&["version"], &[]).out, concat!("kachi ", env!("CARGO_PKG_VERSION"), "\n"));
+    assert_eq!(kachi(&["nonsense"], &[]).code, 2);
+    assert_eq!(kachi(&["config", "check"], &[]).out, "the configuration is good\n");
+    let unknown = kachi(&["config", "check"], &[("KACHI_LISTEN__WEBB", "x")]);
+    assert!(
+        unknown.code == 1 && unknown.err.contains("KACHI_LISTEN__WEBB: there is no key listen.webb; did you mean listen.web?")
+    );
+    assert_eq!(kachi(&["migrate"], &[("KACHI_LISTEN__WEBB", "x")]).code, 3);
+    std::fs::write(here.path().join("kachi.toml"), "[limits]\npages = 3\n").expect("a file");
+    let unknown = kachi(&["migrate"], &[]);
+    assert!(unknown.code == 3 && unknown.err.contains("kachi.toml: there is no key limits.pages"), "{unknown:?}");
+    std::fs::write(here.path().join("kachi.toml"), "[limits]\npage_max = 3\n").expect("a file");
+    let printed = kachi(&["config", "print", "--database-url", "postgres://u:pw@h/d"], &[]).out;
+    assert!(
+        printed.contains("page_max = 3  # kachi.toml") && printed.contains("u:***@h/d") && !printed.contains("pw@"),
+        "{printed}"
+    );
+    assert!(kachi(&["migrate"], &[]).out.contains("up to date"));
+    let gone = kachi(&["migrate", "--database-url", "postgres://u@127.0.0.1:1/d"], &[]);
+    assert!(gone.code == 3 && gone.err.starts_with("kachi: database.url: "), "{gone:?}");
+}
