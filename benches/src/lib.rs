@@ -191,3 +191,35 @@ pub fn peak_mb() -> u64 {
     let line = status.lines().find(|l| l.starts_with("VmHWM:")).unwrap_or_default();
     line.split_whitespace().nth(1).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0) / 1024
 }
+
+/// Multiplies the one card of an engine's database into `cards`, by the database's own means: each with the same
+/// running package.
+pub fn multiply(place: &Place, cards: u64) {
+    let number = |n: &str| match place {
+        Place::File(_) => format!("'8986001' || printf('%013d', {n})"),
+        Place::Postgres(_) => format!("'8986001' || lpad(CAST({n} AS TEXT), 13, '0')"),
+    };
+    let series = match place {
+        Place::File(_) => format!("WITH RECURSIVE g(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM g WHERE n < {}) ", cards - 1),
+        Place::Postgres(_) => format!("WITH g AS (SELECT generate_series(1, {}) AS n) ", cards - 1),
+    };
+    let text = format!(
+        "INSERT INTO sim (id, account_id, iccid, product_id, state, blocks, activated_at, network, real_name, alias, group_name, remark, details, created_at)
+         {series} SELECT 1 + n, s.account_id, {}, s.product_id, s.state, s.blocks, s.activated_at, '', 0, '', '', '', '{{}}', 0 FROM g, sim s WHERE s.id = 1;
+         INSERT INTO sim_key (number, kind, sim_id, account_id) SELECT iccid, 'iccid', id, account_id FROM sim WHERE id > 1;
+         INSERT INTO sim_state (sim_id, account_id, head, due_at, as_of, version) SELECT s.id, s.account_id, t.head, t.due_at, t.as_of, 1 FROM sim s, sim_state t WHERE s.id > 1 AND t.sim_id = 1;",
+        number("n")
+    );
+    match place {
+        Place::File(path) => {
+            let conn = rusqlite::Connection::open(path).expect("opens");
+            conn.execute_batch(&format!("BEGIN IMMEDIATE; {text} COMMIT; ANALYZE; PRAGMA wal_checkpoint(TRUNCATE);"))
+                .expect("multiplied");
+        }
+        Place::Postgres(url) => {
+            let mut client = postgres::Client::connect(url, postgres::NoTls).expect("connects");
+            client.batch_execute(&text).expect("multiplied");
+            client.batch_execute("VACUUM ANALYZE").expect("analysed");
+        }
+    }
+}

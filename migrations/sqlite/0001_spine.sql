@@ -174,6 +174,7 @@ CREATE TABLE orders (
 );
 CREATE UNIQUE INDEX orders_out_trade_no ON orders (account_id, out_trade_no) WHERE out_trade_no IS NOT NULL;
 CREATE INDEX orders_sim ON orders (sim_id, id);
+CREATE INDEX orders_account ON orders (account_id, id);
 
 -- The partner API's orders count from 10000001.
 INSERT INTO sqlite_sequence (name, seq) VALUES ('orders', 10000000);

@@ -271,7 +271,7 @@ fn each_section_can_be_asked_for_alone() {
         let browser = Browser::logged_in(&app, "north").await;
         for (name, words) in [
             ("counts", "<dt>Cards</dt><dd>4 "),
-            ("accounts", "97.70 <abbr>USD</abbr>"),
+            ("accounts", "96.20 <abbr>USD</abbr>"),
             ("usage", "All cards: 30.0 MB in 90 days"),
             ("sims", "10.0 MB / 100.0 MB"),
             ("orders", "waiting for the carrier"),

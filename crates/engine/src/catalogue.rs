@@ -5,9 +5,9 @@ use crate::error::Result;
 use kachi_domain::ledger::{OPERATOR, Share};
 use kachi_domain::time::DEFAULT_ZONE;
 use kachi_domain::{AccountId, PackageId, PlatformId, ProductId, Zone};
-use kachi_store::Store;
 use kachi_store::accounts::Account;
 use kachi_store::catalogue::{Package, Platform, Price, Product};
+use kachi_store::{Store, Tx};
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
@@ -57,29 +57,32 @@ pub struct Catalogue {
 impl Catalogue {
     /// Reads everything in one consistent look.
     pub fn read(store: &Store) -> Result<Catalogue> {
-        store.read(|tx| {
-            let version = tx.catalogue_version()?;
-            let accounts = tx.accounts()?;
-            let mut infos = HashMap::new();
-            for account in &accounts {
-                let mut sees: Vec<AccountId> = accounts.iter().filter(|a| account.path.sees(&a.path)).map(|a| a.id).collect();
-                sees.sort_unstable();
-                infos.insert(account.id, info(account, Arc::new(sees)));
-            }
-            let credentials =
-                tx.credentials()?.into_iter().map(|(door, name, id, secret)| ((door, name), (id, secret))).collect();
-            let packages: HashMap<PackageId, Package> = tx.packages()?.into_iter().map(|p| (p.id, p)).collect();
-            Ok(Catalogue {
-                version,
-                accounts: infos,
-                credentials,
-                platforms: tx.platforms()?.into_iter().map(|p| (p.id, p)).collect(),
-                products: tx.products()?.into_iter().map(|p| (p.id, p)).collect(),
-                package_codes: packages.values().map(|p| (p.code.clone(), p.id)).collect(),
-                packages,
-                prices: tx.prices()?.into_iter().map(|p| ((p.account, p.package), p)).collect(),
-                fallback_zone: Zone::find(DEFAULT_ZONE).map_err(crate::error::fault)?,
-            })
+        store.read(Catalogue::of)
+    }
+
+    /// The catalogue as a transaction sees it, with what it has put itself and not committed yet. Its version is the one
+    /// before: it is for this transaction alone.
+    pub fn of(tx: &mut Tx<'_>) -> Result<Catalogue> {
+        let version = tx.catalogue_version()?;
+        let accounts = tx.accounts()?;
+        let mut infos = HashMap::new();
+        for account in &accounts {
+            let mut sees: Vec<AccountId> = accounts.iter().filter(|a| account.path.sees(&a.path)).map(|a| a.id).collect();
+            sees.sort_unstable();
+            infos.insert(account.id, info(account, Arc::new(sees)));
+        }
+        let credentials = tx.credentials()?.into_iter().map(|(door, name, id, secret)| ((door, name), (id, secret))).collect();
+        let packages: HashMap<PackageId, Package> = tx.packages()?.into_iter().map(|p| (p.id, p)).collect();
+        Ok(Catalogue {
+            version,
+            accounts: infos,
+            credentials,
+            platforms: tx.platforms()?.into_iter().map(|p| (p.id, p)).collect(),
+            products: tx.products()?.into_iter().map(|p| (p.id, p)).collect(),
+            package_codes: packages.values().map(|p| (p.code.clone(), p.id)).collect(),
+            packages,
+            prices: tx.prices()?.into_iter().map(|p| ((p.account, p.package), p)).collect(),
+            fallback_zone: Zone::find(DEFAULT_ZONE).map_err(crate::error::fault)?,
         })
     }
 
@@ -154,6 +157,13 @@ impl Catalogue {
         self.package_codes.get(code).and_then(|id| self.packages.get(id))
     }
 
+    /// Every package, by number.
+    pub fn packages(&self) -> Vec<&Package> {
+        let mut all: Vec<&Package> = self.packages.values().collect();
+        all.sort_by_key(|p| p.id);
+        all
+    }
+
     /// The packages of a product, by number.
     pub fn packages_of(&self, product: ProductId) -> Vec<&Package> {
         let mut found: Vec<&Package> = self.packages.values().filter(|p| p.product == product).collect();
@@ -161,19 +171,25 @@ impl Catalogue {
         found
     }
 
-    /// What an account pays: its own price if one is set; the catalogue's directly under the operator; else what its
-    /// parent's shop asks, or what its parent pays.
-    fn cost(&self, id: AccountId, parent: Option<&AccountId>, package: &Package) -> i64 {
+    /// What an account is asked for a package, minor units, whether or not it can buy it: its own price if one is set; the
+    /// catalogue's directly under the operator; else what its parent's shop asks, or what its parent pays.
+    pub fn cost(&self, id: AccountId, package: &Package) -> i64 {
         let set = |account: AccountId| self.prices.get(&(account, package.id));
         if let Some(minor) = set(id).and_then(|p| p.price_minor) {
             return minor;
         }
-        let Some(&parent) = parent.filter(|p| **p != OPERATOR) else { return package.price_minor };
-        if let Some(minor) = set(parent).and_then(|p| p.retail_minor) {
-            return minor;
-        }
-        let chain = self.accounts.get(&parent).map(|a| a.account.path.chain()).unwrap_or_default();
-        self.cost(parent, chain.iter().rev().nth(1), package)
+        let Some(parent) = self.parent(id).filter(|p| *p != OPERATOR) else { return package.price_minor };
+        set(parent).and_then(|p| p.retail_minor).unwrap_or_else(|| self.cost(parent, package))
+    }
+
+    /// The account that an account stands under; none for the operator and for an unknown one.
+    pub fn parent(&self, id: AccountId) -> Option<AccountId> {
+        self.accounts.get(&id)?.account.path.chain().iter().rev().nth(1).copied()
+    }
+
+    /// The price set for the account itself.
+    pub fn price(&self, id: AccountId, package: PackageId) -> Option<&Price> {
+        self.prices.get(&(id, package))
     }
 
     /// What the package costs the account; none if it is of another currency or a level would sell below its own cost.
@@ -183,8 +199,7 @@ impl Catalogue {
             return None;
         }
         let chain = account.account.path.chain();
-        let costs: Vec<i64> =
-            chain.iter().enumerate().map(|(i, a)| self.cost(*a, i.checked_sub(1).and_then(|p| chain.get(p)), package)).collect();
+        let costs: Vec<i64> = chain.iter().map(|a| self.cost(*a, package)).collect();
         let mut shares = Vec::new();
         for i in 1..chain.len().saturating_sub(1) {
             let minor = costs[i + 1] - costs[i];

@@ -41,7 +41,7 @@ impl Default for Settings {
         Settings {
             late_days: 35,
             lines: Lines::default(),
-            import_rows: 200_000,
+            import_rows: 500_000,
             delivery_batch: 500,
             retry_seconds: vec![0, 5, 300, 1800, 7200, 18_000, 36_000, 36_000],
             lease_seconds: 60,

@@ -71,6 +71,9 @@ struct Known {
     cards: HashMap<CardNumber, (i64, i64)>,
 }
 
+/// Bytes of a usual line, to read no more at once than a stretch takes.
+const LINE_BYTES: usize = 100;
+
 /// Cards remembered between stretches; about 60 bytes each.
 const KNOWN_MAX: usize = 400_000;
 
@@ -112,7 +115,8 @@ pub fn import(
     let mut known = Known { cards: HashMap::new() };
     let mut mark = row;
     let mut stretch = Stretch::default();
-    let mut block = vec![0; 1 << 20];
+    // A stretch ends with a block, so blocks are no longer than a stretch of short lines.
+    let mut block = vec![0; engine.settings().import_rows.saturating_mul(LINE_BYTES).clamp(1 << 12, 1 << 20)];
     loop {
         let n = read_full(content, &mut block).map_err(unreadable)?;
         let mut each = |line: Line<'_>| stretch.take(line, platform);

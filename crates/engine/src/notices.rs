@@ -45,17 +45,30 @@ pub fn subscription(
     at: Timestamp,
     now: Timestamp,
 ) -> Result<()> {
-    let Some(sim) = tx.sim_by_id(row.sim)? else { return Err(fault(format!("card {} vanished", row.sim))) };
-    let order = tx.orders_of_sim(row.sim)?.into_iter().find(|o| o.id == s.order);
-    let package = catalogue.package(s.package);
     let state = match kind {
         EventKind::SubscriptionBought => SubscriptionState::Waiting,
         EventKind::SubscriptionStarted => SubscriptionState::Active,
         EventKind::SubscriptionEnded => SubscriptionState::Ended,
         _ => s.state,
     };
+    let body = snapshot(tx, catalogue, row, s, state)?;
+    emit(tx, catalogue, row.account, Some(row.sim), kind, &body, at, now)
+}
+
+/// A subscription came along with its card: the new owner is told as if it had been bought, with the state it is in.
+pub fn moved_here(tx: &mut Tx<'_>, catalogue: &Catalogue, row: &StateRow, s: &Subscription, now: Timestamp) -> Result<()> {
+    let body = snapshot(tx, catalogue, row, s, s.state)?;
+    emit(tx, catalogue, row.account, Some(row.sim), EventKind::SubscriptionBought, &body, now, now)
+}
+
+fn snapshot(tx: &mut Tx<'_>, catalogue: &Catalogue, row: &StateRow, s: &Subscription, state: SubscriptionState) -> Result<Body> {
+    let Some(sim) = tx.sim_by_id(row.sim)? else { return Err(fault(format!("card {} vanished", row.sim))) };
+    let order = tx.orders_of_sim(row.sim)?.into_iter().find(|o| o.id == s.order);
+    let package = catalogue.package(s.package);
+    // A buyer's own number is told to whom the buyer sees, not to a stranger to whom the card was moved.
+    let buyer_sees = |o: &Order| catalogue.account(o.account).is_some_and(|b| b.sees.binary_search(&row.account).is_ok());
     let text = |f: fn(&kachi_store::catalogue::Package) -> &String| package.map_or_else(String::new, |p| f(p).clone());
-    let body = Body::Subscription(SubscriptionSnapshot {
+    Ok(Body::Subscription(SubscriptionSnapshot {
         iccid: sim.iccid,
         eid: sim.eid,
         order: s.order.0,
@@ -65,12 +78,11 @@ pub fn subscription(
         package_type: s.terms.kind.package_type(),
         state: state.wire(),
         channel: order.as_ref().map_or_else(|| Channel::System.word().to_owned(), |o| o.channel.clone()),
-        out_trade_no: order.and_then(|o| o.out_trade_no),
+        out_trade_no: order.filter(buyer_sees).and_then(|o| o.out_trade_no),
         bought_at: s.bought_at,
         started_at: s.started_at,
         ends_at: s.ended_at.or(s.ends_at),
-    });
-    emit(tx, catalogue, row.account, Some(row.sim), kind, &body, at, now)
+    }))
 }
 
 /// A warning line was crossed.

@@ -23,6 +23,7 @@ use kachi_store::Tx;
 use kachi_store::catalogue::Package;
 use kachi_store::orders::{Order, Subscription};
 use kachi_store::sims::Sim;
+use kachi_store::states::StateRow;
 
 /// What is to be bought.
 #[derive(Debug, Clone)]
@@ -69,6 +70,7 @@ pub fn place(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Act
     if local {
         start(tx, catalogue, how, &sim, &sub)?;
     } else {
+        lock(tx, &sim)?;
         let request = Request {
             reference: order.number.clone(),
             iccid: sim.iccid.clone(),
@@ -178,12 +180,18 @@ fn new_subscription(sim: &Sim, package: &Package, order: &Order, local: bool, no
 
 /// The card has the subscription from now on: it is told, and the fold decides whether it starts.
 fn start(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, sim: &Sim, sub: &Subscription) -> Result<()> {
-    let mut row = tx.state_locked(sim.id)?;
+    let mut row = lock(tx, sim)?;
     notices::subscription(tx, catalogue, &row, sub, EventKind::SubscriptionBought, how.now, how.now)?;
     let input = Input::Purchase(cards::purchase(sub).ok_or_else(|| fault("a local subscription is available at once"))?);
     cards::settle(tx, catalogue, how, &mut row, &[input])?;
     tx.put_states(&[row])?;
     Ok(())
+}
+
+/// The card's state, locked; whoever read the card before it was moved to another account reads it again.
+fn lock(tx: &mut Tx<'_>, sim: &Sim) -> Result<StateRow> {
+    let row = tx.state_locked(sim.id)?;
+    if row.account == sim.account { Ok(row) } else { Err(Fail::Stale) }
 }
 
 fn store_intent(

@@ -4,10 +4,14 @@ use crate::act::Actor;
 use crate::cards::{self, Settling};
 use crate::catalogue::Catalogue;
 use crate::error::{Result, fault};
+use crate::notices;
+use kachi_domain::event::EventKind;
+use kachi_domain::order::{Channel, OrderState, SubscriptionState};
 use kachi_domain::package::Kind;
 use kachi_domain::rating::{CardState, Live};
 use kachi_domain::sim::{BaseState, Blocks};
-use kachi_domain::{Iccid, PackageId, Refusal, SimId, Timestamp};
+use kachi_domain::{AccountId, Iccid, PackageId, Refusal, SimId, Timestamp};
+use kachi_store::orders::Subscription;
 use kachi_store::sims::{Sim, SimAndState, SimFilter};
 use kachi_store::{Store, Tx};
 
@@ -138,7 +142,7 @@ pub fn put(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, wanted: &Sim)
 }
 
 /// A new card with everything optional empty.
-pub fn blank(iccid: &Iccid, account: kachi_domain::AccountId, product: kachi_domain::ProductId) -> Sim {
+pub fn blank(iccid: &Iccid, account: AccountId, product: kachi_domain::ProductId) -> Sim {
     Sim {
         id: SimId(0),
         account,
@@ -179,6 +183,59 @@ pub fn offers<'c>(tx: &mut Tx<'_>, catalogue: &'c Catalogue, actor: &Actor, icci
     Ok((sim, offers))
 }
 
+/// What came of a move.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// Whose card it was.
+    pub from: AccountId,
+    /// Open subscriptions that went along.
+    pub subscriptions: usize,
+}
+
+/// Gives a card to another account.
+///
+/// Who acts: whoever sees both accounts. Promised: subscriptions go along with what is left of them and the new owner is
+/// told of each open one; what was due until now is told to the owner until now; readings and roll-ups that are there
+/// stay with the account that owned the card when they came in. No money moves and orders stay their buyer's, so the two
+/// may pay in different currencies. Not promised: that calendar months begin at the same instant if the accounts' time
+/// zones differ, nor that a record which comes in after the move counts for the owner before it.
+pub fn transfer(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    how: &Settling,
+    actor: &Actor,
+    iccid: &Iccid,
+    to: AccountId,
+) -> Result<Moved> {
+    let bad = |field: &str, rule: String| Err(Refusal::BadField { field: field.into(), rule }.into());
+    let seen = tx.sim_by_iccid(&actor.path, iccid.as_str())?.ok_or(Refusal::UnknownSim)?;
+    let mut row = tx.state_locked(seen.id)?;
+    // Read again: another may have moved it while the lock was waited for.
+    let sim = tx.sim_by_iccid(&actor.path, iccid.as_str())?.ok_or(Refusal::UnknownSim)?;
+    let Some(owner) = catalogue.account(to).filter(|_| actor.may_see(to)) else {
+        return bad("account", format!("there is no account {to}"));
+    };
+    if sim.account == to {
+        return bad("account", format!("{iccid} is {}'s already", owner.account.code));
+    }
+    if BaseState::parse(&sim.state).is_ok_and(BaseState::is_over) {
+        return bad("iccid", format!("{iccid} is {}; only a card that is in use or in stock is moved", sim.state));
+    }
+    cards::settle(tx, catalogue, how, &mut row, &[])?;
+    notices::sim_event(tx, &row, &sim.iccid, EventKind::SimMoved, "moved away", how.now, how.now)?;
+    tx.move_sim(sim.id, to)?;
+    row.account = to;
+    notices::sim_event(tx, &row, &sim.iccid, EventKind::SimMoved, "moved here", how.now, how.now)?;
+    let open = |s: &&Subscription| matches!(s.state, SubscriptionState::Waiting | SubscriptionState::Active);
+    let subs = tx.subscriptions(sim.id)?;
+    for s in subs.iter().filter(open) {
+        notices::moved_here(tx, catalogue, &row, s, how.now)?;
+    }
+    cards::settle(tx, catalogue, how, &mut row, &[])?;
+    tx.put_states(&[row])?;
+    Ok(Moved { from: sim.account, subscriptions: subs.iter().filter(open).count() })
+}
+
 /// Gives a card what it already had in another system: a subscription that started there, with no money moved.
 pub fn bring_subscription(
     tx: &mut Tx<'_>,
@@ -190,7 +247,6 @@ pub fn bring_subscription(
     used_bytes: i64,
     number: String,
 ) -> Result<bool> {
-    use kachi_domain::order::{Channel, OrderState, SubscriptionState};
     let package = catalogue.package(package).ok_or(Refusal::UnknownPackage)?;
     let known = tx.subscriptions(sim.id)?.iter().any(|s| s.package == package.id && s.bought_at == started.0);
     if known {
@@ -215,7 +271,7 @@ pub fn bring_subscription(
         refunded_minor: 0,
     };
     order.id = tx.add_order(&order)?;
-    let mut sub = kachi_store::orders::Subscription {
+    let mut sub = Subscription {
         id: kachi_domain::SubscriptionId(0),
         account: sim.account,
         sim: sim.id,

@@ -1,4 +1,4 @@
-//! `kachi admin`: looking after people, keys, carriers' writes, notices and orphans; the audit.
+//! `kachi admin`: looking after people, keys, cards, carriers' writes, notices and orphans; the audit.
 
 use crate::args::{Admin, Delivery, Intent, Key, Orphan, Shape, User};
 use crate::exit::Exit;
@@ -8,6 +8,8 @@ use kachi_domain::{AccountId, Timestamp};
 use kachi_engine::{Engine, Fail, audit, intents, webhooks};
 use serde_json::{Value, json};
 use std::path::Path;
+
+mod sim;
 
 /// Newest notices searched for the one to be shown.
 const NEWEST: i64 = 100_000;
@@ -26,6 +28,7 @@ pub fn run(engine: &Engine, verb: Admin) -> Result<(), Exit> {
         Admin::Intent(verb) => intent(engine, verb),
         Admin::Delivery(verb) => delivery(engine, verb),
         Admin::Orphan(Orphan::List { limit, shape }) => list_orphans(engine, limit, shape),
+        Admin::Sim(verb) => sim::run(engine, verb),
     }
 }
 

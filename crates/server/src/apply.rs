@@ -1,9 +1,8 @@
 //! `kachi apply`: files that say what should be there; all of it is made so, or nothing is.
 //!
-//! All files go through one transaction, in which everything is checked. What cards already had in another system needs the
-//! engine with the catalogue that this transaction made, so it follows in a second one: it was checked in the first, so that
-//! only a crash can come between, and applying the same files again finishes the work. A try (`--dry-run`) does the first
-//! transaction and takes it back.
+//! All files go through one transaction. The engine works in it with the catalogue as the transaction has made it so far
+//! ([`Catalogue::of`]): money, cards, the usage that waited for them and what they had in another system are in it like
+//! everything else. A try (`--dry-run`) is the same transaction taken back.
 
 mod accounts;
 mod cards;
@@ -13,14 +12,13 @@ mod work;
 
 use crate::args::ApplyArgs;
 use crate::exit::Exit;
-use crate::{print, secrets};
+use crate::print;
 use file::Document;
-use kachi_domain::account::Path as Tree;
-use kachi_engine::{Engine, Fail, import, sims};
+use kachi_engine::cards::Settling;
+use kachi_engine::{Catalogue, Engine};
 use kachi_store::Tx;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use work::{Brought, Outcome, Step, Stop, Work};
+use work::{Outcome, Step, Stop, Work};
 
 pub use accounts::check_login;
 
@@ -34,21 +32,17 @@ struct Source {
 /// Applies the files, or tries to; prints the difference.
 pub fn run(engine: &Engine, args: &ApplyArgs) -> Result<(), Exit> {
     let sources = args.files.iter().map(|f| read(f)).collect::<Result<Vec<_>, _>>()?;
-    let (before, how, dry_run) = (engine.catalogue()?, engine.settling(), args.dry_run);
+    let (how, dry_run) = (engine.settling(), args.dry_run);
     let done = engine.store().write(move |tx| {
-        let outcome = apply(tx, before, how, &sources)?;
+        let outcome = apply(tx, how, &sources)?;
         if dry_run { Err(Stop::Tried(Box::new(outcome))) } else { Ok(outcome) }
     });
-    let mut outcome = match done {
+    let outcome = match done {
         Ok(outcome) => outcome,
         Err(Stop::Tried(outcome)) => *outcome,
         Err(Stop::Refused(words)) => return Err(Exit::refused(format!("{words}; nothing was changed"))),
         Err(Stop::Fault(words)) => return Err(Exit::cannot(words)),
     };
-    if !dry_run {
-        bring(engine, std::mem::take(&mut outcome.brought))?;
-        while outcome.cards_added && import::adopt_stragglers(engine)? > 0 {}
-    }
     report(&outcome, dry_run)
 }
 
@@ -60,14 +54,9 @@ fn read(path: &Path) -> Result<Source, Exit> {
     Ok(Source { name, folder, document })
 }
 
-fn apply(
-    tx: &mut Tx<'_>,
-    before: Arc<kachi_engine::Catalogue>,
-    how: kachi_engine::cards::Settling,
-    sources: &[Source],
-) -> Step<Outcome> {
+fn apply(tx: &mut Tx<'_>, how: Settling, sources: &[Source]) -> Step<Outcome> {
     let claimed_id = sources.iter().flat_map(|s| &s.document.accounts).filter_map(|a| a.id).max().unwrap_or(0);
-    let mut work = Work { tx, before, how, claimed_id, file: String::new(), folder: PathBuf::new(), outcome: Outcome::default() };
+    let mut work = Work { tx, how, claimed_id, file: String::new(), folder: PathBuf::new(), outcome: Outcome::default() };
     for source in sources {
         (work.file, work.folder) = (source.name.clone(), source.folder.clone());
         let d = &source.document;
@@ -76,31 +65,16 @@ fn apply(
         work.products(&d.products)?;
         work.packages(&d.packages)?;
         work.belongings(&d.accounts)?;
-        work.check_prices()?;
-        work.sims(&d.sims)?;
-        work.subscriptions(&d.subscriptions)?;
+        let catalogue = Catalogue::of(work.tx)?;
+        work.check_prices(&catalogue)?;
+        work.opening_balances(&catalogue, &d.accounts)?;
+        work.sims(&catalogue, &d.sims)?;
+        work.subscriptions(&catalogue, &d.subscriptions)?;
     }
     if work.outcome.is_change() {
         work.tx.touch_catalogue()?;
     }
     Ok(work.outcome)
-}
-
-/// Gives cards what they had in another system, all in one transaction.
-fn bring(engine: &Engine, brought: Vec<Brought>) -> Result<(), Exit> {
-    if brought.is_empty() {
-        return Ok(());
-    }
-    let done = engine.write(move |tx, catalogue, how| {
-        for b in brought {
-            let sim = tx.sim_by_iccid(&Tree::root(), &b.iccid)?;
-            if let (Some(sim), Some(package)) = (sim, catalogue.package_by_code(&b.package)) {
-                sims::bring_subscription(tx, catalogue, how, &sim, package.id, b.start, b.used_bytes, secrets::made())?;
-            }
-        }
-        Ok::<_, Fail>(())
-    });
-    done.map_err(|e| Exit::cannot(format!("everything is in except the subscriptions ({e}): apply the same files again")))
 }
 
 fn report(outcome: &Outcome, dry_run: bool) -> Result<(), Exit> {

@@ -184,6 +184,9 @@ pub enum Admin {
     /// Usage of cards that are not known
     #[command(subcommand)]
     Orphan(Orphan),
+    /// Cards
+    #[command(subcommand)]
+    Sim(Sim),
 }
 
 /// How to print.
@@ -319,6 +322,30 @@ pub enum Orphan {
         /// At most so many
         #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
         limit: i64,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
+    },
+}
+
+/// Cards.
+#[derive(Debug, Subcommand)]
+pub enum Sim {
+    /// Show a card: owner, state, what blocks it, its packages and how fresh that is
+    Show {
+        /// The card
+        iccid: String,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// Give a card to another account; its subscriptions go along, what it has used stays with the account it was used in
+    Move {
+        /// The card
+        iccid: String,
+        /// Code of the new owner
+        #[arg(long, value_name = "CODE")]
+        account: String,
         /// How to print.
         #[command(flatten)]
         shape: Shape,

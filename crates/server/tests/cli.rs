@@ -214,6 +214,94 @@ fn a_cdr_file_with_bad_lines_loads_the_good_ones() {
 }
 
 #[test]
+fn a_file_whose_last_subscription_is_bad_leaves_nothing_at_all() {
+    on_both(|desk| {
+        world(desk);
+        let card = "89860099999999999999";
+        desk.write("cdr_1.csv", &record(1, card, "7000000"));
+        desk.done(&["import", "cdr", "cdr_1.csv", "--platform", "hand"]);
+        let before = desk.done(&["admin", "audit"]);
+        let good = format!(
+            "accounts: [{{code: beta, parent: north, currency: USD, opening_balance: \"7.00\", credentials: {{eiotclub: {{}}}}}}]
+packages: [{{code: B, product: 1US-1, data: 100MB, validity: 30d, price: \"1.00\", currency: USD}}]
+sims: [{{iccid: \"{card}\", product: 1US-1, account: beta, state: active}}]
+subscriptions:
+  - {{iccid: \"{card}\", package: B, start: \"2026-02-01T00:00:00Z\", used: 1MB}}\n"
+        );
+        let start = "2026-02-01T00:00:00Z";
+        let table = [
+            (
+                format!("  - {{iccid: \"{card}\", package: X, start: \"{start}\"}}"),
+                "subscriptions[1].package: there is no package X",
+            ),
+            (format!("  - {{iccid: \"{card}\", package: B, start: \"2999-01-01T00:00:00Z\"}}"), "subscriptions[1].start: 2999"),
+            (
+                format!("  - {{iccid: \"8988303000000614299\", package: B, start: \"{start}\"}}"),
+                "subscriptions[1].iccid: there is no card",
+            ),
+        ];
+        for (last, words) in table {
+            desk.write("bad.yaml", &format!("{good}{last}\n"));
+            for flags in [&["apply", "bad.yaml"][..], &["apply", "--dry-run", "bad.yaml"]] {
+                let done = desk.run(flags);
+                assert!(
+                    done.code == 1 && done.err.contains(words) && done.err.contains("nothing was changed"),
+                    "{words}: {done:?}"
+                );
+            }
+            assert_eq!(desk.run(&["admin", "key", "create", "--account", "beta"]).code, 1, "no account");
+            assert_eq!(desk.run(&["admin", "sim", "show", card]).code, 1, "no card");
+            assert!(desk.done(&["admin", "orphan", "list"]).contains(card), "its usage waits on");
+            assert_eq!(desk.done(&["admin", "audit"]), before);
+        }
+        desk.write("good.yaml", &good);
+        assert!(desk.done(&["apply", "--dry-run", "good.yaml"]).contains(&format!("+ subscription {card} B")));
+        assert_eq!(desk.done(&["admin", "audit"]), before);
+        desk.done(&["apply", "good.yaml"]);
+        assert_eq!(desk.done(&["admin", "orphan", "list", "--json"]).trim(), "[]", "adopted in the same transaction");
+        assert!(desk.done(&["admin", "audit"]).starts_with("clean: 3 cards, 1 readings"));
+    });
+}
+
+#[test]
+fn a_card_is_shown_and_moved() {
+    on_both(|desk| {
+        world(desk);
+        let (one, two) = ("89860012345678901234", "8988303000000614224");
+        let card = |iccid: &str| -> serde_json::Value {
+            serde_json::from_str(&desk.done(&["admin", "sim", "show", iccid, "--json"])).expect("JSON")
+        };
+        let shown = card(one);
+        assert_eq!((&shown["account"], &shown["state"], &shown["source"]), (&"acme".into(), &"active".into(), &"cdr".into()));
+        assert_eq!((&shown["subscriptions"][0]["used_bytes"], &shown["imsi"]), (&5_242_880.into(), &"460001234567890".into()));
+        assert_eq!(card(two)["blocks"], serde_json::json!(["no_package"]));
+        desk.write("cdr_1.csv", &record(1, two, "1000"));
+        desk.done(&["import", "cdr", "cdr_1.csv", "--platform", "hand"]);
+        let text = desk.done(&["admin", "sim", "show", two]);
+        assert!(text.contains("blocks                no_package") && text.contains("out_of_package_bytes  1000"), "{text}");
+        assert!(card(two)["as_of"].is_string());
+        let moved = desk.done(&["admin", "sim", "move", one, "--account", "north"]);
+        assert!(moved.starts_with(&format!("{one}: moved from acme to north with ")), "{moved}");
+        assert_eq!(card(one)["account"], "north");
+        for (words, refusal) in [
+            ([one, "north"], "is north's already"),
+            ([one, "nowhere"], "there is no account nowhere"),
+            (["8986009999999999999", "north"], "ICCID: there is no card"),
+            (["12", "north"], "ICCID: "),
+        ] {
+            let done = desk.run(&["admin", "sim", "move", words[0], "--account", words[1]]);
+            assert!(done.code == 1 && done.err.contains(refusal), "{refusal}: {done:?}");
+        }
+        let again = desk.run(&["apply", "world.yaml"]);
+        assert!(
+            again.code == 1 && again.err.contains("belongs to another account; move it with `kachi admin sim move`"),
+            "{again:?}"
+        );
+        assert!(desk.done(&["admin", "audit"]).starts_with("clean: 2 cards"));
+    });
+}
+
+#[test]
 fn people_keys_and_the_doctor() {
     on_both(|desk| {
         world(desk);

@@ -76,7 +76,7 @@ fn order(r: OrderRow) -> Result<Order, Error> {
 pub struct Subscription {
     /// Its number; the queue is in this order.
     pub id: SubscriptionId,
-    /// Whose card when it was bought.
+    /// Who owns the card.
     pub account: AccountId,
     /// The card.
     pub sim: SimId,
@@ -318,6 +318,12 @@ const AUDITS: &[(&str, &str)] = &[
     ),
     ("delivery {}: neither due nor settled", "SELECT id FROM delivery WHERE due_at IS NULL AND state = 'waiting' LIMIT 50"),
     ("card {}: no state row", "SELECT id FROM sim WHERE NOT EXISTS (SELECT 1 FROM sim_state t WHERE t.sim_id = sim.id) LIMIT 50"),
+    (
+        "card {}: its state, numbers or subscriptions are another account's",
+        "SELECT s.id FROM sim s JOIN sim_state t ON t.sim_id = s.id WHERE t.account_id <> s.account_id
+         UNION SELECT s.id FROM sim s JOIN sim_key k ON k.sim_id = s.id WHERE k.account_id <> s.account_id
+         UNION SELECT s.id FROM sim s JOIN subscription b ON b.sim_id = s.id WHERE b.account_id <> s.account_id LIMIT 50",
+    ),
     (
         "account {}: below its credit line",
         "SELECT account_id FROM balance WHERE available_minor < -credit_minor OR held_minor < 0 LIMIT 50",

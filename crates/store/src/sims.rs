@@ -195,23 +195,33 @@ impl Tx<'_> {
             ],
         )?;
         let id = id.map_or(0, |r| r.0);
-        let numbers =
-            [("iccid", Some(&s.iccid)), ("imsi", s.imsi.as_ref()), ("msisdn", s.msisdn.as_ref()), ("eid", s.eid.as_ref())];
-        for (kind, number) in numbers {
-            if let Some(number) = number {
-                self.run(
-                    "INSERT INTO sim_key (number, kind, sim_id, account_id) VALUES (?, ?, ?, ?) ON CONFLICT (number, kind) DO NOTHING",
-                    &binds![number, kind, id, s.account.0],
-                )?;
-            }
+        for (kind, number) in numbers(s) {
+            self.add_sim_key(SimId(id), s.account, kind, number)?;
         }
         // Every card has a state row from the start, so that there is always something to lock.
         self.run("INSERT INTO sim_state (sim_id, account_id, head) VALUES (?, ?, ?)", &binds![id, s.account.0, b"".as_slice()])?;
         Ok(SimId(id))
     }
 
+    /// The number leads to the card, unless it leads to another card already.
+    fn add_sim_key(&mut self, id: SimId, account: AccountId, kind: &str, number: Option<&str>) -> Result<(), Error> {
+        let Some(number) = number else { return Ok(()) };
+        self.run(
+            "INSERT INTO sim_key (number, kind, sim_id, account_id) VALUES (?, ?, ?, ?) ON CONFLICT (number, kind) DO NOTHING",
+            &binds![number, kind, id.0, account.0],
+        )?;
+        Ok(())
+    }
+
     /// Changes what `apply` and import may change of a card: everything but ICCID, owner and state.
     pub fn change_sim(&mut self, id: SimId, s: &Sim) -> Result<(), Error> {
+        if let Some(before) = self.sim_by_id(id)? {
+            for ((kind, old), (_, new)) in numbers(&before).into_iter().zip(numbers(s)).skip(1).filter(|(old, new)| old != new) {
+                let text = "DELETE FROM sim_key WHERE number = ? AND kind = ? AND sim_id = ?";
+                self.run(text, &binds![old, kind, id.0])?;
+                self.add_sim_key(id, before.account, kind, new)?;
+            }
+        }
         self.run(
             "UPDATE sim SET imsi = ?, msisdn = ?, eid = ?, product_id = ?, real_name = ?, alias = ?, group_name = ?, remark = ?, details = ? WHERE id = ?",
             &binds![
@@ -219,6 +229,20 @@ impl Tx<'_> {
                 &s.details, id.0
             ],
         )?;
+        Ok(())
+    }
+
+    /// Gives a card, its numbers, state and subscriptions to another account. What was used before stays where it is.
+    pub fn move_sim(&mut self, id: SimId, to: AccountId) -> Result<(), Error> {
+        if let Some(sim) = self.sim_by_id(id)? {
+            for (kind, number) in numbers(&sim) {
+                let text = "UPDATE sim_key SET account_id = ? WHERE number = ? AND kind = ? AND sim_id = ?";
+                self.run(text, &binds![to.0, number, kind, id.0])?;
+            }
+        }
+        self.run("UPDATE sim SET account_id = ? WHERE id = ?", &binds![to.0, id.0])?;
+        self.run("UPDATE sim_state SET account_id = ? WHERE sim_id = ?", &binds![to.0, id.0])?;
+        self.run("UPDATE subscription SET account_id = ? WHERE sim_id = ?", &binds![to.0, id.0])?;
         Ok(())
     }
 
@@ -230,6 +254,11 @@ impl Tx<'_> {
         )?;
         Ok(())
     }
+}
+
+/// The numbers that lead to a card, each with its kind.
+fn numbers(s: &Sim) -> [(&'static str, Option<&str>); 4] {
+    [("iccid", Some(&s.iccid)), ("imsi", s.imsi.as_deref()), ("msisdn", s.msisdn.as_deref()), ("eid", s.eid.as_deref())]
 }
 
 fn sim_and_state_text() -> &'static str {

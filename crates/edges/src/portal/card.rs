@@ -1,6 +1,6 @@
 //! One card's page.
 
-use super::html::{Html, Table, View, count, size};
+use super::html::{Html, Table, View, size};
 use super::{chart, sections};
 use kachi_domain::Timestamp;
 use kachi_domain::order::SubscriptionState;
@@ -102,9 +102,7 @@ fn subscriptions(view: &View, page: &CardPage) -> Html {
         );
     }
     let out = table.or_empty(l.pick("No package was ever bought for this card.", "本卡从未购买套餐。")).0;
-    let source = l.pick("Source: usage records, rated", "来源：话单计费");
-    let shown = format!("{source} · {}", count(page.subscriptions.len() as i64));
-    Html(out + &view.as_of(&shown, page.line.as_of))
+    Html(out + &view.as_of(l.pick("Source: usage records, rated", "来源：话单计费"), page.line.as_of))
 }
 
 fn subscription_state(view: &View, s: &SubscriptionLine) -> Html {

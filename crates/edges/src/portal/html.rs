@@ -139,9 +139,13 @@ pub fn count(n: i64) -> String {
     out
 }
 
-/// A sum with its currency.
+/// A sum with its thousands apart and its currency.
 pub fn sum(money: Money) -> Html {
-    Html(format!("{} <abbr>{}</abbr>", money.to_decimal(), money.currency))
+    let decimal = money.to_decimal();
+    let (whole, part) = decimal.split_once('.').map_or((decimal.as_str(), String::new()), |(w, p)| (w, format!(".{p}")));
+    let (sign, digits) = whole.strip_prefix('-').map_or(("", whole), |digits| ("-", digits));
+    let whole = digits.parse().map_or_else(|_| digits.to_owned(), count);
+    Html(format!("{sign}{whole}{part} <abbr>{}</abbr>", money.currency))
 }
 
 /// Used and left as words with a bar; the bar alone says nothing.
@@ -220,6 +224,9 @@ mod tests {
         assert_eq!(size(i64::MAX), "7.9 EB");
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(count(-999), "-999");
+        let usd = |minor| sum(Money { minor, currency: kachi_domain::Currency::USD }).0;
+        assert_eq!(usd(-5), "-0.05 <abbr>USD</abbr>");
+        assert_eq!(usd(-123_456_789), "-1,234,567.89 <abbr>USD</abbr>");
         assert_eq!(Html::text("<a href='x'>\"&").0, "&lt;a href=&#39;x&#39;&gt;&quot;&amp;");
     }
 }

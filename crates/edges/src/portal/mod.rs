@@ -60,14 +60,17 @@ struct Portal {
     gate: login::Gate,
 }
 
-/// Cards, orders and notices in one section.
-const ROWS: i64 = 25;
+/// Cards on a page of the list.
+const CARDS: i64 = 25;
+
+/// Newest orders and notices.
+const NEWEST: i64 = 12;
 
 /// Longest form that is read, bytes.
 const FORM_BYTES_MAX: usize = 8 * 1024;
 
 /// The sections in their order.
-const SECTIONS: [&str; 6] = ["counts", "accounts", "usage", "sims", "orders", "notices"];
+const SECTIONS: [&str; 6] = ["counts", "accounts", "usage", "orders", "notices", "sims"];
 
 /// The portal's addresses.
 pub fn router(door: PortalDoor) -> Router {
@@ -211,18 +214,18 @@ async fn section(
             sections::accounts(view, &accounts, more, figures)
         }
         "sims" => {
-            let question = CardQuestion { number: asked.number(), before: asked.before, limit: ROWS };
+            let question = CardQuestion { number: asked.number(), before: asked.before, limit: CARDS };
             let cards = off_thread(engine, move |engine| overview::cards(engine, &actor, &question)).await?;
-            let last = cards.last().filter(|_| asked.q.is_empty() && cards.len() as i64 == ROWS);
+            let last = cards.last().filter(|_| asked.q.is_empty() && cards.len() as i64 == CARDS);
             let older = last.map(|c| asked.address("/", l, Some(c.id.0)) + "#sims-s");
             sections::sims(view, &cards, &asked.number(), older)
         }
         "orders" => {
-            let orders = off_thread(engine, move |engine| overview::orders(engine, &actor, ROWS)).await?;
+            let orders = off_thread(engine, move |engine| overview::orders(engine, &actor, NEWEST)).await?;
             sections::orders(view, l.pick("The newest orders", "最新订单"), &orders)
         }
         "notices" => {
-            let notices = off_thread(engine, move |engine| overview::notices(engine, &actor, ROWS)).await?;
+            let notices = off_thread(engine, move |engine| overview::notices(engine, &actor, NEWEST)).await?;
             sections::notices(view, l.pick("The newest notices", "最新通知"), &notices)
         }
         "receiver" => match &portal.receiver {

@@ -102,7 +102,7 @@ pub fn sims(view: &View, cards: &[CardLine], number: &str, older: Option<String>
         (l.pick("Card", "卡号"), ""),
         (l.pick("State", "状态"), ""),
         (l.pick("Package in use", "在用套餐"), ""),
-        (l.pick("Used / allowance", "已用 / 总量"), "num"),
+        (l.pick("Used / allowance", "已用 / 总量"), ""),
         (l.pick("Left", "剩余"), "num"),
         (l.pick("Ends", "到期"), ""),
         (l.pick("Usage as of", "用量截至"), ""),
@@ -163,8 +163,7 @@ pub fn orders(view: &View, caption: &str, orders: &[OrderLine]) -> Html {
     let l = view.lang;
     let heads = [
         (l.pick("Order", "订单"), ""),
-        (l.pick("Card", "卡号"), ""),
-        (l.pick("Package", "套餐"), ""),
+        (l.pick("Card and package", "卡号与套餐"), ""),
         (l.pick("State", "状态"), ""),
         (l.pick("Paid", "实付"), "num"),
         (l.pick("Placed", "下单"), ""),
@@ -182,9 +181,10 @@ pub fn orders(view: &View, caption: &str, orders: &[OrderLine]) -> Html {
             0 => String::new(),
             _ => l.pick(format!("{} back", o.refunded.to_decimal()), format!("退 {}", o.refunded.to_decimal())),
         };
-        let paid = Html(format!("{} {}", sum(o.paid), Html::small(&back)));
+        let paid = Html(format!("{}<br>{}", sum(o.paid), Html::small(&back)));
         let state = Html::tag(tone, l.term(o.state.word()));
-        table.row(&o.id.to_string(), &[number, Html::card(&o.iccid), Html::text(&o.package), state, paid, view.time(Some(o.at))]);
+        let bought = Html(format!("{}<br>{}", Html::card(&o.iccid), Html::small(&o.package)));
+        table.row(&o.id.to_string(), &[number, bought, state, paid, view.time(Some(o.at))]);
     }
     let out = table.or_empty(l.pick("No orders yet.", "还没有订单。")).0;
     Html(out + &view.as_of(l.pick("Source: our own orders", "来源：本系统订单"), Some(view.now)))
@@ -194,13 +194,10 @@ pub fn orders(view: &View, caption: &str, orders: &[OrderLine]) -> Html {
 pub fn notices(view: &View, caption: &str, notices: &[NoticeLine]) -> Html {
     let l = view.lang;
     let heads = [
-        (l.pick("Event", "事件"), ""),
-        (l.pick("Card", "卡号"), ""),
+        (l.pick("Event and card", "事件与卡号"), ""),
         (l.pick("State", "状态"), ""),
-        (l.pick("Attempts", "次数"), "num"),
         (l.pick("Last answer", "最近应答"), "answer"),
-        (l.pick("Happened", "发生"), ""),
-        (l.pick("Told / next try", "送达 / 下次"), ""),
+        (l.pick("Happened", "发生"), "when"),
     ];
     let mut table = Table::new(caption, &heads);
     for n in notices {
@@ -209,22 +206,18 @@ pub fn notices(view: &View, caption: &str, notices: &[NoticeLine]) -> Html {
             "dead" => ("bad", "dead"),
             _ => ("warn", "waiting"),
         };
-        let kind = Html(format!("{} {}", Html::text(l.term(&n.kind)), Html::small(&n.door)));
+        let attempts = l.pick(format!("{} · attempts: {}", n.door, n.attempts), format!("{} · {} 次", n.door, n.attempts));
         let card = n.iccid.as_deref().map_or(Html("–".into()), Html::card);
+        let kind = Html(format!("{}<br>{card}", Html::text(l.term(&n.kind))));
+        let state = Html(format!("{}<br>{}", Html::tag(tone, l.term(word)), Html::small(&attempts)));
         let answer: String = n.last_answer.as_deref().unwrap_or("–").chars().take(120).collect();
-        let then = view.time(n.done_at.or(n.due_at).map(Timestamp));
-        table.row(
-            &n.id.to_string(),
-            &[
-                kind,
-                card,
-                Html::tag(tone, l.term(word)),
-                Html(n.attempts.to_string()),
-                Html::text(&answer),
-                view.time(Some(Timestamp(n.at))),
-                then,
-            ],
-        );
+        let then = match (n.done_at, n.due_at) {
+            (Some(at), _) => format!("<br><small>{} {}</small>", l.pick("told", "送达"), view.time(Some(Timestamp(at)))),
+            (_, Some(at)) => format!("<br><small>{} {}</small>", l.pick("next", "下次"), view.time(Some(Timestamp(at)))),
+            _ => String::new(),
+        };
+        let times = Html(format!("{}{then}", view.time(Some(Timestamp(n.at)))));
+        table.row(&n.id.to_string(), &[kind, state, Html::text(&answer), times]);
     }
     let out = table.or_empty(l.pick("No notices yet.", "还没有通知。")).0;
     Html(out + &view.as_of(l.pick("Source: our own deliveries", "来源：本系统投递记录"), Some(view.now)))

@@ -6,7 +6,7 @@ use crate::{open, secrets};
 use kachi_domain::account::Path;
 use kachi_domain::time::DEFAULT_ZONE;
 use kachi_domain::{AccountId, Currency, Money, Zone};
-use kachi_engine::money;
+use kachi_engine::{Catalogue, money};
 use kachi_store::accounts::Account;
 use kachi_store::catalogue::Price;
 use std::collections::HashSet;
@@ -178,12 +178,11 @@ impl Work<'_, '_> {
         Ok(wanted)
     }
 
-    /// What hangs on accounts and needs packages: balances, keys, prices, people.
+    /// What hangs on accounts and needs packages: keys, prices, people.
     pub fn belongings(&mut self, entries: &[file::Account]) -> Step {
         for (i, entry) in entries.iter().enumerate() {
             let place = format!("accounts[{i}]");
             let account = self.account(&place, &entry.code)?;
-            self.opening_balance(&place, entry, &account)?;
             self.key(&place, entry, &account)?;
             for (n, price) in entry.prices.iter().enumerate() {
                 self.price(&format!("{place}.prices[{n}]"), price, &account)?;
@@ -195,15 +194,23 @@ impl Work<'_, '_> {
         Ok(())
     }
 
-    fn opening_balance(&mut self, place: &str, entry: &file::Account, account: &Account) -> Step {
-        let place = format!("{place}.opening_balance");
+    /// Money that accounts bring along, credited once.
+    pub fn opening_balances(&mut self, catalogue: &Catalogue, entries: &[file::Account]) -> Step {
+        for (i, entry) in entries.iter().enumerate() {
+            let place = format!("accounts[{i}].opening_balance");
+            let account = self.account(&place, &entry.code)?;
+            self.opening_balance(catalogue, place, entry, &account)?;
+        }
+        Ok(())
+    }
+
+    fn opening_balance(&mut self, catalogue: &Catalogue, place: String, entry: &file::Account, account: &Account) -> Step {
         let minor = self.amount(&place, entry.opening_balance.as_deref(), account.currency)?;
         let Some(minor) = minor.filter(|m| *m > 0) else { return Ok(()) };
         let amount = Money { minor, currency: account.currency };
-        // The catalogue before the run is enough: a top-up is no notice, so no account's addresses are looked up.
-        let before = self.before.clone();
         let name = format!("{} {} {}", account.code, amount.to_decimal(), amount.currency);
-        if money::top_up(self.tx, &before, account.id, amount, OPENING, self.how.now)? {
+        let posted = money::top_up(self.tx, catalogue, account.id, amount, OPENING, self.how.now);
+        if self.engine(&place, posted)? {
             self.outcome.added(OPENING, &name);
         } else {
             self.outcome.compared(OPENING, &name, &[]);

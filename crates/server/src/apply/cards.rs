@@ -1,19 +1,21 @@
 //! Cards, and what they already have when they are moved here.
 
 use super::file;
-use super::work::{Brought, Step, Work, differing};
+use super::work::{Step, Work, differing};
+use crate::secrets;
 use kachi_domain::account::Path;
 use kachi_domain::ids::{Eid, Imei, Imsi, Msisdn};
 use kachi_domain::sim::BaseState;
 use kachi_domain::{AccountId, Iccid, ProductId, Timestamp};
-use kachi_engine::sims;
+use kachi_engine::Catalogue;
+use kachi_engine::sims::{self, Put};
 use kachi_store::sims::Sim;
 use serde_json::{Map, Value, json};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 impl Work<'_, '_> {
-    /// Cards. A known card keeps its state, and stays with its account.
-    pub fn sims(&mut self, entries: &[file::Sim]) -> Step {
+    /// Cards. A known card keeps its state, and stays with its account; usage that waited for a new one becomes its own.
+    pub fn sims(&mut self, catalogue: &Catalogue, entries: &[file::Sim]) -> Step {
         if entries.is_empty() {
             return Ok(());
         }
@@ -28,7 +30,7 @@ impl Work<'_, '_> {
             }
             let account = self.at(&format!("{place}.account"), named(&accounts, "account", entry.account.as_deref()))?;
             let product = self.at(&format!("{place}.product"), named(&products, "product", entry.product.as_deref()))?;
-            self.sim(&place, entry, &iccid, account, product)?;
+            self.sim(catalogue, &place, entry, &iccid, (account, product))?;
         }
         if let Some(first) = doubtful.first() {
             let n = doubtful.len();
@@ -42,11 +44,11 @@ impl Work<'_, '_> {
 
     fn sim(
         &mut self,
+        catalogue: &Catalogue,
         place: &str,
         entry: &file::Sim,
         iccid: &Iccid,
-        account: Option<AccountId>,
-        product: Option<ProductId>,
+        (account, product): (Option<AccountId>, Option<ProductId>),
     ) -> Step {
         let there = self.tx.sim_by_iccid(&Path::root(), iccid.as_str())?;
         let base = match (&there, account, product) {
@@ -63,19 +65,12 @@ impl Work<'_, '_> {
             there.is_none(),
             Sim { account: account.unwrap_or(base.account), product: product.unwrap_or(base.product), ..base },
         )?;
-        let Some(there) = there else {
-            // Orphans that wait for the card are adopted after the transaction, with the catalogue it made.
-            self.tx.add_sim(&wanted, self.how.now)?;
-            self.outcome.cards_added = true;
+        let put = sims::put(self.tx, catalogue, &self.how, &wanted);
+        let put = self.engine(place, put)?;
+        let Some(there) = there.filter(|_| !matches!(put, Put::Added(_))) else {
             self.outcome.added("sim", iccid.as_str());
             return Ok(());
         };
-        let before = self.before.clone();
-        let put = sims::put(self.tx, &before, &self.how, &wanted);
-        if let Err(kachi_engine::Fail::Refused(r)) = &put {
-            return self.refuse(place, r);
-        }
-        put?;
         let fields = differing(&[
             ("imsi", there.imsi != wanted.imsi),
             ("msisdn", there.msisdn != wanted.msisdn),
@@ -130,9 +125,8 @@ impl Work<'_, '_> {
         })
     }
 
-    /// What cards have from another system: checked here, brought along once the catalogue is committed.
-    pub fn subscriptions(&mut self, entries: &[file::Subscription]) -> Step {
-        let mut listed = HashSet::new();
+    /// What cards have from another system is brought along.
+    pub fn subscriptions(&mut self, catalogue: &Catalogue, entries: &[file::Subscription]) -> Step {
         for (i, entry) in entries.iter().enumerate() {
             let place = format!("subscriptions[{i}]");
             let iccid = self.at(&place, Iccid::parse(&entry.iccid))?;
@@ -153,13 +147,13 @@ impl Work<'_, '_> {
             let used_bytes = entry.used.as_ref().map_or(Ok(0), file::Size::bytes);
             let used_bytes = self.at(&format!("{place}.used"), used_bytes)?;
             let label = format!("{iccid} {} from {start}", package.code);
-            let known = self.tx.subscriptions(sim.id)?.iter().any(|s| s.package == package.id && s.bought_at == start.0);
-            if known || !listed.insert(label.clone()) {
+            let number = secrets::made();
+            let brought = sims::bring_subscription(self.tx, catalogue, &self.how, &sim, package.id, start, used_bytes, number);
+            if self.engine(&place, brought)? {
+                self.outcome.added("subscription", &label);
+            } else {
                 self.outcome.compared("subscription", &label, &[]);
-                continue;
             }
-            self.outcome.added("subscription", &label);
-            self.outcome.brought.push(Brought { iccid: iccid.to_string(), package: package.code, start, used_bytes });
         }
         Ok(())
     }

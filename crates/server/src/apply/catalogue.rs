@@ -4,11 +4,11 @@ use super::file;
 use super::work::{Step, Work, check_code, differing};
 use kachi_domain::ledger::OPERATOR;
 use kachi_domain::package::{Category, Fulfil, Kind, Resource, StartRule, Terms, Window};
-use kachi_domain::{AccountId, Currency, Money, PackageId, PlatformId, ProductId, Span};
+use kachi_domain::{Currency, Money, PackageId, PlatformId, ProductId, Span};
+use kachi_engine::Catalogue;
 use kachi_store::accounts::Account;
-use kachi_store::catalogue::{Package, Price, Product};
+use kachi_store::catalogue::{Package, Product};
 use serde_json::json;
-use std::collections::HashMap;
 
 /// What a card's carrier may be.
 const CARRIERS: [&str; 5] = ["CM", "CT", "CU", "CB", "INTL"];
@@ -246,68 +246,40 @@ impl Work<'_, '_> {
     }
 
     /// Refuses prices at which some level would sell below what it pays itself.
-    pub fn check_prices(&mut self) -> Step {
-        let accounts = self.tx.accounts()?;
-        let packages = self.tx.packages()?;
-        let costs = Costs::new(&accounts, self.tx.prices()?);
-        for account in accounts.iter().filter(|a| a.id != OPERATOR) {
-            let chain = account.path.chain();
-            let parent = chain.iter().rev().nth(1).copied().unwrap_or(OPERATOR);
+    pub fn check_prices(&self, catalogue: &Catalogue) -> Step {
+        let mut accounts: Vec<_> = catalogue.accounts().map(|a| &a.account).filter(|a| a.id != OPERATOR).collect();
+        accounts.sort_by_key(|a| a.id);
+        let packages = catalogue.packages();
+        for account in accounts {
             for package in packages.iter().filter(|p| p.currency == account.currency) {
-                let own = costs.of(account.id, package);
-                let words = |minor| Money { minor, currency: package.currency }.to_decimal();
-                if parent != OPERATOR && own < costs.of(parent, package) {
-                    let cost = words(costs.of(parent, package));
-                    let text = format!(
-                        "{} would pay {} for {}, but its parent pays {cost} itself",
-                        account.code,
-                        words(own),
-                        package.code
-                    );
-                    return self.refuse("accounts.prices.price", format!("{text}; raise the price"));
-                }
-                if let Some(retail) = costs.retail(account.id, package).filter(|retail| *retail < own) {
-                    let text = format!(
-                        "{} would sell {} at {}, but pays {} itself",
-                        account.code,
-                        package.code,
-                        words(retail),
-                        words(own)
-                    );
-                    return self.refuse("accounts.prices.retail_price", format!("{text}; raise the retail price"));
-                }
+                self.check_price(catalogue, account, package)?;
             }
         }
         Ok(())
     }
-}
 
-/// What accounts pay, by the rule of [`kachi_engine::Catalogue::quote`], over rows that are not committed yet.
-struct Costs {
-    parents: HashMap<AccountId, AccountId>,
-    prices: HashMap<(AccountId, PackageId), Price>,
-}
-
-impl Costs {
-    fn new(accounts: &[Account], prices: Vec<Price>) -> Costs {
-        let parent = |a: &Account| a.path.chain().iter().rev().nth(1).map(|p| (a.id, *p));
-        Costs {
-            parents: accounts.iter().filter_map(parent).collect(),
-            prices: prices.into_iter().map(|p| ((p.account, p.package), p)).collect(),
-        }
-    }
-
-    fn retail(&self, account: AccountId, package: &Package) -> Option<i64> {
-        self.prices.get(&(account, package.id)).and_then(|p| p.retail_minor)
-    }
-
-    fn of(&self, account: AccountId, package: &Package) -> i64 {
-        if let Some(minor) = self.prices.get(&(account, package.id)).and_then(|p| p.price_minor) {
-            return minor;
-        }
-        match self.parents.get(&account) {
-            None | Some(&OPERATOR) => package.price_minor,
-            Some(&parent) => self.retail(parent, package).unwrap_or_else(|| self.of(parent, package)),
+    fn check_price(&self, catalogue: &Catalogue, account: &Account, package: &Package) -> Step {
+        let words = |minor| Money { minor, currency: package.currency }.to_decimal();
+        let (code, sold) = (&account.code, &package.code);
+        let own = catalogue.cost(account.id, package);
+        let Some(quote) = catalogue.quote(account.id, package) else {
+            // It is not sold to the account: either a level above pays in another currency, or it is sold at a loss.
+            let above = catalogue.parent(account.id).and_then(|p| catalogue.quote(p, package));
+            return match above.map(|a| a.price_minor).filter(|cost| own < *cost) {
+                None => Ok(()),
+                Some(cost) => {
+                    let text = format!("{code} would pay {} for {sold}, but its parent pays {} itself", words(own), words(cost));
+                    self.refuse("accounts.prices.price", format!("{text}; raise the price"))
+                }
+            };
+        };
+        let retail = catalogue.price(account.id, package.id).and_then(|p| p.retail_minor);
+        match retail.filter(|retail| *retail < quote.price_minor) {
+            None => Ok(()),
+            Some(retail) => {
+                let text = format!("{code} would sell {sold} at {}, but pays {} itself", words(retail), words(own));
+                self.refuse("accounts.prices.retail_price", format!("{text}; raise the retail price"))
+            }
         }
     }
 }

@@ -6,7 +6,6 @@ use kachi_store::Tx;
 use kachi_store::accounts::Account;
 use kachi_store::catalogue::{Package, Product};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// Lines of one section that are printed; the rest are counted.
 const LINES_MAX: usize = 40;
@@ -52,18 +51,6 @@ pub struct Outcome {
     pub secrets: Vec<String>,
     /// What looks odd but is allowed.
     pub warnings: Vec<String>,
-    /// What cards already have, brought along after the transaction.
-    pub brought: Vec<Brought>,
-    /// Cards were added: orphans may be waiting for them.
-    pub cards_added: bool,
-}
-
-/// A subscription that a card had in another system.
-pub struct Brought {
-    pub iccid: String,
-    pub package: String,
-    pub start: kachi_domain::Timestamp,
-    pub used_bytes: i64,
 }
 
 #[derive(Default)]
@@ -126,8 +113,6 @@ impl Outcome {
 pub struct Work<'t, 'c> {
     /// The transaction.
     pub tx: &'t mut Tx<'c>,
-    /// The catalogue as it was before the run.
-    pub before: Arc<kachi_engine::Catalogue>,
     /// The present.
     pub how: Settling,
     /// The greatest account number that the files claim: numbers made lie beyond.
@@ -143,6 +128,14 @@ impl Work<'_, '_> {
     /// A refusal that names file and place.
     pub fn refuse<T>(&self, place: &str, words: impl std::fmt::Display) -> Step<T> {
         Err(Stop::Refused(format!("{}: {place}: {words}", self.file)))
+    }
+
+    /// Gives the engine's refusal its place.
+    pub fn engine<T>(&self, place: &str, result: kachi_engine::Result<T>) -> Step<T> {
+        match result {
+            Err(Fail::Refused(refusal)) => self.refuse(place, refusal),
+            other => Ok(other?),
+        }
     }
 
     /// Gives a reading's error its place.

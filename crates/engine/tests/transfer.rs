@@ -1,0 +1,144 @@
+//! A card goes to another account: what goes along, what stays, who is told. On both engines.
+
+use kachi_domain::event::Body;
+use kachi_domain::sim::BaseState;
+use kachi_domain::{AccountId, Refusal};
+use kachi_engine::sims::{self, Moved};
+use kachi_engine::{Fail, Result, overview};
+use kachi_testkit::db::each;
+use kachi_testkit::world::{ACME, MB, NORTH, STRANGER, World, line};
+
+const DAY: i64 = 86_400;
+const OPERATOR: AccountId = AccountId(1);
+
+fn give(w: &World, actor: AccountId, card: u64, to: AccountId) -> Result<Moved> {
+    let actor = w.actor(actor);
+    w.engine.write(move |tx, catalogue, how| sims::transfer(tx, catalogue, how, &actor, &World::iccid(card), to))
+}
+
+/// Bytes of a card as an account is told, over the last days.
+fn traffic(w: &World, account: AccountId, card: u64) -> Result<i64> {
+    let (engine, actor) = (w.engine.clone(), w.actor(account));
+    let day = w.now().0 / DAY;
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let told = runtime.block_on(async {
+        let catalogue = engine.catalogue()?;
+        engine.traffic(&catalogue, &actor, vec![World::iccid(card)], day - 20, day + 1).await
+    })?;
+    Ok(told.first().map_or(0, |t| t.1))
+}
+
+/// Bytes of everything an account has owned.
+fn account_total(w: &World, account: AccountId) -> i64 {
+    let days = overview::figures(&w.engine, &w.actor(account)).expect("figures").usage.days;
+    days.iter().map(|d| d.1).sum()
+}
+
+fn unknown<T: std::fmt::Debug>(result: Result<T>) -> bool {
+    matches!(result, Err(Fail::Refused(Refusal::UnknownSim)))
+}
+
+/// What an account was told of bought subscriptions, oldest first: (card, state, partner number).
+fn told(w: &World, account: AccountId) -> Vec<(String, i64, Option<String>)> {
+    let events = w.engine.read(|tx, _| Ok(tx.events_newest(&[account], 1_000)?)).expect("events");
+    let bought = events.iter().rev().filter(|e| e.3 == "subscription_bought");
+    let body = |e: &kachi_store::events::EventRow| match serde_json::from_str(&e.5) {
+        Ok(Body::Subscription(s)) => (s.iccid, s.state, s.out_trade_no),
+        other => panic!("{other:?}"),
+    };
+    bought.map(body).collect()
+}
+
+#[test]
+fn subscriptions_go_along_and_usage_stays() {
+    each(|store| {
+        let w = World::new(store);
+        w.add_cards(ACME, 0..2);
+        w.buy(0, "T-7D", "a").unwrap();
+        w.buy(0, "Q100-30D", "b").unwrap();
+        w.pass(3600);
+        let t = w.now().0;
+        w.cdr("before", &line(1, 0, t - 900, t - 600, 40 * MB));
+        assert_eq!(give(&w, OPERATOR, 0, STRANGER).unwrap(), Moved { from: ACME, subscriptions: 2 });
+        w.pass(7 * DAY);
+        let t = w.now().0;
+        w.cdr("after", &line(2, 0, t - 900, t - 600, 30 * MB));
+        let card = w.card(0);
+        assert_eq!((card.sim.account, card.state.live[0].used), (STRANGER, 30 * MB), "the second began for the new owner");
+        assert_eq!(traffic(&w, STRANGER, 0).unwrap(), 30 * MB);
+        assert_eq!(traffic(&w, OPERATOR, 0).unwrap(), 70 * MB);
+        assert!(unknown(traffic(&w, ACME, 0)) && unknown(traffic(&w, NORTH, 0)));
+        assert_eq!([ACME, NORTH, STRANGER].map(|a| account_total(&w, a)), [40 * MB, 40 * MB, 30 * MB]);
+        assert_eq!([ACME, STRANGER].map(|a| w.balance(a)), [10_000 - 630, 10_000], "no money moved");
+        let iccid = World::iccid(0).to_string();
+        assert_eq!(told(&w, STRANGER), [(iccid.clone(), 1, None), (iccid.clone(), 0, None)], "not the buyer's own numbers");
+        assert_eq!(told(&w, ACME).len(), 2);
+        let kinds = w.events(0);
+        let from = kinds.iter().position(|k| k == "sim_moved").unwrap();
+        let words = [
+            "sim_moved",
+            "sim_moved",
+            "subscription_bought",
+            "subscription_bought",
+            "subscription_ended",
+            "subscription_started",
+        ];
+        assert_eq!(kinds[from..], words);
+        assert!(unknown(w.buy(0, "Q100-30D", "c")), "the old owner buys nothing for it any more");
+        w.assert_sound();
+        assert_eq!(give(&w, OPERATOR, 0, ACME).unwrap(), Moved { from: STRANGER, subscriptions: 1 });
+        assert_eq!(traffic(&w, ACME, 0).unwrap(), 40 * MB, "it finds its own again");
+        assert_eq!(told(&w, ACME).last().unwrap(), &(iccid, 1, Some("b".to_owned())));
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn a_late_record_and_a_pending_order_find_the_moved_card() {
+    each(|store| {
+        let w = World::new(store);
+        w.add_cards(ACME, 0..1);
+        w.buy(0, "Q100-30D", "a").unwrap();
+        let pending = w.buy(0, "C100-30D", "b").unwrap();
+        w.pass(DAY);
+        let t = w.now().0;
+        w.cdr("first", &line(1, 0, t - 100, t - 50, 10 * MB));
+        assert_eq!(
+            give(&w, OPERATOR, 0, STRANGER).unwrap().subscriptions,
+            1,
+            "what the carrier has not confirmed is not there yet"
+        );
+        w.pass(3600);
+        w.cdr("late", &line(2, 0, t - 900, t - 800, 95 * MB));
+        w.assert_sound();
+        w.engine.write(move |tx, catalogue, how| kachi_engine::orders::fulfilled(tx, catalogue, how, pending.order)).unwrap();
+        assert_eq!(told(&w, STRANGER).len(), 2);
+        let card = w.card(0);
+        assert_eq!((card.state.live.len(), card.state.outflow_bytes), (1, 5 * MB));
+        assert_eq!(account_total(&w, ACME) + account_total(&w, STRANGER), 105 * MB);
+        let violations = kachi_engine::audit::audit(&w.engine).unwrap().violations;
+        assert_eq!(violations, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn refused_moves_change_nothing() {
+    each(|store| {
+        let w = World::new(store);
+        w.add_cards(ACME, 0..2);
+        w.engine
+            .write(|tx, _, _| {
+                let id = tx.sims_of_iccids(&[World::iccid(1).as_str()])?[0].1;
+                Ok(tx.set_sim_state(kachi_domain::SimId(id), BaseState::Closed.word(), 0, None)?)
+            })
+            .unwrap();
+        let words = |r: Result<Moved>| r.unwrap_err().to_string();
+        assert_eq!(words(give(&w, OPERATOR, 0, ACME)), format!("account: {} is acme's already", World::iccid(0)));
+        assert!(words(give(&w, OPERATOR, 1, STRANGER)).contains("is closed; only a card"));
+        assert!(words(give(&w, OPERATOR, 0, AccountId(77))).contains("there is no account 77"));
+        assert!(words(give(&w, NORTH, 0, STRANGER)).contains("there is no account"), "a stranger is not there");
+        assert!(unknown(give(&w, STRANGER, 0, STRANGER)) && unknown(give(&w, OPERATOR, 9, STRANGER)));
+        assert_eq!(give(&w, NORTH, 0, NORTH).unwrap().from, ACME, "a reseller takes a card back");
+        w.assert_sound();
+    });
+}

@@ -1,0 +1,131 @@
+//! `kachi admin sim`: a card as it is now, and giving it to another account.
+
+use super::{account, code};
+use crate::args::{Shape, Sim};
+use crate::exit::Exit;
+use crate::print;
+use kachi_domain::ledger::OPERATOR;
+use kachi_domain::{Iccid, Timestamp};
+use kachi_engine::overview::{self, CardPage, SubscriptionLine};
+use kachi_engine::{Actor, Engine, sims};
+use serde_json::{Value, json};
+
+/// Where the package state comes from.
+const SOURCE: &str = "cdr";
+const SUBSCRIPTION: [&str; 9] =
+    ["order", "package", "state", "pays", "used_bytes", "left_bytes", "started_at", "ends_at", "end_reason"];
+
+/// Runs the verb.
+pub fn run(engine: &Engine, verb: Sim) -> Result<(), Exit> {
+    match verb {
+        Sim::Show { iccid, shape } => show(engine, &iccid, shape),
+        Sim::Move { iccid, account, shape } => transfer(engine, &iccid, &account, shape),
+    }
+}
+
+fn parse(iccid: &str) -> Result<Iccid, Exit> {
+    Iccid::parse(iccid).map_err(|e| Exit::refused(format!("ICCID: {e}, not \"{iccid}\"")))
+}
+
+fn operator(engine: &Engine) -> Result<Actor, Exit> {
+    engine.catalogue()?.actor(OPERATOR).ok_or_else(|| Exit::cannot("there is no operator"))
+}
+
+fn unknown(fail: kachi_engine::Fail, iccid: &Iccid) -> Exit {
+    if overview::is_unknown_card(&fail) { Exit::refused(format!("ICCID: there is no card {iccid}")) } else { fail.into() }
+}
+
+fn transfer(engine: &Engine, iccid: &str, to: &str, shape: Shape) -> Result<(), Exit> {
+    let (iccid, actor, owner) = (parse(iccid)?, operator(engine)?, account(engine, to)?);
+    let card = iccid.clone();
+    let moved = engine.write(move |tx, catalogue, how| sims::transfer(tx, catalogue, how, &actor, &card, owner));
+    let moved = moved.map_err(|e| unknown(e, &iccid))?;
+    let from = code(engine, moved.from)?;
+    if shape.json {
+        return print::json(&json!({
+            "iccid": iccid.as_str(), "from": from, "to": to, "subscriptions": moved.subscriptions,
+        }));
+    }
+    print::line(format_args!("{iccid}: moved from {from} to {to} with {} open subscriptions", moved.subscriptions))
+}
+
+fn show(engine: &Engine, iccid: &str, shape: Shape) -> Result<(), Exit> {
+    let (iccid, actor) = (parse(iccid)?, operator(engine)?);
+    let page = overview::card(engine, &actor, &iccid).map_err(|e| unknown(e, &iccid))?;
+    let rows: Vec<Vec<Value>> = page.subscriptions.iter().map(subscription).collect();
+    let facts = facts(engine, &page)?;
+    if shape.json {
+        let named = |row: &Vec<Value>| -> Value {
+            SUBSCRIPTION.iter().map(|n| (*n).to_owned()).zip(row.iter().cloned()).collect::<serde_json::Map<_, _>>().into()
+        };
+        let mut whole: serde_json::Map<String, Value> = facts.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+        whole.insert("subscriptions".into(), rows.iter().map(named).collect());
+        return print::json(&whole);
+    }
+    let rows_of_facts: Vec<Vec<Value>> = facts.into_iter().map(|(k, v)| vec![json!(k), plain(v)]).collect();
+    print::table(&["card", iccid.as_str()], &rows_of_facts[1..], false)?;
+    print::line("")?;
+    print::table(&SUBSCRIPTION, &rows, false)
+}
+
+/// Everything but the subscriptions, in the order shown.
+fn facts(engine: &Engine, page: &CardPage) -> Result<Vec<(&'static str, Value)>, Exit> {
+    let (sim, line, state) = (&page.card.sim, &page.line, &page.card.state);
+    let catalogue = engine.catalogue()?;
+    let product = catalogue.product(sim.product);
+    let platform = product.and_then(|p| catalogue.platform(p.platform));
+    Ok(vec![
+        ("iccid", json!(sim.iccid)),
+        ("imsi", json!(sim.imsi)),
+        ("msisdn", json!(sim.msisdn)),
+        ("eid", json!(sim.eid)),
+        ("imei", json!(sim.imei)),
+        ("account", json!(code(engine, sim.account)?)),
+        ("product", json!(product.map(|p| &p.code))),
+        ("platform", json!(platform.map(|p| &p.code))),
+        ("network", json!(sim.network)),
+        ("state", json!(line.state.word())),
+        ("blocks", json!(line.blocks.names())),
+        ("activated_at", instant(sim.activated_at.map(Timestamp))),
+        ("alias", json!(sim.alias)),
+        ("group", json!(sim.group)),
+        ("remark", json!(sim.remark)),
+        ("real_name", json!(sim.real_name)),
+        ("package", json!(line.package)),
+        ("used_bytes", json!(line.used_bytes)),
+        ("left_bytes", json!(line.left_bytes)),
+        ("ends_at", instant(line.ends_at)),
+        ("waiting", json!(line.waiting)),
+        ("out_of_package_bytes", json!(state.outflow_bytes)),
+        ("source", json!(SOURCE)),
+        ("as_of", instant(line.as_of)),
+    ])
+}
+
+fn subscription(s: &SubscriptionLine) -> Vec<Value> {
+    vec![
+        json!(s.order),
+        json!(s.package),
+        json!(s.state.word()),
+        json!(s.pays),
+        json!(s.used_bytes),
+        json!(s.left_bytes),
+        instant(s.started_at),
+        instant(s.ends_at),
+        json!(s.end_reason),
+    ]
+}
+
+fn instant(at: Option<Timestamp>) -> Value {
+    json!(at.map(|t| t.to_string()))
+}
+
+/// A list in words, an empty one and an empty text as nothing.
+fn plain(value: Value) -> Value {
+    match value {
+        Value::Array(words) if words.is_empty() => Value::Null,
+        Value::Array(words) => words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ").into(),
+        Value::String(text) if text.is_empty() => Value::Null,
+        other => other,
+    }
+}

@@ -1,0 +1,235 @@
+//! A house for the tests of the built binary: a folder, a database, commands, a running server, a partner that calls it.
+#![allow(dead_code)] // each test binary uses its own part
+
+pub mod partner;
+pub mod receiver;
+
+use kachi_domain::AccountId;
+use kachi_testkit::db::Database;
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Makes one test for each engine of a function over a [`House`].
+#[macro_export]
+macro_rules! on_both {
+    ($($name:ident),+ $(,)?) => { $(mod $name {
+        #[test]
+        fn sqlite() {
+            super::$name(&$crate::common::House::new(kachi_testkit::db::Database::sqlite()));
+        }
+        #[test]
+        fn postgres() {
+            super::$name(&$crate::common::House::new(kachi_testkit::db::Database::postgres()));
+        }
+    })+ };
+}
+
+/// A condition that does not come true this fast on a busy machine never will.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// Looks until there is an answer.
+///
+/// # Panics
+/// If there is none in [`PATIENCE`].
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited too long: {what}");
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}
+
+/// The present, epoch seconds.
+pub fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.expect("after 1970").as_secs() as i64
+}
+
+/// What a command came to.
+#[derive(Debug)]
+pub struct Done {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Done {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {self:?}"))
+    }
+}
+
+/// A working folder with a database.
+pub struct House {
+    folder: TempDir,
+    database: Database,
+}
+
+impl House {
+    pub fn new(database: Database) -> House {
+        House { folder: TempDir::with_prefix("kachi_house_").expect("a folder"), database }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).expect("a file");
+    }
+
+    /// `kachi` with these words, in the folder and over the database.
+    pub fn command(&self, words: &[&str], environment: &[(&str, &str)]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kachi"));
+        command.args(["--database-url", &self.database.url()]).args(words).current_dir(self.folder.path());
+        command.envs(environment.iter().copied()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    pub fn run(&self, words: &[&str], environment: &[(&str, &str)]) -> Done {
+        finished(&mut self.command(words, environment))
+    }
+
+    /// Runs and wants it done.
+    pub fn done(&self, words: &[&str]) -> Done {
+        let done = self.run(words, &[]);
+        assert_eq!(done.code, 0, "{words:?}: {done:?}");
+        done
+    }
+
+    pub fn apply(&self, yaml: &str) {
+        self.write("world.yaml", yaml);
+        self.done(&["apply", "world.yaml"]);
+    }
+
+    /// The audit finds nothing; the answer is how many readings it looked at.
+    pub fn assert_sound(&self) -> i64 {
+        let done = self.run(&["admin", "audit", "--json"], &[]);
+        assert_eq!(done.code, 0, "the audit: {done:?}");
+        done.json()["readings"].as_i64().expect("a number")
+    }
+
+    /// Every delivery, the oldest first.
+    pub fn deliveries(&self) -> Vec<Value> {
+        let mut rows = self.done(&["admin", "delivery", "list", "--json", "--limit", "100000"]).json();
+        let rows = rows.as_array_mut().expect("a list");
+        rows.reverse();
+        std::mem::take(rows)
+    }
+
+    /// An account's money as kept: (available, held), minor units.
+    pub fn money(&self, account: i64) -> (i64, i64) {
+        let read = self.database.open().read(move |tx| tx.balance(AccountId(account)));
+        let (available, held, _) = read.expect("the balance");
+        (available, held)
+    }
+
+    /// Starts `kachi serve` on a free port and waits until it is ready.
+    pub fn serve(&self, environment: &[(&str, &str)]) -> Server {
+        let mut server = self.start(environment);
+        server.wait_ready();
+        server
+    }
+
+    /// Starts `kachi serve` on a free port.
+    pub fn start(&self, environment: &[(&str, &str)]) -> Server {
+        Server::start(self.command(&["--listen", "127.0.0.1:0", "serve"], environment))
+    }
+}
+
+/// Runs a command to its end.
+pub fn finished(command: &mut Command) -> Done {
+    let output = command.stdout(Stdio::piped()).stderr(Stdio::piped()).output().expect("the command runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    Done { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// One of the clients that share no code with us.
+pub fn client(name: &str) -> Command {
+    let mut command = Command::new("python3");
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/clients").join(name)).stdin(Stdio::null());
+    command
+}
+
+/// A running server; killed when dropped.
+pub struct Server {
+    child: Child,
+    log: Arc<Mutex<Vec<String>>>,
+    ready: mpsc::Receiver<String>,
+    /// Where it listens; empty until it is ready.
+    pub address: String,
+}
+
+impl Server {
+    fn start(mut command: Command) -> Server {
+        let mut child = command.stdout(Stdio::null()).spawn().expect("the server starts");
+        let (tell, ready) = mpsc::channel();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let (lines, kept) = (BufReader::new(child.stderr.take().expect("its log")), log.clone());
+        std::thread::spawn(move || {
+            for line in lines.lines().map_while(Result::ok) {
+                if let Some((_, address)) = line.split_once("Kachi is ready address=") {
+                    let _ = tell.send(address.trim().to_owned());
+                }
+                kept.lock().expect("the log").push(line);
+            }
+        });
+        Server { child, log, ready, address: String::new() }
+    }
+
+    /// Waits for the line that names the address.
+    pub fn wait_ready(&mut self) {
+        match self.ready.recv_timeout(PATIENCE) {
+            Ok(address) => self.address = address,
+            Err(e) => panic!("the server is not ready ({e}):\n{}", self.log()),
+        }
+    }
+
+    /// What it logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().expect("the log").join("\n")
+    }
+
+    /// SIGKILL.
+    pub fn kill(mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// SIGTERM, and a good end.
+    pub fn stop(mut self) {
+        let told = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status().expect("sh");
+        assert!(told.success());
+        let status: ExitStatus = until("the server stops", || self.child.try_wait().expect("its state"));
+        assert!(status.success(), "{status}: {}", self.log());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the server's log:\n{}", self.log());
+        }
+    }
+}
+
+/// The number of the n-th card.
+pub fn iccid(n: u64) -> String {
+    kachi_testkit::world::World::iccid(n).as_str().to_owned()
+}
+
+/// Cards of an account and product, as lines of an apply file.
+pub fn sims(range: std::ops::Range<u64>, account: &str, product: &str) -> String {
+    range.map(|n| format!("  - {{iccid: \"{}\", product: {product}, account: {account}, state: active}}\n", iccid(n))).collect()
+}

@@ -1,0 +1,308 @@
+//! The main journeys of the built binary, on both engines: a partner's day, traffic that becomes notices, packages that a
+//! carrier must confirm, and orders that race.
+
+mod common;
+
+use common::partner::{Key, order};
+use common::{House, client, finished, iccid, now, sims, until};
+use kachi_domain::Timestamp;
+use kachi_domain::cdr::FileName;
+use kachi_testkit::world::{MB, line};
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+on_both!(
+    a_partners_day,
+    traffic_becomes_notices,
+    a_carrier_confirms_or_refuses,
+    a_person_confirms_or_refuses,
+    one_number_buys_once,
+    orders_race_for_the_last_money,
+);
+
+const ACME: i64 = 10_002;
+const RACER: i64 = 10_004;
+const ACME_KEY: Key = Key { name: "acme-key", secret: "acme-a1b1c1d1" };
+const RACER_KEY: Key = Key { name: "racer-key", secret: "racer-a1b1c1d1" };
+/// What Acme pays for `GJ-100M-30D`, in cents.
+const PRICE: i64 = 130;
+/// Cards 0 to 5 are Acme's, of the product on the platform `hand`.
+const CARD: u64 = 0;
+const SECOND_CARD: u64 = 1;
+const FOREIGN_CARD: u64 = 50;
+const PLAY_CARD: u64 = 60;
+const STRICT_CARD: u64 = 61;
+/// Cards 70 to 77 are the racer's.
+const RACE_CARD: u64 = 70;
+
+/// A reseller chain, a stranger and a racer; a platform by hand, a virtual carrier and one that refuses everything.
+fn world(notify: &str) -> String {
+    let accounts = format!(
+        r#"
+accounts:
+  - {{code: acme, id: 10002, parent: north, name: Acme, currency: USD, language: en, opening_balance: "100.00",
+     credentials: {{eiotclub: {{appkey: acme-key, secret: acme-a1b1c1d1}}}}, notify: {{eiotclub: "{notify}"}},
+     prices: [{{package: GJ-100M-30D, price: "1.30"}}]}}
+  - {{code: north, id: 10001, currency: USD, prices: [{{package: GJ-100M-30D, price: "1.00"}}]}}
+  - {{code: other, id: 10003, currency: USD}}
+  - {{code: racer, id: 10004, currency: USD, opening_balance: "10.40", credit: "2.60", prices: [{{package: GJ-100M-30D, price: "1.30"}}],
+     credentials: {{eiotclub: {{appkey: racer-key, secret: racer-a1b1c1d1}}}}}}
+"#
+    );
+    let catalogue = r#"
+platforms:
+  - {code: hand, connector: manual}
+  - {code: play, connector: sandbox, settings: {lag_seconds: 1}}
+  - {code: strict, connector: sandbox, settings: {account: strict, fault_every: 1, faults: [refused]}}
+products:
+  - {code: 1US-1, name: US, platform: hand}
+  - {code: 1EU-1, name: Europe, platform: play}
+  - {code: 1JP-1, name: Japan, platform: strict}
+packages:
+  - {code: GJ-100M-30D, product: 1US-1, data: 100MB, validity: 30d, price: "0.80", retail_price: "2.00", currency: USD, stack_max: 1000}
+  - {code: GJ-DEAR, product: 1US-1, kind: time, validity: 30d, price: "100000.00", currency: USD}
+  - {code: GJ-HAND, product: 1US-1, data: 100MB, validity: 30d, price: "2.00", currency: USD, fulfil: carrier}
+  - {code: EU-CARRIER, product: 1EU-1, data: 100MB, validity: 30d, price: "3.00", currency: USD, fulfil: carrier}
+  - {code: JP-CARRIER, product: 1JP-1, data: 100MB, validity: 30d, price: "4.00", currency: USD, fulfil: carrier}
+sims:
+"#;
+    let cards = [(0..6, "acme", "1US-1"), (50..51, "other", "1US-1"), (60..61, "acme", "1EU-1"), (61..62, "acme", "1JP-1")];
+    let cards: String = cards.into_iter().map(|(range, account, product)| sims(range, account, product)).collect();
+    [accounts, catalogue.to_owned(), cards, sims(70..78, "racer", "1US-1")].concat()
+}
+
+/// A world whose notices go nowhere.
+fn quiet(house: &House) {
+    house.apply(&world("http://127.0.0.1:9/nowhere"));
+}
+
+fn a_partners_day(house: &House) {
+    quiet(house);
+    let server = house.serve(&[]);
+    let mut journey = client("eiotclub.py");
+    journey.args(["journey", "--base", &format!("http://{}", server.address)]);
+    journey.args(["--appkey", ACME_KEY.name, "--secret", ACME_KEY.secret, "--iccid", &iccid(CARD), "--package", "GJ-100M-30D"]);
+    journey.args(["--foreign", &iccid(FOREIGN_CARD), "--costly", "GJ-DEAR", "--page-size", "3"]);
+    let done = finished(&mut journey);
+    assert!(done.code == 0 && done.out.contains("checks passed"), "{done:?}");
+    server.stop();
+    assert_eq!(house.money(ACME), (10_000, 0), "what was bought was given back");
+    house.assert_sound();
+}
+
+/// A receiver that shares no code with us, and fails the first attempt of every notice.
+struct Independent {
+    child: Child,
+    url: String,
+}
+
+impl Independent {
+    fn start(house: &House) -> Independent {
+        let mut command = client("receiver.py");
+        command.args(["--secret", ACME_KEY.secret, "--fail-first", "1", "--out"]).arg(house.path("notices.jsonl"));
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the receiver starts");
+        let mut port = String::new();
+        BufReader::new(child.stdout.take().expect("its port")).read_line(&mut port).expect("its port");
+        Independent { child, url: format!("http://127.0.0.1:{}/notices", port.trim()) }
+    }
+}
+
+impl Drop for Independent {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A CDR file of one record, in the standard name and form; the instant is the record's.
+fn cdr(house: &House, path: &str, id: i64, card: u64, at: i64, megabytes: i64) -> String {
+    let name = FileName { account: "acme".into(), start: Timestamp(at), end: Timestamp(at + 1), generated: Timestamp(at + id) };
+    let part = house.path(&format!("{path}.{id}.part"));
+    std::fs::write(&part, line(id, card, at - 60, at, megabytes * MB)).expect("a file");
+    let whole = format!("{path}{name}");
+    std::fs::rename(part, house.path(&whole)).expect("the whole file");
+    whole
+}
+
+/// What is told of a card with two packages that are used up, and of one whose package is taken back.
+const USED_UP: [&str; 9] = [
+    "SubPkgList",
+    "PkgEffective",
+    "SubPkgList",
+    "FlowAlert",
+    "PkgQuantityList",
+    "PkgEffective",
+    "FlowAlert",
+    "PkgQuantityList",
+    "CardStopped",
+];
+const TAKEN_BACK: [&str; 5] = ["SubPkgList", "PkgEffective", "Refund", "PkgQuantityList", "CardStopped"];
+
+fn traffic_becomes_notices(house: &House) {
+    let receiver = Independent::start(house);
+    std::fs::create_dir(house.path("in")).expect("a folder");
+    house.apply(&world(&receiver.url));
+    let server = house.serve(&[
+        ("KACHI_WEBHOOKS__RETRY", r#"["0s", "1s", "1s", "1s"]"#),
+        ("KACHI_OUTBOUND__ALLOW", r#"["127.0.0.1"]"#),
+        ("KACHI_CDR__WATCH", r#"[{dir = "in", platform = "hand", every_seconds = 1}]"#),
+    ]);
+    let at = &server.address;
+    for number in ["first", "second"] {
+        ACME_KEY.bought(at, CARD, "GJ-100M-30D", number);
+    }
+    let returned = ACME_KEY.bought(at, SECOND_CARD, "GJ-100M-30D", "returned");
+    let began = now();
+    // Of 200 MB: 60 leave 140; 50 leave 90 of the second package; 75 leave 15; 10 leave 5; 20 are more than there is.
+    for (id, megabytes) in (1..).zip([60, 50, 75, 10, 20]) {
+        if id % 2 == 1 {
+            let file = cdr(house, "", id, CARD, began + id, megabytes);
+            house.done(&["import", "cdr", &file, "--platform", "hand"]);
+        } else {
+            let file = cdr(house, "in/", id, CARD, began + id, megabytes);
+            until("the watched folder takes the file in", || {
+                (!house.path(&file).exists() && house.path("in/imported").exists()).then_some(())
+            });
+        }
+    }
+    let fields = [("iccid", &*iccid(SECOND_CARD)), ("orderId", &*returned.to_string()), ("remark", "a test")];
+    assert_eq!(ACME_KEY.ask(at, "package/refundPackage", &fields)["code"], "200");
+    let deliveries = until("every notice is done", || {
+        let rows = house.deliveries();
+        let is_all = rows.len() == USED_UP.len() + TAKEN_BACK.len();
+        (is_all && rows.iter().all(|d| d["state"] == "done")).then_some(rows)
+    });
+    server.stop();
+    check_notices(&deliveries, &attempts(house));
+    assert_eq!(house.assert_sound(), 5);
+}
+
+/// The receiver's lines.
+fn attempts(house: &House) -> Vec<Value> {
+    let text = std::fs::read_to_string(house.path("notices.jsonl")).expect("the receiver's lines");
+    text.lines().map(|l| serde_json::from_str(l).expect("JSON")).collect()
+}
+
+/// Each notice came twice, failed and acknowledged, the same both times; first attempts per card in the order things happened.
+fn check_notices(deliveries: &[Value], attempts: &[Value]) {
+    let mut statuses: HashMap<&str, Vec<i64>> = HashMap::new();
+    let mut first: BTreeMap<&str, Vec<(i64, &str)>> = BTreeMap::new();
+    let number = |d: &Value| d["id"].as_i64().expect("a number");
+    let cards: HashMap<i64, &str> = deliveries.iter().map(|d| (number(d), d["iccid"].as_str().expect("an ICCID"))).collect();
+    for attempt in attempts {
+        assert_eq!(attempt["ok"], true, "not signed: {attempt}");
+        let id = attempt["id"].as_str().expect("an id");
+        let seen = statuses.entry(id).or_default();
+        if seen.is_empty() {
+            let delivery: i64 = id.trim_start_matches("KN").parse().expect("a number");
+            let event = attempt["event"].as_str().expect("an event");
+            first.entry(cards[&delivery]).or_default().push((delivery, event));
+        }
+        seen.push(attempt["status"].as_i64().expect("a status"));
+    }
+    assert_eq!(statuses.len(), deliveries.len(), "each notice has one id");
+    assert!(statuses.values().all(|s| s == &[500, 200]), "failed once, then acknowledged: {statuses:?}");
+    for arrivals in first.values() {
+        assert!(arrivals.is_sorted_by_key(|(id, _)| id), "out of order: {arrivals:?}");
+    }
+    let events = |card| first[&*iccid(card)].iter().map(|(_, event)| *event).collect::<Vec<_>>();
+    assert_eq!(events(CARD), USED_UP);
+    assert_eq!(events(SECOND_CARD), TAKEN_BACK);
+}
+
+fn a_carrier_confirms_or_refuses(house: &House) {
+    quiet(house);
+    let server = house.serve(&[]);
+    let taken = ACME_KEY.bought(&server.address, PLAY_CARD, "EU-CARRIER", "taken");
+    assert_eq!(ACME_KEY.order_state(&server.address, PLAY_CARD, taken), 0, "accepted is not done");
+    assert_eq!(house.money(ACME), (9_700, 300), "the money is held");
+    until("the carrier confirms", || (ACME_KEY.order_state(&server.address, PLAY_CARD, taken) == 1).then_some(()));
+    assert_eq!(house.money(ACME), (9_700, 0), "the money is taken");
+    let refused = ACME_KEY.bought(&server.address, STRICT_CARD, "JP-CARRIER", "refused");
+    until("the money is given back", || (house.money(ACME) == (9_700, 0)).then_some(()));
+    assert_eq!(ACME_KEY.order_state(&server.address, STRICT_CARD, refused), 0);
+    server.stop();
+    assert_eq!(house.done(&["admin", "intent", "list", "--json"]).out.trim(), "[]");
+    house.assert_sound();
+}
+
+fn a_person_confirms_or_refuses(house: &House) {
+    quiet(house);
+    let server = house.serve(&[]);
+    let orders = ["confirmed", "refused"].map(|number| ACME_KEY.bought(&server.address, CARD, "GJ-HAND", number));
+    assert_eq!(house.money(ACME), (9_600, 400));
+    let open = house.done(&["admin", "intent", "list", "--json"]).json();
+    let intent = |order: i64| {
+        let row = open.as_array().expect("a list").iter().find(|i| i["order"] == order).expect("the order's write");
+        row["id"].to_string()
+    };
+    house.done(&["admin", "intent", "confirm", &intent(orders[0])]);
+    house.done(&["admin", "intent", "refuse", &intent(orders[1]), "--reason", "no stock"]);
+    assert_eq!(house.run(&["admin", "intent", "confirm", &intent(orders[1])], &[]).code, 1, "refused is final");
+    assert_eq!(orders.map(|o| ACME_KEY.order_state(&server.address, CARD, o)), [1, 0]);
+    assert_eq!(house.money(ACME), (9_800, 0));
+    server.stop();
+    house.assert_sound();
+}
+
+/// So many threads, let go at once; their answers in no order.
+fn race(threads: usize, act: impl Fn(usize) -> Value + Sync) -> Vec<Value> {
+    let start = Barrier::new(threads);
+    let run = |i: usize| {
+        start.wait();
+        act(i)
+    };
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..threads).map(|i| scope.spawn(move || run(i))).collect();
+        all.into_iter().map(|t| t.join().expect("an answer")).collect()
+    })
+}
+
+fn one_number_buys_once(house: &House) {
+    quiet(house);
+    let server = house.serve(&[]);
+    let answers = race(64, |i| ACME_KEY.order(&server.address, i as u64 % 6, "GJ-100M-30D", "the only one"));
+    let (good, known): (Vec<&Value>, Vec<&Value>) = answers.iter().partition(|a| a["code"] == "200");
+    assert_eq!((good.len(), known.len()), (1, 63));
+    for answer in known {
+        assert_eq!((&answer["code"], &answer["data"]), (&"42002".into(), &good[0]["data"]));
+    }
+    assert_eq!(house.money(ACME), (10_000 - PRICE, 0), "charged once");
+    let body = ACME_KEY.sealed(&order(&iccid(CARD), "GJ-100M-30D", "the same request"));
+    let answers = race(64, |_| common::partner::post(&server.address, "package/orderPackage", &body).expect("an answer"));
+    assert!(answers.iter().all(|a| a["code"] == "200" && *a == answers[0]), "the stored first answer: {answers:?}");
+    assert_eq!(house.money(ACME), (10_000 - 2 * PRICE, 0), "charged once");
+    server.stop();
+    house.assert_sound();
+}
+
+fn orders_race_for_the_last_money(house: &House) {
+    quiet(house);
+    let server = house.serve(&[]);
+    let over = AtomicBool::new(false);
+    let lowest = || {
+        let mut lowest = i64::MAX;
+        while !over.load(Ordering::SeqCst) {
+            lowest = lowest.min(house.money(RACER).0);
+        }
+        lowest
+    };
+    let (answers, lowest) = std::thread::scope(|scope| {
+        let watch = scope.spawn(lowest);
+        let answers =
+            race(64, |i| RACER_KEY.order(&server.address, RACE_CARD + i as u64 % 8, "GJ-100M-30D", &format!("race-{i}")));
+        over.store(true, Ordering::SeqCst);
+        (answers, watch.join().expect("the lowest balance"))
+    });
+    let bought = answers.iter().filter(|a| a["code"] == "200").count();
+    let refused = answers.iter().filter(|a| a["code"] == "45112").count();
+    assert_eq!((bought, refused), (10, 54), "13.00 buy ten at 1.30: {answers:?}");
+    assert!(lowest >= -260, "the balance fell to {lowest}, below the credit line");
+    assert_eq!(house.money(RACER), (-260, 0));
+    server.stop();
+    house.assert_sound();
+}

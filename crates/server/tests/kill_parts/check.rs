@@ -1,0 +1,120 @@
+//! What must add up when nobody kills any more.
+
+use super::driver::{CARRIER, Driver, KEY, Known, LOCAL};
+use super::files::{Files, Oracle};
+use super::{ACME, CARDS, OPENING};
+use crate::common::partner::order;
+use crate::common::receiver::{Arrived, Receiver};
+use crate::common::{House, iccid, until};
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// Every file is taken in to its end; again, nothing new is in any of them.
+pub fn imports(house: &House, files: &Files, oracle: &Oracle) {
+    let mut words = vec!["import", "cdr", "--platform", "hand", "--json"];
+    words.extend(files.names.iter().map(String::as_str));
+    let first = house.run(&words, &crate::ENVIRONMENT);
+    assert_eq!(first.code, 1, "there are bad lines: {first:?}");
+    let again = house.run(&words, &crate::ENVIRONMENT);
+    for report in again.json().as_array().expect("a list") {
+        assert!(report["known"] == true && report["loaded"] == 0, "{report}");
+        assert_eq!(report["bad"], Files::bad_lines(), "{report}");
+    }
+    let orphans = house.done(&["admin", "orphan", "list", "--json"]).json();
+    assert_eq!(orphans[0]["lines"], oracle.orphans(), "{orphans}");
+}
+
+/// Bytes of every card, as the partner is told.
+pub fn usage(address: &str, oracle: &Oracle) {
+    let day = |at: i64| kachi_domain::Zone::find("UTC").expect("a zone").text(kachi_domain::Timestamp(at))[..10].to_owned();
+    let (first, last) = (day(crate::common::now() - 5 * 86_400), day(crate::common::now() + 86_400));
+    let all: Vec<String> = (0..CARDS).map(iccid).collect();
+    let fields = [("dateType", "daily"), ("startDate", &*first), ("endDate", &*last), ("iccids", &*all.join(","))];
+    let answer = KEY.ask(address, "cdr/traffic/query", &fields);
+    let told: BTreeMap<String, String> = answer["data"]
+        .as_array()
+        .unwrap_or_else(|| panic!("{answer}"))
+        .iter()
+        .map(|row| (row["iccid"].as_str().unwrap_or_default().to_owned(), row["traffic"].as_str().unwrap_or_default().to_owned()))
+        .collect();
+    let known: BTreeMap<String, String> = oracle.bytes.iter().map(|(card, bytes)| (iccid(*card), bytes.to_string())).collect();
+    assert_eq!(told, known);
+}
+
+/// Every order is there exactly once, and its number buys nothing more.
+pub fn orders(address: &str, driver: &Driver) {
+    let mut there: HashMap<String, Vec<Value>> = HashMap::new();
+    let cards: HashSet<u64> = driver.orders.iter().map(|o| o.card).collect();
+    for card in cards {
+        let card = iccid(card);
+        let answer = until("carriers confirm", || {
+            let answer = KEY.ask(address, "package/packageOrderRecord", &[("iccid", &*card), ("page", "1"), ("pageSize", "500")]);
+            let rows = answer["data"].as_array().unwrap_or_else(|| panic!("{answer}")).clone();
+            let ours: Vec<_> = driver.orders.iter().filter(|o| iccid(o.card) == card && o.package == CARRIER).collect();
+            let done = |id: i64| KEY.order_state(address, ours.iter().find(|o| o.id == id).expect("ours").card, id) == 1;
+            ours.iter().all(|o| done(o.id)).then_some(rows)
+        });
+        for row in answer {
+            there.entry(row["outTradeNo"].as_str().expect("our number").to_owned()).or_default().push(row);
+        }
+    }
+    assert_eq!(there.len(), driver.orders.len(), "no order that is not ours, none missing");
+    for ours in &driver.orders {
+        let rows = &there[&ours.number];
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        let refunded = i64::from(ours.known == Known::Refunded);
+        assert_eq!((&rows[0]["orderId"], &rows[0]["isRefund"]), (&ours.id.into(), &refunded.into()), "{ours:?}");
+        let again = KEY.ask(address, "package/orderPackage", &order(&iccid(ours.card), ours.package, &ours.number));
+        assert_eq!((&again["code"], &again["data"]["orderId"]), (&"42002".into(), &ours.id.into()), "{again}");
+    }
+}
+
+/// What was paid is what was bought and not taken back.
+pub fn money(house: &House, driver: &Driver) {
+    let price = |package| if package == LOCAL { 130 } else { 300 };
+    let paid: i64 = driver.orders.iter().filter(|o| o.known == Known::Bought).map(|o| price(o.package)).sum();
+    assert_eq!(house.money(ACME), (OPENING - paid, 0));
+}
+
+/// Every notice arrived, genuine, acknowledged, and first attempts of a card in the order things happened.
+pub fn notices(house: &House, receiver: &Receiver, driver: &Driver) {
+    let open = ["admin", "delivery", "list", "--state", "waiting", "--json"];
+    until("every notice is settled", || (house.done(&open).out.trim() == "[]").then_some(()));
+    let deliveries = house.deliveries();
+    receiver.look(|arrived| {
+        assert_eq!(arrived.wrong, Vec::<String>::new());
+        let mut cards: HashMap<u64, &str> = HashMap::new();
+        for delivery in &deliveries {
+            let id = delivery["id"].as_u64().expect("a number");
+            assert!(delivery["state"] == "done" && arrived.acknowledged.contains(&id), "lost: {delivery}");
+            cards.insert(id, delivery["iccid"].as_str().expect("an ICCID"));
+        }
+        assert_eq!(cards.len(), arrived.notices.len(), "nothing arrived that is not in the books");
+        let mut last: HashMap<&str, u64> = HashMap::new();
+        for id in &arrived.order {
+            let before = last.insert(cards[id], *id).unwrap_or(0);
+            assert!(before < *id, "card {}: {before} arrived before {id}", cards[id]);
+        }
+        told_once(arrived, driver);
+    });
+}
+
+/// Each order was told once as bought, each refund once as given back.
+fn told_once(arrived: &Arrived, driver: &Driver) {
+    let mut bought: HashMap<String, usize> = HashMap::new();
+    let mut refunded: HashMap<String, usize> = HashMap::new();
+    for notice in arrived.notices.values() {
+        let number = |row: &Value| row["outTradeNo"].as_str().unwrap_or_default().to_owned();
+        if notice["event"] == "SubPkgList" {
+            let data: Value = serde_json::from_str(notice["data"].as_str().expect("text")).expect("JSON");
+            *bought.entry(number(&data[0])).or_default() += 1;
+        } else if notice["event"] == "Refund" {
+            *refunded.entry(number(notice)).or_default() += 1;
+        }
+    }
+    for ours in &driver.orders {
+        assert_eq!(bought.get(&ours.number), Some(&1), "{ours:?}");
+        let back = (ours.known == Known::Refunded).then_some(&1);
+        assert_eq!(refunded.get(&ours.number), back, "{ours:?}");
+    }
+}
