@@ -80,10 +80,12 @@ pub fn engine(place: Place, cards: u64, settings: Settings) -> Engine {
                             catalogue,
                             how,
                             &sim,
-                            package,
-                            Timestamp(NOW - 86_400 * 2),
-                            0,
-                            format!("{n:032}"),
+                            sims::Brought {
+                                package,
+                                started: Timestamp(NOW - 86_400 * 2),
+                                used_bytes: 0,
+                                number: format!("{n:032}"),
+                            },
                         )?;
                     }
                 }

@@ -368,5 +368,3 @@ CREATE TABLE sim_day (
   as_of BIGINT NOT NULL,
   PRIMARY KEY (sim_id, day, account_id)
 ) WITH (fillfactor = 60);
-
-CREATE TABLE lease (name TEXT PRIMARY KEY, token BIGINT NOT NULL, until BIGINT NOT NULL);

@@ -370,5 +370,3 @@ CREATE TABLE sim_day (
   as_of INTEGER NOT NULL,
   PRIMARY KEY (sim_id, day, account_id)
 ) WITHOUT ROWID;
-
-CREATE TABLE lease (name TEXT PRIMARY KEY, token INTEGER NOT NULL, until INTEGER NOT NULL);

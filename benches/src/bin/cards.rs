@@ -37,7 +37,7 @@ async fn main() {
         page_max: 500,
         iccids_max: 100,
         lockout: None,
-        order_number: Arc::new(|| String::new()),
+        order_number: Arc::new(String::new),
     };
     let ours = serve(router(Door::new(engine, Arc::new(settings)))).await;
     let requests: Arc<Vec<Vec<u8>>> = Arc::new((0..20_000).map(|i| request(i, cards)).collect());

@@ -7,6 +7,10 @@ words!(/// What happened, in our words; each door has its own name for it.
 EventKind {
     /// A subscription was bought for, or moved to, a card.
     SubscriptionBought = "subscription_bought",
+    /// An order waits for the carrier; its money is held.
+    OrderHeld = "order_held",
+    /// A subscription came along from another system.
+    SubscriptionBrought = "subscription_brought",
     /// A subscription is in use.
     SubscriptionStarted = "subscription_started",
     /// A subscription is over.

@@ -295,7 +295,12 @@ fn announce(
                     notices::stopped(tx, catalogue, row, block_word(*block), at, how.now)?;
                 }
             }
-            Telling::Happened(Happening::Refilled(..) | Happening::Slowed(..) | Happening::Unblocked(..)) => {}
+            Telling::Happened(Happening::Unblocked(_)) => {
+                if tx.announce(row.sim, "restored", at.0)? {
+                    notices::restored(tx, row, at, how.now)?;
+                }
+            }
+            Telling::Happened(Happening::Refilled(..) | Happening::Slowed(..)) => {}
         }
     }
     Ok(())

@@ -116,7 +116,7 @@ pub fn import(
     let mut mark = row;
     let mut stretch = Stretch::default();
     // A stretch ends with a block, so blocks are no longer than a stretch of short lines.
-    let mut block = vec![0; engine.settings().import_rows.saturating_mul(LINE_BYTES).clamp(1 << 12, 1 << 20)];
+    let mut block = vec![0; engine.settings().import_rows.saturating_mul(LINE_BYTES).clamp(1 << 10, 1 << 20)];
     loop {
         let n = read_full(content, &mut block).map_err(unreadable)?;
         let mut each = |line: Line<'_>| stretch.take(line, platform);

@@ -12,6 +12,7 @@ use kachi_store::orders::{Order, Subscription};
 use kachi_store::states::StateRow;
 
 /// Writes an event and one delivery for each door at which its account wants notices.
+#[allow(clippy::too_many_arguments)]
 pub fn emit(
     tx: &mut Tx<'_>,
     catalogue: &Catalogue,
@@ -104,6 +105,12 @@ pub fn stopped(
     let Some(sim) = tx.sim_by_id(row.sim)? else { return Err(fault(format!("card {} vanished", row.sim))) };
     let body = Body::Sim { iccid: sim.iccid, detail: reason.to_owned() };
     emit(tx, catalogue, row.account, Some(row.sim), EventKind::SimStopped, &body, at, now)
+}
+
+/// Something usable is there again; for the record only.
+pub fn restored(tx: &mut Tx<'_>, row: &StateRow, at: Timestamp, now: Timestamp) -> Result<()> {
+    let Some(sim) = tx.sim_by_id(row.sim)? else { return Err(fault(format!("card {} vanished", row.sim))) };
+    sim_event(tx, row, &sim.iccid, EventKind::SimRestored, "a subscription can pay again", at, now)
 }
 
 /// Something about the card alone, for the record only.

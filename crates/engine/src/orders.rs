@@ -77,6 +77,8 @@ pub fn place(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Act
             write: Write::Subscribe { package: package.code.clone() },
         };
         store_intent(tx, catalogue, &sim, &order, &request, how.now)?;
+        let body = Body::Sim { iccid: sim.iccid.clone(), detail: format!("order {}: waits for the carrier", order.id) };
+        notices::emit(tx, catalogue, sim.account, Some(sim.id), EventKind::OrderHeld, &body, how.now, how.now)?;
     }
     Ok(Placed { order: order.id, number: order.number, state: order.state })
 }

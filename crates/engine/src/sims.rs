@@ -236,17 +236,22 @@ pub fn transfer(
     Ok(Moved { from: sim.account, subscriptions: subs.iter().filter(open).count() })
 }
 
+/// What a card already had in another system.
+#[derive(Debug, Clone)]
+pub struct Brought {
+    /// The package.
+    pub package: PackageId,
+    /// When it was bought there, and in the card's queue from then on.
+    pub started: Timestamp,
+    /// Bytes used there.
+    pub used_bytes: i64,
+    /// A number for its order that no other has (made at the roof).
+    pub number: String,
+}
+
 /// Gives a card what it already had in another system: a subscription that started there, with no money moved.
-pub fn bring_subscription(
-    tx: &mut Tx<'_>,
-    catalogue: &Catalogue,
-    how: &Settling,
-    sim: &Sim,
-    package: PackageId,
-    started: Timestamp,
-    used_bytes: i64,
-    number: String,
-) -> Result<bool> {
+pub fn bring_subscription(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, sim: &Sim, brought: Brought) -> Result<bool> {
+    let Brought { package, started, used_bytes, number } = brought;
     let package = catalogue.package(package).ok_or(Refusal::UnknownPackage)?;
     let known = tx.subscriptions(sim.id)?.iter().any(|s| s.package == package.id && s.bought_at == started.0);
     if known {
@@ -295,6 +300,15 @@ pub fn bring_subscription(
     sub.id = tx.add_subscription(&sub)?;
     let input = kachi_domain::rating::Input::Purchase(cards::purchase(&sub).ok_or_else(|| fault("available"))?);
     let mut row = tx.state_locked(sim.id)?;
+    crate::notices::subscription(
+        tx,
+        catalogue,
+        &row,
+        &sub,
+        kachi_domain::event::EventKind::SubscriptionBrought,
+        started,
+        how.now,
+    )?;
     // It may have begun long ago: history is told again from the start.
     tx.put_state_base(sim.id, None)?;
     cards::settle(tx, catalogue, how, &mut row, &[input])?;

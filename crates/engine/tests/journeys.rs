@@ -42,6 +42,7 @@ fn a_package_is_bought_used_up_and_followed_by_the_next() {
             [
                 "subscription_bought",
                 "subscription_started",
+                "sim_restored",
                 "subscription_bought",
                 "usage_alert",
                 "subscription_ended",

@@ -234,7 +234,7 @@ impl Past {
         for n in (0..SIMS).filter(|n| n % 50 != 49) {
             let roll = mixed(n * 1_000 + day as u64);
             let stop = morning + 7200 + (roll % 50_000) as i64;
-            if stop > evening || roll % 5 == 0 {
+            if stop > evening || roll.is_multiple_of(5) {
                 continue;
             }
             let mb = if n % 97 == 0 { 12 } else { 1 + (roll >> 20) % 4 };

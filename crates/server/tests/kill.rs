@@ -3,7 +3,7 @@
 //! Each cycle starts a server and importers over the same database, drives orders and refunds, and kills all of them at
 //! a moment drawn from a fixed sequence. What was acknowledged must be there exactly once, what was not acknowledged is
 //! asked again, and what arrives at the receiver and stands in the books is compared with what the test knows.
-//! `KACHI_KILL_CYCLES` (per engine) and `KACHI_KILL_SEED` make it longer and other.
+//! `KILL_TEST_CYCLES` (per engine) and `KILL_TEST_SEED` make it longer and other.
 
 mod common;
 mod kill_parts;
@@ -24,7 +24,7 @@ const CYCLES: u64 = 25;
 const AUDIT_EVERY: u64 = 5;
 /// Small stretches, short leases and quick retries: many transactions and takeovers in little time.
 const ENVIRONMENT: [(&str, &str); 4] = [
-    ("KACHI_LIMITS__IMPORT_ROWS", "50"),
+    ("KACHI_LIMITS__IMPORT_ROWS", "20"),
     ("KACHI_LIMITS__LEASE_SECONDS", "5"),
     ("KACHI_WEBHOOKS__RETRY", r#"["0s", "1s", "1s", "1s", "1s", "1s", "1s", "1s"]"#),
     ("KACHI_OUTBOUND__ALLOW", r#"["127.0.0.1"]"#),
@@ -38,8 +38,8 @@ fn killed_at_any_moment(house: &House) {
     let began = Instant::now();
     let receiver = common::receiver::Receiver::start(KEY.secret);
     house.apply(&kill_parts::world(&receiver.url));
-    let mut dice = Dice(from_environment("KACHI_KILL_SEED", 20_260_301));
-    let cycles = from_environment("KACHI_KILL_CYCLES", CYCLES);
+    let mut dice = Dice(from_environment("KILL_TEST_SEED", 20_260_301));
+    let cycles = from_environment("KILL_TEST_CYCLES", CYCLES);
     let mut oracle = Oracle::default();
     let mut files = Files::default();
     let mut driver = Driver::default();

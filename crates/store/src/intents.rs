@@ -125,14 +125,4 @@ impl Tx<'_> {
         let text = format!("SELECT {COLUMNS} FROM intent {clause} ORDER BY id DESC LIMIT ?");
         Ok(self.rows::<R>(&text, &binds![limit])?.into_iter().map(intent).collect())
     }
-
-    /// Takes, or keeps, a named lease; false while another holds it.
-    pub fn take_lease(&mut self, name: &str, token: i64, now: Timestamp, until: Timestamp) -> Result<bool, Error> {
-        let n = self.run(
-            "INSERT INTO lease (name, token, until) VALUES (?, ?, ?)
-             ON CONFLICT (name) DO UPDATE SET token = excluded.token, until = excluded.until WHERE lease.token = excluded.token OR lease.until < ?",
-            &binds![name, token, until.0, now.0],
-        )?;
-        Ok(n > 0)
-    }
 }

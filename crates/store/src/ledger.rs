@@ -7,6 +7,9 @@ use crate::page::integers;
 use kachi_domain::ledger::{Bucket, Journal, Posting};
 use kachi_domain::{AccountId, Timestamp};
 
+/// (account, kept available, summed available, kept held, summed held), minor units.
+pub type BalanceDifference = (i64, i64, i64, i64, i64);
+
 impl Tx<'_> {
     /// Locks the accounts' balances, in id order, until the transaction ends.
     pub fn lock_balances(&mut self, accounts: &[AccountId]) -> Result<(), Error> {
@@ -85,7 +88,7 @@ impl Tx<'_> {
     }
 
     /// Balances that differ from their postings: (account, kept available, summed, kept held, summed).
-    pub fn audit_balances(&mut self) -> Result<Vec<(i64, i64, i64, i64, i64)>, Error> {
+    pub fn audit_balances(&mut self) -> Result<Vec<BalanceDifference>, Error> {
         self.rows(
             "SELECT * FROM (SELECT b.account_id AS account_id, b.available_minor AS a, CAST(COALESCE(SUM(CASE WHEN p.bucket = 'available' THEN p.minor END), 0) AS BIGINT) AS pa,
              b.held_minor AS h, CAST(COALESCE(SUM(CASE WHEN p.bucket = 'held' THEN p.minor END), 0) AS BIGINT) AS ph

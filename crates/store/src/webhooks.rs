@@ -49,6 +49,9 @@ pub struct Attempt {
 /// A delivery for a list: (id, event, kind, iccid or body part, door, state, attempts, due, done, last answer, at).
 pub type DeliveryRow = (i64, i64, String, String, String, String, i64, Option<i64>, Option<i64>, Option<String>, i64);
 
+/// An attempt as kept: (attempt, at, millis, status, answer).
+pub type AttemptRow = (i64, i64, i64, Option<i64>, String);
+
 impl Tx<'_> {
     /// Adds a delivery of an event, due at once.
     pub fn add_delivery(
@@ -75,16 +78,17 @@ impl Tx<'_> {
         token: i64,
         limit: i64,
     ) -> Result<Vec<Claimed>, Error> {
-        let lock = if self.is_postgres() { " FOR UPDATE OF d SKIP LOCKED" } else { "" };
-        let text = format!(
-            "SELECT d.id, d.account_id, d.sim_id, d.door, d.attempts, e.kind, e.at, e.body FROM delivery d JOIN event e ON e.id = d.event_id
+        if self.is_postgres() {
+            // One claim at a time: two that do not see each other's leases could break the order of first attempts.
+            self.rows::<(i64,)>("SELECT CAST(1 AS BIGINT) FROM (SELECT pg_advisory_xact_lock(731949)) AS l", &[])?;
+        }
+        let text = "SELECT d.id, d.account_id, d.sim_id, d.door, d.attempts, e.kind, e.at, e.body FROM delivery d JOIN event e ON e.id = d.event_id
              WHERE d.due_at IS NOT NULL AND d.due_at <= ? AND (d.lease_until IS NULL OR d.lease_until < ?)
              AND (d.attempts > 0 OR NOT EXISTS (SELECT 1 FROM delivery f WHERE f.sim_id = d.sim_id AND f.attempts = 0 AND f.due_at IS NOT NULL
                   AND f.id < d.id AND f.lease_until >= ? AND f.account_id = d.account_id))
-             ORDER BY d.due_at, d.id LIMIT ?{lock}"
-        );
+             ORDER BY d.due_at, d.id LIMIT ?";
         type R = (i64, i64, i64, String, i64, String, i64, String);
-        let rows = self.rows::<R>(&text, &binds![now.0, now.0, now.0, limit])?;
+        let rows = self.rows::<R>(text, &binds![now.0, now.0, now.0, limit])?;
         let text = format!("UPDATE delivery SET lease_token = ?, lease_until = ? WHERE {}", self.one_of("id"));
         for part in rows.chunks(1_000) {
             let ids = self.list(part.iter().map(|r| r.0));
@@ -154,7 +158,7 @@ impl Tx<'_> {
     }
 
     /// The attempts of a delivery: (attempt, at, millis, status, answer).
-    pub fn delivery_attempts(&mut self, id: i64) -> Result<Vec<(i64, i64, i64, Option<i64>, String)>, Error> {
+    pub fn delivery_attempts(&mut self, id: i64) -> Result<Vec<AttemptRow>, Error> {
         self.rows(
             "SELECT attempt, at, millis, status, answer FROM delivery_attempt WHERE delivery_id = ? ORDER BY attempt",
             &binds![id],

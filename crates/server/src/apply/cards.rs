@@ -8,7 +8,7 @@ use kachi_domain::ids::{Eid, Imei, Imsi, Msisdn};
 use kachi_domain::sim::BaseState;
 use kachi_domain::{AccountId, Iccid, ProductId, Timestamp};
 use kachi_engine::Catalogue;
-use kachi_engine::sims::{self, Put};
+use kachi_engine::sims::{self, Brought, Put};
 use kachi_store::sims::Sim;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
@@ -147,8 +147,8 @@ impl Work<'_, '_> {
             let used_bytes = entry.used.as_ref().map_or(Ok(0), file::Size::bytes);
             let used_bytes = self.at(&format!("{place}.used"), used_bytes)?;
             let label = format!("{iccid} {} from {start}", package.code);
-            let number = secrets::made();
-            let brought = sims::bring_subscription(self.tx, catalogue, &self.how, &sim, package.id, start, used_bytes, number);
+            let brought = Brought { package: package.id, started: start, used_bytes, number: secrets::made() };
+            let brought = sims::bring_subscription(self.tx, catalogue, &self.how, &sim, brought);
             if self.engine(&place, brought)? {
                 self.outcome.added("subscription", &label);
             } else {

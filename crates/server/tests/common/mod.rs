@@ -199,10 +199,17 @@ impl Server {
         self.log.lock().expect("the log").join("\n")
     }
 
-    /// SIGKILL.
+    /// SIGKILL. Up to then it must have had no trouble.
     pub fn kill(mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        self.assert_no_trouble();
+    }
+
+    /// No line of the log is an error.
+    fn assert_no_trouble(&self) {
+        let log = self.log();
+        assert!(!log.contains("ERROR"), "the server had trouble:\n{log}");
     }
 
     /// SIGTERM, and a good end.
@@ -211,6 +218,7 @@ impl Server {
         assert!(told.success());
         let status: ExitStatus = until("the server stops", || self.child.try_wait().expect("its state"));
         assert!(status.success(), "{status}: {}", self.log());
+        self.assert_no_trouble();
     }
 }
 

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Child;
 
 /// Distinct records of known cards in one file.
-const RECORDS: i64 = 1_500;
+const RECORDS: i64 = 400;
 /// Rows taken over from the file before.
-const AGAIN: usize = 150;
+const AGAIN: usize = 40;
 /// Lines of unknown cards, and broken ones.
 const ORPHANS: i64 = 5;
 const BROKEN: i64 = 3;

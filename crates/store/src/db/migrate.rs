@@ -1,5 +1,5 @@
-//! The schema's steps, compiled in, each run once in its own transaction. A database that is newer than the program
-//! is refused; a step that was changed after it ran is refused.
+//! The schema's steps, compiled in, each run once in its own transaction. A database that is newer than the program is
+//! refused.
 
 use super::{Conn, Error, Tx};
 use std::fmt;

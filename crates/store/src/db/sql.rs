@@ -46,7 +46,7 @@ into_value! {
 /// Values for the `?` marks of a statement, in order.
 #[macro_export]
 macro_rules! binds {
-    ($($value:expr),* $(,)?) => { vec![$($crate::db::sql::Value::from($value)),*] };
+    ($($value:expr),* $(,)?) => { [$($crate::db::sql::Value::from($value)),*] };
 }
 
 /// A statement with its values; `S` is the row it yields.
