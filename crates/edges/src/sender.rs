@@ -144,7 +144,7 @@ fn notice_id(delivery: i64) -> String {
 }
 
 fn failed(why: String, millis: i64) -> Posted {
-    Posted { acknowledged: false, status: None, answer: why.chars().take(300).collect(), millis }
+    Posted { acknowledged: false, status: None, answer: why.chars().filter(|c| !c.is_control()).take(300).collect(), millis }
 }
 
 fn printable(bytes: &[u8]) -> String {

@@ -282,7 +282,7 @@ impl Engine {
             let known = tx.sims_of_iccids(&wanted)?;
             let seen =
                 |i: &&str| known.iter().any(|(iccid, _, account)| iccid == i && actor.may_see(kachi_domain::AccountId(*account)));
-            if !wanted.iter().all(|i| seen(i)) {
+            if !wanted.iter().all(seen) {
                 return Err(Fail::Refused(Refusal::UnknownSim));
             }
             usage::of_days(tx, &actor, &wanted, first, last)

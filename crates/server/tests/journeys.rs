@@ -22,6 +22,7 @@ on_both!(
     a_person_confirms_or_refuses,
     one_number_buys_once,
     orders_race_for_the_last_money,
+    an_import_keeps_no_order_waiting,
 );
 
 const ACME: i64 = 10_002;
@@ -305,4 +306,26 @@ fn orders_race_for_the_last_money(house: &House) {
     assert_eq!(house.money(RACER), (-260, 0));
     server.stop();
     house.assert_sound();
+}
+
+fn an_import_keeps_no_order_waiting(house: &House) {
+    quiet(house);
+    let server = house.serve(&[]);
+    let began = now();
+    let rows: String = (0..3_000).map(|id| line(id, id as u64 % 6, began - 3_600, began - id % 3_600, 1)).collect();
+    house.write("cdr_many.csv", &rows);
+    let words = ["import", "cdr", "cdr_many.csv", "--platform", "hand"];
+    ACME_KEY.bought(&server.address, CARD, "GJ-100M-30D", "before");
+    let mut importer = house.command(&words, &[("KACHI_LIMITS__IMPORT_ROWS", "10")]).spawn().expect("the importer starts");
+    let mut orders = 0;
+    while importer.try_wait().expect("its state").is_none() {
+        let answer = ACME_KEY.order(&server.address, SECOND_CARD, "GJ-100M-30D", &format!("meanwhile-{orders}"));
+        assert!(answer["code"] == "200" || answer["code"] == "45112", "bought, or no money left: {answer}");
+        orders += 1;
+    }
+    let done = importer.wait_with_output().expect("its end");
+    assert!(done.status.success(), "{done:?}");
+    assert!(orders >= 10, "only {orders} orders were answered while a file was taken in");
+    server.stop();
+    assert_eq!(house.assert_sound(), 3_000);
 }

@@ -24,7 +24,7 @@ const CYCLES: u64 = 25;
 const AUDIT_EVERY: u64 = 5;
 /// Small stretches, short leases and quick retries: many transactions and takeovers in little time.
 const ENVIRONMENT: [(&str, &str); 4] = [
-    ("KACHI_LIMITS__IMPORT_ROWS", "20"),
+    ("KACHI_LIMITS__IMPORT_ROWS", "10"),
     ("KACHI_LIMITS__LEASE_SECONDS", "5"),
     ("KACHI_WEBHOOKS__RETRY", r#"["0s", "1s", "1s", "1s", "1s", "1s", "1s", "1s"]"#),
     ("KACHI_OUTBOUND__ALLOW", r#"["127.0.0.1"]"#),
@@ -51,6 +51,7 @@ fn killed_at_any_moment(house: &House) {
     }
     let server = house.serve(&ENVIRONMENT);
     driver.resolve(&server.address);
+    check::carriers(house);
     check::imports(house, &files, &oracle);
     check::orders(&server.address, &driver);
     check::usage(&server.address, &oracle);

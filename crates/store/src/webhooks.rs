@@ -52,6 +52,15 @@ pub type DeliveryRow = (i64, i64, String, String, String, String, i64, Option<i6
 /// An attempt as kept: (attempt, at, millis, status, answer).
 pub type AttemptRow = (i64, i64, i64, Option<i64>, String);
 
+impl Attempt {
+    fn done_at(&self, now: Timestamp) -> Option<i64> {
+        (self.state == "done").then_some(now.0)
+    }
+}
+
+/// Attempts recorded in one statement.
+const ATTEMPTS: usize = 200;
+
 impl Tx<'_> {
     /// Adds a delivery of an event, due at once.
     pub fn add_delivery(
@@ -110,16 +119,12 @@ impl Tx<'_> {
     /// Records attempts; those whose lease was lost in the meantime change nothing. The answer is how many counted.
     pub fn settle_deliveries(&mut self, token: i64, attempts: &[Attempt], now: Timestamp) -> Result<usize, Error> {
         let mut counted = 0;
-        for part in attempts.chunks(200) {
-            for a in part {
-                let done = (a.state == "done").then_some(now.0);
-                let answer: &str = &a.answer;
-                counted += self.run(
-                    "UPDATE delivery SET state = ?, attempts = ?, due_at = ?, done_at = ?, last_answer = ?, lease_token = NULL, lease_until = NULL
-                     WHERE id = ? AND lease_token = ?",
-                    &binds![a.state, a.number, a.next.map(|t| t.0), done, answer, a.id, token],
-                )?;
-            }
+        for part in attempts.chunks(ATTEMPTS) {
+            counted += if self.is_postgres() {
+                self.settle_by_array(token, part, now)?
+            } else {
+                self.settle_one_by_one(token, part, now)?
+            };
             let mut values: Vec<Value<'_>> = Vec::with_capacity(part.len() * 6);
             for a in part {
                 values.extend(binds![a.id, a.number, now.0, a.millis, a.status, &a.answer]);
@@ -128,11 +133,38 @@ impl Tx<'_> {
                 "INSERT INTO delivery_attempt (delivery_id, attempt, at, millis, status, answer) VALUES {} ON CONFLICT (delivery_id, attempt) DO NOTHING",
                 "(?, ?, ?, ?, ?, ?)",
                 part.len(),
-                200,
+                ATTEMPTS,
                 &values,
             )?;
         }
         Ok(counted)
+    }
+
+    fn settle_one_by_one(&mut self, token: i64, part: &[Attempt], now: Timestamp) -> Result<usize, Error> {
+        let mut counted = 0;
+        for a in part {
+            counted += self.run(
+                "UPDATE delivery SET state = ?, attempts = ?, due_at = ?, done_at = ?, last_answer = ?, lease_token = NULL, lease_until = NULL
+                 WHERE id = ? AND lease_token = ?",
+                &binds![a.state, a.number, a.next.map(|t| t.0), a.done_at(now), &a.answer, a.id, token],
+            )?;
+        }
+        Ok(counted)
+    }
+
+    /// Each statement is a way to another process: all rows travel in one, as JSON.
+    fn settle_by_array(&mut self, token: i64, part: &[Attempt], now: Timestamp) -> Result<usize, Error> {
+        let rows: Vec<_> = part
+            .iter()
+            .map(|a| serde_json::json!({"id": a.id, "s": a.state, "n": a.number, "due": a.next.map(|t| t.0), "done": a.done_at(now), "a": a.answer}))
+            .collect();
+        let rows = serde_json::to_string(&rows).map_err(|e| Error::Engine(e.to_string()))?;
+        self.run(
+            "UPDATE delivery d SET state = x.s, attempts = x.n, due_at = x.due, done_at = x.done, last_answer = x.a, lease_token = NULL, lease_until = NULL
+             FROM json_to_recordset(CAST(? AS JSON)) AS x(id BIGINT, s TEXT, n BIGINT, due BIGINT, done BIGINT, a TEXT)
+             WHERE d.id = x.id AND d.lease_token = ?",
+            &binds![rows, token],
+        )
     }
 
     /// Deliveries that wait, in work or later.

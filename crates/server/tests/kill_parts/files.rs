@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Child;
 
 /// Distinct records of known cards in one file.
-const RECORDS: i64 = 400;
+const RECORDS: i64 = 200;
 /// Rows taken over from the file before.
-const AGAIN: usize = 40;
+const AGAIN: usize = 30;
 /// Lines of unknown cards, and broken ones.
 const ORPHANS: i64 = 5;
 const BROKEN: i64 = 3;
@@ -65,11 +65,11 @@ impl Files {
         let stop = |dice: &mut Dice| now() - dice.below(SPREAD_SECONDS) as i64;
         for _ in 0..RECORDS {
             oracle.records += 1;
-            let (card, at, bytes) = (dice.below(CARDS), stop(dice), dice.below(1 << 20) as i64);
+            let (card, at, bytes) = (dice.below(CARDS), stop(dice), dice.below(8 << 20) as i64);
             *oracle.bytes.entry(card).or_default() += bytes;
             rows.push(line(oracle.records, card, at - 60, at, bytes));
         }
-        rows.extend(self.last.drain(..));
+        rows.append(&mut self.last);
         self.last = rows[..AGAIN].to_vec();
         rows.extend_from_within(10..20);
         for n in 0..ORPHANS {

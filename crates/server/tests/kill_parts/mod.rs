@@ -7,9 +7,9 @@ pub mod files;
 use crate::common::sims;
 
 /// Cards that are known; all of them get traffic and orders.
-pub const CARDS: u64 = 40;
+pub const CARDS: u64 = 100;
 /// The first of ten cards of the virtual carrier's product.
-pub const CARRIER_CARD: u64 = 100;
+pub const CARRIER_CARD: u64 = 200;
 /// What the account has at the start, in cents.
 pub const OPENING: i64 = 10_000_000;
 /// The account.

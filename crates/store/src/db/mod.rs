@@ -254,7 +254,11 @@ impl Store {
         let mut conn = Conn::open(&place).map_err(MigrateError::Engine)?;
         migrate::run(&mut conn)?;
         let writer = match &place {
-            Place::File(_) => Some(Writer::start(conn)),
+            Place::File(path) => {
+                let path = path.with_added_extension("turn");
+                let cannot = |e| MigrateError::Engine(Error::Engine(format!("{}: {e}", path.display())));
+                Some(Writer::start(conn, std::fs::File::create(&path).map_err(cannot)?))
+            }
             Place::Postgres(_) => None,
         };
         Ok(Store { inner: Arc::new(Inner { pool: Pool::new(place.clone(), connections_max), place, writer }) })

@@ -2,6 +2,7 @@
 //! and only then answers. A closure that fails or panics undoes itself and nobody else.
 
 use super::{Conn, Error, Tx};
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use tokio::sync::oneshot;
@@ -22,9 +23,9 @@ pub(super) fn gone() -> Error {
 }
 
 impl Writer {
-    pub(super) fn start(conn: Conn) -> Writer {
+    pub(super) fn start(conn: Conn, turn: File) -> Writer {
         let (jobs, queue) = mpsc::sync_channel(4 * GROUP_MAX);
-        std::thread::Builder::new().name("sqlite-writer".into()).spawn(move || run(conn, &queue)).expect("spawn a thread");
+        std::thread::Builder::new().name("sqlite-writer".into()).spawn(move || run(conn, &turn, &queue)).expect("a thread");
         Writer { jobs }
     }
 
@@ -74,9 +75,18 @@ fn in_savepoint<R, E: From<Error>>(conn: &mut Conn, f: impl FnOnce(&mut Tx<'_>) 
     }
 }
 
-fn run(mut conn: Conn, queue: &mpsc::Receiver<Job>) {
+/// SQLite gives its lock to whoever asks at the right moment, so a process that writes without a pause (an import) keeps
+/// others out until their patience ends. Whoever waits therefore holds the turnstile, and the other must wait behind it.
+fn begin(conn: &mut Conn, turn: &File) -> Result<(), Error> {
+    let _ = turn.lock();
+    let begun = conn.batch("BEGIN IMMEDIATE");
+    let _ = turn.unlock();
+    begun
+}
+
+fn run(mut conn: Conn, turn: &File, queue: &mpsc::Receiver<Job>) {
     while let Ok(first) = queue.recv() {
-        if let Err(e) = conn.batch("BEGIN IMMEDIATE") {
+        if let Err(e) = begin(&mut conn, turn) {
             first(None)(Some(e));
             continue;
         }
