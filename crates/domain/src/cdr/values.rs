@@ -33,6 +33,7 @@ pub(super) fn plain<'a>(line: &'a [u8], ending: Ending, days: &mut DayCache) -> 
         && ICCID_LENGTH.contains(&iccid.len())
         && imsi_length <= IMSI_LENGTH_MAX
         && bytes_length > 0
+        && bytes <= RECORD_BYTES_MAX
         && (imei_length == 0 || IMEI_LENGTH.contains(&imei_length))
         && (MCCMNC_LENGTH.contains(&mccmnc_length) || (mccmnc_length == 0 && ending == Ending::Terminator))
         && line.is_empty();
