@@ -64,7 +64,7 @@ pub fn moved_here(tx: &mut Tx<'_>, catalogue: &Catalogue, row: &StateRow, s: &Su
 
 fn snapshot(tx: &mut Tx<'_>, catalogue: &Catalogue, row: &StateRow, s: &Subscription, state: SubscriptionState) -> Result<Body> {
     let Some(sim) = tx.sim_by_id(row.sim)? else { return Err(fault(format!("card {} vanished", row.sim))) };
-    let order = tx.orders_of_sim(row.sim)?.into_iter().find(|o| o.id == s.order);
+    let order = tx.order_by_id(s.order)?;
     let package = catalogue.package(s.package);
     // A buyer's own number is told to whom the buyer sees, not to a stranger to whom the card was moved.
     let buyer_sees = |o: &Order| catalogue.account(o.account).is_some_and(|b| b.sees.binary_search(&row.account).is_ok());

@@ -198,6 +198,12 @@ impl Tx<'_> {
         self.row::<OrderRow>(&text, &binds![id.0, list])?.map(order).transpose()
     }
 
+    /// An order by its number, whoever's it is: for what happens by itself.
+    pub fn order_by_id(&mut self, id: OrderId) -> Result<Option<Order>, Error> {
+        let text = format!("SELECT {ORDER_COLUMNS} FROM orders o WHERE o.id = ?");
+        self.row::<OrderRow>(&text, &binds![id.0])?.map(order).transpose()
+    }
+
     /// Every order of a card, oldest first.
     pub fn orders_of_sim(&mut self, sim: SimId) -> Result<Vec<Order>, Error> {
         let text = format!("SELECT {ORDER_COLUMNS} FROM orders o WHERE o.sim_id = ? ORDER BY o.id");

@@ -1,13 +1,12 @@
 //! Logging in and out, and who is behind a request.
 //!
-//! Promised: a password is looked at by at most [`HASHES_AT_ONCE`] threads at once and never on the async ones; the answer
+//! Promised: passwords are looked at one at a time, by a thread of their own ([`HASHES_AT_ONCE`]); the answer
 //! for an unknown login is the same as for a wrong password and takes as long; only the digest of a session's token is
 //! stored. Not promised: a limit of tries for one login; that is for the proxy before us, or for a later day.
 
 use super::html::Html;
 use super::lang::Lang;
 use super::{Asked, Portal, cookie, guard, page};
-use argon2::{Argon2, PasswordVerifier};
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, Query, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -22,7 +21,7 @@ use tokio::sync::Semaphore;
 pub const SESSION_COOKIE: &str = "kachi_session";
 
 /// Passwords hashed at once: each takes 19 MiB and tens of milliseconds of a core.
-const HASHES_AT_ONCE: usize = 2;
+const HASHES_AT_ONCE: usize = 1;
 
 /// Logins that may wait for their turn.
 const WAITING_MAX: usize = 32;
@@ -50,6 +49,34 @@ impl Default for Gate {
 pub struct Words {
     login: String,
     password: String,
+}
+
+/// One thread that hashes: the allocator keeps a hash's 19 MiB with the thread that took them, so only one thread may.
+mod hasher {
+    use argon2::{Argon2, PasswordVerifier};
+    use std::sync::mpsc::{Sender, channel};
+    use std::sync::{LazyLock, Mutex, PoisonError};
+
+    type Job = (Vec<u8>, String, Sender<bool>);
+
+    static JOBS: LazyLock<Mutex<Sender<Job>>> = LazyLock::new(|| {
+        let (jobs, queue) = channel::<Job>();
+        let work = move || {
+            for (password, hash, answer) in queue {
+                let _ = answer.send(Argon2::default().verify_password(&password, hash.as_str()).is_ok());
+            }
+        };
+        std::thread::Builder::new().name("hasher".into()).spawn(work).expect("a thread");
+        Mutex::new(jobs)
+    });
+
+    /// Whether the password is the one that was hashed; waits for its turn.
+    pub(super) fn fits(password: &[u8], hash: &str) -> bool {
+        let (answer, waiter) = channel();
+        let job = (password.to_vec(), hash.to_owned(), answer);
+        let sent = JOBS.lock().unwrap_or_else(PoisonError::into_inner).send(job);
+        sent.is_ok() && waiter.recv().unwrap_or(false)
+    }
 }
 
 /// `GET /login`
@@ -125,7 +152,7 @@ async fn admitted(portal: &Arc<Portal>, words: Words) -> Result<Option<String>> 
         let known = if sane { overview::login(engine, &words.login)? } else { None };
         let hash = known.as_ref().map_or(NO_PASSWORD, |(_, hash)| hash.as_str());
         let password = if sane { words.password.as_bytes() } else { b"" };
-        let fits = Argon2::default().verify_password(password, hash).is_ok();
+        let fits = hasher::fits(password, hash);
         Ok(known.filter(|_| fits && sane).map(|(account, _)| account))
     })
     .await?;
@@ -168,7 +195,8 @@ mod tests {
 
     #[test]
     fn the_hash_for_unknown_logins_is_a_real_one_that_nothing_fits() {
-        let fits = Argon2::default().verify_password(b"password", NO_PASSWORD);
+        use argon2::PasswordVerifier;
+        let fits = argon2::Argon2::default().verify_password(b"password", NO_PASSWORD);
         assert!(matches!(fits, Err(argon2::password_hash::Error::PasswordInvalid)), "{fits:?}");
     }
 }
