@@ -317,7 +317,7 @@ CREATE TABLE aside (
 );
 CREATE INDEX aside_orphan ON aside (iccid) WHERE fate = 'orphan' AND settled_at IS NULL;
 CREATE INDEX aside_file ON aside (file_id, line);
-CREATE UNIQUE INDEX aside_once ON aside (platform_id, fate, source_id) WHERE fate = 'orphan' AND settled_at IS NULL;
+CREATE UNIQUE INDEX aside_once ON aside (platform_id, fate, source_id, text) WHERE fate = 'orphan' AND settled_at IS NULL;
 
 -- The log of usage facts, with the one key that dedupes and nothing else.
 CREATE TABLE reading (

@@ -43,6 +43,9 @@ pub struct SenderSettings {
     pub random: Arc<dyn Fn() -> u64 + Send + Sync>,
 }
 
+/// Results kept at most before they are recorded.
+const SETTLE_AT: usize = 200;
+
 impl Sender {
     /// A sender for these doors.
     pub fn new(settings: SenderSettings, dialects: HashMap<&'static str, Dialect>) -> std::result::Result<Sender, String> {
@@ -67,29 +70,34 @@ impl Sender {
         let mut claimed = settled.len();
         let mut lanes = claim.lanes.into_iter();
         let mut running: JoinSet<Vec<(Job, Posted)>> = JoinSet::new();
+        // What is not posted by then is left to the lease's end: a result after it would count for nothing.
+        let until = Instant::now() + Duration::from_secs(engine.settings().lease_seconds.unsigned_abs() / 2);
         loop {
-            while running.len() < self.parallel {
+            while running.len() < self.parallel && Instant::now() < until {
                 let Some(lane) = lanes.next() else { break };
                 claimed += lane.len();
                 let (sender, now) = (self.clone(), engine.now().0);
-                running.spawn(async move { sender.lane(lane, now).await });
+                running.spawn(async move { sender.lane(lane, now, until).await });
             }
             match running.join_next().await {
                 Some(Ok(ended)) => settled.extend(ended),
                 Some(Err(e)) => tracing::error!(error = %e, "a delivery lane stopped; its lease runs out and it is tried again"),
                 None => break,
             }
+            if settled.len() >= SETTLE_AT {
+                settle(engine, token, std::mem::take(&mut settled)).await?;
+            }
         }
-        if !settled.is_empty() {
-            let engine = engine.clone();
-            off_thread(move || webhooks::settle(&engine, token, settled)).await?;
-        }
+        settle(engine, token, settled).await?;
         Ok(claimed)
     }
 
-    async fn lane(&self, jobs: Vec<Job>, now: i64) -> Vec<(Job, Posted)> {
+    async fn lane(&self, jobs: Vec<Job>, now: i64, until: Instant) -> Vec<(Job, Posted)> {
         let mut ended = Vec::with_capacity(jobs.len());
         for job in jobs {
+            if Instant::now() >= until {
+                break;
+            }
             let posted = self.post(&job, now).await;
             ended.push((job, posted));
         }
@@ -136,6 +144,14 @@ impl Sender {
         }
         Ok(bytes)
     }
+}
+
+async fn settle(engine: &Engine, token: i64, settled: Vec<(Job, Posted)>) -> Result<()> {
+    if settled.is_empty() {
+        return Ok(());
+    }
+    let engine = engine.clone();
+    off_thread(move || webhooks::settle(&engine, token, settled)).await.map(|_| ())
 }
 
 /// The notice's stable id: 24 characters, the same for every attempt.

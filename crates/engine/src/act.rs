@@ -58,8 +58,8 @@ pub fn once<T>(
     act: impl FnOnce(&mut Tx<'_>) -> Result<T>,
     render: impl FnOnce(&T) -> String,
 ) -> Result<Once> {
-    // The balance row is the account's lock: two identical requests at once come one after the other.
-    tx.lock_balances(&[actor.account])?;
+    // Two identical requests at once come one after the other. This lock is always the first of a transaction.
+    tx.lock_requests(actor.account)?;
     match tx.request_seen(actor.account, request.door, &request.key, &request.body_hash)? {
         Seen::Same(answer) => return Ok(Once::Repeated(answer)),
         Seen::Different => return Err(Fail::Refused(Refusal::KeyReused)),

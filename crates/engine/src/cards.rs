@@ -13,7 +13,7 @@ use crate::notices;
 use kachi_domain::alert::{self, Crossing, Level, Lines};
 use kachi_domain::event::EventKind;
 use kachi_domain::order::SubscriptionState;
-use kachi_domain::rating::{CardState, Happening, Input, PackageBlock, Purchase, Usage};
+use kachi_domain::rating::{CardState, Happening, Input, PackageBlock, Position, Purchase, Usage};
 use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::time::DAY_SECONDS;
 use kachi_domain::{SimId, SubscriptionId, Timestamp, Zone};
@@ -54,7 +54,8 @@ pub fn settle(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, row: &mut 
     let zone = catalogue.zone(row.account);
     let head = decode(&row.head)?;
     let late = fresh.first().is_some_and(|i| head.last.is_some_and(|last| i.position() <= last));
-    let mut fold = if late { refold(tx, how, row, zone)? } else { apply(head, fresh, &how.lines, zone) };
+    let mut fold =
+        if late { refold(tx, how, row, zone, fresh.first().map(Input::position))? } else { apply(head, fresh, &how.lines, zone) };
     let mut present = fold.head.clone();
     present.advance(how.now, zone, &mut fold.happenings);
     let due = alert::days_due(&present, &how.lines, zone);
@@ -110,8 +111,13 @@ fn apply(mut state: CardState, fresh: &[Input], lines: &Lines, zone: &Zone) -> F
 }
 
 /// Folds the card's history again from the kept base, and moves the base up to what can no longer change.
-fn refold(tx: &mut Tx<'_>, how: &Settling, row: &StateRow, zone: &Zone) -> Result<Fold> {
-    let base = decode(&tx.state_base(row.sim)?.unwrap_or_default())?;
+fn refold(tx: &mut Tx<'_>, how: &Settling, row: &StateRow, zone: &Zone, first: Option<Position>) -> Result<Fold> {
+    let mut base = decode(&tx.state_base(row.sim)?.unwrap_or_default())?;
+    if first.is_some_and(|f| base.last.is_some_and(|last| f <= last)) {
+        // It is older than what was thought settled (`usage.late_days` was raised): told again from the beginning.
+        tx.put_state_base(row.sim, None)?;
+        base = CardState::new();
+    }
     let inputs = history(tx, row.sim, &base, how.now)?;
     // A record older than this is set aside, so nothing before it changes any more.
     let settled = how.now.plus(-(how.late_days + 1) * DAY_SECONDS);
@@ -290,7 +296,8 @@ fn announce(
                 tell_once(tx, catalogue, how, row, subs, *id, EventKind::SubscriptionEnded, at)?;
             }
             Telling::Happened(Happening::Blocked(block, _)) => {
-                let subject = last_ended.map_or(at.0, |id| id.0);
+                let over = || subs.iter().rev().find(|s| s.ended_at == Some(at.0)).map(|s| s.id);
+                let subject = last_ended.or_else(over).map_or(at.0, |id| id.0);
                 if tx.announce(row.sim, "stopped", subject)? {
                     notices::stopped(tx, catalogue, row, block_word(*block), at, how.now)?;
                 }

@@ -275,7 +275,6 @@ fn commit_stretch(
                 return Err(fault("the file is being read by another worker; it goes on from its mark"));
             }
             let mut batch = Batch::new(tx, catalogue, how, platform, mark.id);
-            batch.lock = tries > 0;
             batch.asides.extend(records.2.iter().cloned());
             batch.take(&records.0, &records.1)?;
             let mut done = batch.finish()?;
@@ -332,13 +331,11 @@ struct Batch<'a, 'c> {
     file: i64,
     asides: Vec<Aside>,
     done: CdrFile,
-    /// States are locked before they are read: slower, for those who lost a race.
-    lock: bool,
 }
 
 impl<'a, 'c> Batch<'a, 'c> {
     fn new(tx: &'a mut Tx<'c>, catalogue: &'a Catalogue, how: &'a Settling, platform: PlatformId, file: i64) -> Self {
-        Batch { tx, catalogue, how, platform, file, asides: Vec::new(), done: CdrFile::default(), lock: false }
+        Batch { tx, catalogue, how, platform, file, asides: Vec::new(), done: CdrFile::default() }
     }
 
     fn take(&mut self, records: &[Pending], unknown: &[Pending]) -> Result<()> {
@@ -354,7 +351,7 @@ impl<'a, 'c> Batch<'a, 'c> {
         let new = self.load(readings)?;
         self.done.loaded += new.len() as i64;
         self.note_batches(&new)?;
-        rate(self.tx, self.catalogue, self.how, new, self.lock)
+        rate(self.tx, self.catalogue, self.how, new)
     }
 
     fn admission_reason(&self, fate: Fate) -> String {
@@ -439,12 +436,12 @@ fn conflict(p: &Pending, there: &Reading) -> Aside {
 }
 
 /// Rates new readings, card by card, each card's state written once; then adds the days.
-fn rate(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, mut new: Vec<Reading>, lock: bool) -> Result<()> {
+fn rate(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, mut new: Vec<Reading>) -> Result<()> {
     new.sort_unstable_by_key(|r| (r.sim, r.stop, r.start, r.source_id));
     let mut inputs = Vec::new();
     for group in new.chunk_by(|a, b| a.sim == b.sim).collect::<Vec<_>>().chunks(STATES_AT_ONCE) {
         let ids: Vec<i64> = group.iter().map(|g| g[0].sim).collect();
-        let mut rows = tx.states(&ids, lock)?;
+        let mut rows = tx.states(&ids)?;
         let mut days = Vec::with_capacity(group.len());
         for (row, readings) in rows.iter_mut().zip(group) {
             debug_assert_eq!(row.sim.0, readings[0].sim);

@@ -18,7 +18,7 @@ use kachi_domain::order::{Channel, OrderState, SubscriptionState};
 use kachi_domain::package::{Fulfil, StartRule};
 use kachi_domain::rating::Input;
 use kachi_domain::sim::BaseState;
-use kachi_domain::{Iccid, OrderId, Refusal, SubscriptionId, Timestamp};
+use kachi_domain::{AccountId, Iccid, OrderId, Refusal, SubscriptionId, Timestamp};
 use kachi_store::Tx;
 use kachi_store::catalogue::Package;
 use kachi_store::orders::{Order, Subscription};
@@ -58,7 +58,7 @@ pub fn place(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Act
     tx.lock_balances(&[actor.account])?;
     refuse_repeated(tx, actor, cmd)?;
     let (sim, package, quote) = choose(tx, catalogue, actor, cmd)?;
-    tx.lock_balances(&quote.shares.iter().map(|s| s.account).collect::<Vec<_>>())?;
+    tx.lock_balances(&quote.shares.iter().rev().map(|s| s.account).collect::<Vec<_>>())?;
     let subs = tx.subscriptions(sim.id)?;
     refuse_overstacked(&subs, package)?;
     let local = package.fulfil == Fulfil::Local;
@@ -222,9 +222,7 @@ pub(crate) fn store_unsubscribe(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Si
 pub fn fulfilled(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, id: OrderId) -> Result<()> {
     let Some((order, sim, sub)) = pending(tx, catalogue, id)? else { return Ok(()) };
     let shares: Vec<Share> = serde_json::from_str(&order.shares).map_err(|e| fault(e.to_string()))?;
-    let mut accounts: Vec<_> = shares.iter().map(|s| s.account).collect();
-    accounts.push(order.account);
-    tx.lock_balances(&accounts)?;
+    lock_sale(tx, order.account, &shares)?;
     tx.post(
         order.account,
         Journal::Capture,
@@ -236,6 +234,13 @@ pub fn fulfilled(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, id: Ord
     tx.set_subscription_available(sub.id, how.now)?;
     let sub = Subscription { available_at: Some(how.now.0), state: SubscriptionState::Waiting, ..sub };
     start(tx, catalogue, how, &sim, &sub)
+}
+
+/// Locks the buyer and then the levels above it, the nearest first (shares are listed from the top down).
+pub(crate) fn lock_sale(tx: &mut Tx<'_>, buyer: AccountId, shares: &[Share]) -> Result<()> {
+    tx.lock_balances(&[buyer])?;
+    tx.lock_balances(&shares.iter().rev().map(|s| s.account).collect::<Vec<_>>())?;
+    Ok(())
 }
 
 /// The carrier refused for good: the held money goes back and the subscription never was.

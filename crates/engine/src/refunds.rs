@@ -50,10 +50,9 @@ pub fn refund(
 ) -> Result<RefundQuote> {
     let (found, sim) = orders::find(tx, actor, iccid, id)?;
     let shares: Vec<Share> = serde_json::from_str(&found.shares).map_err(|e| fault(e.to_string()))?;
-    let mut accounts: Vec<_> = shares.iter().map(|s| s.account).collect();
-    accounts.push(found.account);
-    tx.lock_balances(&accounts)?;
+    // The order before the balances, as the carrier's confirmation does it.
     let order = tx.order_locked(&actor.sees, id)?.ok_or(Refusal::UnknownOrder)?;
+    orders::lock_sale(tx, order.account, &shares)?;
     let mut row = tx.state_locked(sim.id)?;
     let (minor, basis, sub) = amount(tx, catalogue, &order, &sim, how.now)?;
     let shares = bearable(tx, shares, order.paid_minor, minor)?;
@@ -61,9 +60,11 @@ pub fn refund(
     tx.post(order.account, Journal::Refund, &format!("order {id}"), &postings, how.now)?;
     let basis = serde_json::to_string(&basis).map_err(|e| fault(e.to_string()))?;
     tx.set_order_refunded(id, minor, &basis, remark, how.now)?;
-    tx.set_subscription_refunded(sub.id, how.now)?;
+    // Another node's clock may be a little ahead: a subscription is not taken back before it was there.
+    let at = Timestamp(how.now.0.max(sub.available_at.unwrap_or(how.now.0)));
+    tx.set_subscription_refunded(sub.id, at)?;
     notices::refunded(tx, catalogue, sim.account, &order, &sim.iccid, minor, how.now)?;
-    cards::settle(tx, catalogue, how, &mut row, &[Input::Refund(how.now, sub.id)])?;
+    cards::settle(tx, catalogue, how, &mut row, &[Input::Refund(at, sub.id)])?;
     tx.put_states(&[row])?;
     orders::store_unsubscribe(tx, catalogue, &sim, &order, how.now)?;
     Ok(RefundQuote { minor, currency: order.currency })

@@ -13,7 +13,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 on_both!(
     a_partners_day,
@@ -284,20 +283,14 @@ fn one_number_buys_once(house: &House) {
 fn orders_race_for_the_last_money(house: &House) {
     quiet(house);
     let server = house.serve(&[]);
-    let over = AtomicBool::new(false);
-    let lowest = || {
-        let mut lowest = i64::MAX;
-        while !over.load(Ordering::SeqCst) {
+    let mut lowest = i64::MAX;
+    let answers = std::thread::scope(|scope| {
+        let order = |i| RACER_KEY.order(&server.address, RACE_CARD + i as u64 % 8, "GJ-100M-30D", &format!("race-{i}"));
+        let racers = scope.spawn(move || race(64, order));
+        while !racers.is_finished() {
             lowest = lowest.min(house.money(RACER).0);
         }
-        lowest
-    };
-    let (answers, lowest) = std::thread::scope(|scope| {
-        let watch = scope.spawn(lowest);
-        let answers =
-            race(64, |i| RACER_KEY.order(&server.address, RACE_CARD + i as u64 % 8, "GJ-100M-30D", &format!("race-{i}")));
-        over.store(true, Ordering::SeqCst);
-        (answers, watch.join().expect("the lowest balance"))
+        racers.join().expect("the answers")
     });
     let bought = answers.iter().filter(|a| a["code"] == "200").count();
     let refused = answers.iter().filter(|a| a["code"] == "45112").count();
@@ -312,11 +305,11 @@ fn an_import_keeps_no_order_waiting(house: &House) {
     quiet(house);
     let server = house.serve(&[]);
     let began = now();
-    let rows: String = (0..3_000).map(|id| line(id, id as u64 % 6, began - 3_600, began - id % 3_600, 1)).collect();
+    let rows: String = (0..6_000).map(|id| line(id, id as u64 % 6, began - 3_600, began - id % 3_600, 1)).collect();
     house.write("cdr_many.csv", &rows);
     let words = ["import", "cdr", "cdr_many.csv", "--platform", "hand"];
     ACME_KEY.bought(&server.address, CARD, "GJ-100M-30D", "before");
-    let mut importer = house.command(&words, &[("KACHI_LIMITS__IMPORT_ROWS", "10")]).spawn().expect("the importer starts");
+    let mut importer = house.command(&words, &[("KACHI_LIMITS__IMPORT_ROWS", "200")]).spawn().expect("the importer starts");
     let mut orders = 0;
     while importer.try_wait().expect("its state").is_none() {
         let answer = ACME_KEY.order(&server.address, SECOND_CARD, "GJ-100M-30D", &format!("meanwhile-{orders}"));
@@ -327,5 +320,5 @@ fn an_import_keeps_no_order_waiting(house: &House) {
     assert!(done.status.success(), "{done:?}");
     assert!(orders >= 10, "only {orders} orders were answered while a file was taken in");
     server.stop();
-    assert_eq!(house.assert_sound(), 3_000);
+    assert_eq!(house.assert_sound(), 6_000);
 }

@@ -11,16 +11,23 @@ use kachi_domain::{AccountId, Timestamp};
 pub type BalanceDifference = (i64, i64, i64, i64, i64);
 
 impl Tx<'_> {
-    /// Locks the accounts' balances, in id order, until the transaction ends.
+    /// Makes the account's requests that change something wait for each other, until the transaction ends.
+    pub fn lock_requests(&mut self, account: AccountId) -> Result<(), Error> {
+        if self.is_postgres() {
+            let key = 7_319_500_000_000 + account.0;
+            self.rows::<(i64,)>("SELECT CAST(1 AS BIGINT) FROM (SELECT pg_advisory_xact_lock(?)) AS l", &binds![key])?;
+        }
+        Ok(())
+    }
+
+    /// Locks the accounts' balances in the order given, until the transaction ends: always the deepest account first and
+    /// then upwards, so that two sales in one branch of the tree never wait for each other in a ring.
     pub fn lock_balances(&mut self, accounts: &[AccountId]) -> Result<(), Error> {
         if !self.is_postgres() {
             return Ok(());
         }
-        let mut ids: Vec<i64> = accounts.iter().map(|a| a.0).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        for id in ids {
-            self.rows::<(i64,)>("SELECT account_id FROM balance WHERE account_id = ? FOR UPDATE", &binds![id])?;
+        for id in accounts {
+            self.rows::<(i64,)>("SELECT account_id FROM balance WHERE account_id = ? FOR UPDATE", &binds![id.0])?;
         }
         Ok(())
     }

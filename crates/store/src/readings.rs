@@ -197,6 +197,15 @@ impl Tx<'_> {
         let mut found: Vec<(Rated, i64)> = Vec::new();
         for part in sims.chunks(500) {
             let (of_sims, ids) = (self.one_of("sim_id"), self.list(part.iter().copied()));
+            // Open stretches first: one that is indexed between the two looks is then seen twice, never missed.
+            let text = format!(
+                "SELECT r.sim_id, r.stop_at, r.start_at, r.source_id, r.bytes, r.platform_id FROM reading_batch b JOIN reading r
+                 ON r.day = b.day AND r.platform_id = b.platform_id AND r.source_id >= b.source_min AND r.source_id <= b.source_max
+                 WHERE b.indexed = 0 AND b.day >= ? AND b.day <= ? AND r.{of_sims}"
+            );
+            type R = (i64, i64, i64, i64, i64, i64);
+            found
+                .extend(self.rows::<R>(&text, &binds![first, last, &ids])?.into_iter().map(|r| ((r.0, r.1, r.2, r.3, r.4), r.5)));
             let days = self.days_with_readings(first, last)?;
             for day in days {
                 let text = format!(
@@ -205,13 +214,6 @@ impl Tx<'_> {
                 type R = (i64, i64, i64, i64, i64, i64);
                 found.extend(self.rows::<R>(&text, &binds![day, &ids])?.into_iter().map(|r| ((r.0, r.1, r.2, r.3, r.4), r.5)));
             }
-            let text = format!(
-                "SELECT r.sim_id, r.stop_at, r.start_at, r.source_id, r.bytes, r.platform_id FROM reading_batch b JOIN reading r
-                 ON r.day = b.day AND r.platform_id = b.platform_id AND r.source_id >= b.source_min AND r.source_id <= b.source_max
-                 WHERE b.indexed = 0 AND b.day >= ? AND b.day <= ? AND r.{of_sims}"
-            );
-            type R = (i64, i64, i64, i64, i64, i64);
-            found.extend(self.rows::<R>(&text, &binds![first, last, ids])?.into_iter().map(|r| ((r.0, r.1, r.2, r.3, r.4), r.5)));
         }
         // A stretch may overlap one that is already covered: the same fact twice is one.
         found.sort_unstable();

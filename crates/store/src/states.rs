@@ -40,10 +40,10 @@ const GROUP: usize = 100;
 const ARRAY: usize = 2_000;
 
 impl Tx<'_> {
-    /// The states of these cards (sorted by number). Not locked, [`Tx::put_states`] notices if another wrote meanwhile.
-    pub fn states(&mut self, sims: &[i64], lock: bool) -> Result<Vec<StateRow>, Error> {
+    /// The states of these cards (sorted by number), locked in that order where the engine locks rows.
+    pub fn states(&mut self, sims: &[i64]) -> Result<Vec<StateRow>, Error> {
         debug_assert!(sims.is_sorted());
-        let lock = if lock { self.for_update() } else { "" };
+        let lock = self.for_update();
         let text = format!("SELECT {COLUMNS} FROM sim_state WHERE {} ORDER BY sim_id{lock}", self.one_of("sim_id"));
         let mut found = Vec::with_capacity(sims.len());
         for part in sims.chunks(ARRAY) {

@@ -5,12 +5,13 @@ pub mod partner;
 pub mod receiver;
 
 use kachi_domain::AccountId;
+use kachi_store::Store;
 use kachi_testkit::db::Database;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -71,12 +72,13 @@ impl Done {
 /// A working folder with a database.
 pub struct House {
     folder: TempDir,
+    store: OnceLock<Store>,
     database: Database,
 }
 
 impl House {
     pub fn new(database: Database) -> House {
-        House { folder: TempDir::with_prefix("kachi_house_").expect("a folder"), database }
+        House { folder: TempDir::with_prefix("kachi_house_").expect("a folder"), store: OnceLock::new(), database }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -128,7 +130,7 @@ impl House {
 
     /// An account's money as kept: (available, held), minor units.
     pub fn money(&self, account: i64) -> (i64, i64) {
-        let read = self.database.open().read(move |tx| tx.balance(AccountId(account)));
+        let read = self.store.get_or_init(|| self.database.open()).read(move |tx| tx.balance(AccountId(account)));
         let (available, held, _) = read.expect("the balance");
         (available, held)
     }

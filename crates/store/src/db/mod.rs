@@ -272,7 +272,10 @@ impl Store {
     /// Reads in one transaction; what `f` sees does not change while it looks.
     pub fn read<R, E: From<Error>>(&self, f: impl FnOnce(&mut Tx<'_>) -> Result<R, E>) -> Result<R, E> {
         let mut conn = self.inner.pool.get()?;
-        conn.batch("BEGIN")?;
+        conn.batch(match &self.inner.place {
+            Place::File(_) => "BEGIN",
+            Place::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        })?;
         let result = f(&mut Tx { conn: &mut conn });
         conn.batch("COMMIT")?;
         result
@@ -281,7 +284,12 @@ impl Store {
     /// Reads with one statement, so without the cost of a transaction.
     pub fn look<R, E: From<Error>>(&self, f: impl FnOnce(&mut Tx<'_>) -> Result<R, E>) -> Result<R, E> {
         let mut conn = self.inner.pool.get()?;
-        f(&mut Tx { conn: &mut conn })
+        let result = f(&mut Tx { conn: &mut conn });
+        if result.is_err() {
+            // The connection itself may be what failed: one that no longer answers is not kept.
+            let _ = conn.batch("SELECT 1");
+        }
+        result
     }
 
     /// Writes in one durable transaction: all of `f` or nothing.
