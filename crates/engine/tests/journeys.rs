@@ -179,3 +179,51 @@ fn refusals_change_nothing() {
         w.assert_sound();
     });
 }
+
+#[test]
+fn a_stop_is_told_once_even_when_the_card_buys_again() {
+    each(|store| {
+        let w = World::new(store);
+        w.add_cards(ACME, 0..1);
+        w.buy(0, "Q100-30D", "a").unwrap();
+        w.pass(3600);
+        let t = w.now().0;
+        w.cdr("all of it", &line(1, 0, t - 60, t, 100 * MB));
+        w.pass(60);
+        w.buy(0, "Q100-30D", "b").unwrap();
+        w.pass(60);
+        let events = w.events(0);
+        assert_eq!(events.iter().filter(|k| *k == "sim_stopped").count(), 1, "{events:?}");
+        assert_eq!(events.iter().filter(|k| *k == "subscription_started").count(), 2, "{events:?}");
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn orphans_with_one_id_on_two_days_are_two() {
+    each(|store| {
+        let w = World::new(store);
+        w.set_now(BEGIN + 10 * DAY);
+        let t = w.now().0;
+        let first = w.cdr("day one", &line(7, 4, t - DAY - 60, t - DAY, 3));
+        let second = w.cdr("day two", &line(7, 4, t - 60, t, 5));
+        assert_eq!((first.orphan, second.orphan, second.duplicate), (1, 1, 0));
+        w.add_cards(ACME, 4..5);
+        assert_eq!(w.card(4).state.outflow_bytes, 8);
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn a_refund_in_the_second_of_its_purchase_takes_the_package_away() {
+    each(|store| {
+        let w = World::new(store);
+        w.add_cards(ACME, 0..1);
+        let placed = w.buy(0, "Q100-30D", "a").unwrap();
+        assert_eq!(w.refund(0, placed.order).unwrap(), 130);
+        w.pass(1);
+        assert!(w.card(0).state.live.is_empty());
+        assert_eq!(w.card(0).blocks(), Blocks::NO_PACKAGE);
+        w.assert_sound();
+    });
+}
