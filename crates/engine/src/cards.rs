@@ -65,6 +65,7 @@ pub fn settle(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, row: &mut 
     let subs =
         if fold.refolded || !fold.happenings.is_empty() { write_verdicts(tx, how, row, &fold, &present)? } else { Vec::new() };
     announce(tx, catalogue, how, row, &fold, &subs)?;
+    announce_same_instant_stop(tx, catalogue, how, row, &subs, &present)?;
     let ahead = due.map(|(at, _)| at).filter(|at| *at > how.now);
     row.due_at = [present.next_due(zone), ahead].into_iter().flatten().min().map(|t| t.0);
     row.head = fold.head.to_bytes();
@@ -309,6 +310,27 @@ fn announce(
             }
             Telling::Happened(Happening::Refilled(..) | Happening::Slowed(..)) => {}
         }
+    }
+    Ok(())
+}
+
+/// Bought and taken back within one second, a card is blocked before and after that instant, so the fold tells no change.
+/// The customer was told of the start, so the stop is told too: once, for the subscription that ended now.
+fn announce_same_instant_stop(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    how: &Settling,
+    row: &StateRow,
+    subs: &[Subscription],
+    present: &CardState,
+) -> Result<()> {
+    let Some(block) = present.block else { return Ok(()) };
+    let Some(last) = subs.iter().filter(|s| s.ended_at.is_some()).max_by_key(|s| (s.ended_at, s.id)) else { return Ok(()) };
+    let at = last.ended_at.filter(|at| last.started_at == Some(*at));
+    if let Some(at) = at
+        && tx.announce(row.sim, "stopped", last.id.0)?
+    {
+        notices::stopped(tx, catalogue, row, block_word(block), Timestamp(at), how.now)?;
     }
     Ok(())
 }

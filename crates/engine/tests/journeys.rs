@@ -223,6 +223,7 @@ fn a_refund_in_the_second_of_its_purchase_takes_the_package_away() {
         assert_eq!(w.refund(0, placed.order).unwrap(), 130);
         w.pass(1);
         assert!(w.card(0).state.live.is_empty());
+        assert_eq!(w.events(0).iter().filter(|k| *k == "sim_stopped").count(), 1, "{:?}", w.events(0));
         assert_eq!(w.card(0).blocks(), Blocks::NO_PACKAGE);
         w.assert_sound();
     });
