@@ -18,7 +18,7 @@ fn main() {
     let engine = engine(
         place(&which, dir.path(), "cdr"),
         known,
-        Settings { import_rows: number(4, 500_000) as usize, ..Settings::default() },
+        Settings { import_rows: number(4, 100_000) as usize, ..Settings::default() },
     );
     let baseline = match which.as_str() {
         "sqlite" => sqlite_baseline(dir.path(), &file, rows),

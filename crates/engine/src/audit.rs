@@ -16,6 +16,8 @@ pub struct Report {
     pub cards: i64,
     /// Readings looked at.
     pub readings: i64,
+    /// Those of them that are loaded and not rated yet: a file that is being taken in, or was left in the middle.
+    pub unrated: i64,
     /// Each violation in a sentence.
     pub violations: Vec<String>,
 }
@@ -26,7 +28,7 @@ const PAGE: i64 = 2_000;
 /// Checks money, usage, subscriptions and notices. Reads only; may run while the server does.
 pub fn audit(engine: &Engine) -> Result<Report> {
     let mut found = Vec::new();
-    let (mut cards, mut readings) = (0, 0);
+    let (mut cards, mut readings, mut unrated) = (0, 0, 0);
     engine.store().read(|tx| {
         for (journal, sum) in tx.audit_unbalanced()? {
             found.push(format!("journal {journal}: its postings sum to {sum}, not 0"));
@@ -39,9 +41,8 @@ pub fn audit(engine: &Engine) -> Result<Report> {
         for words in tx.audit_orders()? {
             found.push(words);
         }
-        let (count, _) = tx.audit_readings()?;
-        readings = count;
-        let by_sim: HashMap<i64, i64> = tx.audit_readings_by_sim()?.into_iter().collect();
+        (readings, unrated) = tx.audit_readings()?;
+        let by_sim = tx.audit_readings_by_sim()?;
         let brought: HashMap<i64, i64> = tx.audit_brought()?.into_iter().collect();
         let mut after = 0;
         loop {
@@ -58,7 +59,7 @@ pub fn audit(engine: &Engine) -> Result<Report> {
         }
         Ok::<(), Fail>(())
     })?;
-    Ok(Report { clean: found.is_empty(), cards, readings, violations: found })
+    Ok(Report { clean: found.is_empty(), cards, readings, unrated, violations: found })
 }
 
 /// Bytes attributed = bytes read; bytes per day = bytes read; at most one main package runs.

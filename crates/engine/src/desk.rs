@@ -17,6 +17,7 @@ use kachi_domain::order::OrderState;
 use kachi_domain::{Iccid, Money, OrderId, PackageId, Refusal, Timestamp};
 use kachi_store::sims::{Sim, SimFilter};
 use kachi_store::{Place as Where, Store, Tx};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What the engine is told by the configuration.
@@ -26,8 +27,12 @@ pub struct Settings {
     pub late_days: i64,
     /// `alerts.*`: the warning lines.
     pub lines: Lines,
-    /// `limits.import_rows`: records per transaction of an import.
+    /// `limits.import_rows`: records loaded, or rated, per transaction of an import.
     pub import_rows: usize,
+    /// `limits.rate_rows`: records of a file loaded before their cards are rated.
+    pub rate_rows: usize,
+    /// Where loaded records wait to be rated, beyond memory (the data folder).
+    pub scratch_dir: PathBuf,
     /// `limits.delivery_batch`: deliveries claimed at once.
     pub delivery_batch: i64,
     /// `webhooks.retry`: seconds before each attempt.
@@ -41,7 +46,9 @@ impl Default for Settings {
         Settings {
             late_days: 35,
             lines: Lines::default(),
-            import_rows: 500_000,
+            import_rows: 100_000,
+            rate_rows: 5_000_000,
+            scratch_dir: std::env::temp_dir(),
             delivery_batch: 500,
             retry_seconds: vec![0, 5, 300, 1800, 7200, 18_000, 36_000, 36_000],
             lease_seconds: 60,

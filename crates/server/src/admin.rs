@@ -41,7 +41,11 @@ fn check(engine: &Engine, shape: Shape) -> Result<(), Exit> {
             print::line(violation)?;
         }
         let verdict = if report.clean { "clean".to_owned() } else { format!("{} violations", report.violations.len()) };
-        print::line(format_args!("{verdict}: {} cards, {} readings", report.cards, report.readings))?;
+        let unrated = match report.unrated {
+            0 => String::new(),
+            n => format!(", {n} of them wait for their rating (a file being taken in, or left in the middle)"),
+        };
+        print::line(format_args!("{verdict}: {} cards, {} readings{unrated}", report.cards, report.readings))?;
     }
     if report.clean { Ok(()) } else { Err(Exit::finding()) }
 }

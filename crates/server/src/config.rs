@@ -150,8 +150,10 @@ pub struct ClockShift {
 /// The bounds of every batch, body, page and queue.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Records per transaction of an import.
+    /// Records loaded per transaction of an import.
     pub import_rows: usize,
+    /// Records of a file loaded before their cards are rated.
+    pub rate_rows: usize,
     /// Bytes of a request's body.
     pub body_bytes_max: usize,
     /// Rows of a page.
@@ -193,6 +195,8 @@ impl Config {
                 remaining_days: self.alerts.remaining_days,
             },
             import_rows: self.limits.import_rows,
+            rate_rows: self.limits.rate_rows,
+            scratch_dir: self.data_dir.clone(),
             delivery_batch: self.limits.delivery_batch,
             retry_seconds: self.webhooks.retry_seconds.clone(),
             lease_seconds: self.limits.lease_seconds,
@@ -227,7 +231,8 @@ impl Config {
             },
             clock: ClockShift { test: values.flag("clock.test")?, offset_seconds: values.offset("clock.offset_seconds")? },
             limits: Limits {
-                import_rows: size("limits.import_rows", 1, 5_000_000)?,
+                import_rows: size("limits.import_rows", 1, 1_000_000)?,
+                rate_rows: size("limits.rate_rows", 1, 100_000_000)?,
                 body_bytes_max: size("limits.body_bytes_max", 1024, 1 << 30)?,
                 page_max: whole("limits.page_max", 1, 100_000)?,
                 iccids_max: size("limits.iccids_max", 1, 100_000)?,

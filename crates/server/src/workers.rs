@@ -45,7 +45,7 @@ pub fn start(
     let e = on(engine);
     loops.spawn(repeat("log index", stop.clone(), Duration::from_secs(5), move || {
         let e = e.clone();
-        off_thread(move || Ok(import::index(&e)? + import::adopt_stragglers(&e)?))
+        off_thread(move || Ok(import::finish_left(&e)? + import::index(&e)? + import::adopt_stragglers(&e)?))
     }));
     let e = on(engine);
     loops.spawn(repeat("forget answers", stop.clone(), Duration::from_secs(600), forget(e, config.sign.window_seconds)));

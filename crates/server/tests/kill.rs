@@ -25,6 +25,7 @@ const AUDIT_EVERY: u64 = 5;
 /// Small stretches, short leases and quick retries: many transactions and takeovers in little time.
 const ENVIRONMENT: [(&str, &str); 4] = [
     ("KACHI_LIMITS__IMPORT_ROWS", "10"),
+    ("KACHI_LIMITS__RATE_ROWS", "45"),
     ("KACHI_LIMITS__LEASE_SECONDS", "5"),
     ("KACHI_WEBHOOKS__RETRY", r#"["0s", "1s", "1s", "1s", "1s", "1s", "1s", "1s"]"#),
     ("KACHI_OUTBOUND__ALLOW", r#"["127.0.0.1"]"#),

@@ -24,6 +24,8 @@ pub struct CdrFile {
     pub orphan: i64,
     /// Lines set aside for any other reason.
     pub bad: i64,
+    /// Its batches that wait for their rating are rated for cards numbered up to this.
+    pub rated_sim: i64,
 }
 
 /// A line set aside.
@@ -45,13 +47,23 @@ pub struct Aside {
     pub text: String,
 }
 
-type R = (i64, i64, i64, i64, i64, i64, i64, i64);
+type R = (i64, i64, i64, i64, i64, i64, i64, i64, i64);
 
 fn file(r: R) -> CdrFile {
-    CdrFile { id: r.0, done: r.1 != 0, offset_bytes: r.2, lines: r.3, loaded: r.4, duplicate: r.5, orphan: r.6, bad: r.7 }
+    CdrFile {
+        id: r.0,
+        done: r.1 != 0,
+        offset_bytes: r.2,
+        lines: r.3,
+        loaded: r.4,
+        duplicate: r.5,
+        orphan: r.6,
+        bad: r.7,
+        rated_sim: r.8,
+    }
 }
 
-const COLUMNS: &str = "id, done, offset_bytes, lines, loaded, duplicate, orphan, bad";
+const COLUMNS: &str = "id, done, offset_bytes, lines, loaded, duplicate, orphan, bad, rated_sim";
 
 impl Tx<'_> {
     /// Marks the file seen, or finds how far it was read: one row per platform and content.
@@ -64,9 +76,9 @@ impl Tx<'_> {
         now: Timestamp,
     ) -> Result<CdrFile, Error> {
         self.run(
-            "INSERT INTO cdr_file (platform_id, name, digest, bytes, done, offset_bytes, lines, loaded, duplicate, orphan, bad, created_at)
-             VALUES (?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0, ?) ON CONFLICT (platform_id, digest) DO NOTHING",
-            &binds![platform.0, name, digest, bytes, now.0],
+            "INSERT INTO cdr_file (platform_id, name, digest, bytes, done, offset_bytes, lines, loaded, duplicate, orphan, bad, created_at, moved_at)
+             VALUES (?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0, ?, ?) ON CONFLICT (platform_id, digest) DO NOTHING",
+            &binds![platform.0, name, digest, bytes, now.0, now.0],
         )?;
         let text = format!("SELECT {COLUMNS} FROM cdr_file WHERE platform_id = ? AND digest = ?{}", self.for_update());
         self.row::<R>(&text, &binds![platform.0, digest])?.map(file).ok_or_else(|| Error::Engine("the file row vanished".into()))
@@ -81,8 +93,9 @@ impl Tx<'_> {
     /// Writes how far a file was read and what came of it.
     pub fn advance_file(&mut self, f: &CdrFile, now: Timestamp) -> Result<(), Error> {
         self.run(
-            "UPDATE cdr_file SET done = ?, offset_bytes = ?, lines = ?, loaded = ?, duplicate = ?, orphan = ?, bad = ?, done_at = ? WHERE id = ?",
-            &binds![f.done, f.offset_bytes, f.lines, f.loaded, f.duplicate, f.orphan, f.bad, f.done.then_some(now.0), f.id],
+            "UPDATE cdr_file SET done = ?, offset_bytes = ?, lines = ?, loaded = ?, duplicate = ?, orphan = ?, bad = ?, done_at = ?, moved_at = ?
+             WHERE id = ?",
+            &binds![f.done, f.offset_bytes, f.lines, f.loaded, f.duplicate, f.orphan, f.bad, f.done.then_some(now.0), now.0, f.id],
         )?;
         Ok(())
     }
@@ -123,10 +136,10 @@ impl Tx<'_> {
         self.rows("SELECT line, fate, reason, text FROM aside WHERE file_id = ? ORDER BY line LIMIT ?", &binds![file, limit])
     }
 
-    /// Orphans that wait for this card: (aside, platform, line text).
-    pub fn orphans_of(&mut self, iccid: &str) -> Result<Vec<(i64, i64, String)>, Error> {
+    /// Orphans that wait for this card: (aside, platform, file, line text).
+    pub fn orphans_of(&mut self, iccid: &str) -> Result<Vec<(i64, i64, i64, String)>, Error> {
         self.rows(
-            "SELECT id, platform_id, text FROM aside WHERE iccid = ? AND fate = 'orphan' AND settled_at IS NULL ORDER BY id",
+            "SELECT id, platform_id, file_id, text FROM aside WHERE iccid = ? AND fate = 'orphan' AND settled_at IS NULL ORDER BY id",
             &binds![iccid],
         )
     }

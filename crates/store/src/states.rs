@@ -182,6 +182,11 @@ impl Tx<'_> {
         Ok(self.row::<(Option<i64>,)>("SELECT MIN(due_at) FROM sim_state WHERE due_at IS NOT NULL", &[])?.and_then(|r| r.0))
     }
 
+    /// The highest card number; 0 if there is none.
+    pub fn last_state(&mut self) -> Result<i64, Error> {
+        Ok(self.row::<(Option<i64>,)>("SELECT MAX(sim_id) FROM sim_state", &[])?.and_then(|r| r.0).unwrap_or(0))
+    }
+
     /// Every card's state after `after`, for the audit.
     pub fn states_page(&mut self, after: i64, limit: i64) -> Result<Vec<StateRow>, Error> {
         let text = format!("SELECT {COLUMNS} FROM sim_state WHERE sim_id > ? ORDER BY sim_id LIMIT ?");

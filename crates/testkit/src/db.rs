@@ -38,6 +38,14 @@ impl Database {
         Database { place: Place::Postgres(with_database(&postgres_url(), &name)), cleanup: Cleanup::Postgres(name) }
     }
 
+    /// An empty database on the engine of another.
+    pub fn like(store: &Store) -> Database {
+        match store.place() {
+            Place::File(_) => Database::sqlite(),
+            Place::Postgres(_) => Database::postgres(),
+        }
+    }
+
     /// Opens it.
     pub fn open(&self) -> Store {
         Store::open(self.place.clone(), 8).expect("the database opens")

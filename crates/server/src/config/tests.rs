@@ -26,7 +26,8 @@ fn without_anything_the_manual_holds() {
     let engine = kachi_engine::Settings::default();
     assert_eq!(settings.retry_seconds, engine.retry_seconds);
     assert_eq!((settings.late_days, settings.lines), (35, engine.lines));
-    assert_eq!((settings.import_rows, settings.delivery_batch, settings.lease_seconds), (500_000, 500, 60));
+    assert_eq!((settings.import_rows, settings.rate_rows), (engine.import_rows, engine.rate_rows));
+    assert_eq!((settings.import_rows, settings.delivery_batch, settings.lease_seconds), (100_000, 500, 60));
     assert_eq!(config.listen.web.to_string(), "127.0.0.1:8080");
     assert_eq!((config.sign.window_seconds, config.sign.lockout), (300, None));
     assert_eq!((config.database.url.as_str(), config.data_dir.to_str()), ("sqlite", Some("./data")));

@@ -4,11 +4,20 @@
 use super::{Conn, Error, Tx};
 use std::fmt;
 
-const STEPS: &[(i64, &str, &str)] = &[(
-    1,
-    include_str!("../../../../migrations/sqlite/0001_spine.sql"),
-    include_str!("../../../../migrations/postgres/0001_spine.sql"),
-)];
+/// (number, SQLite, PostgreSQL).
+type Step = (i64, &'static str, &'static str);
+
+macro_rules! step {
+    ($number:literal, $file:literal) => {
+        (
+            $number,
+            include_str!(concat!("../../../../migrations/sqlite/", $file)),
+            include_str!(concat!("../../../../migrations/postgres/", $file)),
+        )
+    };
+}
+
+const STEPS: &[Step] = &[step!(1, "0001_spine.sql"), step!(2, "0002_batches.sql")];
 
 /// Why the database could not be opened.
 #[derive(Debug)]

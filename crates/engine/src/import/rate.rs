@@ -1,0 +1,142 @@
+//! Rating what is loaded: card by card, each card's state and days written once.
+
+use super::spill::Spill;
+use super::{another_worker, racing};
+use crate::cards::{self, Settling};
+use crate::catalogue::Catalogue;
+use crate::desk::Engine;
+use crate::error::{Fail, Result, fault};
+use kachi_domain::rating::{Input, Usage};
+use kachi_domain::{AccountId, Timestamp};
+use kachi_store::files::CdrFile;
+use kachi_store::readings::Reading;
+use kachi_store::states::DayRow;
+use kachi_store::{Store, Tx};
+use std::sync::Arc;
+
+/// A reading as the rating needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fact {
+    /// The card.
+    pub sim: i64,
+    /// Who owned it.
+    pub account: i64,
+    /// When the session part ended; the instant at which it counts.
+    pub stop: i64,
+    /// When it began.
+    pub start: i64,
+    /// The source's own id.
+    pub source_id: i64,
+    /// Bytes.
+    pub bytes: i64,
+}
+
+impl Fact {
+    /// Of a reading.
+    pub fn of(r: &Reading) -> Fact {
+        Fact { sim: r.sim, account: r.account, stop: r.stop, start: r.start, source_id: r.source_id, bytes: r.bytes }
+    }
+}
+
+/// Readings of an earlier run looked up at once.
+const FOUND_AT_ONCE: i64 = 20_000;
+
+/// Puts what is loaded of the file and not rated into the spill.
+pub fn find_waiting(store: &Store, file: i64, rated_sim: i64, spill: &mut Spill) -> Result<()> {
+    for mut batch in store.look(|tx| tx.unrated_batches(file).map_err(Fail::from))? {
+        loop {
+            let found = store.look(|tx| tx.unrated_readings(&mut batch, rated_sim, FOUND_AT_ONCE).map_err(Fail::from))?;
+            if found.is_empty() {
+                break;
+            }
+            spill.extend(&found.iter().map(Fact::of).collect::<Vec<_>>())?;
+        }
+    }
+    Ok(())
+}
+
+/// Rates all that waits, some cards a transaction, and closes the file's batches.
+pub fn rate_waiting(engine: &Engine, mark: &mut CdrFile, spill: &mut Spill) -> Result<()> {
+    for part in spill.drain() {
+        let (up_to, facts) = part?;
+        let facts = Arc::new(facts);
+        *mark = racing(|| {
+            let (facts, mark) = (facts.clone(), mark.clone());
+            engine.write(move |tx, catalogue, how| {
+                let row = locked(tx, &mark)?;
+                tx.rate_up_to(row.id, up_to, how.now)?;
+                rate(tx, catalogue, how, &mut facts.to_vec())?;
+                Ok(CdrFile { rated_sim: up_to, ..row })
+            })
+        })?;
+    }
+    let before = mark.clone();
+    *mark = engine.write(move |tx, _, how| {
+        let row = locked(tx, &before)?;
+        tx.close_batches(row.id, how.now)?;
+        Ok(CdrFile { rated_sim: 0, ..row })
+    })?;
+    Ok(())
+}
+
+/// The file is loaded and rated to its end.
+pub fn end(engine: &Engine, mark: &CdrFile) -> Result<CdrFile> {
+    let mark = mark.clone();
+    engine.write(move |tx, _, how| {
+        let row = CdrFile { done: true, ..locked(tx, &mark)? };
+        tx.advance_file(&row, how.now)?;
+        Ok(row)
+    })
+}
+
+/// The file's row, if no other worker moved it.
+fn locked(tx: &mut Tx<'_>, mark: &CdrFile) -> Result<CdrFile> {
+    let row = tx.file_locked(mark.id)?;
+    if row == *mark { Ok(row) } else { Err(another_worker()) }
+}
+
+/// States read, settled and written together; bounds memory.
+const STATES_AT_ONCE: usize = 4_000;
+
+/// Rates facts, card by card, each card's state written once; then adds the days.
+pub fn rate(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, facts: &mut [Fact]) -> Result<()> {
+    facts.sort_unstable_by_key(|f| (f.sim, f.stop, f.start, f.source_id));
+    let mut inputs = Vec::new();
+    for group in facts.chunk_by(|a, b| a.sim == b.sim).collect::<Vec<_>>().chunks(STATES_AT_ONCE) {
+        let ids: Vec<i64> = group.iter().map(|g| g[0].sim).collect();
+        let mut rows = tx.states(&ids)?;
+        let mut days = Vec::with_capacity(group.len());
+        for (row, of_card) in rows.iter_mut().zip(group) {
+            debug_assert_eq!(row.sim.0, of_card[0].sim);
+            inputs.clear();
+            inputs.extend(of_card.iter().map(|r| {
+                Input::Usage(Usage { stop: Timestamp(r.stop), start: Timestamp(r.start), source_id: r.source_id, bytes: r.bytes })
+            }));
+            let latest = of_card[of_card.len() - 1].stop;
+            row.as_of = Some(row.as_of.map_or(latest, |a| a.max(latest)));
+            cards::settle(tx, catalogue, how, row, &inputs)?;
+            add_days(catalogue, of_card, &mut days);
+        }
+        if rows.len() != group.len() {
+            return Err(fault("a card without a state row"));
+        }
+        tx.put_states(&rows)?;
+        tx.add_days(&days)?;
+    }
+    Ok(())
+}
+
+fn add_days(catalogue: &Catalogue, of_card: &[Fact], days: &mut Vec<DayRow>) {
+    let zone = catalogue.zone(AccountId(of_card[0].account));
+    for f in of_card {
+        let day = zone.day(Timestamp(f.stop));
+        match days.last_mut().filter(|d| d.0 == f.sim && d.1 == day) {
+            Some(d) => {
+                d.3 += f.bytes;
+                d.4 += 1;
+                d.5 = d.5.max(f.stop);
+            }
+            None => days.push((f.sim, day, f.account, f.bytes, 1, f.stop)),
+        }
+    }
+}

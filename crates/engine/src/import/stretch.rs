@@ -1,0 +1,327 @@
+//! One stretch of a CDR file, loaded in one transaction.
+//!
+//! The steps, in order: look up cards, sort fates, drop duplicates inside the stretch, load, (only if the load met
+//! known keys: tell duplicates from conflicts, load the rest), rate at once if the file ends here, move the mark.
+
+use super::rate::{self, Fact};
+use super::{another_worker, racing};
+use crate::cards::Settling;
+use crate::desk::Engine;
+use crate::error::{Fail, Result};
+use kachi_domain::cdr::{Line, Position, RawRecord};
+use kachi_domain::time::DAY_SECONDS;
+use kachi_domain::usage::{Fate, admission};
+use kachi_domain::{Iccid, PlatformId, SimId, Timestamp};
+use kachi_store::files::{Aside, CdrFile};
+pub use kachi_store::readings::Rating;
+use kachi_store::readings::Reading;
+use kachi_store::{Store, Tx};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A record with its line, before its card is known.
+pub struct Pending {
+    pub line: i64,
+    pub iccid: CardNumber,
+    pub reading: Reading,
+}
+
+/// An ICCID without an allocation: at most 22 characters.
+pub type CardNumber = [u8; 22];
+
+fn card_number(text: &str) -> CardNumber {
+    let mut number = [0; 22];
+    let n = text.len().min(22);
+    number[..n].copy_from_slice(&text.as_bytes()[..n]);
+    number
+}
+
+fn card_text(number: &CardNumber) -> &str {
+    let n = number.iter().position(|b| *b == 0).unwrap_or(22);
+    std::str::from_utf8(&number[..n]).unwrap_or_default()
+}
+
+/// Cards looked up before, bounded: (card, account), or not known.
+#[derive(Default)]
+pub struct Known {
+    cards: HashMap<CardNumber, (i64, i64)>,
+}
+
+/// Cards remembered between stretches; about 60 bytes each.
+const KNOWN_MAX: usize = 400_000;
+
+/// One stretch of a file.
+#[derive(Default)]
+pub struct Stretch {
+    records: Vec<Pending>,
+    asides: Vec<Aside>,
+}
+
+impl Stretch {
+    /// Lines in it.
+    pub fn len(&self) -> usize {
+        self.records.len() + self.asides.len()
+    }
+
+    /// Adds a line.
+    pub fn take(&mut self, line: Line<'_>, platform: PlatformId) {
+        match line {
+            Line::Record(raw) => self.records.push(pending(&raw, platform)),
+            Line::Bad(bad) => self.asides.push(Aside {
+                line: bad.line as i64,
+                fate: Fate::Bad.word(),
+                reason: bad.reason,
+                iccid: None,
+                source_id: None,
+                bytes: None,
+                text: bad.text,
+            }),
+            Line::Skip => {}
+        }
+    }
+}
+
+/// A record with its key and content, its card not known yet.
+pub fn pending(raw: &RawRecord<'_>, platform: PlatformId) -> Pending {
+    Pending {
+        line: raw.line as i64,
+        iccid: card_number(&raw.iccid()),
+        reading: Reading {
+            day: raw.stop.0.div_euclid(DAY_SECONDS),
+            platform: platform.0,
+            source_id: raw.source_id,
+            account: 0,
+            sim: 0,
+            start: raw.start.0,
+            stop: raw.stop.0,
+            bytes: raw.bytes,
+            imsi: raw.imsi,
+            imei: raw.imei,
+            mccmnc: raw.mccmnc,
+            batch: 0,
+        },
+    }
+}
+
+impl Pending {
+    fn aside(&self, fate: Fate, reason: String) -> Aside {
+        Aside {
+            line: self.line,
+            fate: fate.word(),
+            reason,
+            iccid: Some(card_text(&self.iccid).to_owned()),
+            source_id: Some(self.reading.source_id),
+            bytes: Some(self.reading.bytes),
+            text: self.text(),
+        }
+    }
+
+    /// The record as a line of the standard form, so that it can be read again later.
+    fn text(&self) -> String {
+        let r = &self.reading;
+        let Ok(iccid) = Iccid::parse(card_text(&self.iccid)) else { return String::new() };
+        let record = kachi_domain::usage::CdrRecord {
+            source_id: r.source_id,
+            start: Timestamp(r.start),
+            stop: Timestamp(r.stop),
+            iccid,
+            imsi: r.imsi,
+            bytes: r.bytes,
+            imei: r.imei,
+            mccmnc: r.mccmnc,
+        };
+        let mut out = Vec::new();
+        kachi_domain::cdr::write_record(&mut out, &record);
+        String::from_utf8_lossy(&out).trim_end().to_owned()
+    }
+}
+
+/// Loads a stretch, and rates it too if told so; the answer is the file's new mark and what waits for its rating.
+pub fn commit(
+    engine: &Engine,
+    platform: PlatformId,
+    mark: &CdrFile,
+    stretch: Stretch,
+    (position, ended): (Position, bool),
+    rating: Rating,
+    known: &mut Known,
+) -> Result<(CdrFile, Vec<Fact>)> {
+    let work = Arc::new(part_unknown(engine.store(), stretch, known)?);
+    racing(|| {
+        let (work, mark) = (work.clone(), mark.clone());
+        engine.write(move |tx, catalogue, how| {
+            let row = tx.file_locked(mark.id)?;
+            if row.offset_bytes != mark.offset_bytes || row.done {
+                return Err(another_worker());
+            }
+            let mut batch = Batch { tx, how, platform, file: mark.id, asides: work.asides.clone(), done: CdrFile::default() };
+            let new = batch.take(&work.records, &work.unknown, rating)?;
+            let done = batch.finish()?;
+            let mut facts: Vec<Fact> = new.iter().map(Fact::of).collect();
+            if rating == Rating::Now {
+                rate::rate(tx, catalogue, how, &mut facts)?;
+                facts.clear();
+            }
+            let row = CdrFile {
+                done: ended && rating == Rating::Now,
+                offset_bytes: position.offset as i64,
+                lines: position.line as i64,
+                loaded: row.loaded + done.loaded,
+                duplicate: row.duplicate + done.duplicate,
+                orphan: row.orphan + done.orphan,
+                bad: row.bad + done.bad,
+                ..row
+            };
+            tx.advance_file(&row, how.now)?;
+            Ok((row, facts))
+        })
+    })
+}
+
+/// A stretch whose cards are looked up.
+struct Work {
+    records: Vec<Pending>,
+    unknown: Vec<Pending>,
+    asides: Vec<Aside>,
+}
+
+fn part_unknown(store: &Store, stretch: Stretch, known: &mut Known) -> Result<Work> {
+    look_up(store, &stretch.records, known)?;
+    let Stretch { mut records, asides } = stretch;
+    let mut unknown = Vec::new();
+    records.retain_mut(|p| match known.cards.get(&p.iccid) {
+        Some((sim, account)) => {
+            (p.reading.sim, p.reading.account) = (*sim, *account);
+            true
+        }
+        None => {
+            unknown.push(Pending { line: p.line, iccid: p.iccid, reading: p.reading });
+            false
+        }
+    });
+    Ok(Work { records, unknown, asides })
+}
+
+/// Finds the cards of a stretch that are not remembered yet.
+fn look_up(store: &Store, records: &[Pending], known: &mut Known) -> Result<()> {
+    let mut wanted: Vec<CardNumber> = records.iter().map(|p| p.iccid).filter(|n| !known.cards.contains_key(n)).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    if known.cards.len() + wanted.len() > KNOWN_MAX {
+        known.cards.clear();
+        wanted = records.iter().map(|p| p.iccid).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+    }
+    let texts: Vec<&str> = wanted.iter().map(card_text).collect();
+    let found = store.look(|tx| tx.sims_of_iccids(&texts).map_err(Fail::from))?;
+    known.cards.extend(found.into_iter().map(|(iccid, sim, account)| (card_number(&iccid), (sim, account))));
+    Ok(())
+}
+
+/// The work of one stretch inside its transaction.
+pub struct Batch<'a, 'c> {
+    tx: &'a mut Tx<'c>,
+    how: &'a Settling,
+    platform: PlatformId,
+    file: i64,
+    asides: Vec<Aside>,
+    done: CdrFile,
+}
+
+impl<'a, 'c> Batch<'a, 'c> {
+    /// Work for one platform; its readings name `file` as their source.
+    pub fn new(tx: &'a mut Tx<'c>, how: &'a Settling, platform: PlatformId, file: i64) -> Self {
+        Batch { tx, how, platform, file, asides: Vec::new(), done: CdrFile::default() }
+    }
+
+    /// Gives each record its fate and loads what is new; the answer is what was loaded.
+    pub fn take(&mut self, records: &[Pending], unknown: &[Pending], rating: Rating) -> Result<Vec<Reading>> {
+        let mut admitted: Vec<&Pending> = Vec::with_capacity(records.len());
+        for p in records {
+            match admission(Timestamp(p.reading.stop), self.how.now, self.how.late_days) {
+                Ok(()) => admitted.push(p),
+                Err(fate) => self.asides.push(p.aside(fate, self.admission_reason(fate))),
+            }
+        }
+        self.set_orphans_aside(unknown)?;
+        let readings = self.distinct(admitted);
+        let new = self.load(readings, rating)?;
+        self.done.loaded += new.len() as i64;
+        Ok(new)
+    }
+
+    fn admission_reason(&self, fate: Fate) -> String {
+        match fate {
+            Fate::Ahead => format!("stop_time is more than {} s ahead of the clock", kachi_domain::usage::AHEAD_SECONDS_MAX),
+            _ => format!("stop_time is more than {} days ago (usage.late_days)", self.how.late_days),
+        }
+    }
+
+    /// A card that appears between look-up and here is found by [`super::adopt_stragglers`].
+    fn set_orphans_aside(&mut self, unknown: &[Pending]) -> Result<()> {
+        let orphans: Vec<Aside> = unknown.iter().map(|p| p.aside(Fate::Orphan, "no such card".into())).collect();
+        let new = self.tx.add_asides(self.platform, self.file, &orphans, self.how.now)?;
+        self.done.orphan += new as i64;
+        self.done.duplicate += (orphans.len() - new) as i64;
+        Ok(())
+    }
+
+    /// Sorts by key and drops what stands twice in the stretch.
+    fn distinct(&mut self, mut admitted: Vec<&Pending>) -> Vec<Reading> {
+        admitted.sort_by_key(|p| (p.reading.day, p.reading.source_id, p.line));
+        let mut kept: Vec<&Pending> = Vec::with_capacity(admitted.len());
+        for p in admitted {
+            match kept.last().filter(|l| (l.reading.day, l.reading.source_id) == (p.reading.day, p.reading.source_id)) {
+                None => kept.push(p),
+                Some(first) if first.reading.same_content(&p.reading) => self.done.duplicate += 1,
+                Some(first) => self.asides.push(conflict(p, &first.reading)),
+            }
+        }
+        kept.into_iter().map(|p| p.reading).collect()
+    }
+
+    /// Loads; keys that were known are told apart into duplicates and conflicts.
+    fn load(&mut self, mut readings: Vec<Reading>, rating: Rating) -> Result<Vec<Reading>> {
+        match self.tx.load_readings(self.file, &mut readings, rating) {
+            Ok(()) => return Ok(readings),
+            Err(kachi_store::Error::Constraint(_)) => {}
+            Err(e) => return Err(e.into()),
+        }
+        let known: HashMap<(i64, i64), Reading> =
+            self.tx.known_readings(&readings)?.into_iter().map(|(new, there)| ((new.day, new.source_id), there)).collect();
+        let mut fresh = Vec::with_capacity(readings.len().saturating_sub(known.len()));
+        for r in readings.drain(..) {
+            match known.get(&(r.day, r.source_id)) {
+                None => fresh.push(r),
+                Some(there) if there.same_content(&r) => self.done.duplicate += 1,
+                Some(there) => {
+                    let iccid = self.tx.sim_by_id(SimId(r.sim))?.map(|s| s.iccid).unwrap_or_default();
+                    let p = Pending { line: 0, iccid: card_number(&iccid), reading: r };
+                    self.asides.push(conflict(&p, there));
+                }
+            }
+        }
+        self.tx.load_readings(self.file, &mut fresh, rating)?;
+        Ok(fresh)
+    }
+
+    /// Keeps the lines set aside; the answer is what came of the lines.
+    pub fn finish(mut self) -> Result<CdrFile> {
+        self.done.bad += self.asides.len() as i64;
+        self.tx.add_asides(self.platform, self.file, &self.asides, self.how.now)?;
+        Ok(self.done)
+    }
+}
+
+fn conflict(p: &Pending, there: &Reading) -> Aside {
+    let words = format!(
+        "id {} is known that day with other content: {} bytes at {}, here {} bytes at {}",
+        p.reading.source_id,
+        there.bytes,
+        Timestamp(there.stop),
+        p.reading.bytes,
+        Timestamp(p.reading.stop)
+    );
+    p.aside(Fate::Conflict, words)
+}
