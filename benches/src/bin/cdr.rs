@@ -2,7 +2,8 @@
 //!
 //! `cargo run --release -p kachi-bench --bin cdr -- [ROWS] [CARDS] [sqlite|postgres] [CARDS KNOWN]`
 
-use kachi_bench::{engine, peak_mb, per_second, place, platform, postgres_url, report, write_cdr};
+use kachi_bench::{NOW, engine, iccid, multiply, peak_mb, per_second, place, platform, postgres_url, report, write_cdr};
+use kachi_domain::Timestamp;
 use kachi_engine::{Settings, import};
 use std::io::{BufRead, Read, Write};
 use std::path::Path;
@@ -15,11 +16,13 @@ fn main() {
     let known = number(3, cards);
     let dir = tempfile::tempdir().expect("a folder");
     let file = write_cdr(dir.path(), "cdr_1_bench.csv", rows, cards, 1);
-    let engine = engine(
-        place(&which, dir.path(), "cdr"),
-        known,
-        Settings { import_rows: number(4, 100_000) as usize, ..Settings::default() },
-    );
+    let place = place(&which, dir.path(), "cdr");
+    let settings =
+        Settings { import_rows: number(4, 100_000) as usize, scratch_dir: dir.path().to_owned(), ..Settings::default() };
+    let engine = engine(place.clone(), 1, settings);
+    // Cards in the middle of their lives: each has a running package and has had traffic (of no bytes) before.
+    used_once(&engine);
+    multiply(&place, known);
     let baseline = match which.as_str() {
         "sqlite" => sqlite_baseline(dir.path(), &file, rows),
         _ => postgres_baseline(&file, rows),
@@ -36,6 +39,24 @@ fn main() {
     let audit = kachi_engine::audit::audit(&engine).expect("audit");
     println!("audit: clean {}, {} readings", audit.clean, audit.readings);
     assert!(audit.clean, "{:?}", audit.violations);
+}
+
+fn used_once(engine: &kachi_engine::Engine) {
+    let stop = Timestamp(NOW - 100_000);
+    let record = kachi_domain::usage::CdrRecord {
+        source_id: i64::MAX,
+        start: stop,
+        stop,
+        iccid: kachi_domain::Iccid::parse(&iccid(0)).expect("well-formed"),
+        imsi: 0,
+        bytes: 0,
+        imei: 0,
+        mccmnc: 0,
+    };
+    let mut line = Vec::new();
+    kachi_domain::cdr::write_record(&mut line, &record);
+    let done = import::import(engine, platform(engine), "before", &mut std::io::Cursor::new(line), &mut |_| {});
+    assert_eq!(done.expect("imported").loaded, 1);
 }
 
 fn sqlite_baseline(dir: &Path, file: &Path, rows: u64) -> f64 {

@@ -70,6 +70,7 @@ impl Sender {
         let mut claimed = settled.len();
         let mut lanes = claim.lanes.into_iter();
         let mut running: JoinSet<Vec<(Job, Posted)>> = JoinSet::new();
+        let mut settling: JoinSet<Result<()>> = JoinSet::new();
         // What is not posted by then is left to the lease's end: a result after it would count for nothing.
         let until = Instant::now() + Duration::from_secs(engine.settings().lease_seconds.unsigned_abs() / 2);
         loop {
@@ -84,9 +85,17 @@ impl Sender {
                 Some(Err(e)) => tracing::error!(error = %e, "a delivery lane stopped; its lease runs out and it is tried again"),
                 None => break,
             }
-            if settled.len() >= SETTLE_AT {
-                settle(engine, token, std::mem::take(&mut settled)).await?;
+            // What has ended is recorded while the next are posted.
+            if settled.len() >= SETTLE_AT && settling.is_empty() {
+                let (engine, ended) = (engine.clone(), std::mem::take(&mut settled));
+                settling.spawn(async move { settle(&engine, token, ended).await });
             }
+            while let Some(recorded) = settling.try_join_next() {
+                recorded.unwrap_or_else(|e| Err(kachi_engine::Fail::fault(format!("a worker panicked: {e}"))))?;
+            }
+        }
+        while let Some(recorded) = settling.join_next().await {
+            recorded.unwrap_or_else(|e| Err(kachi_engine::Fail::fault(format!("a worker panicked: {e}"))))?;
         }
         settle(engine, token, settled).await?;
         Ok(claimed)

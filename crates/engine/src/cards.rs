@@ -177,6 +177,11 @@ fn write_verdicts(
     fold: &Fold,
     present: &CardState,
 ) -> Result<Vec<Subscription>> {
+    let told = |h: &Happening| matches!(h, Happening::Started(..) | Happening::Ended(..) | Happening::Blocked(..));
+    if !fold.refolded && !fold.happenings.iter().any(told) {
+        set_card(tx, how, row, fold, present)?;
+        return Ok(Vec::new());
+    }
     let mut subs = tx.subscriptions(row.sim)?;
     let before = subs.clone();
     if fold.refolded {

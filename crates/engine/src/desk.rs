@@ -150,14 +150,15 @@ impl Engine {
         catalogue: &Arc<Catalogue>,
         actor: &Actor,
         key: RequestKey,
-        act: impl FnOnce(&mut Tx<'_>, &Catalogue, &Settling, &Actor) -> Result<T> + Send + 'static,
-        render: impl FnOnce(&T) -> String + Send + 'static,
+        act: impl Fn(&mut Tx<'_>, &Catalogue, &Settling, &Actor) -> Result<T> + Send + 'static,
+        render: impl Fn(&T) -> String + Send + 'static,
     ) -> Result<Once> {
         let (catalogue, actor, how) = (catalogue.clone(), actor.clone(), self.settling());
+        // Acts of one account wait for each other anyway: they hold its balance.
         self.store
-            .write_async(move |tx| {
+            .write_in_lane(actor.account.0, move |tx| {
                 fresh_enough(tx, &catalogue)?;
-                once(tx, &actor, &key, how.now, |tx| act(tx, &catalogue, &how, &actor), render)
+                once(tx, &actor, &key, how.now, |tx| act(tx, &catalogue, &how, &actor), &render)
             })
             .await
     }
@@ -169,7 +170,7 @@ impl Engine {
         actor: &Actor,
         key: RequestKey,
         cmd: Place,
-        render: impl FnOnce(&Placed) -> String + Send + 'static,
+        render: impl Fn(&Placed) -> String + Send + 'static,
     ) -> Result<Once> {
         self.command(
             catalogue,
@@ -188,7 +189,7 @@ impl Engine {
         actor: &Actor,
         key: RequestKey,
         (iccid, order, remark): (Iccid, OrderId, String),
-        render: impl FnOnce(&RefundQuote) -> String + Send + 'static,
+        render: impl Fn(&RefundQuote) -> String + Send + 'static,
     ) -> Result<Once> {
         let act = move |tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Actor| {
             refunds::refund(tx, catalogue, how, actor, &iccid, order, &remark)

@@ -9,6 +9,7 @@ use kachi_domain::order::{Channel, SubscriptionState};
 use kachi_domain::{AccountId, SimId, Timestamp};
 use kachi_store::Tx;
 use kachi_store::orders::{Order, Subscription};
+use kachi_store::sims::Sim;
 use kachi_store::states::StateRow;
 
 /// Writes an event and one delivery for each door at which its account wants notices.
@@ -56,6 +57,18 @@ pub fn subscription(
     emit(tx, catalogue, row.account, Some(row.sim), kind, &body, at, now)
 }
 
+/// A subscription was bought for the card by the order.
+pub fn bought(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    (sim, order): (&Sim, &Order),
+    s: &Subscription,
+    now: Timestamp,
+) -> Result<()> {
+    let body = snapshot_of(catalogue, sim, Some(order), s, SubscriptionState::Waiting);
+    emit(tx, catalogue, sim.account, Some(sim.id), EventKind::SubscriptionBought, &body, now, now)
+}
+
 /// A subscription came along with its card: the new owner is told as if it had been bought, with the state it is in.
 pub fn moved_here(tx: &mut Tx<'_>, catalogue: &Catalogue, row: &StateRow, s: &Subscription, now: Timestamp) -> Result<()> {
     let body = snapshot(tx, catalogue, row, s, s.state)?;
@@ -65,25 +78,29 @@ pub fn moved_here(tx: &mut Tx<'_>, catalogue: &Catalogue, row: &StateRow, s: &Su
 fn snapshot(tx: &mut Tx<'_>, catalogue: &Catalogue, row: &StateRow, s: &Subscription, state: SubscriptionState) -> Result<Body> {
     let Some(sim) = tx.sim_by_id(row.sim)? else { return Err(fault(format!("card {} vanished", row.sim))) };
     let order = tx.order_by_id(s.order)?;
+    Ok(snapshot_of(catalogue, &Sim { account: row.account, ..sim }, order.as_ref(), s, state))
+}
+
+fn snapshot_of(catalogue: &Catalogue, sim: &Sim, order: Option<&Order>, s: &Subscription, state: SubscriptionState) -> Body {
     let package = catalogue.package(s.package);
     // A buyer's own number is told to whom the buyer sees, not to a stranger to whom the card was moved.
-    let buyer_sees = |o: &Order| catalogue.account(o.account).is_some_and(|b| b.sees.binary_search(&row.account).is_ok());
+    let buyer_sees = |o: &&Order| catalogue.account(o.account).is_some_and(|b| b.sees.binary_search(&sim.account).is_ok());
     let text = |f: fn(&kachi_store::catalogue::Package) -> &String| package.map_or_else(String::new, |p| f(p).clone());
-    Ok(Body::Subscription(SubscriptionSnapshot {
-        iccid: sim.iccid,
-        eid: sim.eid,
+    Body::Subscription(SubscriptionSnapshot {
+        iccid: sim.iccid.clone(),
+        eid: sim.eid.clone(),
         order: s.order.0,
         package_code: text(|p| &p.code),
         package_name: text(|p| &p.name),
         retail_name: text(|p| &p.retail_name),
         package_type: s.terms.kind.package_type(),
         state: state.wire(),
-        channel: order.as_ref().map_or_else(|| Channel::System.word().to_owned(), |o| o.channel.clone()),
-        out_trade_no: order.filter(buyer_sees).and_then(|o| o.out_trade_no),
+        channel: order.map_or_else(|| Channel::System.word().to_owned(), |o| o.channel.clone()),
+        out_trade_no: order.filter(buyer_sees).and_then(|o| o.out_trade_no.clone()),
         bought_at: s.bought_at,
         started_at: s.started_at,
         ends_at: s.ended_at.or(s.ends_at),
-    }))
+    })
 }
 
 /// A warning line was crossed.

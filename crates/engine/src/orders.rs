@@ -68,7 +68,7 @@ pub fn place(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Act
     let sub = new_subscription(&sim, package, &order, local, how.now);
     let sub = Subscription { id: tx.add_subscription(&sub)?, ..sub };
     if local {
-        start(tx, catalogue, how, &sim, &sub)?;
+        start(tx, catalogue, how, (&sim, &order), &sub)?;
     } else {
         lock(tx, &sim)?;
         let request = Request {
@@ -181,9 +181,9 @@ fn new_subscription(sim: &Sim, package: &Package, order: &Order, local: bool, no
 }
 
 /// The card has the subscription from now on: it is told, and the fold decides whether it starts.
-fn start(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, sim: &Sim, sub: &Subscription) -> Result<()> {
+fn start(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, (sim, order): (&Sim, &Order), sub: &Subscription) -> Result<()> {
     let mut row = lock(tx, sim)?;
-    notices::subscription(tx, catalogue, &row, sub, EventKind::SubscriptionBought, how.now, how.now)?;
+    notices::bought(tx, catalogue, (sim, order), sub, how.now)?;
     let input = Input::Purchase(cards::purchase(sub).ok_or_else(|| fault("a local subscription is available at once"))?);
     cards::settle(tx, catalogue, how, &mut row, &[input])?;
     tx.put_states(&[row])?;
@@ -233,7 +233,7 @@ pub fn fulfilled(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, id: Ord
     tx.set_order_state(id, OrderState::Done, how.now)?;
     tx.set_subscription_available(sub.id, how.now)?;
     let sub = Subscription { available_at: Some(how.now.0), state: SubscriptionState::Waiting, ..sub };
-    start(tx, catalogue, how, &sim, &sub)
+    start(tx, catalogue, how, (&sim, &order), &sub)
 }
 
 /// Locks the buyer and then the levels above it, the nearest first (shares are listed from the top down).

@@ -23,7 +23,7 @@ const CYCLES: u64 = 25;
 /// Cycles between two audits.
 const AUDIT_EVERY: u64 = 5;
 /// Small stretches, short leases and quick retries: many transactions and takeovers in little time.
-const ENVIRONMENT: [(&str, &str); 4] = [
+const ENVIRONMENT: [(&str, &str); 5] = [
     ("KACHI_LIMITS__IMPORT_ROWS", "10"),
     ("KACHI_LIMITS__RATE_ROWS", "45"),
     ("KACHI_LIMITS__LEASE_SECONDS", "5"),

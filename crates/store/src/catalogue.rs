@@ -108,7 +108,9 @@ fn package(r: PackageRow) -> Result<Package, Error> {
 impl Tx<'_> {
     /// The catalogue's version; it grows with every change of an account, key, platform, product, package or price.
     pub fn catalogue_version(&mut self) -> Result<i64, Error> {
-        Ok(self.row::<(i64,)>("SELECT number FROM version WHERE name = 'catalogue'", &[])?.map_or(0, |r| r.0))
+        self.catalogue_once(|tx| {
+            Ok(tx.row::<(i64,)>("SELECT number FROM version WHERE name = 'catalogue'", &[])?.map_or(0, |r| r.0))
+        })
     }
 
     /// Raises the catalogue's version.

@@ -13,7 +13,7 @@ pub type BalanceDifference = (i64, i64, i64, i64, i64);
 impl Tx<'_> {
     /// Makes the account's requests that change something wait for each other, until the transaction ends.
     pub fn lock_requests(&mut self, account: AccountId) -> Result<(), Error> {
-        if self.is_postgres() {
+        if self.must_lock("requests", account.0) {
             let key = 7_319_500_000_000 + account.0;
             self.rows::<(i64,)>("SELECT CAST(1 AS BIGINT) FROM (SELECT pg_advisory_xact_lock(?)) AS l", &binds![key])?;
         }
@@ -23,10 +23,10 @@ impl Tx<'_> {
     /// Locks the accounts' balances in the order given, until the transaction ends: always the deepest account first and
     /// then upwards, so that two sales in one branch of the tree never wait for each other in a ring.
     pub fn lock_balances(&mut self, accounts: &[AccountId]) -> Result<(), Error> {
-        if !self.is_postgres() {
-            return Ok(());
-        }
         for id in accounts {
+            if !self.must_lock("balance", id.0) {
+                continue;
+            }
             self.rows::<(i64,)>("SELECT account_id FROM balance WHERE account_id = ? FOR UPDATE", &binds![id.0])?;
         }
         Ok(())
@@ -42,6 +42,9 @@ impl Tx<'_> {
         now: Timestamp,
     ) -> Result<i64, Error> {
         debug_assert_eq!(postings.iter().map(|p| p.minor).sum::<i64>(), 0, "{name:?} must balance");
+        if self.is_postgres() {
+            return self.post_in_one(account, name, cause, postings, now);
+        }
         let id = self.row::<(i64,)>(
             "INSERT INTO journal (account_id, name, cause, at) VALUES (?, ?, ?, ?) RETURNING id",
             &binds![account.0, name.word(), cause, now.0],
@@ -66,6 +69,35 @@ impl Tx<'_> {
             };
         }
         Ok(id)
+    }
+
+    /// Each statement is a way to another process: journal, postings and balances travel in one.
+    fn post_in_one(
+        &mut self,
+        account: AccountId,
+        name: Journal,
+        cause: &str,
+        postings: &[Posting],
+        now: Timestamp,
+    ) -> Result<i64, Error> {
+        let accounts = self.list(postings.iter().map(|p| p.account.0));
+        let minors = self.list(postings.iter().map(|p| p.minor));
+        let buckets = format!("{{{}}}", postings.iter().map(|p| p.bucket.word()).collect::<Vec<_>>().join(","));
+        let row = self.row::<(i64,)>(
+            "WITH line AS (SELECT * FROM unnest(CAST(? AS BIGINT[]), CAST(? AS TEXT[]), CAST(? AS BIGINT[]))
+               WITH ORDINALITY AS x(account_id, bucket, minor, number)),
+             journal AS (INSERT INTO journal (account_id, name, cause, at) VALUES (?, ?, ?, ?) RETURNING id),
+             posted AS (INSERT INTO posting (journal_id, line, account_id, bucket, minor)
+               SELECT j.id, l.number - 1, l.account_id, l.bucket, l.minor FROM journal j, line l),
+             moved AS (UPDATE balance b SET available_minor = available_minor + m.available, held_minor = held_minor + m.held
+               FROM (SELECT account_id, CAST(COALESCE(SUM(minor) FILTER (WHERE bucket = 'available'), 0) AS BIGINT) AS available,
+                       CAST(COALESCE(SUM(minor) FILTER (WHERE bucket = 'held'), 0) AS BIGINT) AS held
+                     FROM line WHERE bucket IN ('available', 'held') GROUP BY account_id) m
+               WHERE b.account_id = m.account_id)
+             SELECT id FROM journal",
+            &binds![accounts, buckets, minors, account.0, name.word(), cause, now.0],
+        )?;
+        row.map(|r| r.0).ok_or_else(|| Error::Engine("a new journal has no number".into()))
     }
 
     /// (available, held, credit) in minor units.

@@ -7,7 +7,7 @@
 
 use crate::binds;
 use crate::db::sql::Value;
-use crate::db::{Conn, Error, Tx};
+use crate::db::{Error, Raw, Tx};
 use diesel::ExecuteCopyFromDsl;
 use diesel::pg::CopyFormat;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
@@ -186,7 +186,7 @@ impl Tx<'_> {
     }
 
     fn copy_readings(&mut self, readings: &[Reading]) -> Result<(), Error> {
-        let Conn::Pg(conn) = self.conn else { return Ok(()) };
+        let Raw::Pg(conn) = &mut self.conn.raw else { return Ok(()) };
         diesel::copy_from(schema::reading::table)
             .from_raw_data(schema::reading::table, |out| {
                 let mut buffer = Vec::with_capacity(1 << 16);

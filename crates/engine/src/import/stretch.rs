@@ -41,14 +41,50 @@ fn card_text(number: &CardNumber) -> &str {
     std::str::from_utf8(&number[..n]).unwrap_or_default()
 }
 
-/// Cards looked up before, bounded: (card, account), or not known.
+/// Cards looked up before, in 25 bytes each: files name the same cards again and again.
 #[derive(Default)]
 pub struct Known {
-    cards: HashMap<CardNumber, (i64, i64)>,
+    cards: HashMap<[u32; 3], ([u32; 2], u32)>,
+    /// Accounts by the place that the cards hold.
+    accounts: Vec<i64>,
+    /// Cards of this stretch that did not fit.
+    beyond: HashMap<[u32; 3], (i64, i64)>,
 }
 
-/// Cards remembered between stretches; about 60 bytes each.
-const KNOWN_MAX: usize = 400_000;
+/// Cards remembered between stretches.
+const KNOWN_MAX: usize = 1_800_000;
+
+impl Known {
+    /// The card and its account.
+    fn get(&self, number: &CardNumber) -> Option<(i64, i64)> {
+        let key = packed(number);
+        let kept = self.cards.get(&key).map(|([high, low], account)| {
+            (((u64::from(*high) << 32) | u64::from(*low)).cast_signed(), self.accounts[*account as usize])
+        });
+        kept.or_else(|| self.beyond.get(&key).copied())
+    }
+
+    fn add(&mut self, number: &CardNumber, sim: i64, account: i64) {
+        let key = packed(number);
+        if self.cards.len() >= KNOWN_MAX {
+            self.beyond.insert(key, (sim, account));
+            return;
+        }
+        let place = self.accounts.iter().position(|a| *a == account).unwrap_or_else(|| {
+            self.accounts.push(account);
+            self.accounts.len() - 1
+        });
+        let sim = sim.cast_unsigned();
+        self.cards.insert(key, ([(sim >> 32) as u32, sim as u32], place as u32));
+    }
+}
+
+/// An ICCID, at most 22 hexadecimal digits, with its length.
+fn packed(number: &CardNumber) -> [u32; 3] {
+    let text = card_text(number);
+    let digits = u128::from_str_radix(text, 16).unwrap_or(0) | ((text.len() as u128) << 88);
+    [(digits >> 64) as u32, (digits >> 32) as u32, digits as u32]
+}
 
 /// One stretch of a file.
 #[derive(Default)]
@@ -189,9 +225,9 @@ fn part_unknown(store: &Store, stretch: Stretch, known: &mut Known) -> Result<Wo
     look_up(store, &stretch.records, known)?;
     let Stretch { mut records, asides } = stretch;
     let mut unknown = Vec::new();
-    records.retain_mut(|p| match known.cards.get(&p.iccid) {
+    records.retain_mut(|p| match known.get(&p.iccid) {
         Some((sim, account)) => {
-            (p.reading.sim, p.reading.account) = (*sim, *account);
+            (p.reading.sim, p.reading.account) = (sim, account);
             true
         }
         None => {
@@ -204,18 +240,14 @@ fn part_unknown(store: &Store, stretch: Stretch, known: &mut Known) -> Result<Wo
 
 /// Finds the cards of a stretch that are not remembered yet.
 fn look_up(store: &Store, records: &[Pending], known: &mut Known) -> Result<()> {
-    let mut wanted: Vec<CardNumber> = records.iter().map(|p| p.iccid).filter(|n| !known.cards.contains_key(n)).collect();
+    known.beyond.clear();
+    let mut wanted: Vec<CardNumber> = records.iter().map(|p| p.iccid).filter(|n| known.get(n).is_none()).collect();
     wanted.sort_unstable();
     wanted.dedup();
-    if known.cards.len() + wanted.len() > KNOWN_MAX {
-        known.cards.clear();
-        wanted = records.iter().map(|p| p.iccid).collect();
-        wanted.sort_unstable();
-        wanted.dedup();
-    }
     let texts: Vec<&str> = wanted.iter().map(card_text).collect();
-    let found = store.look(|tx| tx.sims_of_iccids(&texts).map_err(Fail::from))?;
-    known.cards.extend(found.into_iter().map(|(iccid, sim, account)| (card_number(&iccid), (sim, account))));
+    for (iccid, sim, account) in store.look(|tx| tx.sims_of_iccids(&texts).map_err(Fail::from))? {
+        known.add(&card_number(&iccid), sim, account);
+    }
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! The schema's steps, compiled in, each run once in its own transaction. A database that is newer than the program is
 //! refused.
 
-use super::{Conn, Error, Tx};
+use super::{Conn, Error, Raw, Tx};
 use std::fmt;
 
 /// (number, SQLite, PostgreSQL).
@@ -53,7 +53,7 @@ impl From<Error> for MigrateError {
 }
 
 pub(super) fn run(conn: &mut Conn) -> Result<(), MigrateError> {
-    let postgres = matches!(conn, Conn::Pg(_));
+    let postgres = matches!(conn.raw, Raw::Pg(_));
     if postgres {
         // Two nodes that start together must not both migrate.
         conn.batch("SELECT pg_advisory_lock(731948)")?;

@@ -2,8 +2,10 @@
 //!
 //! A transaction is a synchronous closure: nothing can be awaited inside it, so no transaction is ever open while the
 //! network is waited for. On SQLite one writer thread commits all waiting closures together, each in its own
-//! savepoint: many durable orders, one flush to disk. On PostgreSQL each closure has a connection of its own.
+//! savepoint: many durable orders, one flush to disk. On PostgreSQL each closure has a connection of its own, but those
+//! of one lane (an account), which would only wait for each other's locks, are committed together too.
 
+mod lanes;
 mod migrate;
 mod pool;
 pub mod sql;
@@ -12,9 +14,11 @@ mod writer;
 use diesel::connection::SimpleConnection;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::{Connection, PgConnection, RunQueryDsl, SqliteConnection};
+use lanes::Lanes;
 pub use migrate::MigrateError;
 use pool::Pool;
 use sql::{Row, Statement, Value};
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -81,9 +85,28 @@ impl Place {
     }
 }
 
-pub(crate) enum Conn {
+pub(crate) enum Raw {
     Sqlite(SqliteConnection),
     Pg(PgConnection),
+}
+
+pub(crate) struct Conn {
+    pub(crate) raw: Raw,
+    /// While several acts share one transaction: what they share.
+    group: Option<Group>,
+}
+
+/// What the acts of one transaction share.
+#[derive(Default)]
+struct Group {
+    /// A savepoint is open: the act before this one ended well.
+    open: bool,
+    /// Locks that are held until the transaction ends.
+    held: HashSet<(&'static str, i64)>,
+    /// The catalogue's version when the first of them looked.
+    catalogue: Option<i64>,
+    /// The database failed the act at work.
+    failed: bool,
 }
 
 impl Conn {
@@ -97,22 +120,31 @@ impl Conn {
                      PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=67108864;
                      PRAGMA wal_autocheckpoint=8000;",
                 )?;
-                Ok(Conn::Sqlite(conn))
+                Ok(Conn { raw: Raw::Sqlite(conn), group: None })
             }
             Place::Postgres(url) => {
                 let mut conn = PgConnection::establish(url).map_err(connect)?;
                 conn.batch_execute("SET client_min_messages = warning; SET jit = off")?;
-                Ok(Conn::Pg(conn))
+                Ok(Conn { raw: Raw::Pg(conn), group: None })
             }
         }
     }
 
     pub(crate) fn batch(&mut self, text: &str) -> Result<(), Error> {
-        match self {
-            Conn::Sqlite(c) => c.batch_execute(text)?,
-            Conn::Pg(c) => c.batch_execute(text)?,
+        match &mut self.raw {
+            Raw::Sqlite(c) => c.batch_execute(text)?,
+            Raw::Pg(c) => c.batch_execute(text)?,
         }
         Ok(())
+    }
+
+    /// Remembers that the database failed the act at work; what the data refused is no failure.
+    fn noted<T>(&mut self, result: Result<T, DieselError>) -> Result<T, Error> {
+        let result = result.map_err(Error::from);
+        if let (Err(Error::Engine(_)), Some(group)) = (&result, &mut self.group) {
+            group.failed = true;
+        }
+        result
     }
 }
 
@@ -133,10 +165,11 @@ impl Tx<'_> {
     }
 
     fn load<R: Row>(&mut self, text: &str, values: &[Value<'_>], keep: bool) -> Result<Vec<R>, Error> {
-        Ok(match self.conn {
-            Conn::Sqlite(c) => R::from_sqlite(text, values, keep, c)?,
-            Conn::Pg(c) => R::from_postgres(text, values, keep, c)?,
-        })
+        let found = match &mut self.conn.raw {
+            Raw::Sqlite(c) => R::from_sqlite(text, values, keep, c),
+            Raw::Pg(c) => R::from_postgres(text, values, keep, c),
+        };
+        self.conn.noted(found)
     }
 
     /// The first row of a query, if any.
@@ -171,10 +204,11 @@ impl Tx<'_> {
 
     fn execute(&mut self, text: &str, values: &[Value<'_>], keep: bool) -> Result<usize, Error> {
         let statement = Statement::<diesel::sql_types::BigInt>::new(text, values, keep);
-        Ok(match self.conn {
-            Conn::Sqlite(c) => statement.execute(c)?,
-            Conn::Pg(c) => statement.execute(c)?,
-        })
+        let done = match &mut self.conn.raw {
+            Raw::Sqlite(c) => statement.execute(c),
+            Raw::Pg(c) => statement.execute(c),
+        };
+        self.conn.noted(done)
     }
 
     /// A condition that the column is one of a list of integers, bound as one value (see [`Tx::list`]): the statement's text
@@ -212,12 +246,30 @@ impl Tx<'_> {
 
     /// Whether this is PostgreSQL: for the few statements that must differ.
     pub(crate) fn is_postgres(&self) -> bool {
-        matches!(self.conn, Conn::Pg(_))
+        matches!(self.conn.raw, Raw::Pg(_))
     }
 
     /// ` FOR UPDATE` where the engine locks rows; on SQLite the one writer is the lock.
     pub(crate) fn for_update(&self) -> &'static str {
         if self.is_postgres() { " FOR UPDATE" } else { "" }
+    }
+
+    /// Whether a lock is still to be taken: on PostgreSQL, and not by an act of the same transaction before.
+    pub(crate) fn must_lock(&mut self, kind: &'static str, id: i64) -> bool {
+        let postgres = self.is_postgres();
+        postgres && self.conn.group.as_mut().is_none_or(|group| group.held.insert((kind, id)))
+    }
+
+    /// Asks once a transaction what the acts of a group may share.
+    pub(crate) fn catalogue_once(&mut self, ask: impl FnOnce(&mut Tx<'_>) -> Result<i64, Error>) -> Result<i64, Error> {
+        if let Some(version) = self.conn.group.as_ref().and_then(|group| group.catalogue) {
+            return Ok(version);
+        }
+        let version = ask(self)?;
+        if let Some(group) = &mut self.conn.group {
+            group.catalogue = Some(version);
+        }
+        Ok(version)
     }
 
     /// Runs `f` so that its failure undoes only what it did.
@@ -246,6 +298,7 @@ struct Inner {
     place: Place,
     pool: Pool,
     writer: Option<Writer>,
+    lanes: Lanes,
 }
 
 impl Store {
@@ -261,7 +314,9 @@ impl Store {
             }
             Place::Postgres(_) => None,
         };
-        Ok(Store { inner: Arc::new(Inner { pool: Pool::new(place.clone(), connections_max), place, writer }) })
+        Ok(Store {
+            inner: Arc::new(Inner { pool: Pool::new(place.clone(), connections_max), place, writer, lanes: Lanes::default() }),
+        })
     }
 
     /// Where the data lies.
@@ -318,6 +373,29 @@ impl Store {
                 joined.unwrap_or_else(|e| Err(Error::Engine(format!("the transaction panicked: {e}")).into()))
             }
         }
+    }
+
+    /// As [`Store::write_async`], for acts of which those of one lane would only wait for each other's locks: on PostgreSQL they
+    /// share a transaction and its flush, each in a savepoint of its own. One that the database fails there (it met a
+    /// lock of somebody else's) is done again by itself.
+    pub async fn write_in_lane<R, E>(
+        &self,
+        lane: i64,
+        f: impl FnMut(&mut Tx<'_>) -> Result<R, E> + Send + 'static,
+    ) -> Result<R, E>
+    where
+        R: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        if let Some(writer) = &self.inner.writer {
+            return writer.submit(f).await.unwrap_or_else(|_| Err(writer::gone().into()));
+        }
+        let (answer, must_run) = self.inner.lanes.submit(lane, f);
+        if must_run {
+            let store = self.clone();
+            tokio::task::spawn_blocking(move || store.inner.lanes.run(lane, &store.inner.pool));
+        }
+        answer.await.unwrap_or_else(|_| Err(writer::gone().into()))
     }
 
     fn write_postgres<R, E: From<Error>>(&self, f: impl FnOnce(&mut Tx<'_>) -> Result<R, E>) -> Result<R, E> {

@@ -56,23 +56,24 @@ impl Writer {
     }
 }
 
-fn in_savepoint<R, E: From<Error>>(conn: &mut Conn, f: impl FnOnce(&mut Tx<'_>) -> Result<R, E>) -> Result<R, E> {
-    conn.batch("SAVEPOINT act")?;
-    let result = catch_unwind(AssertUnwindSafe(|| f(&mut Tx { conn })));
-    match result {
-        Ok(Ok(r)) => {
-            conn.batch("RELEASE SAVEPOINT act")?;
-            Ok(r)
-        }
-        Ok(Err(e)) => {
-            conn.batch("ROLLBACK TO SAVEPOINT act; RELEASE SAVEPOINT act")?;
-            Err(e)
-        }
-        Err(_) => {
-            conn.batch("ROLLBACK TO SAVEPOINT act; RELEASE SAVEPOINT act")?;
-            Err(Error::Engine("the transaction panicked and was undone".into()).into())
-        }
+/// Runs one act of a group: its failure undoes only what it did. The savepoint of an act that ended well is released by
+/// the next act or the commit.
+pub(super) fn in_savepoint<R, E: From<Error>>(conn: &mut Conn, f: impl FnOnce(&mut Tx<'_>) -> Result<R, E>) -> Result<R, E> {
+    let open = conn.group.as_ref().is_some_and(|group| group.open);
+    conn.batch(if open { "RELEASE SAVEPOINT act; SAVEPOINT act" } else { "SAVEPOINT act" })?;
+    if let Some(group) = &mut conn.group {
+        group.open = true;
     }
+    let result = catch_unwind(AssertUnwindSafe(|| f(&mut Tx { conn })));
+    if !matches!(result, Ok(Ok(_))) {
+        // Locks taken since the savepoint go with it.
+        if let Some(group) = &mut conn.group {
+            (group.open, group.catalogue) = (false, None);
+            group.held.clear();
+        }
+        conn.batch("ROLLBACK TO SAVEPOINT act; RELEASE SAVEPOINT act")?;
+    }
+    result.unwrap_or_else(|_| Err(Error::Engine("the transaction panicked and was undone".into()).into()))
 }
 
 /// SQLite gives its lock to whoever asks at the right moment, so a process that writes without a pause (an import) keeps
@@ -90,6 +91,7 @@ fn run(mut conn: Conn, turn: &File, queue: &mpsc::Receiver<Job>) {
             first(None)(Some(e));
             continue;
         }
+        conn.group = Some(super::Group::default());
         let mut answers = vec![first(Some(&mut conn))];
         while answers.len() < GROUP_MAX {
             match queue.try_recv() {
@@ -97,6 +99,7 @@ fn run(mut conn: Conn, turn: &File, queue: &mpsc::Receiver<Job>) {
                 Err(_) => break,
             }
         }
+        conn.group = None;
         let committed = conn.batch("COMMIT");
         if committed.is_err() {
             let _ = conn.batch("ROLLBACK");

@@ -1,0 +1,167 @@
+//! Group commit for PostgreSQL. Acts of one lane (orders of one account) would only wait for each other's row locks and
+//! then each for a flush of its own; here whoever comes first runs all that wait, each in a savepoint, in one
+//! transaction, and only then are they answered. Lanes go side by side on connections of their own.
+//!
+//! A group waits for a lock of somebody else's no longer than [`LOCK_WAIT`], well below the time after which PostgreSQL
+//! looks for a deadlock: several acts in one transaction hold locks of several cards, in no order. The act that met the
+//! lock, or any other failure of the database, is undone and done again by itself, waiting as long as it takes. What the
+//! act itself refuses is its answer.
+
+use super::pool::{Guard, Pool};
+use super::writer::in_savepoint;
+use super::{Conn, Error, Group, Tx};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Mutex;
+use tokio::sync::oneshot;
+
+/// Acts committed together at most; bounds how long the first of them waits.
+const GROUP_MAX: usize = 64;
+
+/// How long a group waits for a lock.
+const LOCK_WAIT: &str = "200ms";
+
+/// The lanes in which something waits or runs.
+#[derive(Default)]
+pub(super) struct Lanes {
+    waiting: Mutex<HashMap<i64, VecDeque<Box<dyn Job>>>>,
+}
+
+/// An act with its waiting caller.
+trait Job: Send {
+    /// Does it, in a savepoint; keeps the outcome.
+    fn attempt(&mut self, conn: &mut Conn);
+    /// Answers with the outcome, or with why it was not committed.
+    fn answer(self: Box<Self>, trouble: Option<Error>);
+}
+
+struct Act<R, E, F> {
+    act: F,
+    outcome: Option<Result<R, E>>,
+    caller: oneshot::Sender<Result<R, E>>,
+}
+
+impl<R, E, F> Job for Act<R, E, F>
+where
+    R: Send,
+    E: From<Error> + Send,
+    F: FnMut(&mut Tx<'_>) -> Result<R, E> + Send,
+{
+    fn attempt(&mut self, conn: &mut Conn) {
+        self.outcome = Some(in_savepoint(conn, &mut self.act));
+    }
+
+    fn answer(self: Box<Self>, trouble: Option<Error>) {
+        let outcome = match trouble {
+            Some(e) => Err(e.into()),
+            None => self.outcome.unwrap_or_else(|| Err(super::writer::gone().into())),
+        };
+        // A caller that went away asks nobody.
+        let _ = self.caller.send(outcome);
+    }
+}
+
+impl Lanes {
+    /// Queues an act; the answer's receiver, and whether the caller must [`Lanes::run`] the lane.
+    pub(super) fn submit<R, E>(
+        &self,
+        lane: i64,
+        act: impl FnMut(&mut Tx<'_>) -> Result<R, E> + Send + 'static,
+    ) -> (oneshot::Receiver<Result<R, E>>, bool)
+    where
+        R: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let (caller, answer) = oneshot::channel();
+        let job = Box::new(Act { act, outcome: None, caller });
+        let mut waiting = self.waiting.lock().expect("lanes lock");
+        let must_run = !waiting.contains_key(&lane);
+        waiting.entry(lane).or_default().push_back(job);
+        (answer, must_run)
+    }
+
+    /// Runs a lane until nothing waits in it.
+    pub(super) fn run(&self, lane: i64, pool: &Pool) {
+        let cleared = Clear { lanes: self, lane };
+        while let Some(first) = self.next_or_leave(lane) {
+            match pool.get() {
+                Ok(mut conn) => self.group(lane, first, &mut conn),
+                Err(e) => first.answer(Some(e)),
+            }
+        }
+        std::mem::forget(cleared);
+    }
+
+    fn next(&self, lane: i64) -> Option<Box<dyn Job>> {
+        self.waiting.lock().expect("lanes lock").get_mut(&lane)?.pop_front()
+    }
+
+    /// The next act; without one the lane is given up, in the same breath, so that no act is left behind in it.
+    fn next_or_leave(&self, lane: i64) -> Option<Box<dyn Job>> {
+        let mut waiting = self.waiting.lock().expect("lanes lock");
+        let next = waiting.get_mut(&lane)?.pop_front();
+        if next.is_none() {
+            waiting.remove(&lane);
+        }
+        next
+    }
+
+    fn group(&self, lane: i64, first: Box<dyn Job>, conn: &mut Guard<'_>) {
+        if let Err(e) = conn.batch(&format!("BEGIN; SET LOCAL lock_timeout = '{LOCK_WAIT}'")) {
+            return first.answer(Some(e));
+        }
+        conn.group = Some(Group::default());
+        let (mut done, mut again) = (Vec::new(), None);
+        let mut next = Some(first);
+        while let Some(mut job) = next {
+            job.attempt(conn);
+            if conn.group.as_ref().is_some_and(|group| group.failed) {
+                again = Some(job);
+                break;
+            }
+            done.push(job);
+            next = if done.len() < GROUP_MAX { self.next(lane) } else { None };
+        }
+        let trouble = end(conn);
+        for job in done {
+            job.answer(trouble.as_ref().map(|e| Error::Engine(e.to_string())));
+        }
+        if let Some(job) = again {
+            alone(job, conn);
+        }
+    }
+}
+
+/// Does one act in a transaction of its own.
+fn alone(mut job: Box<dyn Job>, conn: &mut Guard<'_>) {
+    match conn.batch("BEGIN") {
+        Err(e) => job.answer(Some(e)),
+        Ok(()) => {
+            job.attempt(conn);
+            let trouble = end(conn);
+            job.answer(trouble);
+        }
+    }
+}
+
+fn end(conn: &mut Guard<'_>) -> Option<Error> {
+    conn.group = None;
+    let trouble = conn.batch("COMMIT").err();
+    if trouble.is_some() {
+        let _ = conn.batch("ROLLBACK");
+    }
+    trouble
+}
+
+/// If a lane's runner panics, those that wait in it are told, and the next act finds a runner.
+struct Clear<'l> {
+    lanes: &'l Lanes,
+    lane: i64,
+}
+
+impl Drop for Clear<'_> {
+    fn drop(&mut self) {
+        if let Ok(mut waiting) = self.lanes.waiting.lock() {
+            waiting.remove(&self.lane);
+        }
+    }
+}
