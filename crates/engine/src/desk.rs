@@ -199,15 +199,11 @@ impl Engine {
 
     /// A card as it is now.
     pub async fn card(&self, catalogue: &Arc<Catalogue>, actor: &Actor, iccid: &Iccid) -> Result<Card> {
-        let (catalogue, actor, iccid, now) = (catalogue.clone(), actor.clone(), iccid.clone(), self.now());
-        self.ask(move |store| {
-            let read = store.look(|tx| tx.sim_and_state(iccid.as_str()).map_err(Fail::from))?;
-            if read.as_ref().is_some_and(|r| r.version > catalogue.version) {
-                return Err(Fail::Stale);
-            }
-            sims::card(&catalogue, &actor, read, now)
-        })
-        .await
+        let read = self.store.card(iccid.as_str()).await?;
+        if read.as_ref().is_some_and(|r| r.version > catalogue.version) {
+            return Err(Fail::Stale);
+        }
+        sims::card(catalogue, actor, read, self.now())
     }
 
     /// A page of the cards the account sees, and how many there are in all. `states` are words of

@@ -103,3 +103,22 @@ fn an_act_that_meets_a_lock_is_done_again_once_the_lock_is_gone() {
     assert_eq!(w.balance(ACME), BEFORE + 5);
     w.assert_sound();
 }
+
+#[test]
+fn each_that_asks_for_a_card_is_told_of_its_own() {
+    each(|store: Store| {
+        let w = World::new(store.clone());
+        w.add_cards(ACME, 0..40);
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+        let asked = (0..400_u64).map(|n| {
+            let store = store.clone();
+            // Twelve in a row are not there; some are asked for by many at once.
+            (n, runtime.spawn(async move { store.card(World::iccid(n * 7 % 52).as_str()).await }))
+        });
+        for (n, told) in asked.collect::<Vec<_>>() {
+            let card = runtime.block_on(told).unwrap().unwrap();
+            let wanted = Some(World::iccid(n * 7 % 52).to_string()).filter(|_| n * 7 % 52 < 40);
+            assert_eq!(card.map(|c| c.sim.iccid), wanted);
+        }
+    });
+}

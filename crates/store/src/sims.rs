@@ -115,35 +115,14 @@ impl Tx<'_> {
 
     /// The card with this ICCID, its package state and the catalogue's version, in one statement. The caller checks the owner.
     pub fn sim_and_state(&mut self, iccid: &str) -> Result<Option<SimAndState>, Error> {
-        type R = (
-            i64,
-            i64,
-            String,
-            Option<String>,
-            Option<String>,
-            Option<String>,
-            Option<String>,
-            i64,
-            String,
-            i64,
-            Option<i64>,
-            String,
-            i64,
-            String,
-            String,
-            String,
-            String,
-            Option<Vec<u8>>,
-            Option<i64>,
-            i64,
-        );
-        let text = sim_and_state_text();
-        Ok(self.row::<R>(text, &binds![iccid])?.map(|r| SimAndState {
-            sim: sim((r.0, r.1, r.2, r.3, r.4, r.5, r.6, r.7, r.8, r.9, r.10, r.11, r.12, r.13, r.14, r.15, r.16)),
-            head: r.17,
-            as_of: r.18,
-            version: r.19,
-        }))
+        Ok(self.row::<StatedRow>(sim_and_state_text(), &binds![iccid])?.map(stated))
+    }
+
+    /// As [`Tx::sim_and_state`], for many cards in one statement; those that are not there are left out.
+    pub fn sims_and_states(&mut self, iccids: &[&str]) -> Result<Vec<SimAndState>, Error> {
+        let text = sim_and_state_text().replace("s.iccid = ?", &self.one_of_texts("s.iccid"));
+        let list = serde_json::to_string(iccids).map_err(|e| Error::Engine(e.to_string()))?;
+        Ok(self.rows::<StatedRow>(&text, &binds![list])?.into_iter().map(stated).collect())
     }
 
     /// The card by its number with us.
@@ -259,6 +238,38 @@ impl Tx<'_> {
 /// The numbers that lead to a card, each with its kind.
 fn numbers(s: &Sim) -> [(&'static str, Option<&str>); 4] {
     [("iccid", Some(&s.iccid)), ("imsi", s.imsi.as_deref()), ("msisdn", s.msisdn.as_deref()), ("eid", s.eid.as_deref())]
+}
+
+type StatedRow = (
+    i64,
+    i64,
+    String,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    i64,
+    String,
+    i64,
+    Option<i64>,
+    String,
+    i64,
+    String,
+    String,
+    String,
+    String,
+    Option<Vec<u8>>,
+    Option<i64>,
+    i64,
+);
+
+fn stated(r: StatedRow) -> SimAndState {
+    SimAndState {
+        sim: sim((r.0, r.1, r.2, r.3, r.4, r.5, r.6, r.7, r.8, r.9, r.10, r.11, r.12, r.13, r.14, r.15, r.16)),
+        head: r.17,
+        as_of: r.18,
+        version: r.19,
+    }
 }
 
 fn sim_and_state_text() -> &'static str {
