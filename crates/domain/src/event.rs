@@ -31,6 +31,16 @@ EventKind {
     SimMoved = "sim_moved",
     /// Money came in.
     ToppedUp = "topped_up",
+    /// A card was seen in a device outside its IMEI group and is locked.
+    SimLocked = "sim_locked",
+    /// That lock was lifted.
+    SimUnlocked = "sim_unlocked",
+    /// A card came into an IMEI group.
+    ImeiGroupJoined = "imei_group_joined",
+    /// A card left an IMEI group.
+    ImeiGroupLeft = "imei_group_left",
+    /// A card is sold as another product.
+    ProductSwitched = "product_switched",
 });
 
 impl EventKind {
@@ -44,6 +54,11 @@ impl EventKind {
                 | EventKind::SimStopped
                 | EventKind::UsageAlert
                 | EventKind::Refunded
+                | EventKind::SimLocked
+                | EventKind::SimUnlocked
+                | EventKind::ImeiGroupJoined
+                | EventKind::ImeiGroupLeft
+                | EventKind::ProductSwitched
         )
     }
 }
@@ -113,6 +128,33 @@ pub enum Body {
         paid: String,
         /// What went back, decimal text.
         refunded: String,
+    },
+    /// The lock of a card was set or lifted.
+    Lock {
+        /// The card.
+        iccid: String,
+        /// Set where the owner knows the card by EID.
+        eid: Option<String>,
+        /// The device outside its group.
+        imei: String,
+        /// When the card was seen in it, epoch seconds.
+        seen_at: i64,
+    },
+    /// The card came into, or left, an IMEI group.
+    ImeiGroup {
+        /// The card.
+        iccid: String,
+        /// The group's number.
+        group: i64,
+    },
+    /// The card is sold as another product.
+    Product {
+        /// The card.
+        iccid: String,
+        /// Set where the owner knows the card by EID.
+        eid: Option<String>,
+        /// The new product's code.
+        product_code: String,
     },
     /// Money came in.
     Money {

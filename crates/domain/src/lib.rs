@@ -9,6 +9,7 @@ pub mod carrier;
 pub mod cdr;
 pub mod event;
 pub mod ids;
+pub mod imei;
 pub mod ledger;
 pub mod money;
 pub mod order;

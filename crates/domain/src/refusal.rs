@@ -44,6 +44,19 @@ pub enum Refusal {
     },
     /// The same key came with another body.
     KeyReused,
+    /// No such IMEI group, or a stranger's.
+    UnknownImeiGroup,
+    /// The card is in an IMEI group: it cannot be bound to, or freed from, one device by itself.
+    InImeiGroup,
+    /// The card is not locked.
+    NotLocked,
+    /// The card was unlocked less than five minutes ago.
+    UnlockTooSoon,
+    /// The card was unlocked as often as its group lets it be in a month.
+    UnlocksUsedUp {
+        /// The group's limit.
+        per_month: i64,
+    },
 }
 
 impl fmt::Display for Refusal {
@@ -61,6 +74,13 @@ impl fmt::Display for Refusal {
             Refusal::NotRefundable => write!(f, "the order cannot be refunded in its present state"),
             Refusal::BadField { field, rule } => write!(f, "{field}: {rule}"),
             Refusal::KeyReused => write!(f, "the same request key came with another body"),
+            Refusal::UnknownImeiGroup => write!(f, "there is no such IMEI group in this account"),
+            Refusal::InImeiGroup => write!(f, "the card is in an IMEI group; take it out of the group first"),
+            Refusal::NotLocked => write!(f, "the card is not locked to its devices"),
+            Refusal::UnlockTooSoon => write!(f, "the card was unlocked less than five minutes ago"),
+            Refusal::UnlocksUsedUp { per_month } => {
+                write!(f, "the card was unlocked {per_month} times this month, which is its group's limit")
+            }
         }
     }
 }

@@ -8,6 +8,8 @@ mod callers;
 mod client;
 #[path = "eiotclub/contract.rs"]
 mod contract;
+#[path = "eiotclub/imei.rs"]
+mod imei;
 #[path = "eiotclub/notices.rs"]
 mod notices;
 #[path = "eiotclub/refusals.rs"]

@@ -4,6 +4,7 @@ use crate::cards;
 use crate::desk::Engine;
 use crate::error::{Fail, Result};
 use kachi_domain::rating::CardState;
+use kachi_domain::sim::Blocks;
 use serde::Serialize;
 use std::collections::HashMap;
 
@@ -25,7 +26,7 @@ pub struct Report {
 /// Cards checked in one page.
 const PAGE: i64 = 2_000;
 
-/// Checks money, usage, subscriptions and notices. Reads only; may run while the server does.
+/// Checks money, usage, subscriptions, notices and locks. Reads only; may run while the server does.
 pub fn audit(engine: &Engine) -> Result<Report> {
     let mut found = Vec::new();
     let (mut cards, mut readings, mut unrated) = (0, 0, 0);
@@ -41,6 +42,7 @@ pub fn audit(engine: &Engine) -> Result<Report> {
         for words in tx.audit_orders()? {
             found.push(words);
         }
+        found.extend(tx.audit_imei(Blocks::IMEI_LOCK.0)?);
         (readings, unrated) = tx.audit_readings()?;
         let by_sim = tx.audit_readings_by_sim()?;
         let brought: HashMap<i64, i64> = tx.audit_brought()?.into_iter().collect();

@@ -10,6 +10,7 @@ pub mod catalogue;
 pub mod clock;
 pub mod desk;
 pub mod error;
+pub mod imei;
 pub mod import;
 pub mod intents;
 pub mod money;

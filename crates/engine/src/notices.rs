@@ -130,6 +130,13 @@ pub fn restored(tx: &mut Tx<'_>, row: &StateRow, at: Timestamp, now: Timestamp) 
     sim_event(tx, row, &sim.iccid, EventKind::SimRestored, "a subscription can pay again", at, now)
 }
 
+/// A card is sold as another product.
+pub fn product_switched(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, now: Timestamp) -> Result<()> {
+    let product_code = catalogue.product(sim.product).map_or_else(String::new, |p| p.code.clone());
+    let body = Body::Product { iccid: sim.iccid.clone(), eid: sim.eid.clone(), product_code };
+    emit(tx, catalogue, sim.account, Some(sim.id), EventKind::ProductSwitched, &body, now, now)
+}
+
 /// Something about the card alone, for the record only.
 pub fn sim_event(
     tx: &mut Tx<'_>,

@@ -24,6 +24,19 @@ pub struct Card {
     pub state: CardState,
     /// The latest instant up to which usage is known.
     pub as_of: Option<Timestamp>,
+    /// Its place in an IMEI group now.
+    pub imei_group: Option<InImeiGroup>,
+}
+
+/// A card's place in an IMEI group now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InImeiGroup {
+    /// The group.
+    pub group: i64,
+    /// When it leaves by itself.
+    pub until: Option<Timestamp>,
+    /// How often it was unlocked this month.
+    pub unlocks: i64,
 }
 
 impl Card {
@@ -64,7 +77,17 @@ fn moved_on(catalogue: &Catalogue, sim: &Sim, head: &[u8], now: Timestamp) -> Re
 pub fn card(catalogue: &Catalogue, actor: &Actor, read: Option<SimAndState>, now: Timestamp) -> Result<Card> {
     let Some(read) = read.filter(|r| actor.may_see(r.sim.account)) else { return Err(Refusal::UnknownSim.into()) };
     let state = moved_on(catalogue, &read.sim, read.head.as_deref().unwrap_or_default(), now)?;
-    Ok(Card { sim: read.sim, state, as_of: read.as_of.map(Timestamp) })
+    let mut sim = read.sim;
+    if read.imei != 0 {
+        sim.imei = Some(kachi_domain::imei::text(read.imei));
+    }
+    let place = read.imei_group.filter(|p| p.until.is_none_or(|until| Timestamp(until) > now));
+    let imei_group = place.map(|p| InImeiGroup {
+        group: p.group,
+        until: p.until.map(Timestamp),
+        unlocks: if now.0 < p.unlocks_until { p.unlocks } else { 0 },
+    });
+    Ok(Card { sim, state, as_of: read.as_of.map(Timestamp), imei_group })
 }
 
 /// A page of the cards the account sees, with their states, and how many there are.
@@ -131,6 +154,9 @@ pub fn put(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, wanted: &Sim)
                 return Ok(Put::Same(there.id));
             }
             tx.change_sim(there.id, &changed)?;
+            if changed.product != there.product {
+                notices::product_switched(tx, catalogue, &changed, how.now)?;
+            }
             Ok(Put::Changed(there.id))
         }
         None => {
@@ -223,6 +249,7 @@ pub fn transfer(
     }
     cards::settle(tx, catalogue, how, &mut row, &[])?;
     notices::sim_event(tx, &row, &sim.iccid, EventKind::SimMoved, "moved away", how.now, how.now)?;
+    crate::imei::before_move(tx, catalogue, how, &sim, to)?;
     tx.move_sim(sim.id, to)?;
     row.account = to;
     notices::sim_event(tx, &row, &sim.iccid, EventKind::SimMoved, "moved here", how.now, how.now)?;
@@ -234,6 +261,32 @@ pub fn transfer(
     cards::settle(tx, catalogue, how, &mut row, &[])?;
     tx.put_states(&[row])?;
     Ok(Moved { from: sim.account, subscriptions: subs.iter().filter(open).count() })
+}
+
+/// Sells a card as another product from here on; what it has bought stays its own. The owner is told.
+pub fn switch_product(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    how: &Settling,
+    actor: &Actor,
+    (iccid, product_code): (&Iccid, &str),
+) -> Result<()> {
+    let bad = |field: &str, rule: String| Err(Refusal::BadField { field: field.into(), rule }.into());
+    let seen = tx.sim_by_iccid(&actor.path, iccid.as_str())?.ok_or(Refusal::UnknownSim)?;
+    tx.state_locked(seen.id)?;
+    let sim = tx.sim_by_iccid(&actor.path, iccid.as_str())?.ok_or(Refusal::UnknownSim)?;
+    let Some(product) = catalogue.product_by_code(product_code) else {
+        return bad("product", format!("there is no product {product_code}"));
+    };
+    if product.id == sim.product {
+        return bad("product", format!("{iccid} is {product_code} already"));
+    }
+    if BaseState::parse(&sim.state).is_ok_and(BaseState::is_over) {
+        return bad("iccid", format!("{iccid} is {}; its product is settled", sim.state));
+    }
+    let changed = Sim { product: product.id, ..sim };
+    tx.change_sim(changed.id, &changed)?;
+    notices::product_switched(tx, catalogue, &changed, how.now)
 }
 
 /// What a card already had in another system.

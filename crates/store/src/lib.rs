@@ -7,6 +7,7 @@ pub mod db;
 pub mod events;
 pub mod files;
 pub mod idempotency;
+pub mod imei;
 pub mod intents;
 pub mod ledger;
 pub mod orders;

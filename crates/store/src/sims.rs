@@ -103,6 +103,23 @@ pub struct SimAndState {
     pub as_of: Option<i64>,
     /// The catalogue's version at the same moment.
     pub version: i64,
+    /// The IMEI it was last seen with, as a number; 0 before any.
+    pub imei: i64,
+    /// Its place in an IMEI group.
+    pub imei_group: Option<ImeiPlace>,
+}
+
+/// A card's place in an IMEI group, as much as a card's answer needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImeiPlace {
+    /// The group.
+    pub group: i64,
+    /// When it leaves by itself.
+    pub until: Option<i64>,
+    /// Unlocks in the month of the last one.
+    pub unlocks: i64,
+    /// When that month is over.
+    pub unlocks_until: i64,
 }
 
 impl Tx<'_> {
@@ -222,6 +239,7 @@ impl Tx<'_> {
         self.run("UPDATE sim SET account_id = ? WHERE id = ?", &binds![to.0, id.0])?;
         self.run("UPDATE sim_state SET account_id = ? WHERE sim_id = ?", &binds![to.0, id.0])?;
         self.run("UPDATE subscription SET account_id = ? WHERE sim_id = ?", &binds![to.0, id.0])?;
+        self.run("UPDATE imei_member SET account_id = ? WHERE sim_id = ?", &binds![to.0, id.0])?;
         Ok(())
     }
 
@@ -261,6 +279,11 @@ type StatedRow = (
     Option<Vec<u8>>,
     Option<i64>,
     i64,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
 );
 
 fn stated(r: StatedRow) -> SimAndState {
@@ -269,14 +292,16 @@ fn stated(r: StatedRow) -> SimAndState {
         head: r.17,
         as_of: r.18,
         version: r.19,
+        imei: r.20.unwrap_or(0),
+        imei_group: r.21.map(|group| ImeiPlace { group, until: r.22, unlocks: r.23.unwrap_or(0), unlocks_until: r.24.unwrap_or(0) }),
     }
 }
 
 fn sim_and_state_text() -> &'static str {
     "SELECT s.id, s.account_id, s.iccid, s.imsi, s.msisdn, s.eid, s.imei, s.product_id, s.state, s.blocks, s.activated_at,
      s.network, s.real_name, s.alias, s.group_name, s.remark, s.details, t.head, t.as_of,
-     (SELECT number FROM version WHERE name = 'catalogue')
-     FROM sim s LEFT JOIN sim_state t ON t.sim_id = s.id WHERE s.iccid = ?"
+     (SELECT number FROM version WHERE name = 'catalogue'), t.imei, m.group_id, m.until, m.unlocks, m.unlocks_until
+     FROM sim s LEFT JOIN sim_state t ON t.sim_id = s.id LEFT JOIN imei_member m ON m.sim_id = s.id WHERE s.iccid = ?"
 }
 
 /// `LIKE` pattern of everything at or below an account.

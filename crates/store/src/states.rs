@@ -4,6 +4,7 @@ use crate::binds;
 use crate::db::sql::Value;
 use crate::db::{Error, Tx};
 use crate::page::integers;
+use kachi_domain::imei::Sighting;
 use kachi_domain::{AccountId, SimId, Timestamp};
 
 /// A card's package state as kept.
@@ -21,18 +22,24 @@ pub struct StateRow {
     pub as_of: Option<i64>,
     /// How often it was written; a write counts only on the version it read.
     pub version: i64,
+    /// The device it was last seen in; never, while it is 0.
+    pub seen: Sighting,
+    /// The IMEI group whose devices it is held against ([`Tx::put_imei_member`] sets it).
+    pub imei_group: Option<i64>,
 }
 
 /// Usage of a card on a day: (card, day, account, bytes, records, as of).
 pub type DayRow = (i64, i64, i64, i64, i64, i64);
 
-type R = (i64, i64, Vec<u8>, Option<i64>, Option<i64>, i64);
+type R = (i64, i64, Vec<u8>, Option<i64>, Option<i64>, i64, i64, i64, Option<i64>);
 
 fn state(r: R) -> StateRow {
-    StateRow { sim: SimId(r.0), account: AccountId(r.1), head: r.2, due_at: r.3, as_of: r.4, version: r.5 }
+    let seen = Sighting { at: Timestamp(r.7), imei: r.6 };
+    let (due_at, as_of, version, imei_group) = (r.3, r.4, r.5, r.8);
+    StateRow { sim: SimId(r.0), account: AccountId(r.1), head: r.2, due_at, as_of, version, seen, imei_group }
 }
 
-const COLUMNS: &str = "sim_id, account_id, head, due_at, as_of, version";
+const COLUMNS: &str = "sim_id, account_id, head, due_at, as_of, version, imei, imei_at, imei_group";
 
 /// Rows in one statement of repeated groups (SQLite).
 const GROUP: usize = 100;
@@ -82,24 +89,25 @@ impl Tx<'_> {
     }
 
     fn put_states_by_groups(&mut self, states: &[StateRow]) -> Result<usize, Error> {
-        let text = "INSERT INTO sim_state (sim_id, account_id, head, due_at, as_of, version) VALUES {}
+        let text = "INSERT INTO sim_state (sim_id, account_id, head, due_at, as_of, version, imei, imei_at) VALUES {}
              ON CONFLICT (sim_id) DO UPDATE SET head = excluded.head, due_at = excluded.due_at, as_of = excluded.as_of,
-             version = excluded.version + 1 WHERE sim_state.version = excluded.version";
+             imei = excluded.imei, imei_at = excluded.imei_at, version = excluded.version + 1 WHERE sim_state.version = excluded.version";
         let mut written = 0;
         for part in states.chunks(GROUP) {
-            let mut values: Vec<Value<'_>> = Vec::with_capacity(part.len() * 6);
+            let mut values: Vec<Value<'_>> = Vec::with_capacity(part.len() * 8);
             for s in part {
-                values.extend(binds![s.sim.0, s.account.0, &s.head, s.due_at, s.as_of, s.version]);
+                let seen = [s.seen.imei, s.seen.at.0];
+                values.extend(binds![s.sim.0, s.account.0, &s.head, s.due_at, s.as_of, s.version, seen[0], seen[1]]);
             }
-            written += self.run_group(text, "(?, ?, ?, ?, ?, ?)", part.len(), GROUP, &values)?;
+            written += self.run_group(text, "(?, ?, ?, ?, ?, ?, ?, ?)", part.len(), GROUP, &values)?;
         }
         Ok(written)
     }
 
     fn put_states_by_arrays(&mut self, states: &[StateRow]) -> Result<usize, Error> {
-        let text = "UPDATE sim_state t SET head = x.head, due_at = x.due_at, as_of = x.as_of, version = t.version + 1
-             FROM unnest(CAST(? AS BIGINT[]), CAST(? AS BYTEA[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]))
-             AS x(sim_id, head, due_at, as_of, version) WHERE t.sim_id = x.sim_id AND t.version = x.version";
+        let text = "UPDATE sim_state t SET head = x.head, due_at = x.due_at, as_of = x.as_of, version = t.version + 1, imei = x.imei, imei_at = x.imei_at
+             FROM unnest(CAST(? AS BIGINT[]), CAST(? AS BYTEA[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]))
+             AS x(sim_id, head, due_at, as_of, version, imei, imei_at) WHERE t.sim_id = x.sim_id AND t.version = x.version";
         let mut written = 0;
         for part in states.chunks(ARRAY) {
             let sims = self.list(part.iter().map(|s| s.sim.0));
@@ -107,7 +115,9 @@ impl Tx<'_> {
             let due = optional_array(part.iter().map(|s| s.due_at));
             let as_of = optional_array(part.iter().map(|s| s.as_of));
             let versions = self.list(part.iter().map(|s| s.version));
-            written += self.run(text, &binds![sims, heads, due, as_of, versions])?;
+            let imeis = self.list(part.iter().map(|s| s.seen.imei));
+            let seen_at = self.list(part.iter().map(|s| s.seen.at.0));
+            written += self.run(text, &binds![sims, heads, due, as_of, versions, imeis, seen_at])?;
         }
         Ok(written)
     }

@@ -122,10 +122,18 @@ impl Trade {
     /// # Panics
     /// If the record is not rated.
     pub fn traffic(&self, iccid: &str, stop: Timestamp, bytes: i64) {
+        self.traffic_in(iccid, stop, bytes, "867530912345678");
+    }
+
+    /// As [`Trade::traffic`], in a device.
+    ///
+    /// # Panics
+    /// If the record is not rated.
+    pub fn traffic_in(&self, iccid: &str, stop: Timestamp, bytes: i64, imei: &str) {
         let id = self.records.fetch_add(1, Ordering::Relaxed);
         let utc = Zone::find("UTC").expect("a zone");
         let (from, to) = (utc.text(stop.plus(-60)), utc.text(stop));
-        let line = format!("{id},{from},{to},{iccid},460001234567890,{bytes},867530912345678,31026\n");
+        let line = format!("{id},{from},{to},{iccid},460001234567890,{bytes},{imei},31026\n");
         let name = format!("cdr_1_{}_{}_{id}.csv", utc.digits(stop.plus(-60)), utc.digits(stop));
         let report = import::import(&self.engine, PlatformId(1), &name, &mut Cursor::new(line), &mut |_| {}).expect("an import");
         assert_eq!(report.loaded, 1, "{report:?}");

@@ -8,7 +8,7 @@ use kachi_domain::sim::BaseState;
 use kachi_domain::{AccountId, Currency, Iccid, Money, OrderId, PackageId, PlatformId, ProductId, SimId, Span, Timestamp};
 use kachi_engine::import::{self, Report};
 use kachi_engine::orders::{Place, Placed};
-use kachi_engine::{Actor, Clock, Engine, Fail, RequestKey, Result, Settings, cards, money, orders, refunds, sims};
+use kachi_engine::{Actor, Clock, Engine, Fail, RequestKey, Result, Settings, cards, imei, money, orders, refunds, sims};
 use kachi_store::Store;
 use kachi_store::accounts::Account;
 use kachi_store::catalogue::{Package, Product};
@@ -70,7 +70,7 @@ impl World {
     /// Moves the clock and lets what is due happen.
     pub fn pass(&self, seconds: i64) {
         self.now.fetch_add(seconds, Ordering::SeqCst);
-        while cards::settle_due(&self.engine).expect("timers run") > 0 {}
+        while cards::settle_due(&self.engine).expect("timers run") + imei::end_due(&self.engine).expect("timers run") > 0 {}
     }
 
     /// Moves the clock only.
@@ -182,6 +182,11 @@ impl World {
 
 /// A CDR line in the standard form.
 pub fn line(id: i64, card: u64, start: i64, stop: i64, bytes: i64) -> String {
+    line_in(id, card, start, stop, bytes, 867_530_912_345_678)
+}
+
+/// A CDR line of the card in a device; 0 = none is named.
+pub fn line_in(id: i64, card: u64, start: i64, stop: i64, bytes: i64, imei: i64) -> String {
     let record = kachi_domain::usage::CdrRecord {
         source_id: id,
         start: Timestamp(start),
@@ -189,7 +194,7 @@ pub fn line(id: i64, card: u64, start: i64, stop: i64, bytes: i64) -> String {
         iccid: World::iccid(card),
         imsi: 460_000_000_000_001,
         bytes,
-        imei: 867_530_912_345_678,
+        imei,
         mccmnc: 46_000,
     };
     let mut out = Vec::new();

@@ -25,6 +25,7 @@ mod write;
 
 pub use feed::{Feed, Position};
 pub use name::FileName;
+pub(crate) use write::WITH_ZEROS_BELOW;
 pub use write::write_record;
 
 use crate::ids::Iccid;

@@ -29,10 +29,12 @@ pub fn write_record(out: &mut Vec<u8>, record: &CdrRecord) {
     out.push(b'\n');
 }
 
+/// Identities below this number are written with leading zeros.
+pub(crate) const WITH_ZEROS_BELOW: i64 = 20_000_000_000_000;
+
 /// A record keeps an identity as a number, without its leading zeros. They are needed for IMEIs of 01 (North America)
 /// and IMSIs of 001 (test networks); a greater number of 14 digits is one that was written without a check digit.
 fn identity(out: &mut Vec<u8>, number: i64) {
-    const WITH_ZEROS_BELOW: i64 = 20_000_000_000_000;
     match number {
         0 => {}
         _ if number < WITH_ZEROS_BELOW => padded(out, number.unsigned_abs(), 15),

@@ -61,6 +61,11 @@ impl From<Refusal> for No {
             Refusal::NotRefundable => codes::NOT_REFUNDABLE,
             Refusal::BadField { .. } => codes::PARAMETER_WRONG,
             Refusal::KeyReused => codes::SIGN_WRONG,
+            Refusal::UnknownImeiGroup => IMEI_GROUP_UNKNOWN,
+            Refusal::InImeiGroup => codes::PARAMETER_WRONG,
+            Refusal::NotLocked => NOT_LOCKED,
+            Refusal::UnlockTooSoon => UNLOCK_TOO_SOON,
+            Refusal::UnlocksUsedUp { .. } => UNLOCKS_USED_UP,
         })
     }
 }
@@ -79,6 +84,8 @@ pub const DATES_WRONG: u32 = 41006;
 pub const ICCIDS_TOO_MANY: u32 = 41007;
 /// The month is missing or malformed.
 pub const MONTH_WRONG: u32 = 41009;
+/// `imei` is missing or malformed.
+pub const IMEI_WRONG: u32 = 41015;
 /// `packageCode` is missing.
 pub const PACKAGE_CODE_WRONG: u32 = 41018;
 /// The order cannot be placed and no code says it better.
@@ -89,8 +96,16 @@ pub const PACKAGE_MISFIT: u32 = 41050;
 pub const PAGE_NUMBER_WRONG: u32 = 42403;
 /// The page size is malformed or over the limit.
 pub const PAGE_SIZE_WRONG: u32 = 42407;
+/// No such IMEI group, or a stranger's.
+pub const IMEI_GROUP_UNKNOWN: u32 = 42408;
 /// A time is malformed.
 pub const TIME_WRONG: u32 = 42409;
+/// The card was unlocked a moment ago.
+pub const UNLOCK_TOO_SOON: u32 = 45102;
+/// The card was unlocked as often as may be in a month.
+pub const UNLOCKS_USED_UP: u32 = 45103;
+/// The card is not locked.
+pub const NOT_LOCKED: u32 = 45104;
 /// `remark` is missing.
 pub const REMARK_EMPTY: u32 = 45106;
 
@@ -114,6 +129,11 @@ mod tests {
             (Refusal::NotRefundable, 42008),
             (Refusal::BadField { field: String::new(), rule: String::new() }, 43332),
             (Refusal::KeyReused, 42402),
+            (Refusal::UnknownImeiGroup, 42408),
+            (Refusal::InImeiGroup, 43332),
+            (Refusal::NotLocked, 45104),
+            (Refusal::UnlockTooSoon, 45102),
+            (Refusal::UnlocksUsedUp { per_month: 3 }, 45103),
         ];
         for (refusal, code) in all {
             let no = No::from(refusal.clone());

@@ -4,6 +4,7 @@
 use super::CHINA;
 use super::errors::{self, No};
 use kachi_dialects::eiotclub::{Params, codes};
+use kachi_domain::ids::Imei;
 use kachi_domain::{Iccid, OrderId, Timestamp};
 use std::borrow::Cow;
 
@@ -40,6 +41,18 @@ impl<'a> Fields<'a> {
     pub fn order_id(self) -> Result<OrderId, No> {
         let text = self.required("orderId", codes::ORDER_ID_MALFORMED)?;
         whole(text.trim()).map(OrderId).ok_or(No::Code(codes::ORDER_ID_MALFORMED))
+    }
+
+    /// The device asked about.
+    pub fn imei(self) -> Result<Imei, No> {
+        let text = self.required("imei", errors::IMEI_WRONG)?;
+        Imei::parse(&text).map_err(|_| No::Code(errors::IMEI_WRONG))
+    }
+
+    /// The IMEI group asked about.
+    pub fn imei_group(self) -> Result<i64, No> {
+        let wrong = No::Code(codes::PARAMETER_WRONG);
+        self.number("plockGroupId", codes::PARAMETER_WRONG)?.ok_or(wrong)
     }
 
     /// The cards of `iccids`, each once, in the order given; none if the field is absent. `malformed` is the code of an

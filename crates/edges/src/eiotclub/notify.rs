@@ -38,9 +38,31 @@ pub fn notice(event_kind: &str, body_json: &str, id: &str, timestamp: i64, nonce
                 ("refundAmount", two_decimals(refunded).into()),
             ],
         ),
+        (EventKind::SimLocked, Body::Lock { iccid, eid, .. }) => known(iccid, eid.as_deref(), ["CardIMEILocked", "CloudESimLocked"]),
+        (EventKind::SimUnlocked, Body::Lock { iccid, eid, .. }) => known(iccid, eid.as_deref(), ["IMEIUnLock", "CloudESimUnLock"]),
+        (EventKind::ImeiGroupJoined, Body::ImeiGroup { iccid, group }) => ("CardMovedInIMEIPool", pool(iccid, *group)),
+        (EventKind::ImeiGroupLeft, Body::ImeiGroup { iccid, group }) => ("CardMovedOutIMEIPool", pool(iccid, *group)),
+        (EventKind::ProductSwitched, Body::Product { iccid, eid, product_code }) => {
+            let (event, mut line) = known(iccid, eid.as_deref(), ["SwitchProduct", "CloudESimSwitchProduct"]);
+            line.push(("productCode", product_code.as_str().into()));
+            let line: serde_json::Map<String, Value> = line.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            (event, vec![("data", text(&[line]))])
+        }
         _ => return None,
     };
     Some(notice_body(id, event, timestamp, nonce, &fields, secret))
+}
+
+/// The event and what it names: a card known by its EID has events of its own.
+fn known(iccid: &str, eid: Option<&str>, events: [&'static str; 2]) -> (&'static str, Vec<(&'static str, Value)>) {
+    match eid {
+        None => (events[0], vec![("iccid", iccid.into())]),
+        Some(eid) => (events[1], vec![("eid", eid.into())]),
+    }
+}
+
+fn pool(iccid: &str, group: i64) -> Vec<(&'static str, Value)> {
+    vec![("iccid", iccid.into()), ("plockGroupId", group.into())]
 }
 
 /// Whether the receiver took the notice: HTTP 200 and `{"status":"SUCCESS"}`, however spaced.

@@ -1,6 +1,8 @@
 //! The operations: each reads its fields, asks the engine and writes the answer. All of them are POST and answer
 //! HTTP 200, refusals too; `code` tells.
 
+mod imei;
+
 use super::auth::{self, Caller, Signed};
 use super::errors::{self, No};
 use super::fields::Fields;
@@ -55,6 +57,14 @@ operations! {
     Balance = "agent/balance",
     /// Bytes of cards over days or a month.
     Traffic = "cdr/traffic/query",
+    /// Unlocks a card that was seen outside its IMEI group.
+    ImeiUnlock = "card/imeiUnlock",
+    /// Adds a device to an IMEI group.
+    PlockAddImei = "card/plockAddImei",
+    /// Binds a card to one device.
+    BindDevice = "card/bindDevice",
+    /// Frees a card from the device it is bound to.
+    UnbindDevice = "card/unbindDevice",
 }
 
 /// How often a request begins again because the catalogue changed under it.
@@ -150,6 +160,10 @@ impl Ask<'_> {
             Operation::RefundPackage => self.refund().await,
             Operation::Balance => self.balance().await,
             Operation::Traffic => self.traffic().await,
+            Operation::ImeiUnlock => self.imei_unlock().await,
+            Operation::PlockAddImei => self.plock_add_imei().await,
+            Operation::BindDevice => self.bind_device().await,
+            Operation::UnbindDevice => self.unbind_device().await,
         }
     }
 

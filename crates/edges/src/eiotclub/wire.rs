@@ -5,8 +5,10 @@
 //! `yyyy-MM-dd HH:mm:ss` in China time. What has no value is "" or 0 (QUIRKS.md).
 
 mod cards;
+mod imei;
 
 pub use cards::{CardInfo, Cards, states_of};
+pub use imei::Unlocked;
 
 use super::CHINA;
 use super::errors::No;
@@ -35,6 +37,17 @@ struct Answer<'a, T> {
 /// A good answer.
 pub fn good(language: Language, data: &impl Serialize) -> String {
     write(SUCCESS, language, None, data)
+}
+
+/// A good answer of an operation that has no `data`.
+pub fn good_bare(language: Language) -> String {
+    #[derive(Serialize)]
+    struct Bare<'a> {
+        code: String,
+        message: &'a str,
+    }
+    let message = message(SUCCESS, language).unwrap_or_default();
+    serde_json::to_string(&Bare { code: SUCCESS.to_string(), message }).expect("an answer can be written")
 }
 
 /// A good answer that counts what its list was taken from.

@@ -118,6 +118,11 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("order_failed", "order failed", "订单失败"),
     ("sim_state_changed", "card state changed", "卡状态变更"),
     ("topped_up", "money came in", "账户充值"),
+    ("sim_locked", "locked to its devices", "机卡锁定"),
+    ("sim_unlocked", "unlocked", "机卡解锁"),
+    ("imei_group_joined", "came into an IMEI group", "移入 IMEI 池"),
+    ("imei_group_left", "left an IMEI group", "移出 IMEI 池"),
+    ("product_switched", "product changed", "产品已切换"),
 ];
 
 #[cfg(test)]

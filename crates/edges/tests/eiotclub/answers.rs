@@ -8,7 +8,7 @@ use kachi_testkit::trade::{ACME, CARD, CHINESE, CLOSED, KYOTO_CARD, NORTH, READY
 use serde_json::{Value, json};
 
 /// A success whose every field is as the contract declares it.
-fn good(client: &Client<'_>, path: &str, fields: Value) -> Value {
+pub fn good(client: &Client<'_>, path: &str, fields: Value) -> Value {
     good_as(client, "acme", path, fields)
 }
 

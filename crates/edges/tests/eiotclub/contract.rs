@@ -48,7 +48,7 @@ fn array_faults(value: &Value, schema: &Value, at: &str) -> Vec<String> {
     items.iter().enumerate().flat_map(|(i, item)| faults(item, &schema["items"], &format!("{at}[{i}]"))).collect()
 }
 
-/// As [`faults`], for an object that must meet several schemas together.
+/// As [`faults`], for an object that must meet several schemas together; the later ones say it more exactly.
 pub fn object_faults(value: &Value, schemas: &[&Value], at: &str) -> Vec<String> {
     let Some(object) = value.as_object() else { return vec![format!("{at}: {value} is no object")] };
     let mut found = Vec::new();
@@ -58,7 +58,7 @@ pub fn object_faults(value: &Value, schemas: &[&Value], at: &str) -> Vec<String>
         }
     }
     for (name, inner) in object {
-        match schemas.iter().find_map(|s| s["properties"].get(name)) {
+        match schemas.iter().rev().find_map(|s| s["properties"].get(name)) {
             Some(schema) => found.extend(faults(inner, schema, &format!("{at}.{name}"))),
             None => found.push(format!("{at}.{name} is not declared")),
         }

@@ -6,6 +6,8 @@ use crate::cards::{self, Settling};
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};
+use crate::imei;
+use kachi_domain::imei::Sighting;
 use kachi_domain::rating::{Input, Usage};
 use kachi_domain::{AccountId, Timestamp};
 use kachi_store::files::CdrFile;
@@ -29,12 +31,21 @@ pub struct Fact {
     pub source_id: i64,
     /// Bytes.
     pub bytes: i64,
+    /// Device identity seen, digits; 0 where absent.
+    pub imei: i64,
+}
+
+impl Fact {
+    fn sighting(&self) -> Sighting {
+        Sighting { at: Timestamp(self.stop), imei: self.imei }
+    }
 }
 
 impl Fact {
     /// Of a reading.
     pub fn of(r: &Reading) -> Fact {
-        Fact { sim: r.sim, account: r.account, stop: r.stop, start: r.start, source_id: r.source_id, bytes: r.bytes }
+        let Reading { sim, account, stop, start, source_id, bytes, imei, .. } = *r;
+        Fact { sim, account, stop, start, source_id, bytes, imei }
     }
 }
 
@@ -98,7 +109,7 @@ fn locked(tx: &mut Tx<'_>, mark: &CdrFile) -> Result<CdrFile> {
 /// States read, settled and written together; bounds memory.
 const STATES_AT_ONCE: usize = 4_000;
 
-/// Rates facts, card by card, each card's state written once; then adds the days.
+/// Rates facts, card by card, each card's state written once; holds cards in IMEI groups to them; then adds the days.
 pub fn rate(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, facts: &mut [Fact]) -> Result<()> {
     facts.sort_unstable_by_key(|f| (f.sim, f.stop, f.start, f.source_id));
     let mut inputs = Vec::new();
@@ -106,6 +117,7 @@ pub fn rate(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, facts: &mut 
         let ids: Vec<i64> = group.iter().map(|g| g[0].sim).collect();
         let mut rows = tx.states(&ids)?;
         let mut days = Vec::with_capacity(group.len());
+        let mut watched = Vec::new();
         for (row, of_card) in rows.iter_mut().zip(group) {
             debug_assert_eq!(row.sim.0, of_card[0].sim);
             inputs.clear();
@@ -115,11 +127,17 @@ pub fn rate(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, facts: &mut 
             let latest = of_card[of_card.len() - 1].stop;
             row.as_of = Some(row.as_of.map_or(latest, |a| a.max(latest)));
             cards::settle(tx, catalogue, how, row, &inputs)?;
+            let seen = of_card.iter().map(Fact::sighting).filter(|s| s.imei != 0);
+            row.seen = seen.clone().fold(row.seen, Sighting::max);
+            if row.imei_group.is_some() {
+                watched.push((row.sim, seen.collect()));
+            }
             add_days(catalogue, of_card, &mut days);
         }
         if rows.len() != group.len() {
             return Err(fault("a card without a state row"));
         }
+        imei::watch(tx, catalogue, how, &watched)?;
         tx.put_states(&rows)?;
         tx.add_days(&days)?;
     }

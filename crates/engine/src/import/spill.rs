@@ -13,7 +13,7 @@ const PARTS: i64 = 4_096;
 /// Facts of a range kept in memory.
 const KEPT: usize = 64;
 /// Bytes of a fact in the file.
-const FACT_BYTES: usize = 48;
+const FACT_BYTES: usize = 56;
 
 /// The facts that wait.
 pub struct Spill {
@@ -89,7 +89,7 @@ impl Spill {
         let Some(file) = &mut self.file else { return Err(io::ErrorKind::NotFound.into()) };
         let mut bytes = Vec::with_capacity(run.len() * FACT_BYTES);
         for f in run {
-            for number in [f.sim, f.account, f.stop, f.start, f.source_id, f.bytes] {
+            for number in [f.sim, f.account, f.stop, f.start, f.source_id, f.bytes, f.imei] {
                 bytes.extend_from_slice(&number.to_le_bytes());
             }
         }
@@ -169,12 +169,12 @@ struct Range {
 }
 
 fn fact(bytes: &[u8]) -> Fact {
-    let mut numbers = [0_i64; 6];
+    let mut numbers = [0_i64; 7];
     for (number, bytes) in numbers.iter_mut().zip(bytes.chunks_exact(8)) {
         *number = i64::from_le_bytes(bytes.try_into().unwrap_or_default());
     }
-    let [sim, account, stop, start, source_id, bytes] = numbers;
-    Fact { sim, account, stop, start, source_id, bytes }
+    let [sim, account, stop, start, source_id, bytes, imei] = numbers;
+    Fact { sim, account, stop, start, source_id, bytes, imei }
 }
 
 #[cfg(test)]
@@ -184,7 +184,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn fact(sim: i64, n: i64) -> Fact {
-        Fact { sim, account: 7, stop: n, start: n - 1, source_id: -n, bytes: i64::MAX - n }
+        Fact { sim, account: 7, stop: n, start: n - 1, source_id: -n, bytes: i64::MAX - n, imei: n }
     }
 
     fn check(sims: &[i64], at_once: usize, last_sim: i64) {
