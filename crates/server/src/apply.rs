@@ -8,6 +8,7 @@ mod accounts;
 mod cards;
 mod catalogue;
 mod file;
+mod imei;
 mod work;
 
 use crate::args::ApplyArgs;
@@ -70,6 +71,7 @@ fn apply(tx: &mut Tx<'_>, how: Settling, sources: &[Source]) -> Step<Outcome> {
         work.opening_balances(&catalogue, &d.accounts)?;
         work.sims(&catalogue, &d.sims)?;
         work.subscriptions(&catalogue, &d.subscriptions)?;
+        work.imei_groups(&catalogue, &d.imei_groups)?;
     }
     if work.outcome.is_change() {
         work.tx.touch_catalogue()?;

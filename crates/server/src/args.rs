@@ -350,6 +350,39 @@ pub enum Sim {
         #[command(flatten)]
         shape: Shape,
     },
+    /// Sell a card as another product; what it has bought stays its own, and its owner is told
+    Product {
+        /// The card
+        iccid: String,
+        /// Code of the new product
+        #[arg(long, value_name = "CODE")]
+        product: String,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// Put a card into an IMEI group; it leaves the group it was in
+    Join {
+        /// The card
+        iccid: String,
+        /// Code of the group
+        #[arg(long, value_name = "CODE")]
+        group: String,
+        /// When it leaves by itself, such as 2026-06-01T00:00:00Z
+        #[arg(long, value_name = "INSTANT")]
+        until: Option<String>,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// Take a card out of its IMEI group, or free it from the device it is bound to; a lock is lifted
+    Leave {
+        /// The card
+        iccid: String,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
+    },
 }
 
 /// Looking at the configuration.

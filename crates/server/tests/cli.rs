@@ -302,6 +302,64 @@ fn a_card_is_shown_and_moved() {
 }
 
 #[test]
+fn a_card_goes_into_a_group_out_of_it_and_to_another_product() {
+    on_both(|desk| {
+        world(desk);
+        let (one, two) = ("89860012345678901234", "8988303000000614224");
+        let file = |sims: &str, limit: &str| {
+            format!("imei_groups:\n  - {{id: 5, code: g1, account: acme, imeis: [\"867530912345678\"], sims: [{sims}]{limit}}}\n")
+        };
+        desk.write("group.yaml", &file(&format!("\"{one}\", {{iccid: \"{two}\", until: \"2999-01-01T00:00:00Z\"}}"), ""));
+        assert!(desk.done(&["apply", "--dry-run", "group.yaml"]).contains("+ IMEI group g1"));
+        desk.done(&["apply", "group.yaml"]);
+        assert!(desk.done(&["apply", "group.yaml"]).contains("nothing changed"));
+        desk.write("less.yaml", &file(&format!("\"{two}\""), ", unlocks_per_month: 1"));
+        assert!(desk.done(&["apply", "less.yaml"]).contains("~ IMEI group g1: unlocks_per_month, sims"));
+        let show = |iccid: &str| -> serde_json::Value {
+            serde_json::from_str(&desk.done(&["admin", "sim", "show", iccid, "--json"])).expect("JSON")
+        };
+        assert_eq!((show(one)["imei_group"].as_str(), show(two)["imei_group_until"].as_str()), (Some("g1"), None));
+        assert!(desk.done(&["admin", "sim", "leave", one]).contains("left IMEI group 5"));
+        assert_eq!(desk.run(&["admin", "sim", "leave", one]).code, 1, "it is in none");
+        desk.done(&["admin", "sim", "join", one, "--group", "g1", "--until", "2999-01-01T00:00:00Z"]);
+        assert_eq!(show(one)["imei_group_until"], "2999-01-01T00:00:00Z");
+        for (words, said) in [
+            (&["join", one, "--group", "g2"][..], "--group"),
+            (&["join", one, "--group", "g1", "--until", "2001-01-01T00:00:00Z"], "until"),
+            (&["join", one, "--group", "g1", "--until", "tomorrow"], "--until"),
+            (&["join", "89860099999999999999", "--group", "g1"], "ICCID"),
+            (&["product", one, "--product", "no-such"], "product"),
+            (&["product", one, "--product", "1US-1"], "already"),
+        ] {
+            let done = desk.run(&[&["admin", "sim"], words].concat());
+            assert!(done.code == 1 && done.err.contains(said), "{words:?}: {done:?}");
+        }
+        desk.write("product.yaml", "products:\n  - {code: 1CN-1, name: China, carrier: CM, platform: hand}\n");
+        desk.done(&["apply", "product.yaml"]);
+        desk.done(&["admin", "sim", "product", one, "--product", "1CN-1"]);
+        assert_eq!(show(one)["product"], "1CN-1");
+        let told = desk.done(&["admin", "delivery", "list", "--json"]);
+        for kind in ["imei_group_joined", "imei_group_left", "product_switched"] {
+            assert!(told.contains(kind), "{kind}: {told}");
+        }
+        for (text, place) in [
+            (file("", "").replace("id: 5", "id: 6"), "imei_groups[0].id"),
+            (file("", "").replace("acme", "north"), "imei_groups[0].account"),
+            (file("", "").replace("g1", "g 1"), "imei_groups[0].code"),
+            (file("", "").replace("g1", "g2"), "imei_groups[0].id"),
+            (file("", ", unlocks_per_month: -1"), "imei_groups[0].unlocks_per_month"),
+            (file("", "").replace("912345678", ""), "imei_groups[0].imeis[0]"),
+            (file("\"89860099999999999999\"", ""), "imei_groups[0].sims[0]"),
+        ] {
+            desk.write("bad.yaml", &text);
+            let done = desk.run(&["apply", "bad.yaml"]);
+            assert!(done.code == 1 && done.err.contains(place), "{place}: {done:?}");
+        }
+        desk.done(&["admin", "audit"]);
+    });
+}
+
+#[test]
 fn people_keys_and_the_doctor() {
     on_both(|desk| {
         world(desk);

@@ -1,4 +1,4 @@
-//! `kachi admin sim`: a card as it is now, and giving it to another account.
+//! `kachi admin sim`: a card as it is now; giving it to another account, product or IMEI group.
 
 use super::{account, code};
 use crate::args::{Shape, Sim};
@@ -7,7 +7,9 @@ use crate::print;
 use kachi_domain::ledger::OPERATOR;
 use kachi_domain::{Iccid, Timestamp};
 use kachi_engine::overview::{self, CardPage, SubscriptionLine};
+use kachi_engine::imei::{self, Joined};
 use kachi_engine::{Actor, Engine, sims};
+use kachi_store::imei::ImeiMember;
 use serde_json::{Value, json};
 
 /// Where the package state comes from.
@@ -20,6 +22,9 @@ pub fn run(engine: &Engine, verb: Sim) -> Result<(), Exit> {
     match verb {
         Sim::Show { iccid, shape } => show(engine, &iccid, shape),
         Sim::Move { iccid, account, shape } => transfer(engine, &iccid, &account, shape),
+        Sim::Product { iccid, product, shape } => switch_product(engine, &iccid, product, shape),
+        Sim::Join { iccid, group, until, shape } => join(engine, &iccid, group, until.as_deref(), shape),
+        Sim::Leave { iccid, shape } => leave(engine, &iccid, shape),
     }
 }
 
@@ -49,6 +54,48 @@ fn transfer(engine: &Engine, iccid: &str, to: &str, shape: Shape) -> Result<(), 
     print::line(format_args!("{iccid}: moved from {from} to {to} with {} open subscriptions", moved.subscriptions))
 }
 
+fn switch_product(engine: &Engine, iccid: &str, product: String, shape: Shape) -> Result<(), Exit> {
+    let (iccid, actor) = (parse(iccid)?, operator(engine)?);
+    let (card, code) = (iccid.clone(), product.clone());
+    let switched = engine.write(move |tx, catalogue, how| sims::switch_product(tx, catalogue, how, &actor, (&card, &code)));
+    switched.map_err(|e| unknown(e, &iccid))?;
+    if shape.json {
+        return print::json(&json!({"iccid": iccid.as_str(), "product": product}));
+    }
+    print::line(format_args!("{iccid}: sold as {product} from now on"))
+}
+
+fn join(engine: &Engine, iccid: &str, code: String, until: Option<&str>, shape: Shape) -> Result<(), Exit> {
+    let (iccid, actor) = (parse(iccid)?, operator(engine)?);
+    let until = until.map(Timestamp::parse_rfc3339).transpose().map_err(|e| Exit::refused(format!("--until: {e}")))?;
+    let Some(group) = engine.read(|tx, _| Ok(tx.imei_group_by_code(&code)?))? else {
+        return Err(Exit::refused(format!("--group: there is no IMEI group {code}: `kachi apply` makes groups")));
+    };
+    let (card, id) = (iccid.clone(), group.id);
+    let joined = engine.write(move |tx, catalogue, how| imei::join(tx, catalogue, how, &actor, (&card, &group), until));
+    let joined = joined.map_err(|e| unknown(e, &iccid))?;
+    if shape.json {
+        let until = until.map(|t| t.to_string());
+        return print::json(&json!({"iccid": iccid.as_str(), "imei_group": code, "id": id, "until": until}));
+    }
+    let until = until.map_or_else(String::new, |t| format!(" until {t}"));
+    let words = if joined == Joined::Same { "is already" } else { "is now" };
+    print::line(format_args!("{iccid}: {words} in IMEI group {code}{until}"))
+}
+
+fn leave(engine: &Engine, iccid: &str, shape: Shape) -> Result<(), Exit> {
+    let (iccid, actor) = (parse(iccid)?, operator(engine)?);
+    let card = iccid.clone();
+    let left = engine.write(move |tx, catalogue, how| imei::leave(tx, catalogue, how, &actor, &card));
+    let Some(id) = left.map_err(|e| unknown(e, &iccid))? else {
+        return Err(Exit::refused(format!("ICCID: {iccid} is in no IMEI group")));
+    };
+    if shape.json {
+        return print::json(&json!({"iccid": iccid.as_str(), "left": id}));
+    }
+    print::line(format_args!("{iccid}: left IMEI group {id}"))
+}
+
 fn show(engine: &Engine, iccid: &str, shape: Shape) -> Result<(), Exit> {
     let (iccid, actor) = (parse(iccid)?, operator(engine)?);
     let page = overview::card(engine, &actor, &iccid).map_err(|e| unknown(e, &iccid))?;
@@ -74,12 +121,20 @@ fn facts(engine: &Engine, page: &CardPage) -> Result<Vec<(&'static str, Value)>,
     let catalogue = engine.catalogue()?;
     let product = catalogue.product(sim.product);
     let platform = product.and_then(|p| catalogue.platform(p.platform));
+    let member = engine.read(|tx, _| Ok(tx.imei_member(sim.id)?))?;
+    let group = engine.read(|tx, _| Ok(member.as_ref().map(|m| tx.imei_group(m.group)).transpose()?.flatten()))?;
+    let lock = member.as_ref().and_then(|m: &ImeiMember| m.membership.lock);
     Ok(vec![
         ("iccid", json!(sim.iccid)),
         ("imsi", json!(sim.imsi)),
         ("msisdn", json!(sim.msisdn)),
         ("eid", json!(sim.eid)),
         ("imei", json!(sim.imei)),
+        ("imei_group", json!(group.map(|g| g.code))),
+        ("imei_group_until", instant(page.card.imei_group.and_then(|g| g.until))),
+        ("imei_unlocks", json!(page.card.imei_group.map(|g| g.unlocks))),
+        ("locked_by_imei", json!(lock.map(|l| kachi_domain::imei::text(l.imei)))),
+        ("locked_by_at", instant(lock.map(|l| l.at))),
         ("account", json!(code(engine, sim.account)?)),
         ("product", json!(product.map(|p| &p.code))),
         ("platform", json!(platform.map(|p| &p.code))),

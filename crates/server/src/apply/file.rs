@@ -15,7 +15,7 @@ pub struct Document {
     pub subscriptions: Vec<Subscription>,
     pub pool_types: Option<Unread>,
     pub pools: Option<Unread>,
-    pub imei_groups: Option<Unread>,
+    pub imei_groups: Vec<ImeiGroup>,
     pub esim_goods: Option<Unread>,
     pub sms_templates: Option<Unread>,
 }
@@ -44,7 +44,6 @@ impl Document {
         let sections = [
             ("pool_types", self.pool_types.is_some()),
             ("pools", self.pools.is_some()),
-            ("imei_groups", self.imei_groups.is_some()),
             ("esim_goods", self.esim_goods.is_some()),
             ("sms_templates", self.sms_templates.is_some()),
         ];
@@ -241,4 +240,25 @@ pub struct Subscription {
     pub package: String,
     pub start: String,
     pub used: Option<Size>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImeiGroup {
+    pub id: Option<i64>,
+    pub code: String,
+    pub account: Option<String>,
+    #[serde(default)]
+    pub imeis: Vec<String>,
+    #[serde(default)]
+    pub sims: Vec<GroupCard>,
+    pub unlocks_per_month: Option<i64>,
+}
+
+/// `"8986..."`, or `{iccid: "8986...", until: "2026-06-01T00:00:00Z"}`.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum GroupCard {
+    ForGood(String),
+    Until { iccid: String, until: String },
 }
