@@ -105,13 +105,7 @@ pub fn unlock(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Ac
 
 /// Binds a card to one device: a group of its own. Bound to another device before, it leaves that; in a group of
 /// several it stays there, and the binding is refused.
-pub fn bind(
-    tx: &mut Tx<'_>,
-    catalogue: &Catalogue,
-    how: &Settling,
-    actor: &Actor,
-    (iccid, imei): (&Iccid, &Imei),
-) -> Result<()> {
+pub fn bind(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Actor, (iccid, imei): (&Iccid, &Imei)) -> Result<()> {
     let mut card = Card::open(tx, catalogue, how, actor, iccid)?;
     if let Some(bound) = card.binding(tx)? {
         if tx.imeis_of_group(bound)? == [imei.as_str()] {
@@ -300,14 +294,7 @@ impl Card {
 
     /// Takes away the block. The carrier is asked to let the card on again unless something else, other than a package
     /// that is missing, stands in its way.
-    fn lift(
-        &mut self,
-        tx: &mut Tx<'_>,
-        catalogue: &Catalogue,
-        how: &Settling,
-        member: &ImeiMember,
-        at: Timestamp,
-    ) -> Result<()> {
+    fn lift(&mut self, tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, member: &ImeiMember, at: Timestamp) -> Result<()> {
         self.set_blocks(tx, self.sim.blocks & !Blocks::IMEI_LOCK.0)?;
         self.tell_lock(tx, catalogue, EventKind::SimUnlocked, member, at, how.now)?;
         if Blocks(self.sim.blocks).only_package() { self.ask_carrier(tx, catalogue, Write::Resume, how.now) } else { Ok(()) }
@@ -347,7 +334,8 @@ impl Card {
     }
 
     fn ask_carrier(&self, tx: &mut Tx<'_>, catalogue: &Catalogue, write: Write, now: Timestamp) -> Result<()> {
-        let product = catalogue.product(self.sim.product).ok_or_else(|| fault(format!("product {} vanished", self.sim.product)))?;
+        let product =
+            catalogue.product(self.sim.product).ok_or_else(|| fault(format!("product {} vanished", self.sim.product)))?;
         let word = if write == Write::Stop { "lock" } else { "unlock" };
         let request = Request { reference: format!("{word}-{}-{}", self.sim.id, now.0), iccid: self.sim.iccid.clone(), write };
         let text = serde_json::to_string(&request).map_err(|e| fault(e.to_string()))?;

@@ -226,9 +226,10 @@ fn a_card_is_in_one_group_of_an_account_that_sees_it() {
         // Lent to the group's owner above, it stays in its group; given to a stranger, it leaves.
         let give = |card: u64, to: AccountId| {
             let actor = w.actor(OPERATOR);
-            let gave = move |tx: &mut kachi_store::Tx<'_>, catalogue: &kachi_engine::Catalogue, how: &kachi_engine::cards::Settling| {
-                sims::transfer(tx, catalogue, how, &actor, &World::iccid(card), to)
-            };
+            let gave =
+                move |tx: &mut kachi_store::Tx<'_>, catalogue: &kachi_engine::Catalogue, how: &kachi_engine::cards::Settling| {
+                    sims::transfer(tx, catalogue, how, &actor, &World::iccid(card), to)
+                };
             w.engine.write(gave).unwrap();
         };
         give(1, NORTH);

@@ -186,9 +186,11 @@ impl Tx<'_> {
     pub fn audit_imei(&mut self, block: i64) -> Result<Vec<String>, Error> {
         let mut found = Vec::new();
         let mut add = |sims: Vec<(i64,)>, words: &str| found.extend(sims.iter().map(|(sim,)| format!("card {sim}: {words}")));
-        let locked = "SELECT s.id FROM sim s LEFT JOIN imei_member m ON m.sim_id = s.id WHERE (s.blocks & ?) <> 0 AND m.lock_at IS NULL";
+        let locked =
+            "SELECT s.id FROM sim s LEFT JOIN imei_member m ON m.sim_id = s.id WHERE (s.blocks & ?) <> 0 AND m.lock_at IS NULL";
         add(self.rows(locked, &binds![block])?, "is locked without a sighting outside its IMEI group");
-        let free = "SELECT s.id FROM sim s JOIN imei_member m ON m.sim_id = s.id WHERE (s.blocks & ?) = 0 AND m.lock_at IS NOT NULL";
+        let free =
+            "SELECT s.id FROM sim s JOIN imei_member m ON m.sim_id = s.id WHERE (s.blocks & ?) = 0 AND m.lock_at IS NOT NULL";
         add(self.rows(free, &binds![block])?, "was seen outside its IMEI group and is not locked");
         let past = "SELECT sim_id FROM imei_member WHERE lock_at <= since OR lock_at <= unlocked_at OR lock_at >= until";
         add(self.rows(past, &[])?, "is locked for what was before it joined, after it left, or before it was unlocked");

@@ -293,7 +293,12 @@ fn stated(r: StatedRow) -> SimAndState {
         as_of: r.18,
         version: r.19,
         imei: r.20.unwrap_or(0),
-        imei_group: r.21.map(|group| ImeiPlace { group, until: r.22, unlocks: r.23.unwrap_or(0), unlocks_until: r.24.unwrap_or(0) }),
+        imei_group: r.21.map(|group| ImeiPlace {
+            group,
+            until: r.22,
+            unlocks: r.23.unwrap_or(0),
+            unlocks_until: r.24.unwrap_or(0),
+        }),
     }
 }
 

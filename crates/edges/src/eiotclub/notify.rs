@@ -38,8 +38,12 @@ pub fn notice(event_kind: &str, body_json: &str, id: &str, timestamp: i64, nonce
                 ("refundAmount", two_decimals(refunded).into()),
             ],
         ),
-        (EventKind::SimLocked, Body::Lock { iccid, eid, .. }) => known(iccid, eid.as_deref(), ["CardIMEILocked", "CloudESimLocked"]),
-        (EventKind::SimUnlocked, Body::Lock { iccid, eid, .. }) => known(iccid, eid.as_deref(), ["IMEIUnLock", "CloudESimUnLock"]),
+        (EventKind::SimLocked, Body::Lock { iccid, eid, .. }) => {
+            known(iccid, eid.as_deref(), ["CardIMEILocked", "CloudESimLocked"])
+        }
+        (EventKind::SimUnlocked, Body::Lock { iccid, eid, .. }) => {
+            known(iccid, eid.as_deref(), ["IMEIUnLock", "CloudESimUnLock"])
+        }
         (EventKind::ImeiGroupJoined, Body::ImeiGroup { iccid, group }) => ("CardMovedInIMEIPool", pool(iccid, *group)),
         (EventKind::ImeiGroupLeft, Body::ImeiGroup { iccid, group }) => ("CardMovedOutIMEIPool", pool(iccid, *group)),
         (EventKind::ProductSwitched, Body::Product { iccid, eid, product_code }) => {

@@ -40,8 +40,7 @@ fn group(trade: &Trade, id: i64, account: AccountId) -> ImeiGroup {
 
 fn join(trade: &Trade, iccid: &str, group: &ImeiGroup, until: Option<Timestamp>) {
     let (actor, iccid, group) = (trade.actor(OPERATOR), Iccid::parse(iccid).expect("an ICCID"), group.clone());
-    let joined =
-        trade.engine.write(move |tx, catalogue, how| imei::join(tx, catalogue, how, &actor, (&iccid, &group), until));
+    let joined = trade.engine.write(move |tx, catalogue, how| imei::join(tx, catalogue, how, &actor, (&iccid, &group), until));
     assert_eq!(joined.expect("it joins"), Joined::Joined);
 }
 
@@ -107,7 +106,8 @@ fn a_card_seen_outside_its_group_is_locked_and_unlocked_within_limits() {
         assert_eq!((pool(), info()["cardStatus"].clone()), ([1, 0, 0], json!("ACTIVATED_NAME")));
         see(&trade, CHINESE, STRANGE);
         assert_eq!((pool(), info()["cardStatus"].clone()), ([1, 1, 0], json!("DEACTIVATED_NAME")));
-        let list = good(&client, "card/getAllCardInfo", json!({"pageNum": "1", "iccids": CHINESE, "cardStatus": "DEACTIVATED_NAME"}));
+        let list =
+            good(&client, "card/getAllCardInfo", json!({"pageNum": "1", "iccids": CHINESE, "cardStatus": "DEACTIVATED_NAME"}));
         let listed = &list["cardInfoList"][0];
         assert_eq!((&listed["imei"], &listed["imeiPoolStatus"]), (&json!(STRANGE), &json!(1)));
 
@@ -165,7 +165,10 @@ fn a_device_is_added_to_a_group() {
         // The owner of a group above adds to it as well; a stranger, and the account below, see no such group.
         let above = group(&trade, 8, NORTH);
         let ask = |account: &str, group: i64| client.ask_as(account, ADD, json!({"imei": STRANGE, "plockGroupId": group}));
-        assert_eq!([("north", g.id), ("acme", above.id), ("other", g.id)].map(|(a, g)| ask(a, g).code().to_owned()), ["200", "42408", "42408"]);
+        assert_eq!(
+            [("north", g.id), ("acme", above.id), ("other", g.id)].map(|(a, g)| ask(a, g).code().to_owned()),
+            ["200", "42408", "42408"]
+        );
         let held = |id: i64| trade.engine.read(move |tx, _| Ok(tx.imeis_of_group(id)?)).unwrap();
         assert_eq!((held(7), held(8)), (vec![STRANGE.to_owned(), OWN.into()], vec![OWN.to_owned()]));
     });
@@ -240,7 +243,9 @@ fn what_is_refused_of_groups_and_bindings_changes_nothing() {
             table.push((ADD, json!({"imei": imei, "plockGroupId": 7}), "41015"));
         }
         for path in [UNLOCK, BIND, UNBIND] {
-            for (iccid, code) in [(json!(null), "41003"), (json!("123"), "41003"), (json!(NOBODY), "42405"), (json!(FOREIGN), "42405")] {
+            for (iccid, code) in
+                [(json!(null), "41003"), (json!("123"), "41003"), (json!(NOBODY), "42405"), (json!(FOREIGN), "42405")]
+            {
                 table.push((path, json!({"iccid": iccid, "imei": OWN}), code));
             }
         }
@@ -268,9 +273,8 @@ fn each_act_of_a_group_is_told_as_published() {
             good(&client, UNLOCK, json!({"iccid": iccid}));
             let (actor, card) = (trade.actor(OPERATOR), Iccid::parse(iccid).unwrap());
             let other = if iccid == CHINESE { "1US-1" } else { "CN-1" };
-            let switch = trade
-                .engine
-                .write(move |tx, catalogue, how| sims::switch_product(tx, catalogue, how, &actor, (&card, other)));
+            let switch =
+                trade.engine.write(move |tx, catalogue, how| sims::switch_product(tx, catalogue, how, &actor, (&card, other)));
             switch.expect("another product");
         }
         trade.pass(7200);
