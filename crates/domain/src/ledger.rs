@@ -57,6 +57,13 @@ pub struct Share {
     pub minor: i64,
 }
 
+impl Share {
+    /// What of the share is reversed when `back` of `paid` is given back: in proportion, rounded down, all of it for all.
+    pub fn part_of(&self, paid: i64, back: i64) -> i64 {
+        if paid == 0 { 0 } else { (i128::from(self.minor) * i128::from(back) / i128::from(paid)) as i64 }
+    }
+}
+
 /// The operator's own account.
 pub const OPERATOR: AccountId = AccountId(1);
 
@@ -100,9 +107,8 @@ pub fn release(account: AccountId, minor: i64) -> Vec<Posting> {
 /// `refund` of `paid` goes back; each share is reversed in proportion, exactly for a full refund, the rounding
 /// remainder borne by the operator.
 pub fn refund(account: AccountId, paid: i64, refund: i64, shares: &[Share]) -> Vec<Posting> {
-    let part = |minor: i64| if paid == 0 { 0 } else { (i128::from(minor) * i128::from(refund) / i128::from(paid)) as i64 };
-    let reversed: Vec<Posting> =
-        shares.iter().map(|s| post(s.account, Bucket::Available, -part(s.minor))).filter(|p| p.minor != 0).collect();
+    let part = |s: &Share| post(s.account, Bucket::Available, -s.part_of(paid, refund));
+    let reversed: Vec<Posting> = shares.iter().map(part).filter(|p| p.minor != 0).collect();
     let shared: i64 = reversed.iter().map(|p| p.minor).sum();
     let mut postings = vec![post(account, Bucket::Available, refund), post(OPERATOR, Bucket::Revenue, -refund - shared)];
     postings.extend(reversed);

@@ -62,4 +62,14 @@ impl OrderState {
             OrderState::Refunded => -1,
         }
     }
+
+    /// The partner API's status of an eSIM's order: 1 under way, 2 done, 3 refunded, -1 failed.
+    pub fn esim_wire(self) -> i64 {
+        match self {
+            OrderState::Pending => 1,
+            OrderState::Done => 2,
+            OrderState::Refunded => 3,
+            OrderState::Failed => -1,
+        }
+    }
 }

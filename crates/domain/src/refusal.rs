@@ -31,6 +31,10 @@ pub enum Refusal {
         /// Its long number.
         number: String,
     },
+    /// No such eSIM goods, or not sold to this account.
+    UnknownGoods,
+    /// No profile of the goods is left.
+    OutOfStock,
     /// No such order, or a stranger's.
     UnknownOrder,
     /// The order is not one that can be refunded now.
@@ -70,6 +74,8 @@ impl fmt::Display for Refusal {
             Refusal::StackFull { stack_max } => write!(f, "{stack_max} of this package already wait or run, which is its limit"),
             Refusal::InsufficientBalance => write!(f, "the balance and credit do not cover the price"),
             Refusal::DuplicateOrder { order, .. } => write!(f, "the order number was used before, for order {order}"),
+            Refusal::UnknownGoods => write!(f, "there are no such eSIM goods for this account"),
+            Refusal::OutOfStock => write!(f, "no profile of these eSIM goods is left"),
             Refusal::UnknownOrder => write!(f, "there is no such order in this account"),
             Refusal::NotRefundable => write!(f, "the order cannot be refunded in its present state"),
             Refusal::BadField { field, rule } => write!(f, "{field}: {rule}"),

@@ -10,6 +10,10 @@ mod client;
 mod contract;
 #[path = "eiotclub/imei.rs"]
 mod imei;
+#[path = "eiotclub/esim.rs"]
+mod esim;
+#[path = "eiotclub/goods.rs"]
+mod goods;
 #[path = "eiotclub/notices.rs"]
 mod notices;
 #[path = "eiotclub/refusals.rs"]

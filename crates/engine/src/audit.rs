@@ -39,6 +39,9 @@ pub fn audit(engine: &Engine) -> Result<Report> {
                 "account {account}: balance {kept}/{held} kept, {summed}/{held_summed} by its postings (available/held)"
             ));
         }
+        for (account, listed, posted) in tx.audit_profits()? {
+            found.push(format!("account {account}: its list of profits adds up to {listed}, its shares to {posted}"));
+        }
         for words in tx.audit_orders()? {
             found.push(words);
         }

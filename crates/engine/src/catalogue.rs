@@ -2,11 +2,13 @@
 
 use crate::act::Actor;
 use crate::error::Result;
+use kachi_domain::coverage::Coverage;
 use kachi_domain::ledger::{OPERATOR, Share};
 use kachi_domain::time::DEFAULT_ZONE;
 use kachi_domain::{AccountId, PackageId, PlatformId, ProductId, Zone};
 use kachi_store::accounts::Account;
 use kachi_store::catalogue::{Package, Platform, Price, Product};
+use kachi_store::esim::Goods;
 use kachi_store::{Store, Tx};
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
@@ -48,9 +50,11 @@ pub struct Catalogue {
     credentials: HashMap<(String, String), (AccountId, String)>,
     platforms: HashMap<PlatformId, Platform>,
     products: HashMap<ProductId, Product>,
+    coverages: HashMap<ProductId, Coverage>,
     packages: HashMap<PackageId, Package>,
     package_codes: HashMap<String, PackageId>,
     prices: HashMap<(AccountId, PackageId), Price>,
+    goods: Vec<Goods>,
     fallback_zone: Zone,
 }
 
@@ -72,16 +76,19 @@ impl Catalogue {
             infos.insert(account.id, info(account, Arc::new(sees)));
         }
         let credentials = tx.credentials()?.into_iter().map(|(door, name, id, secret)| ((door, name), (id, secret))).collect();
+        let products: HashMap<ProductId, Product> = tx.products()?.into_iter().map(|p| (p.id, p)).collect();
         let packages: HashMap<PackageId, Package> = tx.packages()?.into_iter().map(|p| (p.id, p)).collect();
         Ok(Catalogue {
             version,
             accounts: infos,
             credentials,
             platforms: tx.platforms()?.into_iter().map(|p| (p.id, p)).collect(),
-            products: tx.products()?.into_iter().map(|p| (p.id, p)).collect(),
+            coverages: products.values().map(|p| (p.id, Coverage::of_details(&p.details))).collect(),
+            products,
             package_codes: packages.values().map(|p| (p.code.clone(), p.id)).collect(),
             packages,
             prices: tx.prices()?.into_iter().map(|p| ((p.account, p.package), p)).collect(),
+            goods: tx.esim_goods()?,
             fallback_zone: Zone::find(DEFAULT_ZONE).map_err(crate::error::fault)?,
         })
     }
@@ -147,6 +154,11 @@ impl Catalogue {
         self.products.values().find(|p| p.code == code)
     }
 
+    /// Where the cards of a product work.
+    pub fn coverage(&self, id: ProductId) -> Option<&Coverage> {
+        self.coverages.get(&id)
+    }
+
     /// A package.
     pub fn package(&self, id: PackageId) -> Option<&Package> {
         self.packages.get(&id)
@@ -169,6 +181,12 @@ impl Catalogue {
         let mut found: Vec<&Package> = self.packages.values().filter(|p| p.product == product).collect();
         found.sort_by_key(|p| p.id);
         found
+    }
+
+    /// The eSIM goods that the account can buy, by number: those in its currency. They have one price for all.
+    pub fn goods(&self, id: AccountId) -> impl Iterator<Item = &Goods> {
+        let currency = self.account(id).map(|a| a.account.currency);
+        self.goods.iter().filter(move |g| self.package(g.package).is_some_and(|p| Some(p.currency) == currency))
     }
 
     /// What an account is asked for a package, minor units, whether or not it can buy it: its own price if one is set; the

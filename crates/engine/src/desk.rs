@@ -132,7 +132,7 @@ impl Engine {
         }
     }
 
-    async fn question<T: Send + 'static>(
+    pub(crate) async fn question<T: Send + 'static>(
         &self,
         catalogue: &Arc<Catalogue>,
         f: impl FnOnce(&mut Tx<'_>, &Catalogue) -> Result<T> + Send + 'static,
@@ -147,7 +147,7 @@ impl Engine {
         .await
     }
 
-    async fn command<T: 'static>(
+    pub(crate) async fn command<T: 'static>(
         &self,
         catalogue: &Arc<Catalogue>,
         actor: &Actor,
@@ -197,6 +197,11 @@ impl Engine {
             refunds::refund(tx, catalogue, how, actor, &iccid, order, &remark)
         };
         self.command(catalogue, actor, key, act, render).await
+    }
+
+    /// Whether the catalogue is the newest, for an answer that comes out of it alone; [`Fail::Stale`] if not.
+    pub async fn is_current(&self, catalogue: &Arc<Catalogue>) -> Result<()> {
+        self.question(catalogue, |_, _| Ok(())).await
     }
 
     /// A card as it is now.

@@ -10,7 +10,7 @@ use crate::act::Actor;
 use crate::cards::{self, Settling};
 use crate::catalogue::{Catalogue, Quote};
 use crate::error::{Fail, Result, fault};
-use crate::notices;
+use crate::{esim, notices, profits};
 use kachi_domain::carrier::{Request, Write};
 use kachi_domain::event::{Body, EventKind};
 use kachi_domain::ledger::{self, Journal, Share};
@@ -150,13 +150,14 @@ fn pay(tx: &mut Tx<'_>, actor: &Actor, order: &Order, shares: &[Share], local: b
     let cause = format!("order {}", order.id);
     if local {
         tx.post(actor.account, Journal::Purchase, &cause, &ledger::purchase(actor.account, order.paid_minor, shares), now)?;
+        profits::earned(tx, order, shares, now)?;
     } else {
         tx.post(actor.account, Journal::Hold, &cause, &ledger::hold(actor.account, order.paid_minor), now)?;
     }
     Ok(())
 }
 
-fn new_subscription(sim: &Sim, package: &Package, order: &Order, local: bool, now: Timestamp) -> Subscription {
+pub(crate) fn new_subscription(sim: &Sim, package: &Package, order: &Order, local: bool, now: Timestamp) -> Subscription {
     Subscription {
         id: SubscriptionId(0),
         account: sim.account,
@@ -181,7 +182,7 @@ fn new_subscription(sim: &Sim, package: &Package, order: &Order, local: bool, no
 }
 
 /// The card has the subscription from now on: it is told, and the fold decides whether it starts.
-fn start(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, (sim, order): (&Sim, &Order), sub: &Subscription) -> Result<()> {
+pub(crate) fn start(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, (sim, order): (&Sim, &Order), sub: &Subscription) -> Result<()> {
     let mut row = lock(tx, sim)?;
     notices::bought(tx, catalogue, (sim, order), sub, how.now)?;
     let input = Input::Purchase(cards::purchase(sub).ok_or_else(|| fault("a local subscription is available at once"))?);
@@ -196,7 +197,7 @@ fn lock(tx: &mut Tx<'_>, sim: &Sim) -> Result<StateRow> {
     if row.account == sim.account { Ok(row) } else { Err(Fail::Stale) }
 }
 
-fn store_intent(
+pub(crate) fn store_intent(
     tx: &mut Tx<'_>,
     catalogue: &Catalogue,
     sim: &Sim,
@@ -230,6 +231,7 @@ pub fn fulfilled(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, id: Ord
         &ledger::capture(order.account, order.paid_minor, &shares),
         how.now,
     )?;
+    profits::earned(tx, &order, &shares, how.now)?;
     tx.set_order_state(id, OrderState::Done, how.now)?;
     tx.set_subscription_available(sub.id, how.now)?;
     let sub = Subscription { available_at: Some(how.now.0), state: SubscriptionState::Waiting, ..sub };
@@ -250,6 +252,7 @@ pub fn failed(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, id: OrderI
     tx.post(order.account, Journal::Release, &format!("order {id}"), &ledger::release(order.account, order.paid_minor), how.now)?;
     tx.set_order_state(id, OrderState::Failed, how.now)?;
     tx.set_subscription_void(sub.id, how.now)?;
+    esim::put_back(tx, id)?;
     let body = Body::Sim { iccid: sim.iccid.clone(), detail: format!("order {id}: {reason}") };
     notices::emit(tx, catalogue, sim.account, Some(sim.id), EventKind::OrderFailed, &body, how.now, how.now)
 }

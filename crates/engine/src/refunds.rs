@@ -5,7 +5,7 @@ use crate::act::Actor;
 use crate::cards::{self, Settling};
 use crate::catalogue::Catalogue;
 use crate::error::{Fail, Result, fault};
-use crate::{notices, orders, sims};
+use crate::{notices, orders, profits, sims};
 use kachi_domain::ledger::{self, Journal, Share};
 use kachi_domain::order::{OrderState, SubscriptionState};
 use kachi_domain::rating::Input;
@@ -58,6 +58,7 @@ pub fn refund(
     let shares = bearable(tx, shares, order.paid_minor, minor)?;
     let postings = ledger::refund(order.account, order.paid_minor, minor, &shares);
     tx.post(order.account, Journal::Refund, &format!("order {id}"), &postings, how.now)?;
+    profits::went_back(tx, &order, minor, &shares, how.now)?;
     let basis = serde_json::to_string(&basis).map_err(|e| fault(e.to_string()))?;
     tx.set_order_refunded(id, minor, &basis, remark, how.now)?;
     // Another node's clock may be a little ahead: a subscription is not taken back before it was there.
@@ -75,8 +76,7 @@ fn bearable(tx: &mut Tx<'_>, shares: Vec<Share>, paid: i64, back: i64) -> Result
     let mut kept = Vec::new();
     for share in shares {
         let (available, _, credit) = tx.balance(share.account)?;
-        let part = if paid == 0 { 0 } else { (i128::from(share.minor) * i128::from(back) / i128::from(paid)) as i64 };
-        if available.saturating_add(credit) >= part {
+        if available.saturating_add(credit) >= share.part_of(paid, back) {
             kept.push(share);
         }
     }

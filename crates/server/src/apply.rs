@@ -9,6 +9,7 @@ mod cards;
 mod catalogue;
 mod file;
 mod imei;
+mod goods;
 mod work;
 
 use crate::args::ApplyArgs;
@@ -72,6 +73,7 @@ fn apply(tx: &mut Tx<'_>, how: Settling, sources: &[Source]) -> Step<Outcome> {
         work.sims(&catalogue, &d.sims)?;
         work.subscriptions(&catalogue, &d.subscriptions)?;
         work.imei_groups(&catalogue, &d.imei_groups)?;
+        work.esim_goods(&catalogue, &d.esim_goods)?;
     }
     if work.outcome.is_change() {
         work.tx.touch_catalogue()?;

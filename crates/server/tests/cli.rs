@@ -434,3 +434,34 @@ fn exit_codes_and_the_configuration() {
     let gone = kachi(&["migrate", "--database-url", "postgres://u@127.0.0.1:1/d"], &[]);
     assert!(gone.code == 3 && gone.err.starts_with("kachi: database.url: "), "{gone:?}");
 }
+
+#[test]
+fn esim_goods_and_their_stock_are_applied() {
+    on_both(|desk| {
+        world(desk);
+        let goods = |code: &str, more: &str| {
+            format!("esim_goods:\n  - {{code: ESIM, package: GJ-100M-30D, price: \"4.00\", profiles: [{{iccid: \"8910300000000000001\", activation_code: \"{code}\"}}{more}]}}\n")
+        };
+        desk.write("goods.yaml", &goods("LPA:1$smdp.example$A", ""));
+        let first = desk.done(&["apply", "goods.yaml"]);
+        assert!(first.contains("+ esim goods ESIM\n+ esim profile 8910300000000000001"), "{first}");
+        assert!(desk.done(&["apply", "goods.yaml"]).starts_with("nothing changed"));
+        assert!(desk.done(&["admin", "sim", "show", "8910300000000000001"]).contains("inventory"), "the operator's card");
+        desk.write("goods.yaml", &goods("LPA:1$smdp.example$B", ""));
+        assert!(desk.done(&["apply", "goods.yaml"]).contains("~ esim profile 8910300000000000001: activation_code"));
+        let another = ", {iccid: \"8988303000000614224\", activation_code: \"LPA:1$x$y\"}";
+        for (text, words) in [
+            (goods("LPA:2$x$y", ""), "esim_goods[0].profiles[0].activation_code: \"LPA:2$x$y\" is not of the form LPA:1$"),
+            (goods("LPA:1$smdp.example$B", another), "esim_goods[0].profiles[1].iccid: 8988303000000614224 is a card already"),
+            ("esim_goods: [{code: E2, price: \"1.00\"}]".to_owned(), "esim_goods[0].package: is missing"),
+            ("esim_goods: [{code: E2, package: GJ-100M-30D}]".to_owned(), "esim_goods[0].price: is missing"),
+            ("esim_goods: [{code: E2, package: NO, price: \"1.00\"}]".to_owned(), "esim_goods[0].package: there is no package NO"),
+            ("products: [{code: 1US-1, zone: {land: x}}]".to_owned(), "unknown field `land`"),
+        ] {
+            desk.write("bad.yaml", &text);
+            let done = desk.run(&["apply", "bad.yaml"]);
+            assert!(done.code == 1 && done.err.contains(words), "{text}\nwanted {words}\n{done:?}");
+        }
+        assert!(desk.done(&["admin", "audit"]).starts_with("clean: 3 cards"));
+    });
+}

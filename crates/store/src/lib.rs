@@ -4,6 +4,7 @@
 pub mod accounts;
 pub mod catalogue;
 pub mod db;
+pub mod esim;
 pub mod events;
 pub mod files;
 pub mod idempotency;
@@ -12,6 +13,7 @@ pub mod intents;
 pub mod ledger;
 pub mod orders;
 pub mod page;
+pub mod profits;
 pub mod readings;
 pub mod sims;
 pub mod states;

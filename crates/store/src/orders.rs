@@ -204,6 +204,25 @@ impl Tx<'_> {
         self.row::<OrderRow>(&text, &binds![id.0])?.map(order).transpose()
     }
 
+    /// Orders of the accounts with one of the long numbers or one of the buyer's own numbers, oldest first.
+    pub fn orders_by_numbers(
+        &mut self,
+        accounts: &[AccountId],
+        numbers: &[String],
+        out_trade_nos: &[String],
+    ) -> Result<Vec<Order>, Error> {
+        let (account, number, own) =
+            (self.one_of("account_id"), self.one_of_texts("number"), self.one_of_texts("out_trade_no"));
+        let text = format!(
+            "SELECT {ORDER_COLUMNS} FROM orders o WHERE o.id IN (SELECT id FROM orders WHERE {account} AND {number}
+             UNION SELECT id FROM orders WHERE {account} AND {own}) ORDER BY o.id"
+        );
+        let accounts = self.list(accounts.iter().map(|a| a.0));
+        let json = |texts: &[String]| serde_json::to_string(texts).map_err(|e| Error::Engine(e.to_string()));
+        let values = binds![&accounts, json(numbers)?, &accounts, json(out_trade_nos)?];
+        self.rows::<OrderRow>(&text, &values)?.into_iter().map(order).collect()
+    }
+
     /// Every order of a card, oldest first.
     pub fn orders_of_sim(&mut self, sim: SimId) -> Result<Vec<Order>, Error> {
         let text = format!("SELECT {ORDER_COLUMNS} FROM orders o WHERE o.sim_id = ? ORDER BY o.id");

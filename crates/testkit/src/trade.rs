@@ -8,6 +8,7 @@ use kachi_domain::{AccountId, Currency, Iccid, Money, PackageId, PlatformId, Pro
 use kachi_engine::{Actor, Clock, Engine, Settings, import, money, sims};
 use kachi_store::accounts::Account;
 use kachi_store::catalogue::{Package, Price, Product};
+use kachi_store::esim::Goods;
 use kachi_store::sims::Sim;
 use kachi_store::{Error, Store};
 use std::io::Cursor;
@@ -42,6 +43,10 @@ pub const FOREIGN: &str = "89860012345678901275";
 pub const KYOTO_CARD: &str = "89860012345678901283";
 /// A well-formed number that no card has.
 pub const NOBODY: &str = "89860099999999999999";
+
+/// The details of each product: its zone.
+const ZONE: &str = r#"{"zone":{"name":"North America","img":"na.png","countries":[{"name":"United States","img":"us.png",
+    "operators":[{"name":"AT&T","network_type":"LTE"},{"name":"VAT","network_type":"5G"}]}]}}"#;
 
 /// The trade, its engine and its clock.
 pub struct Trade {
@@ -139,6 +144,37 @@ impl Trade {
         assert_eq!(report.loaded, 1, "{report:?}");
     }
 
+    /// eSIM goods with a stock of profiles, each ICCID with the code `LPA:1$smdp.example$ICCID`.
+    ///
+    /// # Panics
+    /// If there is no such package, or the database refuses a row.
+    pub fn esim_goods(&self, code: &str, package: &str, price_minor: i64, profiles: &[&str]) {
+        let (code, package) = (code.to_owned(), package.to_owned());
+        let profiles: Vec<Iccid> = profiles.iter().map(|i| Iccid::parse(i).expect("a well-formed ICCID")).collect();
+        let stocked = self.engine.write(move |tx, catalogue, how| {
+            let package = catalogue.package_by_code(&package).expect("a package of this trade");
+            let goods = Goods { id: 0, code: code.clone(), name: format!("name of {code}"), package: package.id, price_minor };
+            tx.put_esim_goods(&goods)?;
+            let id = tx.esim_goods()?.iter().find(|g| g.code == code).map_or(0, |g| g.id);
+            for iccid in &profiles {
+                let sim = sims::put(tx, catalogue, how, &sims::blank(iccid, OPERATOR, package.product))?.id();
+                tx.put_esim_profile(id, sim, &format!("LPA:1$smdp.example${iccid}"))?;
+            }
+            tx.touch_catalogue()?;
+            Ok(())
+        });
+        stocked.expect("goods and profiles");
+    }
+
+    /// Asserts that the audit finds nothing.
+    ///
+    /// # Panics
+    /// If it does.
+    pub fn assert_sound(&self) {
+        let report = kachi_engine::audit::audit(&self.engine).expect("the audit runs");
+        assert!(report.clean, "{:#?}", report.violations);
+    }
+
     /// The number of a card with us.
     ///
     /// # Panics
@@ -195,7 +231,7 @@ fn catalogue(tx: &mut kachi_store::Tx<'_>) -> Result<(), Error> {
             carrier,
             platform: PlatformId(1),
             bare_use: false,
-            details: "{}".into(),
+            details: ZONE.into(),
         })?;
     }
     let product = |products: &[Product], code: &str| products.iter().find(|p| p.code == code).map_or(ProductId(0), |p| p.id);

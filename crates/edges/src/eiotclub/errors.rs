@@ -3,6 +3,7 @@
 use kachi_dialects::eiotclub::codes;
 use kachi_domain::Refusal;
 use kachi_engine::Fail;
+use serde_json::Value;
 
 /// Why a request got no good answer.
 #[derive(Debug)]
@@ -16,6 +17,13 @@ pub enum No {
         /// Its long number.
         number: String,
     },
+    /// As [`No::Exists`], where the operation has a code or names of its own for it.
+    Told {
+        /// The published code.
+        code: u32,
+        /// `data`.
+        data: Value,
+    },
     /// The catalogue changed meanwhile: begin again.
     Stale,
     /// Ours; the words are for the log alone.
@@ -26,7 +34,7 @@ impl No {
     /// The published code.
     pub fn code(&self) -> u32 {
         match self {
-            No::Code(code) => *code,
+            No::Code(code) | No::Told { code, .. } => *code,
             No::Exists { .. } => codes::OUT_TRADE_NO_EXISTS,
             No::Stale | No::Fault(_) => codes::FAILED,
         }
@@ -57,6 +65,8 @@ impl From<Refusal> for No {
             Refusal::SimOver | Refusal::StackFull { .. } => ORDER_ABNORMAL,
             Refusal::InsufficientBalance => codes::BALANCE_INSUFFICIENT,
             Refusal::DuplicateOrder { order, number } => return No::Exists { order, number },
+            Refusal::UnknownGoods => ESIM_GOODS_UNKNOWN,
+            Refusal::OutOfStock => ESIM_OUT_OF_STOCK,
             Refusal::UnknownOrder => codes::ORDER_UNKNOWN,
             Refusal::NotRefundable => codes::NOT_REFUNDABLE,
             Refusal::BadField { .. } => codes::PARAMETER_WRONG,
@@ -92,6 +102,8 @@ pub const PACKAGE_CODE_WRONG: u32 = 41018;
 pub const ORDER_ABNORMAL: u32 = 41036;
 /// The package belongs to another product than the card.
 pub const PACKAGE_MISFIT: u32 = 41050;
+/// More orders than may be asked for at once.
+pub const ORDERS_TOO_MANY: u32 = 42009;
 /// The page number is missing or malformed.
 pub const PAGE_NUMBER_WRONG: u32 = 42403;
 /// The page size is malformed or over the limit.
@@ -108,6 +120,18 @@ pub const UNLOCKS_USED_UP: u32 = 45103;
 pub const NOT_LOCKED: u32 = 45104;
 /// `remark` is missing.
 pub const REMARK_EMPTY: u32 = 45106;
+/// No such product.
+pub const PRODUCT_UNKNOWN: u32 = 45108;
+/// No such eSIM goods.
+pub const ESIM_GOODS_UNKNOWN: u32 = 45109;
+/// No profile of the goods is left.
+pub const ESIM_OUT_OF_STOCK: u32 = 45110;
+/// No such order of an eSIM.
+pub const ESIM_ORDER_UNKNOWN: u32 = 45111;
+/// An eSIM's order that cannot be refunded as it is.
+pub const ESIM_NOT_REFUNDABLE: u32 = 45113;
+/// An eSIM's order number that was used before.
+pub const ESIM_OUT_TRADE_NO_EXISTS: u32 = 503_016;
 
 #[cfg(test)]
 mod tests {
@@ -125,6 +149,8 @@ mod tests {
             (Refusal::StackFull { stack_max: 1 }, 41036),
             (Refusal::InsufficientBalance, 45112),
             (Refusal::DuplicateOrder { order: 1, number: String::new() }, 42002),
+            (Refusal::UnknownGoods, 45109),
+            (Refusal::OutOfStock, 45110),
             (Refusal::UnknownOrder, 42004),
             (Refusal::NotRefundable, 42008),
             (Refusal::BadField { field: String::new(), rule: String::new() }, 43332),

@@ -78,6 +78,17 @@ impl<'a> Fields<'a> {
         text.split(',').map(|part| whole(part.trim()).ok_or(No::Code(code))).collect::<Result<_, _>>().map(Some)
     }
 
+    /// The entries of a comma-separated list of texts, each once, in the order given; empty without the field.
+    pub fn texts(self, name: &str, code: u32) -> Result<Vec<String>, No> {
+        let mut found: Vec<String> = Vec::new();
+        for part in self.text(name, code)?.as_deref().unwrap_or_default().split(',').map(str::trim).filter(|p| !p.is_empty()) {
+            if !found.iter().any(|f| f == part) {
+                found.push(part.to_owned());
+            }
+        }
+        Ok(found)
+    }
+
     /// A time written `yyyy-MM-dd HH:mm:ss` in China time, if there is one.
     pub fn time(self, name: &str) -> Result<Option<Timestamp>, No> {
         let Some(text) = self.text(name, errors::TIME_WRONG)? else { return Ok(None) };

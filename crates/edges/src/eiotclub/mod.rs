@@ -107,5 +107,5 @@ async fn wrong_method(State(door): State<Door>, request: Request) -> Response {
 async fn refuse(door: &Door, request: Request, status: StatusCode) -> Response {
     let asked = http::take(request, 0, door.engine.now()).await;
     let no = errors::No::Code(kachi_dialects::eiotclub::codes::PARAMETER_WRONG);
-    http::json(status, wire::refusal(auth::LANGUAGE_UNKNOWN, &no, None), &asked.id)
+    http::json(status, wire::refusal(wire::CodeAs::Text, auth::LANGUAGE_UNKNOWN, &no, None), &asked.id)
 }

@@ -1,12 +1,16 @@
 //! The operations: each reads its fields, asks the engine and writes the answer. All of them are POST and answer
 //! HTTP 200, refusals too; `code` tells.
 
+mod esim;
 mod imei;
+mod packages;
+mod profits;
 
 use super::auth::{self, Caller, Signed};
 use super::errors::{self, No};
 use super::fields::Fields;
-use super::{Door, wire};
+use super::wire::{self, CodeAs};
+use super::Door;
 use crate::http;
 use axum::extract::Request;
 use axum::http::StatusCode;
@@ -43,6 +47,12 @@ operations! {
     Product = "card/product",
     /// The packages that can be bought for a card.
     Offers = "package/listOrderPackageByIccid",
+    /// The packages of a product that can be bought.
+    ProductOffers = "package/listOrderPackageByProduct",
+    /// A package by its code.
+    PackageByCode = "package/queryOrderPackageByPackageCode",
+    /// Orders by their numbers, with what they bought.
+    OrderDetails = "package/getOrderPackageDetails",
     /// Buys one.
     OrderPackage = "package/orderPackage",
     /// Where an order stands.
@@ -55,6 +65,18 @@ operations! {
     RefundPackage = "package/refundPackage",
     /// What the account may spend.
     Balance = "agent/balance",
+    /// What the account earned on the sales below it.
+    Profits = "outputApi/listProfitInfo",
+    /// eSIM goods that can be bought.
+    EsimGoods = "esim/goods",
+    /// Buys a profile with its first package.
+    EsimPurchase = "esim/purchase",
+    /// Takes such an order back.
+    EsimRefund = "esim/refund",
+    /// Where such an order stands.
+    EsimOrderStatus = "esim/orderStatus",
+    /// What would be given back for it.
+    EsimRefundAmount = "esim/queryRefundAmount",
     /// Bytes of cards over days or a month.
     Traffic = "cdr/traffic/query",
     /// Unlocks a card that was seen outside its IMEI group.
@@ -65,6 +87,16 @@ operations! {
     BindDevice = "card/bindDevice",
     /// Frees a card from the device it is bound to.
     UnbindDevice = "card/unbindDevice",
+}
+
+impl Operation {
+    /// Three operations publish their `code` as a number.
+    fn code_as(self) -> CodeAs {
+        match self {
+            Operation::EsimGoods | Operation::EsimPurchase | Operation::EsimRefund => CodeAs::Number,
+            _ => CodeAs::Text,
+        }
+    }
 }
 
 /// How often a request begins again because the catalogue changed under it.
@@ -83,13 +115,13 @@ pub async fn serve(door: &Door, operation: Operation, request: Request) -> Respo
             let words = match &no {
                 No::Fault(words) => Some(words.as_str()),
                 No::Stale => Some("the catalogue changed at every attempt"),
-                No::Code(_) | No::Exists { .. } => None,
+                No::Code(_) | No::Exists { .. } | No::Told { .. } => None,
             };
             if let Some(words) = words {
                 tracing::error!(request = %asked.id, operation = operation.path(), "{words}");
             }
             let total = (operation == Operation::OrderRecord).then_some(0);
-            (no.code(), wire::refusal(language, &no, total))
+            (no.code(), wire::refusal(operation.code_as(), language, &no, total))
         }
     };
     door.counts.add(operation.path(), code);
@@ -153,12 +185,21 @@ impl Ask<'_> {
             Operation::AllCardInfo => self.cards().await,
             Operation::Product => self.product().await,
             Operation::Offers => self.offers().await,
+            Operation::ProductOffers => self.offers_of_product().await,
+            Operation::PackageByCode => self.package_by_code().await,
+            Operation::OrderDetails => self.order_details().await,
             Operation::OrderPackage => self.order().await,
             Operation::QueryPackage => self.order_state().await,
             Operation::OrderRecord => self.record().await,
             Operation::RefundAmount => self.refund_amount().await,
             Operation::RefundPackage => self.refund().await,
             Operation::Balance => self.balance().await,
+            Operation::Profits => self.profits().await,
+            Operation::EsimGoods => self.esim_goods().await,
+            Operation::EsimPurchase => self.esim_purchase().await,
+            Operation::EsimRefund => self.esim_refund().await,
+            Operation::EsimOrderStatus => self.esim_status().await,
+            Operation::EsimRefundAmount => self.esim_refund_amount().await,
             Operation::Traffic => self.traffic().await,
             Operation::ImeiUnlock => self.imei_unlock().await,
             Operation::PlockAddImei => self.plock_add_imei().await,
@@ -169,6 +210,20 @@ impl Ask<'_> {
 
     fn fields(&self) -> Fields<'_> {
         Fields(&self.signed.params)
+    }
+
+    /// The partner's own number: 1 to 32 characters.
+    fn out_trade_no(&self) -> Result<String, No> {
+        let number = self.fields().required("outTradeNo", codes::OUT_TRADE_NO_MALFORMED)?.into_owned();
+        let long = number.chars().count() > OUT_TRADE_NO_CHARS_MAX;
+        if long { Err(No::Code(codes::OUT_TRADE_NO_MALFORMED)) } else { Ok(number) }
+    }
+
+    /// Why an order is taken back: it must be said.
+    fn remark(&self) -> Result<String, No> {
+        let remark = self.fields().required("remark", errors::REMARK_EMPTY)?.into_owned();
+        let long = remark.chars().count() > REMARK_CHARS_MAX;
+        if long { Err(No::Code(codes::PARAMETER_WRONG)) } else { Ok(remark) }
     }
 
     async fn card(&self) -> Result<String, No> {
@@ -216,12 +271,8 @@ impl Ask<'_> {
         let fields = self.fields();
         let iccid = fields.iccid()?;
         let package_code = fields.required("packageCode", errors::PACKAGE_CODE_WRONG)?.into_owned();
-        let out_trade_no = fields.required("outTradeNo", codes::OUT_TRADE_NO_MALFORMED)?.into_owned();
-        if out_trade_no.chars().count() > OUT_TRADE_NO_CHARS_MAX {
-            return Err(No::Code(codes::OUT_TRADE_NO_MALFORMED));
-        }
+        let out_trade_no = Some(self.out_trade_no()?);
         let number = (self.door.settings.order_number)();
-        let out_trade_no = Some(out_trade_no);
         let cmd = Place { iccid, package_code, out_trade_no, channel: Channel::Api, custom_data: None, number };
         let key = auth::request_key(Operation::OrderPackage.path(), self.signed);
         let language = self.caller.language;
@@ -265,10 +316,7 @@ impl Ask<'_> {
     async fn refund(&self) -> Result<String, No> {
         let fields = self.fields();
         let (iccid, order) = (fields.iccid()?, fields.order_id()?);
-        let remark = fields.required("remark", errors::REMARK_EMPTY)?.into_owned();
-        if remark.chars().count() > REMARK_CHARS_MAX {
-            return Err(No::Code(codes::PARAMETER_WRONG));
-        }
+        let remark = self.remark()?;
         let key = auth::request_key(Operation::RefundPackage.path(), self.signed);
         let language = self.caller.language;
         let what = (iccid, order, remark);

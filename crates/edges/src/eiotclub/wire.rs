@@ -5,10 +5,16 @@
 //! `yyyy-MM-dd HH:mm:ss` in China time. What has no value is "" or 0 (QUIRKS.md).
 
 mod cards;
+mod esim;
 mod imei;
+mod packages;
+mod profits;
 
 pub use cards::{CardInfo, Cards, states_of};
+pub use esim::{EsimBought, EsimGoods, EsimStatus, RefundAmount};
 pub use imei::Unlocked;
+pub use packages::{List, OrderDetail, Package};
+pub use profits::{Profit, Profits};
 
 use super::CHINA;
 use super::errors::No;
@@ -24,19 +30,40 @@ use kachi_engine::refunds::RefundQuote;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-/// A whole answer. Every one of these operations writes `code` as text.
+/// A whole answer.
 #[derive(Serialize)]
 struct Answer<'a, T> {
-    code: String,
+    code: Code,
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     total: Option<usize>,
     data: T,
 }
 
+/// A result code as most operations publish it, or as a few do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodeAs {
+    /// `"200"`
+    Text,
+    /// `200`
+    Number,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Code {
+    Text(String),
+    Number(u32),
+}
+
 /// A good answer.
 pub fn good(language: Language, data: &impl Serialize) -> String {
-    write(SUCCESS, language, None, data)
+    write(CodeAs::Text, SUCCESS, language, None, data)
+}
+
+/// A good answer of an operation that publishes `code` as a number.
+pub fn good_numbered(language: Language, data: &impl Serialize) -> String {
+    write(CodeAs::Number, SUCCESS, language, None, data)
 }
 
 /// A good answer of an operation that has no `data`.
@@ -52,20 +79,28 @@ pub fn good_bare(language: Language) -> String {
 
 /// A good answer that counts what its list was taken from.
 pub fn good_of(language: Language, total: usize, data: &impl Serialize) -> String {
-    write(SUCCESS, language, Some(total), data)
+    write(CodeAs::Text, SUCCESS, language, Some(total), data)
 }
 
 /// A refusal: `data` is null, but for a known partner number, where it names the order. `total` where the operation has one.
-pub fn refusal(language: Language, no: &No, total: Option<usize>) -> String {
+pub fn refusal(code_as: CodeAs, language: Language, no: &No, total: Option<usize>) -> String {
+    let code = no.code();
     match no {
-        No::Exists { order, number } => write(no.code(), language, total, &OrderName { order_number: number, order_id: *order }),
-        No::Code(_) | No::Stale | No::Fault(_) => write(no.code(), language, total, &()),
+        No::Exists { order, number } => {
+            write(code_as, code, language, total, &OrderName { order_number: number, order_id: *order })
+        }
+        No::Told { data, .. } => write(code_as, code, language, total, data),
+        No::Code(_) | No::Stale | No::Fault(_) => write(code_as, code, language, total, &()),
     }
 }
 
-fn write<T: Serialize>(code: u32, language: Language, total: Option<usize>, data: &T) -> String {
+fn write<T: Serialize>(code_as: CodeAs, code: u32, language: Language, total: Option<usize>, data: &T) -> String {
     let message = message(code, language).unwrap_or_default();
-    serde_json::to_string(&Answer { code: code.to_string(), message, total, data }).expect("an answer can be written")
+    let code = match code_as {
+        CodeAs::Text => Code::Text(code.to_string()),
+        CodeAs::Number => Code::Number(code),
+    };
+    serde_json::to_string(&Answer { code, message, total, data }).expect("an answer can be written")
 }
 
 /// A number written from integers, without trailing zeros.

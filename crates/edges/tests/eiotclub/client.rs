@@ -44,6 +44,11 @@ impl Answer {
         self.json["code"].as_str().unwrap_or("no text")
     }
 
+    /// The result code, as text or as a number, whichever way it is written.
+    pub fn any_code(&self) -> String {
+        self.json["code"].as_str().map_or_else(|| self.json["code"].to_string(), Into::into)
+    }
+
     /// `data`.
     pub fn data(&self) -> &Value {
         &self.json["data"]

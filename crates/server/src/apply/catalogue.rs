@@ -100,7 +100,7 @@ impl Work<'_, '_> {
             details.insert("networks".into(), json!(networks));
         }
         if let Some(zone) = &entry.zone {
-            details.insert("zone".into(), zone.clone());
+            details.insert("zone".into(), json!(zone));
         }
         Ok(Product {
             id: known.map_or(ProductId(0), |k| k.id),

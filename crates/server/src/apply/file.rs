@@ -16,7 +16,7 @@ pub struct Document {
     pub pool_types: Option<Unread>,
     pub pools: Option<Unread>,
     pub imei_groups: Vec<ImeiGroup>,
-    pub esim_goods: Option<Unread>,
+    pub esim_goods: Vec<EsimGoods>,
     pub sms_templates: Option<Unread>,
 }
 
@@ -44,7 +44,6 @@ impl Document {
         let sections = [
             ("pool_types", self.pool_types.is_some()),
             ("pools", self.pools.is_some()),
-            ("esim_goods", self.esim_goods.is_some()),
             ("sms_templates", self.sms_templates.is_some()),
         ];
         if let Some((name, _)) = sections.iter().find(|(_, given)| *given) {
@@ -165,7 +164,7 @@ pub struct Product {
     pub platform: Option<String>,
     pub networks: Option<Vec<String>>,
     pub bare_use: Option<bool>,
-    pub zone: Option<serde_json::Value>,
+    pub zone: Option<kachi_domain::coverage::Coverage>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -261,4 +260,18 @@ pub struct ImeiGroup {
 pub enum GroupCard {
     ForGood(String),
     Until { iccid: String, until: String },
+pub struct EsimGoods {
+    pub code: String,
+    pub name: Option<String>,
+    pub package: Option<String>,
+    pub price: Option<String>,
+    #[serde(default)]
+    pub profiles: Vec<EsimProfile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EsimProfile {
+    pub iccid: String,
+    pub activation_code: String,
 }

@@ -1,0 +1,162 @@
+//! eSIM goods: one profile is sold once, and what is told of it.
+
+use crate::answers::{good, good_as};
+use crate::client::{Answer, Client};
+use crate::contract::{self, faults};
+use kachi_engine::intents;
+use kachi_testkit::db;
+use kachi_testkit::trade::{ACME, CARD, KYOTO, OPERATOR, Trade};
+use serde_json::{Value, json};
+
+const PROFILES: [&str; 3] = ["8910300000000000001", "8910300000000000002", "8910300000000000003"];
+const BUY: &str = "esim/purchase";
+const STATUS: &str = "esim/orderStatus";
+const REFUND: &str = "esim/refund";
+
+fn bought(client: &Client<'_>, goods: &str, number: &str) -> Value {
+    good(client, BUY, json!({"eSIMGoodsCode": goods, "outTradeNo": number}))
+}
+
+/// A refusal of the declared types with a numeric code.
+fn refused(answer: &Answer, path: &str, code: u32) {
+    assert_eq!((answer.status, &answer.json["code"]), (200, &json!(code)), "{}", answer.text);
+    let wrong = faults(&answer.json["code"], &contract::answer(path)["properties"]["code"], path);
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn a_profile_is_bought_told_and_refunded() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        trade.esim_goods("ESIM-US-100M", "GJ-100M-30D", 400, &PROFILES);
+        trade.esim_goods("ESIM-YEN", "GJ-YEN", 900, &[]);
+        let client = Client::new(&trade);
+        let goods = good(&client, "esim/goods", json!({}));
+        assert_eq!(goods["list"].as_array().unwrap().len(), 1, "not in another currency");
+        let line = &goods["list"][0];
+        assert_eq!(
+            (&line["code"], &line["name"], &line["price"]),
+            (&json!("ESIM-US-100M"), &json!("name of ESIM-US-100M"), &json!(400))
+        );
+        assert_eq!((&line["package"]["productCode"], &line["package"]["flowSize"]), (&json!("1US-1"), &json!(100)));
+        let yen = good_as(&client, "kyoto", "esim/goods", json!({}));
+        assert_eq!((&yen["list"][0]["code"], &yen["list"][0]["price"]), (&json!("ESIM-YEN"), &json!(900)));
+
+        let first = bought(&client, "ESIM-US-100M", "e-1");
+        assert_eq!(first["iccid"], PROFILES[0]);
+        assert_eq!(first["activationCode"], format!("LPA:1$smdp.example${}", PROFILES[0]));
+        assert_eq!(trade.balance(ACME), 10_000 - 400);
+        let card = good(&client, "card/getCardsInfo", json!({"iccid": PROFILES[0]}));
+        assert_eq!((&card["cardStatus"], &card["packageCode"]), (&json!("ACTIVATED_NAME"), &json!("GJ-100M-30D")));
+        assert_eq!(bought(&client, "ESIM-US-100M", "e-2")["iccid"], PROFILES[1], "the next of the stock");
+
+        let id = first["orderId"].as_str().unwrap();
+        let status = |id: &str| good(&client, STATUS, json!({"orderId": id}));
+        assert_eq!(status(id), json!({"status": 2, "iccid": PROFILES[0], "activationCode": first["activationCode"]}));
+        let again = client.ask(BUY, json!({"eSIMGoodsCode": "ESIM-US-100M", "outTradeNo": "e-1"}));
+        refused(&again, BUY, 503_016);
+        assert_eq!(again.data(), &first, "the order that has the number");
+
+        assert_eq!(good(&client, "esim/queryRefundAmount", json!({"orderId": id})), json!({"amount": 400, "currency": "USD"}));
+        assert_eq!(good(&client, REFUND, json!({"orderId": id, "remark": "r"})), json!({}));
+        assert_eq!(status(id), json!({"status": 3, "iccid": "", "activationCode": ""}));
+        assert_eq!(trade.balance(ACME), 10_000 - 400);
+        refused(&client.ask(REFUND, json!({"orderId": id, "remark": "r"})), REFUND, 45113);
+        assert_eq!(client.ask("esim/queryRefundAmount", json!({"orderId": id})).code(), "45113");
+        assert_eq!(bought(&client, "ESIM-US-100M", "e-3")["iccid"], PROFILES[2], "a profile that was told is not sold again");
+        trade.assert_sound();
+    });
+}
+
+#[test]
+fn the_carriers_word_makes_or_undoes_the_order() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        trade.esim_goods("ESIM-CARRIER", "GJ-CARRIER", 300, &PROFILES[..1]);
+        let client = Client::new(&trade);
+        let waiting = bought(&client, "ESIM-CARRIER", "c-1");
+        assert_eq!((&waiting["iccid"], &waiting["activationCode"]), (&json!(""), &json!("")), "not told before it is true");
+        let id = waiting["orderId"].as_str().unwrap().to_owned();
+        let status = |id: &str| good(&client, STATUS, json!({"orderId": id}))["status"].clone();
+        assert_eq!((status(&id), trade.balance(ACME)), (json!(1), 10_000 - 300), "the money is held");
+        refused(&client.ask(BUY, json!({"eSIMGoodsCode": "ESIM-CARRIER", "outTradeNo": "c-2"})), BUY, 45110);
+        refused(&client.ask(REFUND, json!({"orderId": id, "remark": "r"})), REFUND, 45113);
+        intents::refuse(&trade.engine, 1, "a person", "no such plan").unwrap();
+        assert_eq!((status(&id), trade.balance(ACME)), (json!(-1), 10_000));
+        assert_eq!(trade.engine.read(|tx, _| Ok(tx.sim_by_id(trade.sim(PROFILES[0]))?)).unwrap().unwrap().account, OPERATOR);
+
+        let id = bought(&client, "ESIM-CARRIER", "c-3")["orderId"].as_str().unwrap().to_owned();
+        intents::confirm(&trade.engine, 2, "a person").unwrap();
+        let told = good(&client, STATUS, json!({"orderId": id}));
+        assert_eq!((&told["status"], &told["iccid"]), (&json!(2), &json!(PROFILES[0])), "the profile was in stock again");
+        trade.assert_sound();
+    });
+}
+
+#[test]
+fn sixty_four_at_once_buy_the_last_profile_once() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        trade.esim_goods("ESIM-LAST", "GJ-100M-30D", 100, &PROFILES[..1]);
+        let client = Client::new(&trade);
+        let accounts = ["acme", "north", "other"];
+        let body = |i: usize| {
+            client.sealed(accounts[i % 3], &json!({"eSIMGoodsCode": "ESIM-LAST", "outTradeNo": format!("n-{i}")}))
+        };
+        let answers = client.race(BUY, (0..64).map(body).collect());
+        let count = |code: &str| answers.iter().filter(|a| a.any_code() == code).count();
+        assert_eq!((count("200"), count("45110")), (1, 63), "{answers:#?}");
+        let paid: i64 = [ACME, kachi_testkit::trade::NORTH, kachi_testkit::trade::OTHER].iter().map(|a| 10_000 - trade.balance(*a)).sum();
+        assert_eq!(paid, 100, "paid once");
+        trade.assert_sound();
+    });
+}
+
+#[test]
+fn what_is_refused() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        trade.esim_goods("ESIM", "GJ-100M-30D", 400, &PROFILES[..1]);
+        trade.esim_goods("EMPTY", "GJ-100M-30D", 1, &[]);
+        trade.esim_goods("DEAR", "GJ-100M-30D", 20_000, &PROFILES[1..]);
+        let client = Client::new(&trade);
+        let card_order = client.order(CARD, "GJ-100M-30D", "card").data()["orderId"].to_string();
+        let theirs = client.ask_as("other", BUY, json!({"eSIMGoodsCode": "ESIM", "outTradeNo": "o"})).data()["orderId"].clone();
+        let balance = trade.balance(ACME);
+        let order = |goods: Value, number: Value| json!({"eSIMGoodsCode": goods, "outTradeNo": number});
+        for (path, fields, code) in [
+            (BUY, order(json!(null), json!("n")), 43332),
+            (BUY, order(json!("x".repeat(256)), json!("n")), 43332),
+            (BUY, order(json!("ESIM"), json!(null)), 42001),
+            (BUY, order(json!("ESIM"), json!("x".repeat(33))), 42001),
+            (BUY, order(json!("no-such"), json!("n")), 45109),
+            (BUY, order(json!("EMPTY"), json!("n")), 45110),
+            (BUY, order(json!("DEAR"), json!("n")), 45112),
+            (REFUND, json!({"orderId": theirs, "remark": "r"}), 45111),
+            (REFUND, json!({"orderId": card_order, "remark": "r"}), 45111),
+            (REFUND, json!({"orderId": theirs}), 45106),
+            (REFUND, json!({"remark": "r"}), 42003),
+        ] {
+            let answer = client.ask(path, fields.clone());
+            refused(&answer, path, code);
+            assert_eq!(answer.data(), &Value::Null, "{path} {fields}");
+        }
+        for path in [STATUS, "esim/queryRefundAmount"] {
+            for (fields, code) in [
+                (json!({}), "42003"),
+                (json!({"orderId": "x"}), "42003"),
+                (json!({"orderId": "99999999"}), "45111"),
+                (json!({"orderId": theirs}), "45111"),
+                (json!({"orderId": card_order}), "45111"),
+            ] {
+                assert_eq!(client.ask(path, fields.clone()).code(), code, "{path} {fields}");
+            }
+        }
+        let taken = client.ask(BUY, order(json!("DEAR"), json!("card")));
+        refused(&taken, BUY, 503_016);
+        assert_eq!(taken.data(), &json!({"orderId": card_order, "iccid": "", "activationCode": ""}), "a card's order has it");
+        assert_eq!((trade.balance(ACME), trade.balance(KYOTO)), (balance, 10_000), "nothing was charged");
+        let unsigned = client.post(BUY, "{}");
+        assert!(unsigned.json["code"].is_u64(), "also for who is not known: {}", unsigned.text);
+    });
+}

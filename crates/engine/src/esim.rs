@@ -1,0 +1,197 @@
+//! eSIM goods: a profile from stock together with its first package, in one act.
+//!
+//! Who acts: a partner's key. Promised: one profile is sold once, whoever asks at once; the card, the order, the money and
+//! the notice are there together, or nothing is. The profile has been the operator's card and becomes the buyer's. Where
+//! the package must be confirmed by the carrier, the money is held and the activation code is not told until it is; a
+//! refused one puts the profile back in stock. A refunded profile does not go back: its code has been told.
+
+use crate::act::{Actor, Once, RequestKey};
+use crate::cards::Settling;
+use crate::catalogue::Catalogue;
+use crate::desk::Engine;
+use crate::error::{Fail, Result, fault};
+use crate::refunds::{self, RefundQuote};
+use crate::{notices, orders};
+use kachi_domain::carrier::{Request, Write};
+use kachi_domain::event::{Body, EventKind};
+use kachi_domain::ledger::{self, Journal, OPERATOR};
+use kachi_domain::order::{Channel, OrderState};
+use kachi_domain::package::Fulfil;
+use kachi_domain::{Currency, Iccid, OrderId, Refusal};
+use kachi_store::Tx;
+use kachi_store::esim::Goods;
+use kachi_store::orders::{Order, Subscription};
+use kachi_store::sims::Sim;
+use std::sync::Arc;
+
+/// What is to be bought.
+#[derive(Debug, Clone)]
+pub struct Purchase {
+    /// Which goods.
+    pub goods_code: String,
+    /// The partner's own number, 1-32 characters.
+    pub out_trade_no: String,
+    /// A number for the order that no other has (made at the roof).
+    pub number: String,
+}
+
+/// An eSIM order as its buyer is told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EsimOrder {
+    /// Its number.
+    pub order: OrderId,
+    /// Where it stands.
+    pub state: OrderState,
+    /// The card and its activation code; none unless the order is done.
+    pub profile: Option<(String, String)>,
+}
+
+/// Buys one: checks, takes the profile and the money, and makes the order with its subscription or the carrier's intent.
+pub fn purchase(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Actor, cmd: &Purchase) -> Result<EsimOrder> {
+    tx.lock_balances(&[actor.account])?;
+    if let Some(o) = tx.order_by_out_trade_no(actor.account, &cmd.out_trade_no)? {
+        return Err(Refusal::DuplicateOrder { order: o.id.0, number: o.number }.into());
+    }
+    let goods = catalogue.goods(actor.account).find(|g| g.code == cmd.goods_code).ok_or(Refusal::UnknownGoods)?;
+    let package = catalogue.package(goods.package).ok_or(Refusal::UnknownGoods)?;
+    let profile = tx.esim_profile_in_stock(goods.id)?.ok_or(Refusal::OutOfStock)?;
+    let (available, _, credit) = tx.balance(actor.account)?;
+    if available.saturating_add(credit) < goods.price_minor {
+        return Err(Refusal::InsufficientBalance.into());
+    }
+    let mut row = tx.state_locked(profile.sim)?;
+    tx.move_sim(profile.sim, actor.account)?;
+    row.account = actor.account;
+    let sim = tx.sim_by_id(profile.sim)?.ok_or_else(|| fault(format!("card {} vanished", profile.sim)))?;
+    notices::sim_event(tx, &row, &sim.iccid, EventKind::SimMoved, "from the stock of eSIM goods", how.now, how.now)?;
+    let local = package.fulfil == Fulfil::Local;
+    let order = new_order(actor, cmd, goods, &sim, package.currency, local, how);
+    let order = Order { id: tx.add_order(&order)?, ..order };
+    if !tx.take_esim_profile(actor.account, &profile, order.id)? {
+        return Err(fault(format!("the profile of card {} was taken twice", profile.sim)));
+    }
+    let (journal, postings) = match local {
+        true => (Journal::Purchase, ledger::purchase(order.account, order.paid_minor, &[])),
+        false => (Journal::Hold, ledger::hold(order.account, order.paid_minor)),
+    };
+    tx.post(order.account, journal, &format!("order {}", order.id), &postings, how.now)?;
+    let sub = orders::new_subscription(&sim, package, &order, local, how.now);
+    let sub = Subscription { id: tx.add_subscription(&sub)?, ..sub };
+    if local {
+        orders::start(tx, catalogue, how, (&sim, &order), &sub)?;
+    } else {
+        let write = Write::Subscribe { package: package.code.clone() };
+        let request = Request { reference: order.number.clone(), iccid: sim.iccid.clone(), write };
+        orders::store_intent(tx, catalogue, &sim, &order, &request, how.now)?;
+        let body = Body::Sim { iccid: sim.iccid.clone(), detail: format!("order {}: waits for the carrier", order.id) };
+        notices::emit(tx, catalogue, sim.account, Some(sim.id), EventKind::OrderHeld, &body, how.now, how.now)?;
+    }
+    let profile = local.then_some((sim.iccid, profile.activation_code));
+    Ok(EsimOrder { order: order.id, state: order.state, profile })
+}
+
+fn new_order(
+    actor: &Actor,
+    cmd: &Purchase,
+    goods: &Goods,
+    sim: &Sim,
+    currency: Currency,
+    local: bool,
+    how: &Settling,
+) -> Order {
+    Order {
+        id: OrderId(0),
+        account: actor.account,
+        number: cmd.number.clone(),
+        sim: sim.id,
+        package: goods.package,
+        out_trade_no: Some(cmd.out_trade_no.clone()),
+        state: if local { OrderState::Done } else { OrderState::Pending },
+        paid_minor: goods.price_minor,
+        currency,
+        shares: "[]".into(),
+        channel: Channel::Api.word().to_owned(),
+        custom_data: None,
+        renewal: false,
+        created_at: how.now.0,
+        updated_at: how.now.0,
+        refunded_minor: 0,
+    }
+}
+
+/// The carrier refused an order: if it was for an eSIM, the profile is the operator's again and in stock.
+pub(crate) fn put_back(tx: &mut Tx<'_>, order: OrderId) -> Result<()> {
+    if let Some(sim) = tx.return_esim_profile(order)? {
+        tx.state_locked(sim)?;
+        tx.move_sim(sim, OPERATOR)?;
+    }
+    Ok(())
+}
+
+/// An eSIM order that the account sees, and the ICCID of its card.
+pub fn find(tx: &mut Tx<'_>, actor: &Actor, id: OrderId) -> Result<(EsimOrder, Iccid)> {
+    let order = tx.order(&actor.sees, id)?.ok_or(Refusal::UnknownOrder)?;
+    let (sim, activation_code) = tx.esim_order(id)?.ok_or(Refusal::UnknownOrder)?;
+    let sim = tx.sim_by_id(sim)?.ok_or_else(|| fault(format!("card {sim} vanished")))?;
+    let iccid = Iccid::parse(&sim.iccid).map_err(|e| fault(e.to_string()))?;
+    let told = order.state == OrderState::Done && actor.may_see(sim.account);
+    let profile = told.then_some((sim.iccid, activation_code));
+    Ok((EsimOrder { order: order.id, state: order.state, profile }, iccid))
+}
+
+impl Engine {
+    /// Buys eSIM goods; the same request again gets the same answer.
+    pub async fn esim_purchase(
+        &self,
+        catalogue: &Arc<Catalogue>,
+        actor: &Actor,
+        key: RequestKey,
+        cmd: Purchase,
+        render: impl Fn(&EsimOrder) -> String + Send + 'static,
+    ) -> Result<Once> {
+        let act = move |tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Actor| {
+            purchase(tx, catalogue, how, actor, &cmd)
+        };
+        self.command(catalogue, actor, key, act, render).await
+    }
+
+    /// Takes an eSIM order back; the same request again gets the same answer.
+    pub async fn esim_refund(
+        &self,
+        catalogue: &Arc<Catalogue>,
+        actor: &Actor,
+        key: RequestKey,
+        (order, remark): (OrderId, String),
+        render: impl Fn(&RefundQuote) -> String + Send + 'static,
+    ) -> Result<Once> {
+        let act = move |tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Actor| {
+            let (_, iccid) = find(tx, actor, order)?;
+            refunds::refund(tx, catalogue, how, actor, &iccid, order, &remark).map_err(of_another_by_now)
+        };
+        self.command(catalogue, actor, key, act, render).await
+    }
+
+    /// An eSIM order as it stands.
+    pub async fn esim_order(&self, catalogue: &Arc<Catalogue>, actor: &Actor, order: OrderId) -> Result<EsimOrder> {
+        let actor = actor.clone();
+        self.question(catalogue, move |tx, _| Ok(find(tx, &actor, order)?.0)).await
+    }
+
+    /// What would be given back for an eSIM order now.
+    pub async fn esim_refund_quote(&self, catalogue: &Arc<Catalogue>, actor: &Actor, order: OrderId) -> Result<RefundQuote> {
+        let (actor, now) = (actor.clone(), self.now());
+        self.question(catalogue, move |tx, catalogue| {
+            let (_, iccid) = find(tx, &actor, order)?;
+            refunds::quote(tx, catalogue, &actor, &iccid, order, now).map_err(of_another_by_now)
+        })
+        .await
+    }
+}
+
+/// The order is the account's, but its card is not any more: nothing is given back.
+fn of_another_by_now(fail: Fail) -> Fail {
+    match fail {
+        Fail::Refused(Refusal::UnknownSim) => Fail::Refused(Refusal::NotRefundable),
+        other => other,
+    }
+}
