@@ -18,7 +18,11 @@ impl ActivationCode {
             && parts.next() == Some("LPA:1")
             && parts.next().is_some_and(|address| !address.is_empty())
             && parts.next().is_some();
-        if good { Ok(ActivationCode(text.to_owned())) } else { Err(format!("\"{text}\" is not of the form LPA:1$address$matching-id")) }
+        if good {
+            Ok(ActivationCode(text.to_owned()))
+        } else {
+            Err(format!("\"{text}\" is not of the form LPA:1$address$matching-id"))
+        }
     }
 
     /// The text.

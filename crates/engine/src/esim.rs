@@ -90,15 +90,7 @@ pub fn purchase(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &
     Ok(EsimOrder { order: order.id, state: order.state, profile })
 }
 
-fn new_order(
-    actor: &Actor,
-    cmd: &Purchase,
-    goods: &Goods,
-    sim: &Sim,
-    currency: Currency,
-    local: bool,
-    how: &Settling,
-) -> Order {
+fn new_order(actor: &Actor, cmd: &Purchase, goods: &Goods, sim: &Sim, currency: Currency, local: bool, how: &Settling) -> Order {
     Order {
         id: OrderId(0),
         account: actor.account,

@@ -182,7 +182,13 @@ pub(crate) fn new_subscription(sim: &Sim, package: &Package, order: &Order, loca
 }
 
 /// The card has the subscription from now on: it is told, and the fold decides whether it starts.
-pub(crate) fn start(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, (sim, order): (&Sim, &Order), sub: &Subscription) -> Result<()> {
+pub(crate) fn start(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    how: &Settling,
+    (sim, order): (&Sim, &Order),
+    sub: &Subscription,
+) -> Result<()> {
     let mut row = lock(tx, sim)?;
     notices::bought(tx, catalogue, (sim, order), sub, how.now)?;
     let input = Input::Purchase(cards::purchase(sub).ok_or_else(|| fault("a local subscription is available at once"))?);

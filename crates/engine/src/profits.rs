@@ -46,12 +46,7 @@ pub struct ProfitList {
 
 impl Engine {
     /// A stretch of what the account itself earned, oldest first, and how many lines there are in all.
-    pub async fn profits(
-        &self,
-        catalogue: &Arc<Catalogue>,
-        actor: &Actor,
-        list: ProfitList,
-    ) -> Result<(Vec<ProfitLine>, i64)> {
+    pub async fn profits(&self, catalogue: &Arc<Catalogue>, actor: &Actor, list: ProfitList) -> Result<(Vec<ProfitLine>, i64)> {
         let account = actor.account;
         self.question(catalogue, move |tx, catalogue| {
             let packages = list.product.map(|p| catalogue.packages_of(p).iter().map(|p| p.id.0).collect::<Vec<_>>());

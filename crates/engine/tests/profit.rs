@@ -76,9 +76,10 @@ fn each_level_earns_its_difference_and_sees_what_is_below_it() {
         let own = |a| profits(&w, a).iter().map(|l| (l.minor, l.child_minor)).collect::<Vec<_>>();
         assert_eq!((own(NORTH), own(ACME), own(SHOP)), (vec![(30, 45)], vec![(45, 0)], vec![]));
         let actor = w.actor(SHOP);
-        let refund = move |tx: &mut kachi_store::Tx<'_>, catalogue: &kachi_engine::Catalogue, how: &kachi_engine::cards::Settling| {
-            refunds::refund(tx, catalogue, how, &actor, &World::iccid(0), order, "r")
-        };
+        let refund =
+            move |tx: &mut kachi_store::Tx<'_>, catalogue: &kachi_engine::Catalogue, how: &kachi_engine::cards::Settling| {
+                refunds::refund(tx, catalogue, how, &actor, &World::iccid(0), order, "r")
+            };
         assert_eq!(w.engine.write(refund).unwrap().minor, 175);
         assert_eq!((own(NORTH), own(ACME)), (vec![(30, 45), (-30, -45)], vec![(45, 0), (-45, 0)]), "the exact negative");
         assert_eq!([SHOP, ACME, NORTH].map(|a| w.balance(a)), [100_000, 10_000, 10_000]);

@@ -440,7 +440,9 @@ fn esim_goods_and_their_stock_are_applied() {
     on_both(|desk| {
         world(desk);
         let goods = |code: &str, more: &str| {
-            format!("esim_goods:\n  - {{code: ESIM, package: GJ-100M-30D, price: \"4.00\", profiles: [{{iccid: \"8910300000000000001\", activation_code: \"{code}\"}}{more}]}}\n")
+            format!(
+                "esim_goods:\n  - {{code: ESIM, package: GJ-100M-30D, price: \"4.00\", profiles: [{{iccid: \"8910300000000000001\", activation_code: \"{code}\"}}{more}]}}\n"
+            )
         };
         desk.write("goods.yaml", &goods("LPA:1$smdp.example$A", ""));
         let first = desk.done(&["apply", "goods.yaml"]);
@@ -455,7 +457,10 @@ fn esim_goods_and_their_stock_are_applied() {
             (goods("LPA:1$smdp.example$B", another), "esim_goods[0].profiles[1].iccid: 8988303000000614224 is a card already"),
             ("esim_goods: [{code: E2, price: \"1.00\"}]".to_owned(), "esim_goods[0].package: is missing"),
             ("esim_goods: [{code: E2, package: GJ-100M-30D}]".to_owned(), "esim_goods[0].price: is missing"),
-            ("esim_goods: [{code: E2, package: NO, price: \"1.00\"}]".to_owned(), "esim_goods[0].package: there is no package NO"),
+            (
+                "esim_goods: [{code: E2, package: NO, price: \"1.00\"}]".to_owned(),
+                "esim_goods[0].package: there is no package NO",
+            ),
             ("products: [{code: 1US-1, zone: {land: x}}]".to_owned(), "unknown field `land`"),
         ] {
             desk.write("bad.yaml", &text);

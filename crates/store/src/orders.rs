@@ -211,8 +211,7 @@ impl Tx<'_> {
         numbers: &[String],
         out_trade_nos: &[String],
     ) -> Result<Vec<Order>, Error> {
-        let (account, number, own) =
-            (self.one_of("account_id"), self.one_of_texts("number"), self.one_of_texts("out_trade_no"));
+        let (account, number, own) = (self.one_of("account_id"), self.one_of_texts("number"), self.one_of_texts("out_trade_no"));
         let text = format!(
             "SELECT {ORDER_COLUMNS} FROM orders o WHERE o.id IN (SELECT id FROM orders WHERE {account} AND {number}
              UNION SELECT id FROM orders WHERE {account} AND {own}) ORDER BY o.id"

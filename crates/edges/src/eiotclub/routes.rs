@@ -6,11 +6,11 @@ mod imei;
 mod packages;
 mod profits;
 
+use super::Door;
 use super::auth::{self, Caller, Signed};
 use super::errors::{self, No};
 use super::fields::Fields;
 use super::wire::{self, CodeAs};
-use super::Door;
 use crate::http;
 use axum::extract::Request;
 use axum::http::StatusCode;

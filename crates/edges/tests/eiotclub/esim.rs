@@ -100,13 +100,13 @@ fn sixty_four_at_once_buy_the_last_profile_once() {
         trade.esim_goods("ESIM-LAST", "GJ-100M-30D", 100, &PROFILES[..1]);
         let client = Client::new(&trade);
         let accounts = ["acme", "north", "other"];
-        let body = |i: usize| {
-            client.sealed(accounts[i % 3], &json!({"eSIMGoodsCode": "ESIM-LAST", "outTradeNo": format!("n-{i}")}))
-        };
+        let body =
+            |i: usize| client.sealed(accounts[i % 3], &json!({"eSIMGoodsCode": "ESIM-LAST", "outTradeNo": format!("n-{i}")}));
         let answers = client.race(BUY, (0..64).map(body).collect());
         let count = |code: &str| answers.iter().filter(|a| a.any_code() == code).count();
         assert_eq!((count("200"), count("45110")), (1, 63), "{answers:#?}");
-        let paid: i64 = [ACME, kachi_testkit::trade::NORTH, kachi_testkit::trade::OTHER].iter().map(|a| 10_000 - trade.balance(*a)).sum();
+        let paid: i64 =
+            [ACME, kachi_testkit::trade::NORTH, kachi_testkit::trade::OTHER].iter().map(|a| 10_000 - trade.balance(*a)).sum();
         assert_eq!(paid, 100, "paid once");
         trade.assert_sound();
     });

@@ -52,7 +52,11 @@ fn orders_are_found_by_either_number() {
         trade.pass(60);
         let second = placed("d-2");
         trade.traffic(CARD, START.plus(30), 1_048_576);
-        let theirs = client.ask_as("other", "package/orderPackage", json!({"iccid": FOREIGN, "packageCode": "GJ-100M-30D", "outTradeNo": "d-1"}));
+        let theirs = client.ask_as(
+            "other",
+            "package/orderPackage",
+            json!({"iccid": FOREIGN, "packageCode": "GJ-100M-30D", "outTradeNo": "d-1"}),
+        );
         assert_eq!(theirs.code(), "200", "{}", theirs.text);
         let asked = |fields: Value| {
             let mut all = json!({"state": 0, "page": 1, "pageSize": 50});
@@ -62,7 +66,11 @@ fn orders_are_found_by_either_number() {
         };
         assert_eq!(asked(json!({"orderNumberArrStr": first.clone(), "state": 1})), ["d-1"]);
         assert_eq!(asked(json!({"orderNumberArrStr": first.clone(), "outTradeNoArrStr": "d-2,d-9", "state": 0})), ["d-2"]);
-        assert_eq!(asked(json!({"outTradeNoArrStr": "d-1", "state": "1"})), ["d-1"], "a stranger's order with the number is not there");
+        assert_eq!(
+            asked(json!({"outTradeNoArrStr": "d-1", "state": "1"})),
+            ["d-1"],
+            "a stranger's order with the number is not there"
+        );
         assert!(asked(json!({"orderNumberArrStr": theirs.data()["orderNumber"], "state": 1})).is_empty());
         let detail = good(&client, DETAILS, json!({"orderNumberArrStr": first, "state": 1, "page": 1, "pageSize": 2}));
         assert_eq!(
@@ -175,7 +183,12 @@ fn what_is_refused() {
             (PROFITS, json!({"pageNum": 1, "pageSize": 10, "withdrawDepositType": 0}), "43332"),
         ] {
             let answer = client.ask(path, fields.clone());
-            assert_eq!((answer.status, answer.code(), answer.data()), (200, code, &Value::Null), "{path} {fields}: {}", answer.text);
+            assert_eq!(
+                (answer.status, answer.code(), answer.data()),
+                (200, code, &Value::Null),
+                "{path} {fields}: {}",
+                answer.text
+            );
         }
         assert_eq!(trade.balance(ACME), 10_000);
     });

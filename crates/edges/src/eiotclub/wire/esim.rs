@@ -17,7 +17,13 @@ pub struct EsimGoods<'a> {
 
 impl<'a> EsimGoods<'a> {
     /// Goods by their code; none if the catalogue has lost them.
-    pub fn of(catalogue: &'a Catalogue, code: &'a str, name: &'a str, package: kachi_domain::PackageId, price: i64) -> Option<Self> {
+    pub fn of(
+        catalogue: &'a Catalogue,
+        code: &'a str,
+        name: &'a str,
+        package: kachi_domain::PackageId,
+        price: i64,
+    ) -> Option<Self> {
         Some(EsimGoods { code, name, price, package: Package::with_goods(catalogue, package)? })
     }
 }
