@@ -8,12 +8,12 @@ mod callers;
 mod client;
 #[path = "eiotclub/contract.rs"]
 mod contract;
-#[path = "eiotclub/imei.rs"]
-mod imei;
 #[path = "eiotclub/esim.rs"]
 mod esim;
 #[path = "eiotclub/goods.rs"]
 mod goods;
+#[path = "eiotclub/imei.rs"]
+mod imei;
 #[path = "eiotclub/notices.rs"]
 mod notices;
 #[path = "eiotclub/refusals.rs"]
