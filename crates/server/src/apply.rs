@@ -8,8 +8,8 @@ mod accounts;
 mod cards;
 mod catalogue;
 mod file;
-mod imei;
 mod goods;
+mod imei;
 mod work;
 
 use crate::args::ApplyArgs;

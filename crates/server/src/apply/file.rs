@@ -260,6 +260,10 @@ pub struct ImeiGroup {
 pub enum GroupCard {
     ForGood(String),
     Until { iccid: String, until: String },
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct EsimGoods {
     pub code: String,
     pub name: Option<String>,
