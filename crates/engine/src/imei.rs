@@ -20,7 +20,7 @@ use kachi_domain::imei::{self, Device, Membership, Sighting};
 use kachi_domain::sim::Blocks;
 use kachi_domain::{AccountId, Iccid, Refusal, SimId, Timestamp};
 use kachi_store::Tx;
-use kachi_store::imei::{ImeiGroup, ImeiMember};
+use kachi_store::imei::{HeldDevice, ImeiGroup, ImeiMember};
 use kachi_store::sims::Sim;
 use std::collections::HashMap;
 
@@ -38,6 +38,13 @@ pub fn add_imei(tx: &mut Tx<'_>, actor: &Actor, id: i64, imei: &Imei) -> Result<
     let group = group(tx, actor, id)?;
     tx.add_imei(&group, imei)?;
     Ok(())
+}
+
+/// The group holds the device no longer: a card seen in it from here on is locked, one that was seen in it before is not.
+/// False if it did not hold it.
+pub fn remove_imei(tx: &mut Tx<'_>, how: &Settling, actor: &Actor, id: i64, imei: &Imei) -> Result<bool> {
+    let group = group(tx, actor, id)?;
+    Ok(tx.remove_imei(group.id, imei, how.now)?)
 }
 
 /// What came of putting a card into a group.
@@ -177,7 +184,7 @@ pub fn watch(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, seen: &[(Si
     members.retain(|m| !m.membership.is_over(how.now) && !counting(m).is_empty());
     let known = Known::of(tx, &members, counting)?;
     for mut member in members {
-        let foreign = counting(&member).into_iter().filter(|s| !known.holds(member.group, s.imei));
+        let foreign = counting(&member).into_iter().filter(|s| !known.holds(member.group, *s));
         let before = member.membership.lock;
         let locked = member.membership.see(how.now, foreign.collect::<Vec<_>>());
         if member.membership.lock == before {
@@ -197,7 +204,7 @@ fn owner_sees(catalogue: &Catalogue, group: &ImeiGroup, account: AccountId) -> b
 }
 
 /// The devices of groups, as many as some sightings can be held against.
-struct Known(HashMap<(i64, i64), Vec<Device>>);
+struct Known(HashMap<(i64, i64), Vec<HeldDevice>>);
 
 impl Known {
     fn of(tx: &mut Tx<'_>, members: &[ImeiMember], sightings: impl Fn(&ImeiMember) -> Vec<Sighting>) -> Result<Known> {
@@ -208,17 +215,19 @@ impl Known {
             list.sort_unstable();
             list.dedup();
         }
-        let mut known: HashMap<(i64, i64), Vec<Device>> = HashMap::new();
+        let mut known: HashMap<(i64, i64), Vec<HeldDevice>> = HashMap::new();
         if !groups.is_empty() {
-            for (group, device) in tx.devices_of_groups(&groups, &serials)? {
-                known.entry((group, device.serial)).or_default().push(device);
+            for held in tx.devices_of_groups(&groups, &serials)? {
+                known.entry((held.0, held.1.serial)).or_default().push(held);
             }
         }
         Ok(Known(known))
     }
 
-    fn holds(&self, group: i64, imei: i64) -> bool {
-        Device::seen(imei).any(|d| self.0.get(&(group, d.serial)).is_some_and(|held| held.iter().any(|h| h.is(d))))
+    /// Whether the group held the device at the time.
+    fn holds(&self, group: i64, seen: Sighting) -> bool {
+        let held = |d: Device| self.0.get(&(group, d.serial)).into_iter().flatten().filter(move |(_, h, _)| h.is(d));
+        Device::seen(seen.imei).flat_map(held).any(|(_, _, gone)| gone.is_none_or(|gone| seen.at <= gone))
     }
 }
 

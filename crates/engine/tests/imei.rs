@@ -169,6 +169,33 @@ fn a_lock_cuts_the_card_off_and_lifting_it_lets_it_on_again() {
 }
 
 #[test]
+fn a_device_taken_out_of_a_group_counts_for_what_was_before() {
+    each(|store| {
+        let w = World::new(store);
+        w.add_cards(ACME, 0..2);
+        group(&w, ACME, 7, 0..2);
+        w.pass(DAY);
+        let own = Imei::parse(&OWN.to_string()).unwrap();
+        let remove = || {
+            let (actor, own) = (w.actor(ACME), own.clone());
+            w.engine.write(move |tx, _, how| imei::remove_imei(tx, how, &actor, 7, &own)).unwrap()
+        };
+        assert_eq!((remove(), remove()), (true, false));
+        let gone = w.now().0;
+        w.pass(3600);
+        w.cdr("late", &line_in(1, 0, gone - 60, gone, 1, OWN));
+        assert!(!is_locked(&w, 0), "it was in the group then");
+        w.cdr("after", &line_in(2, 0, gone - 60, gone + 1, 1, OWN));
+        assert!(is_locked(&w, 0));
+        let actor = w.actor(ACME);
+        w.engine.write(move |tx, _, _| imei::add_imei(tx, &actor, 7, &own)).unwrap();
+        w.cdr("again", &line_in(3, 1, gone - 60, gone + 2, 1, OWN));
+        assert!(!is_locked(&w, 1), "it is in the group again");
+        w.assert_sound();
+    });
+}
+
+#[test]
 fn a_time_in_a_group_ends_at_its_instant() {
     each(|store| {
         let w = World::new(store);

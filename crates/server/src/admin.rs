@@ -9,6 +9,7 @@ use kachi_engine::{Engine, Fail, audit, intents, webhooks};
 use serde_json::{Value, json};
 use std::path::Path;
 
+mod imei;
 mod sim;
 
 /// Newest notices searched for the one to be shown.
@@ -29,6 +30,7 @@ pub fn run(engine: &Engine, verb: Admin) -> Result<(), Exit> {
         Admin::Delivery(verb) => delivery(engine, verb),
         Admin::Orphan(Orphan::List { limit, shape }) => list_orphans(engine, limit, shape),
         Admin::Sim(verb) => sim::run(engine, verb),
+        Admin::Imei(verb) => imei::run(engine, verb),
     }
 }
 

@@ -187,6 +187,9 @@ pub enum Admin {
     /// Cards
     #[command(subcommand)]
     Sim(Sim),
+    /// IMEI groups; `kachi apply` makes them, `admin sim join|leave` moves cards
+    #[command(subcommand)]
+    Imei(ImeiGroups),
 }
 
 /// How to print.
@@ -379,6 +382,31 @@ pub enum Sim {
     Leave {
         /// The card
         iccid: String,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
+    },
+}
+
+/// IMEI groups.
+#[derive(Debug, Subcommand)]
+pub enum ImeiGroups {
+    /// List the groups with how many devices and cards they have
+    List(Shape),
+    /// Show a group's devices and cards, and which are locked
+    Show {
+        /// Code of the group
+        group: String,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// Take a device out of a group; what was seen until now still counts as in it
+    Remove {
+        /// Code of the group
+        group: String,
+        /// The device
+        imei: String,
         /// How to print.
         #[command(flatten)]
         shape: Shape,

@@ -324,7 +324,7 @@ fn a_card_goes_into_a_group_out_of_it_and_to_another_product() {
         desk.done(&["admin", "sim", "join", one, "--group", "g1", "--until", "2999-01-01T00:00:00Z"]);
         assert_eq!(show(one)["imei_group_until"], "2999-01-01T00:00:00Z");
         for (words, said) in [
-            (&["join", one, "--group", "g2"][..], "--group"),
+            (&["join", one, "--group", "g2"][..], "there is no IMEI group g2"),
             (&["join", one, "--group", "g1", "--until", "2001-01-01T00:00:00Z"], "until"),
             (&["join", one, "--group", "g1", "--until", "tomorrow"], "--until"),
             (&["join", "89860099999999999999", "--group", "g1"], "ICCID"),
@@ -334,6 +334,18 @@ fn a_card_goes_into_a_group_out_of_it_and_to_another_product() {
             let done = desk.run(&[&["admin", "sim"], words].concat());
             assert!(done.code == 1 && done.err.contains(said), "{words:?}: {done:?}");
         }
+        let groups: serde_json::Value = serde_json::from_str(&desk.done(&["admin", "imei", "list", "--json"])).expect("JSON");
+        let group = serde_json::json!({"id": 5, "code": "g1", "account": "acme", "unlocks_per_month": 1, "imeis": 1, "sims": 2});
+        assert_eq!(groups, serde_json::json!([group]));
+        let shown = desk.done(&["admin", "imei", "show", "g1"]);
+        assert!([one, two, "867530912345678"].iter().all(|w| shown.contains(w)), "{shown}");
+        desk.done(&["admin", "imei", "remove", "g1", "867530912345678"]);
+        for words in [["remove", "g1", "867530912345678"], ["remove", "g1", "8675"], ["remove", "g2", "867530912345678"]] {
+            assert_eq!(desk.run(&[&["admin", "imei"], &words[..]].concat()).code, 1, "{words:?}");
+        }
+        let shown: serde_json::Value =
+            serde_json::from_str(&desk.done(&["admin", "imei", "show", "g1", "--json"])).expect("JSON");
+        assert_eq!((&shown["imeis"], &shown["sims"][1]["iccid"]), (&serde_json::json!([]), &serde_json::json!(two)));
         desk.write("product.yaml", "products:\n  - {code: 1CN-1, name: China, carrier: CM, platform: hand}\n");
         desk.done(&["apply", "product.yaml"]);
         desk.done(&["admin", "sim", "product", one, "--product", "1CN-1"]);

@@ -58,7 +58,20 @@ fn member(r: M) -> ImeiMember {
 const MEMBER: &str =
     "SELECT sim_id, group_id, since, until, lock_at, lock_imei, unlocked_at, unlocks, unlocks_until FROM imei_member";
 
+/// A device of a group, and when it was taken out.
+pub type HeldDevice = (i64, Device, Option<Timestamp>);
+
 impl Tx<'_> {
+    /// Every group but the bindings, by number, with how many devices and cards it has.
+    pub fn imei_groups(&mut self) -> Result<Vec<(ImeiGroup, i64, i64)>, Error> {
+        let text = "SELECT id, account_id, code, unlocks_per_month, bound_sim,
+             (SELECT COUNT(*) FROM imei_device d WHERE d.group_id = g.id AND d.removed_at IS NULL),
+             (SELECT COUNT(*) FROM imei_member m WHERE m.group_id = g.id)
+             FROM imei_group g WHERE bound_sim IS NULL ORDER BY id";
+        type R = (i64, i64, String, i64, Option<i64>, i64, i64);
+        Ok(self.rows::<R>(text, &[])?.into_iter().map(|r| (group((r.0, r.1, r.2, r.3, r.4)), r.5, r.6)).collect())
+    }
+
     /// A group by its number.
     pub fn imei_group(&mut self, id: i64) -> Result<Option<ImeiGroup>, Error> {
         Ok(self.row::<G>(&format!("{GROUP} WHERE id = ?"), &binds![id])?.map(group))
@@ -109,28 +122,34 @@ impl Tx<'_> {
         let device = Device::of(imei);
         let n = self.run(
             "INSERT INTO imei_device (group_id, account_id, serial, check_digit, imei) VALUES (?, ?, ?, ?, ?)
-             ON CONFLICT (group_id, serial, imei) DO NOTHING",
+             ON CONFLICT (group_id, serial, imei) DO UPDATE SET removed_at = NULL WHERE imei_device.removed_at IS NOT NULL",
             &binds![group.id, group.account.0, device.serial, device.check, imei.as_str()],
         )?;
         Ok(n > 0)
     }
 
+    /// The group holds the device no longer; what was seen until now counts as in it. False if it did not hold it.
+    pub fn remove_imei(&mut self, group: i64, imei: &Imei, now: Timestamp) -> Result<bool, Error> {
+        let text = "UPDATE imei_device SET removed_at = ? WHERE group_id = ? AND serial = ? AND imei = ? AND removed_at IS NULL";
+        Ok(self.run(text, &binds![now.0, group, Device::of(imei).serial, imei.as_str()])? > 0)
+    }
+
     /// The IMEIs of a group, sorted.
     pub fn imeis_of_group(&mut self, id: i64) -> Result<Vec<String>, Error> {
-        let text = "SELECT imei FROM imei_device WHERE group_id = ? ORDER BY serial, imei";
+        let text = "SELECT imei FROM imei_device WHERE group_id = ? AND removed_at IS NULL ORDER BY serial, imei";
         Ok(self.rows::<(String,)>(text, &binds![id])?.into_iter().map(|r| r.0).collect())
     }
 
-    /// Those devices of the groups that have one of these serial numbers: (group, device).
-    pub fn devices_of_groups(&mut self, groups: &[i64], serials: &[i64]) -> Result<Vec<(i64, Device)>, Error> {
+    /// Those devices of the groups that have one of these serial numbers: (group, device, when it was taken out).
+    pub fn devices_of_groups(&mut self, groups: &[i64], serials: &[i64]) -> Result<Vec<HeldDevice>, Error> {
         let text = format!(
-            "SELECT group_id, serial, check_digit FROM imei_device WHERE {} AND {}",
+            "SELECT group_id, serial, check_digit, removed_at FROM imei_device WHERE {} AND {}",
             self.one_of("group_id"),
             self.one_of("serial")
         );
         let (groups, serials) = (self.list(groups.iter().copied()), self.list(serials.iter().copied()));
-        let found = self.rows::<(i64, i64, Option<i64>)>(&text, &binds![groups, serials])?;
-        Ok(found.into_iter().map(|(group, serial, check)| (group, Device { serial, check })).collect())
+        let found = self.rows::<(i64, i64, Option<i64>, Option<i64>)>(&text, &binds![groups, serials])?;
+        Ok(found.into_iter().map(|(group, serial, check, gone)| (group, Device { serial, check }, gone.map(Timestamp))).collect())
     }
 
     /// A card's place in a group.

@@ -32,7 +32,8 @@ fn parse(iccid: &str) -> Result<Iccid, Exit> {
     Iccid::parse(iccid).map_err(|e| Exit::refused(format!("ICCID: {e}, not \"{iccid}\"")))
 }
 
-fn operator(engine: &Engine) -> Result<Actor, Exit> {
+/// The operator, who sees every card.
+pub fn operator(engine: &Engine) -> Result<Actor, Exit> {
     engine.catalogue()?.actor(OPERATOR).ok_or_else(|| Exit::cannot("there is no operator"))
 }
 
@@ -68,9 +69,7 @@ fn switch_product(engine: &Engine, iccid: &str, product: String, shape: Shape) -
 fn join(engine: &Engine, iccid: &str, code: String, until: Option<&str>, shape: Shape) -> Result<(), Exit> {
     let (iccid, actor) = (parse(iccid)?, operator(engine)?);
     let until = until.map(Timestamp::parse_rfc3339).transpose().map_err(|e| Exit::refused(format!("--until: {e}")))?;
-    let Some(group) = engine.read(|tx, _| Ok(tx.imei_group_by_code(&code)?))? else {
-        return Err(Exit::refused(format!("--group: there is no IMEI group {code}: `kachi apply` makes groups")));
-    };
+    let group = super::imei::group(engine, &code)?;
     let (card, id) = (iccid.clone(), group.id);
     let joined = engine.write(move |tx, catalogue, how| imei::join(tx, catalogue, how, &actor, (&card, &group), until));
     let joined = joined.map_err(|e| unknown(e, &iccid))?;

@@ -17,8 +17,13 @@ macro_rules! step {
     };
 }
 
-const STEPS: &[Step] =
-    &[step!(1, "0001_spine.sql"), step!(2, "0002_batches.sql"), step!(3, "0003_imei_groups.sql"), step!(4, "0004_goods.sql")];
+const STEPS: &[Step] = &[
+    step!(1, "0001_spine.sql"),
+    step!(2, "0002_batches.sql"),
+    step!(3, "0003_imei_groups.sql"),
+    step!(4, "0004_goods.sql"),
+    step!(5, "0005_imei_removed.sql"),
+];
 
 /// Why the database could not be opened.
 #[derive(Debug)]
