@@ -41,6 +41,8 @@ EventKind {
     ImeiGroupLeft = "imei_group_left",
     /// A card is sold as another product.
     ProductSwitched = "product_switched",
+    /// A pool was made or deleted, its subscriptions changed, or a card joined or left it.
+    PoolChanged = "pool_changed",
 });
 
 impl EventKind {
@@ -155,6 +157,13 @@ pub enum Body {
         eid: Option<String>,
         /// The new product's code.
         product_code: String,
+    },
+    /// About a pool.
+    Pool {
+        /// Its number.
+        pool: i64,
+        /// What changed, in words.
+        detail: String,
     },
     /// Money came in.
     Money {

@@ -29,8 +29,10 @@ integer_id!(/// A package of the catalogue.
     PackageId);
 integer_id!(/// An order, numbered from 10000001.
     OrderId);
-integer_id!(/// One package bought for one card. Later purchases have greater numbers.
+integer_id!(/// One package bought for one card or pool. Later purchases have greater numbers.
     SubscriptionId);
+integer_id!(/// A shared allowance (`pool_object_id` of the partner API).
+    PoolId);
 
 /// Why a printed number was not accepted: the field and the rule it broke.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -24,7 +24,7 @@ pub mod sim;
 pub mod time;
 pub mod usage;
 
-pub use ids::{AccountId, Iccid, OrderId, PackageId, PlatformId, ProductId, SimId, SubscriptionId};
+pub use ids::{AccountId, Iccid, OrderId, PackageId, PlatformId, PoolId, ProductId, SimId, SubscriptionId};
 pub use money::{Currency, Money};
 pub use refusal::Refusal;
 pub use time::{Span, Timestamp, Zone};

@@ -64,6 +64,22 @@ fn days_share(basis: &RefundBasis, zone: &Zone) -> (i64, i64) {
     (left.min(total), total)
 }
 
+/// Everything that the refund of a pool's subscription depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolRefundBasis {
+    /// What was paid, in minor units.
+    pub paid_minor: i64,
+    /// Bytes burned of it; none once it is over.
+    pub used_bytes: Option<i64>,
+}
+
+impl PoolRefundBasis {
+    /// The refundable amount in minor units: all of it before the first use; none = not refundable any more.
+    pub fn refundable_minor(&self) -> Option<i64> {
+        (self.used_bytes == Some(0)).then_some(self.paid_minor)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

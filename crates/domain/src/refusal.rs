@@ -39,6 +39,22 @@ pub enum Refusal {
     UnknownOrder,
     /// The order is not one that can be refunded now.
     NotRefundable,
+    /// No such pool, or a stranger's.
+    UnknownPool,
+    /// Every slot of the pool is taken.
+    PoolFull {
+        /// How many there are.
+        slots: i64,
+    },
+    /// The pool has cards in it.
+    PoolNotEmpty,
+    /// The card is in a pool already.
+    InPool {
+        /// In which.
+        pool: i64,
+    },
+    /// The card is not in the pool.
+    NotInPool,
     /// A field is missing or malformed.
     BadField {
         /// The field.
@@ -78,6 +94,11 @@ impl fmt::Display for Refusal {
             Refusal::OutOfStock => write!(f, "no profile of these eSIM goods is left"),
             Refusal::UnknownOrder => write!(f, "there is no such order in this account"),
             Refusal::NotRefundable => write!(f, "the order cannot be refunded in its present state"),
+            Refusal::UnknownPool => write!(f, "there is no such pool in this account"),
+            Refusal::PoolFull { slots } => write!(f, "the pool has {slots} slots and not that many are free"),
+            Refusal::PoolNotEmpty => write!(f, "the pool has cards in it; take them out first"),
+            Refusal::InPool { pool } => write!(f, "the card is in pool {pool} already"),
+            Refusal::NotInPool => write!(f, "the card is not in this pool"),
             Refusal::BadField { field, rule } => write!(f, "{field}: {rule}"),
             Refusal::KeyReused => write!(f, "the same request key came with another body"),
             Refusal::UnknownImeiGroup => write!(f, "there is no such IMEI group in this account"),

@@ -1,7 +1,7 @@
 //! A card's life: one base state and a set of blocks.
 
 use crate::package::words;
-use crate::rating::PackageBlock;
+use crate::rating::{CardState, PackageBlock};
 use serde::{Deserialize, Serialize};
 
 words!(/// Where a card stands in its life.
@@ -86,8 +86,8 @@ blocks! {
 impl Blocks {
     /// Nothing in the way.
     pub const NONE: Blocks = Blocks(0);
-    /// The three that the package engine sets and lifts.
-    pub const PACKAGE: Blocks = Blocks(Blocks::QUOTA.0 | Blocks::EXPIRED.0 | Blocks::NO_PACKAGE.0);
+    /// The four that the package engine sets and lifts.
+    pub const PACKAGE: Blocks = Blocks(Blocks::QUOTA.0 | Blocks::EXPIRED.0 | Blocks::NO_PACKAGE.0 | Blocks::POOL_EXHAUSTED.0);
 
     /// Whether nothing is in the way.
     pub fn is_empty(self) -> bool {
@@ -106,8 +106,17 @@ impl Blocks {
             Some(PackageBlock::NoPackage) => Blocks::NO_PACKAGE,
             Some(PackageBlock::Quota) => Blocks::QUOTA,
             Some(PackageBlock::Expired) => Blocks::EXPIRED,
+            Some(PackageBlock::PoolExhausted) => Blocks::POOL_EXHAUSTED,
         };
         Blocks(self.0 & !Blocks::PACKAGE.0 | bit.0)
+    }
+
+    /// As [`Blocks::with_package`], as the card's state has it: a card that has used up its own package and whose pool is
+    /// used up too has both reasons.
+    pub fn with_state(self, state: &CardState) -> Blocks {
+        let verdict = state.verdict();
+        let pool = if verdict.is_some() && state.is_pool_exhausted() { Blocks::POOL_EXHAUSTED } else { Blocks::NONE };
+        Blocks(self.with_package(verdict).0 | pool.0)
     }
 
     /// The names of the set, in a fixed order.

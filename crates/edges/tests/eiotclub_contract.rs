@@ -16,6 +16,8 @@ mod goods;
 mod imei;
 #[path = "eiotclub/notices.rs"]
 mod notices;
+#[path = "eiotclub/pools.rs"]
+mod pools;
 #[path = "eiotclub/refusals.rs"]
 mod refusals;
 #[path = "eiotclub/replay.rs"]

@@ -1,10 +1,11 @@
 //! Checking every invariant against the data itself.
 
-use crate::cards;
 use crate::desk::Engine;
 use crate::error::{Fail, Result};
+use crate::{cards, pools};
 use kachi_domain::rating::CardState;
 use kachi_domain::sim::Blocks;
+use kachi_store::Tx;
 use serde::Serialize;
 use std::collections::HashMap;
 
@@ -47,6 +48,8 @@ pub fn audit(engine: &Engine) -> Result<Report> {
         }
         found.extend(tx.audit_imei(Blocks::IMEI_LOCK.0)?);
         (readings, unrated) = tx.audit_readings()?;
+        found.extend(tx.audit_pools()?);
+        let paid = audit_pools(tx, &mut found)?;
         let by_sim = tx.audit_readings_by_sim()?;
         let brought: HashMap<i64, i64> = tx.audit_brought()?.into_iter().collect();
         let mut after = 0;
@@ -59,7 +62,8 @@ pub fn audit(engine: &Engine) -> Result<Report> {
                 cards += 1;
                 let state = cards::decode(&row.head)?;
                 let get = |map: &HashMap<i64, i64>| map.get(&row.sim.0).copied().unwrap_or(0);
-                check_card(row.sim.0, &state, get(&by_sim), get(&days), get(&brought), &mut found);
+                let sums = Sums { read: get(&by_sim), by_day: get(&days), brought: get(&brought), pooled: get(&paid) };
+                check_card(row.sim.0, &state, &sums, &mut found);
             }
         }
         Ok::<(), Fail>(())
@@ -67,11 +71,22 @@ pub fn audit(engine: &Engine) -> Result<Report> {
     Ok(Report { clean: found.is_empty(), cards, readings, unrated, violations: found })
 }
 
-/// Bytes attributed = bytes read; bytes per day = bytes read; at most one main package runs.
-fn check_card(sim: i64, state: &CardState, read: i64, by_day: i64, brought: i64, found: &mut Vec<String>) {
-    let attributed = state.total_used() + state.outflow_bytes;
+/// Bytes of one card.
+struct Sums {
+    read: i64,
+    by_day: i64,
+    brought: i64,
+    pooled: i64,
+}
+
+/// Bytes attributed to the card and its pools = bytes read; bytes per day = bytes read; at most one main package runs.
+fn check_card(sim: i64, state: &CardState, sums: &Sums, found: &mut Vec<String>) {
+    let Sums { read, by_day, brought, pooled } = sums;
+    let attributed = state.total_used() + state.outflow_bytes + pooled;
     if attributed != read + brought {
-        found.push(format!("card {sim}: {attributed} bytes attributed, {read} read and {brought} brought along"));
+        found.push(format!(
+            "card {sim}: {attributed} bytes attributed, {pooled} of them to pools, {read} read and {brought} brought along"
+        ));
     }
     if by_day != read {
         found.push(format!("card {sim}: {by_day} bytes in the daily roll-ups, {read} read"));
@@ -80,4 +95,23 @@ fn check_card(sim: i64, state: &CardState, read: i64, by_day: i64, brought: i64,
     if mains > 1 {
         found.push(format!("card {sim}: {mains} main packages in use at once"));
     }
+}
+
+/// Bytes that a pool's subscriptions burned = bytes it paid for its members; the answer is the bytes paid by card.
+fn audit_pools(tx: &mut Tx<'_>, found: &mut Vec<String>) -> Result<HashMap<i64, i64>> {
+    let by_pool: HashMap<i64, i64> = tx.audit_paid_by_pool()?.into_iter().collect();
+    let mut after = 0;
+    loop {
+        let page = tx.pools_page(after, PAGE)?;
+        let Some(last) = page.last() else { break };
+        after = last.id.0;
+        for pool in &page {
+            let state = pools::decode(pool)?;
+            let (burned, paid) = (state.burn.total_used(), by_pool.get(&pool.id.0).copied().unwrap_or(0));
+            if burned != paid || state.burn.outflow_bytes != 0 {
+                found.push(format!("pool {}: {burned} bytes burned, {paid} paid for its cards", pool.id));
+            }
+        }
+    }
+    Ok(tx.audit_paid_by_card()?.into_iter().collect())
 }

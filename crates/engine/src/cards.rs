@@ -13,13 +13,14 @@ use crate::notices;
 use kachi_domain::alert::{self, Crossing, Level, Lines};
 use kachi_domain::event::EventKind;
 use kachi_domain::order::SubscriptionState;
-use kachi_domain::rating::{CardState, Happening, Input, PackageBlock, Position, Purchase, Usage};
+use kachi_domain::rating::{CardState, Happening, Input, PackageBlock, PoolStand, Position, Purchase, Usage};
 use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::time::DAY_SECONDS;
 use kachi_domain::{SimId, SubscriptionId, Timestamp, Zone};
 use kachi_store::Tx;
 use kachi_store::orders::Subscription;
 use kachi_store::states::StateRow;
+use std::collections::{BTreeMap, HashMap};
 
 /// What the fold needs besides the card: the present, how late a record may be, and the warning lines.
 #[derive(Debug, Clone, Copy)]
@@ -51,19 +52,32 @@ struct Fold {
 /// Applies fresh inputs (sorted; their rows are already written) to the card and writes everything that follows from
 /// them except the state row itself, which the caller writes with others.
 pub fn settle(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, row: &mut StateRow, fresh: &[Input]) -> Result<()> {
+    settle_told(tx, catalogue, how, row, fresh, None)
+}
+
+/// As [`settle`]; from `retell` on, what the card's pools paid or how they stood is different from what it was told.
+pub fn settle_told(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    how: &Settling,
+    row: &mut StateRow,
+    fresh: &[Input],
+    retell: Option<Position>,
+) -> Result<()> {
     let zone = catalogue.zone(row.account);
     let head = decode(&row.head)?;
-    let late = fresh.first().is_some_and(|i| head.last.is_some_and(|last| i.position() <= last));
-    let mut fold =
-        if late { refold(tx, how, row, zone, fresh.first().map(Input::position))? } else { apply(head, fresh, &how.lines, zone) };
+    let first = [fresh.first().map(Input::position), retell].into_iter().flatten().min();
+    let late = retell.is_some() || first.is_some_and(|f| head.last.is_some_and(|last| f <= last));
+    let pooled = late && row.pool_moves > 0 || fresh.iter().any(|i| matches!(i, Input::Pool(..)));
+    let mut fold = if late { refold(tx, how, row, zone, first)? } else { apply(head, fresh, &how.lines, zone) };
     let mut present = fold.head.clone();
     present.advance(how.now, zone, &mut fold.happenings);
     let due = alert::days_due(&present, &how.lines, zone);
     if let Some((at, period)) = due.filter(|(at, _)| *at <= how.now) {
         fold.crossings.push(Crossing { alert_type: 3, threshold: how.lines.remaining_days, period, at });
     }
-    let subs =
-        if fold.refolded || !fold.happenings.is_empty() { write_verdicts(tx, how, row, &fold, &present)? } else { Vec::new() };
+    let changed = fold.refolded || pooled || !fold.happenings.is_empty();
+    let subs = if changed { write_verdicts(tx, how, row, &fold, &present)? } else { Vec::new() };
     announce(tx, catalogue, how, row, &fold, &subs)?;
     announce_same_instant_stop(tx, catalogue, how, row, &subs, &present)?;
     let ahead = due.map(|(at, _)| at).filter(|at| *at > how.now);
@@ -119,7 +133,7 @@ fn refold(tx: &mut Tx<'_>, how: &Settling, row: &StateRow, zone: &Zone, first: O
         tx.put_state_base(row.sim, None)?;
         base = CardState::new();
     }
-    let inputs = history(tx, row.sim, &base, how.now)?;
+    let inputs = history(tx, row, &base, how.now)?;
     // A record older than this is set aside, so nothing before it changes any more.
     let settled = how.now.plus(-(how.late_days + 1) * DAY_SECONDS);
     let split = inputs.partition_point(|i| i.position().0 < settled);
@@ -135,9 +149,9 @@ fn refold(tx: &mut Tx<'_>, how: &Settling, row: &StateRow, zone: &Zone, first: O
 }
 
 /// Every input of the card after the base, in order.
-fn history(tx: &mut Tx<'_>, sim: SimId, base: &CardState, now: Timestamp) -> Result<Vec<Input>> {
+fn history(tx: &mut Tx<'_>, row: &StateRow, base: &CardState, now: Timestamp) -> Result<Vec<Input>> {
     let mut inputs = Vec::new();
-    for s in tx.subscriptions(sim)? {
+    for s in tx.subscriptions(row.sim)? {
         if let Some(purchase) = purchase(&s) {
             inputs.push(Input::Purchase(purchase));
         }
@@ -147,12 +161,34 @@ fn history(tx: &mut Tx<'_>, sim: SimId, base: &CardState, now: Timestamp) -> Res
     }
     let first = base.last.map_or(i64::MIN / DAY_SECONDS, |p| p.0.0.div_euclid(DAY_SECONDS));
     let last = now.0.div_euclid(DAY_SECONDS) + 1;
-    for (_, stop, start, source_id, bytes) in tx.readings_of_sims(&[sim.0], first, last)? {
+    for (_, stop, start, source_id, bytes) in tx.readings_of_sims(&[row.sim.0], first, last)? {
         inputs.push(Input::Usage(Usage { stop: Timestamp(stop), start: Timestamp(start), source_id, bytes }));
+    }
+    if row.pool_moves > 0 {
+        hear_pools(tx, row.sim, base.last.map_or(Timestamp(i64::MIN), |l| l.0), &mut inputs)?;
     }
     inputs.retain(|i| base.last.is_none_or(|last| i.position() > last));
     inputs.sort_by_key(Input::position);
     Ok(inputs)
+}
+
+/// Takes what pools paid off the readings, and adds how they stood: one a instant, of the pool that the card was in then.
+fn hear_pools(tx: &mut Tx<'_>, sim: SimId, from: Timestamp, inputs: &mut Vec<Input>) -> Result<()> {
+    let paid: HashMap<(i64, i64, i64), i64> =
+        tx.pool_payments(&[sim.0], from)?.into_iter().map(|p| ((p.1, p.2, p.3), p.5)).collect();
+    for input in inputs.iter_mut() {
+        if let Input::Usage(u) = input {
+            u.bytes -= paid.get(&(u.stop.0, u.start.0, u.source_id)).copied().unwrap_or(0);
+        }
+    }
+    let mut stands: BTreeMap<i64, Option<PoolStand>> = BTreeMap::new();
+    for (_, at, _, until, last) in tx.pool_stands_of(sim, from)? {
+        let stand = until.zip(last).map(|(until, last)| PoolStand { until: Timestamp(until), last: SubscriptionId(last) });
+        let there = stands.entry(at).or_default();
+        *there = stand.or(*there);
+    }
+    inputs.extend(stands.into_iter().map(|(at, stand)| Input::Pool(Timestamp(at), stand)));
+    Ok(())
 }
 
 /// The subscription as an input of the fold; none while the carrier has not confirmed it.
@@ -202,7 +238,7 @@ fn write_verdicts(
 }
 
 /// Before history is told again, what it will tell must be untold: subscriptions not yet over at the base start anew.
-fn reset_open(subs: &mut [Subscription], base: &CardState) {
+pub(crate) fn reset_open(subs: &mut [Subscription], base: &CardState) {
     for s in subs.iter_mut().filter(|s| !matches!(s.state, SubscriptionState::Pending | SubscriptionState::Void)) {
         let at_base = base.live.iter().find(|l| l.id == s.id);
         let known_at_base = base.last.is_some_and(|last| s.available_at.is_some_and(|at| Timestamp(at) <= last.0));
@@ -220,7 +256,8 @@ fn reset_open(subs: &mut [Subscription], base: &CardState) {
     }
 }
 
-fn note(subs: &mut [Subscription], happening: &Happening) {
+/// Writes a start or an end into the subscription it is about.
+pub(crate) fn note(subs: &mut [Subscription], happening: &Happening) {
     let mut with = |id: SubscriptionId, f: &mut dyn FnMut(&mut Subscription)| {
         if let Ok(i) = subs.binary_search_by_key(&id, |s| s.id) {
             f(&mut subs[i]);
@@ -235,18 +272,23 @@ fn note(subs: &mut [Subscription], happening: &Happening) {
             (s.state, s.ended_at, s.end_reason) = (SubscriptionState::Ended, Some(at.0), Some(reason.word().to_owned()));
             s.used_bytes = *used;
         }),
-        Happening::Refilled(..) | Happening::Slowed(..) | Happening::Blocked(..) | Happening::Unblocked(..) => {}
+        Happening::Refilled(..)
+        | Happening::Slowed(..)
+        | Happening::PoolOver(..)
+        | Happening::Blocked(..)
+        | Happening::Unblocked(..) => {}
     }
 }
 
-/// The card's blocks follow the present; a card that was never active becomes so when its first subscription starts.
+/// The card's blocks follow the present; a card that was never active becomes so when its first subscription starts or its
+/// pool can pay.
 fn set_card(tx: &mut Tx<'_>, how: &Settling, row: &StateRow, fold: &Fold, present: &CardState) -> Result<()> {
     let Some(sim) = tx.sim_by_id(row.sim)? else { return Err(fault(format!("card {} vanished", row.sim))) };
     let first_start = fold.happenings.iter().find_map(|h| match h {
-        Happening::Started(_, at, _) => Some(*at),
+        Happening::Started(_, at, _) | Happening::Unblocked(at) => Some(*at),
         _ => None,
     });
-    let blocks = Blocks(sim.blocks).with_package(present.block).0;
+    let blocks = Blocks(sim.blocks).with_state(present).0;
     let dormant = matches!(BaseState::parse(&sim.state), Ok(BaseState::Inventory | BaseState::Testing | BaseState::Ready));
     let state = if dormant && first_start.is_some() { BaseState::Active.word() } else { &sim.state };
     let activated_at = sim.activated_at.or(first_start.map(|t| t.0));
@@ -301,6 +343,7 @@ fn announce(
                 last_ended = Some(*id);
                 tell_once(tx, catalogue, how, row, subs, *id, EventKind::SubscriptionEnded, at)?;
             }
+            Telling::Happened(Happening::PoolOver(id, _)) => last_ended = Some(*id),
             Telling::Happened(Happening::Blocked(block, _)) => {
                 let over = || subs.iter().rev().find(|s| s.ended_at == Some(at.0)).map(|s| s.id);
                 let subject = last_ended.or_else(over).map_or(at.0, |id| id.0);
@@ -329,7 +372,7 @@ fn announce_same_instant_stop(
     subs: &[Subscription],
     present: &CardState,
 ) -> Result<()> {
-    let Some(block) = present.block else { return Ok(()) };
+    let Some(block) = present.verdict() else { return Ok(()) };
     let Some(last) = subs.iter().filter(|s| s.ended_at.is_some()).max_by_key(|s| (s.ended_at, s.id)) else { return Ok(()) };
     let at = last.ended_at.filter(|at| last.started_at == Some(*at));
     if let Some(at) = at
@@ -363,5 +406,6 @@ fn block_word(block: PackageBlock) -> &'static str {
         PackageBlock::NoPackage => "no_package",
         PackageBlock::Quota => "quota",
         PackageBlock::Expired => "expired",
+        PackageBlock::PoolExhausted => "pool_exhausted",
     }
 }

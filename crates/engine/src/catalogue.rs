@@ -53,6 +53,7 @@ pub struct Catalogue {
     coverages: HashMap<ProductId, Coverage>,
     packages: HashMap<PackageId, Package>,
     package_codes: HashMap<String, PackageId>,
+    pool_slots: HashMap<PackageId, i64>,
     prices: HashMap<(AccountId, PackageId), Price>,
     goods: Vec<Goods>,
     fallback_zone: Zone,
@@ -87,6 +88,7 @@ impl Catalogue {
             products,
             package_codes: packages.values().map(|p| (p.code.clone(), p.id)).collect(),
             packages,
+            pool_slots: tx.pool_types()?.into_iter().collect(),
             prices: tx.prices()?.into_iter().map(|p| ((p.account, p.package), p)).collect(),
             goods: tx.esim_goods()?,
             fallback_zone: Zone::find(DEFAULT_ZONE).map_err(crate::error::fault)?,
@@ -164,22 +166,22 @@ impl Catalogue {
         self.packages.get(&id)
     }
 
-    /// A package by its code.
+    /// A package for cards by its code.
     pub fn package_by_code(&self, code: &str) -> Option<&Package> {
-        self.package_codes.get(code).and_then(|id| self.packages.get(id))
+        self.package_codes.get(code).and_then(|id| self.packages.get(id)).filter(|p| !self.pool_slots.contains_key(&p.id))
     }
 
-    /// Every package, by number.
+    /// Every package for cards, by number.
     pub fn packages(&self) -> Vec<&Package> {
-        let mut all: Vec<&Package> = self.packages.values().collect();
+        let mut all: Vec<&Package> = self.packages.values().filter(|p| !self.pool_slots.contains_key(&p.id)).collect();
         all.sort_by_key(|p| p.id);
         all
     }
 
-    /// The packages of a product, by number.
+    /// The packages for cards of a product, by number.
     pub fn packages_of(&self, product: ProductId) -> Vec<&Package> {
-        let mut found: Vec<&Package> = self.packages.values().filter(|p| p.product == product).collect();
-        found.sort_by_key(|p| p.id);
+        let mut found = self.packages();
+        found.retain(|p| p.product == product);
         found
     }
 
@@ -187,6 +189,19 @@ impl Catalogue {
     pub fn goods(&self, id: AccountId) -> impl Iterator<Item = &Goods> {
         let currency = self.account(id).map(|a| a.account.currency);
         self.goods.iter().filter(move |g| self.package(g.package).is_some_and(|p| Some(p.currency) == currency))
+    }
+
+    /// The packages that are sold for pools, by number, each with its slots.
+    pub fn pool_types(&self) -> Vec<(&Package, i64)> {
+        let mut all: Vec<_> = self.pool_slots.iter().filter_map(|(id, slots)| Some((self.packages.get(id)?, *slots))).collect();
+        all.sort_by_key(|(p, _)| p.id);
+        all
+    }
+
+    /// A package that is sold for pools, by its code, with its slots.
+    pub fn pool_type_by_code(&self, code: &str) -> Option<(&Package, i64)> {
+        let id = self.package_codes.get(code)?;
+        Some((self.packages.get(id)?, *self.pool_slots.get(id)?))
     }
 
     /// What an account is asked for a package, minor units, whether or not it can buy it: its own price if one is set; the

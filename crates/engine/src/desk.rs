@@ -4,6 +4,7 @@
 //! that finds a newer catalogue answers [`Fail::Stale`], and the door begins again with [`Engine::catalogue`].
 
 mod imei;
+mod pools;
 
 use crate::act::{Actor, Once, RequestKey, once};
 use crate::cards::Settling;

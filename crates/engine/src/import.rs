@@ -21,6 +21,7 @@ mod spill;
 mod stretch;
 
 pub use orphans::{adopt_orphans, adopt_stragglers};
+pub(crate) use rate::Fact;
 
 use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};

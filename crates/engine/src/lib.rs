@@ -18,6 +18,7 @@ pub mod money;
 pub mod notices;
 pub mod orders;
 pub mod overview;
+pub mod pools;
 pub mod profits;
 pub mod records;
 pub mod refunds;

@@ -153,6 +153,19 @@ pub fn sim_event(
     Ok(())
 }
 
+/// Something about a pool, for the record only.
+pub fn pool(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    pool: &kachi_store::pools::Pool,
+    detail: &str,
+    at: Timestamp,
+    now: Timestamp,
+) -> Result<()> {
+    let body = Body::Pool { pool: pool.id.0, detail: detail.to_owned() };
+    emit(tx, catalogue, pool.account, None, EventKind::PoolChanged, &body, at, now)
+}
+
 /// Money went back. The card's owner is told.
 pub fn refunded(
     tx: &mut Tx<'_>,

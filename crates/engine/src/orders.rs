@@ -56,7 +56,7 @@ pub struct Placed {
 /// Buys the package: checks, takes or holds the money, and makes the subscription or the carrier's intent.
 pub fn place(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Actor, cmd: &Place) -> Result<Placed> {
     tx.lock_balances(&[actor.account])?;
-    refuse_repeated(tx, actor, cmd)?;
+    refuse_repeated(tx, actor, cmd.out_trade_no.as_deref())?;
     let (sim, package, quote) = choose(tx, catalogue, actor, cmd)?;
     tx.lock_balances(&quote.shares.iter().rev().map(|s| s.account).collect::<Vec<_>>())?;
     let subs = tx.subscriptions(sim.id)?;
@@ -83,8 +83,9 @@ pub fn place(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Act
     Ok(Placed { order: order.id, number: order.number, state: order.state })
 }
 
-fn refuse_repeated(tx: &mut Tx<'_>, actor: &Actor, cmd: &Place) -> Result<()> {
-    let Some(out_trade_no) = &cmd.out_trade_no else { return Ok(()) };
+/// A partner's number buys once, for ever; the refusal names what it bought.
+pub(crate) fn refuse_repeated(tx: &mut Tx<'_>, actor: &Actor, out_trade_no: Option<&str>) -> Result<()> {
+    let Some(out_trade_no) = out_trade_no else { return Ok(()) };
     match tx.order_by_out_trade_no(actor.account, out_trade_no)? {
         Some(o) => Err(Fail::Refused(Refusal::DuplicateOrder { order: o.id.0, number: o.number })),
         None => Ok(()),
@@ -104,7 +105,7 @@ fn choose<'c>(tx: &mut Tx<'_>, catalogue: &'c Catalogue, actor: &Actor, cmd: &Pl
     Ok((sim, package, quote))
 }
 
-fn refuse_overstacked(subs: &[Subscription], package: &Package) -> Result<()> {
+pub(crate) fn refuse_overstacked(subs: &[Subscription], package: &Package) -> Result<()> {
     let open =
         |s: &&Subscription| s.package == package.id && !matches!(s.state, SubscriptionState::Ended | SubscriptionState::Void);
     if subs.iter().filter(open).count() as i64 >= package.stack_max {
@@ -142,7 +143,8 @@ fn new_order(
     })
 }
 
-fn pay(tx: &mut Tx<'_>, actor: &Actor, order: &Order, shares: &[Share], local: bool, now: Timestamp) -> Result<()> {
+/// Takes or holds the money of an order.
+pub(crate) fn pay(tx: &mut Tx<'_>, actor: &Actor, order: &Order, shares: &[Share], local: bool, now: Timestamp) -> Result<()> {
     let (available, _, credit) = tx.balance(actor.account)?;
     if available.saturating_add(credit) < order.paid_minor {
         return Err(Refusal::InsufficientBalance.into());

@@ -72,7 +72,7 @@ pub fn refund(
 }
 
 /// A level whose balance no longer covers its part of the reversal keeps its share; the operator bears it.
-fn bearable(tx: &mut Tx<'_>, shares: Vec<Share>, paid: i64, back: i64) -> Result<Vec<Share>> {
+pub(crate) fn bearable(tx: &mut Tx<'_>, shares: Vec<Share>, paid: i64, back: i64) -> Result<Vec<Share>> {
     let mut kept = Vec::new();
     for share in shares {
         let (available, _, credit) = tx.balance(share.account)?;

@@ -42,7 +42,7 @@ pub struct InImeiGroup {
 impl Card {
     /// Its blocks as they are now.
     pub fn blocks(&self) -> Blocks {
-        Blocks(self.sim.blocks).with_package(self.state.block)
+        Blocks(self.sim.blocks).with_state(&self.state)
     }
 
     /// Its base state.
@@ -235,7 +235,12 @@ pub fn transfer(
 ) -> Result<Moved> {
     let bad = |field: &str, rule: String| Err(Refusal::BadField { field: field.into(), rule }.into());
     let seen = tx.sim_by_iccid(&actor.path, iccid.as_str())?.ok_or(Refusal::UnknownSim)?;
+    // A pool is one account's: the card leaves the one it is in. Pools are locked before the states of cards.
+    crate::pools::leave_all(tx, catalogue, how, &seen)?;
     let mut row = tx.state_locked(seen.id)?;
+    if crate::pools::of_card(tx, actor, iccid)?.is_some() {
+        return Err(crate::Fail::Stale); // it joined another meanwhile
+    }
     // Read again: another may have moved it while the lock was waited for.
     let sim = tx.sim_by_iccid(&actor.path, iccid.as_str())?.ok_or(Refusal::UnknownSim)?;
     let Some(owner) = catalogue.account(to).filter(|_| actor.may_see(to)) else {

@@ -10,6 +10,7 @@ mod catalogue;
 mod file;
 mod goods;
 mod imei;
+mod pools;
 mod work;
 
 use crate::args::ApplyArgs;
@@ -66,6 +67,7 @@ fn apply(tx: &mut Tx<'_>, how: Settling, sources: &[Source]) -> Step<Outcome> {
         work.platforms(&d.platforms)?;
         work.products(&d.products)?;
         work.packages(&d.packages)?;
+        work.pool_types(&d.pool_types)?;
         work.belongings(&d.accounts)?;
         let catalogue = Catalogue::of(work.tx)?;
         work.check_prices(&catalogue)?;
@@ -74,6 +76,7 @@ fn apply(tx: &mut Tx<'_>, how: Settling, sources: &[Source]) -> Step<Outcome> {
         work.subscriptions(&catalogue, &d.subscriptions)?;
         work.imei_groups(&catalogue, &d.imei_groups)?;
         work.esim_goods(&catalogue, &d.esim_goods)?;
+        work.pools(&catalogue, &d.pools)?;
     }
     if work.outcome.is_change() {
         work.tx.touch_catalogue()?;

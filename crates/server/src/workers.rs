@@ -5,7 +5,7 @@ use crate::config::Config;
 use kachi_edges::files::Watched;
 use kachi_edges::sender::{Sender, off_thread};
 use kachi_engine::intents::Connectors;
-use kachi_engine::{Engine, Result, cards, imei, import, intents};
+use kachi_engine::{Engine, Result, cards, imei, import, intents, pools};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub fn start(
     let e = on(engine);
     loops.spawn(repeat("timers", stop.clone(), IDLE, move || {
         let e = e.clone();
-        off_thread(move || Ok(cards::settle_due(&e)? + imei::end_due(&e)?))
+        off_thread(move || Ok(pools::settle_due(&e)? + cards::settle_due(&e)? + imei::end_due(&e)?))
     }));
     let e = on(engine);
     loops.spawn(repeat("deliveries", stop.clone(), IDLE, move || {

@@ -125,6 +125,47 @@ fn applying_twice_changes_nothing_and_trying_changes_nothing() {
 }
 
 #[test]
+fn pools_are_applied_and_stay() {
+    on_both(|desk| {
+        world(desk);
+        let types = "pool_types:\n  - {code: POOL-50M-7D, product: 1US-1, lines: 2, days: 7, data: 50MB, price: \"5.00\"}\n";
+        let pool = |rest: &str| format!("{types}pools:\n  - {{id: 380, code: p1, account: acme, type: POOL-50M-7D{rest}}}\n");
+        let first = "89860012345678901234";
+        desk.write("pools.yaml", &pool(&format!(", members: [\"{first}\"], member_cap: null")));
+        let made = desk.done(&["apply", "pools.yaml"]);
+        assert!(made.contains("+ pool type POOL-50M-7D\n+ pool p1\n+ 2 new"), "{made}");
+        assert!(desk.done(&["apply", "pools.yaml"]).starts_with("nothing changed"));
+        desk.write("more.yaml", &pool(", members: [\"8988303000000614224\"], member_cap: 10MB, memo: shelf"));
+        let more = desk.done(&["apply", "more.yaml"]);
+        assert!(more.contains("~ pool p1: member_cap, memo, members\n"), "{more}");
+        assert!(desk.done(&["apply", "more.yaml"]).starts_with("nothing changed"));
+        let table = [
+            (pool(", members: [\"89860099999999999999\"]"), "bad.yaml: pools[0].members: there is no such card"),
+            (pool(", members: [\"12\"]"), "bad.yaml: pools[0].members[0]: iccid: must be 18 to 22"),
+            (pool("").replace("380", "381"), "bad.yaml: pools[0].id: p1 has number 380, which never changes"),
+            (pool("").replace("code: p1", "code: p2"), "bad.yaml: pools[0].id: 380 is pool p1; choose another"),
+            (pool("").replace("acme", "north"), "bad.yaml: pools[0].account: p1 is acme's, which never changes"),
+            (format!("{types}pools: [{{code: p3, account: acme}}]"), "bad.yaml: pools[0].type: is missing"),
+            ("pools: [{code: p3, account: acme, type: GJ-100M-30D}]".into(), "pools[0].type: there is no pool type GJ-100M-30D"),
+            ("pools: [{code: p3, account: acme, package: GJ-100M-30D}]".into(), "pools[0].package: not supported"),
+            (types.replace("lines: 2", "lines: 0"), "bad.yaml: pool_types[0].lines: must be 1 or more"),
+            (types.replace("POOL-50M-7D", "GJ-100M-30D"), "pool_types[0].code: GJ-100M-30D is a package for cards"),
+            (types.replace(", price", ", currency: CNY, price"), "pool_types[0].currency: POOL-50M-7D is sold in USD"),
+            (
+                format!("subscriptions: [{{iccid: \"{first}\", package: POOL-50M-7D, start: \"2026-01-01T00:00:00Z\"}}]"),
+                "bad.yaml: subscriptions[0].package: POOL-50M-7D is sold for pools",
+            ),
+        ];
+        for (text, words) in table {
+            desk.write("bad.yaml", &text);
+            let refused = desk.run(&["apply", "bad.yaml"]);
+            assert!(refused.code == 1 && refused.err.contains(words), "{text}\n{refused:?}");
+        }
+        assert!(desk.done(&["admin", "audit"]).starts_with("clean: 2 cards"));
+    });
+}
+
+#[test]
 fn a_refused_file_leaves_nothing_behind() {
     on_both(|desk| {
         world(desk);
@@ -138,7 +179,7 @@ fn a_refused_file_leaves_nothing_behind() {
                 "bad.yaml: sims[0]: iccid: must be 18 to 22",
             ),
             (format!("{new}sims: [{{iccid: \"8988303000000614224\", account: beta}}]"), "bad.yaml: sims[0]: iccid"),
-            (format!("{new}pools: []"), "bad.yaml: pools: not supported by this version"),
+            (format!("{new}sms_templates: []"), "bad.yaml: sms_templates: not supported by this version"),
             (format!("{new}{package}, category: postpaid}}]"), "bad.yaml: packages[0].category: postpaid: not supported"),
             (
                 format!("{new}{package}, kind: fast}}]"),

@@ -13,6 +13,7 @@ pub mod intents;
 pub mod ledger;
 pub mod orders;
 pub mod page;
+pub mod pools;
 pub mod profits;
 pub mod readings;
 pub mod sims;

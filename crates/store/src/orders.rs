@@ -16,7 +16,7 @@ pub struct Order {
     pub account: AccountId,
     /// Its long number.
     pub number: String,
-    /// For which card.
+    /// For which card; 0 for a pool.
     pub sim: SimId,
     /// Which package.
     pub package: PackageId,
@@ -78,7 +78,7 @@ pub struct Subscription {
     pub id: SubscriptionId,
     /// Who owns the card.
     pub account: AccountId,
-    /// The card.
+    /// The card; 0 for a pool's.
     pub sim: SimId,
     /// The order that bought it.
     pub order: OrderId,
@@ -114,7 +114,7 @@ pub struct Subscription {
     pub updated_at: i64,
 }
 
-type SubRow = (
+pub(crate) type SubRow = (
     i64,
     i64,
     i64,
@@ -135,11 +135,11 @@ type SubRow = (
     Option<i64>,
     i64,
 );
-const SUB_COLUMNS: &str =
+pub(crate) const SUB_COLUMNS: &str =
     "id, account_id, sim_id, order_id, package_id, terms, start_rule, not_before, bought_at, available_at, used_before, state,
     started_at, ends_at, ended_at, end_reason, used_bytes, refunded_at, updated_at";
 
-fn subscription(r: SubRow) -> Result<Subscription, Error> {
+pub(crate) fn subscription(r: SubRow) -> Result<Subscription, Error> {
     Ok(Subscription {
         id: SubscriptionId(r.0),
         account: AccountId(r.1),

@@ -13,7 +13,7 @@ use kachi_domain::{AccountId, Currency, OrderId, PackageId, Timestamp};
 pub struct ProfitLine {
     /// Its number.
     pub id: i64,
-    /// The card that was bought for.
+    /// The card that was bought for; empty where it was a pool.
     pub iccid: String,
     /// The order.
     pub order: OrderId,
@@ -115,8 +115,8 @@ impl Tx<'_> {
     ) -> Result<Vec<ProfitLine>, Error> {
         let (clause, mut values) = filter.clause(account);
         let text = format!(
-            "SELECT p.id, s.iccid, o.id, o.package_id, o.paid_minor, o.currency, o.renewal, p.minor, p.child_minor, p.at
-             FROM profit p JOIN orders o ON o.id = p.order_id JOIN sim s ON s.id = p.sim_id
+            "SELECT p.id, COALESCE(s.iccid, ''), o.id, o.package_id, o.paid_minor, o.currency, o.renewal, p.minor, p.child_minor, p.at
+             FROM profit p JOIN orders o ON o.id = p.order_id LEFT JOIN sim s ON s.id = p.sim_id
              WHERE {clause} ORDER BY p.id LIMIT ? OFFSET ?"
         );
         values.extend(binds![limit, offset]);

@@ -252,6 +252,28 @@ fn catalogue(tx: &mut kachi_store::Tx<'_>) -> Result<(), Error> {
         // North pays 1.00 and sells to Acme at 1.30: 0.30 is its share.
         tx.put_price(&Price { account: NORTH, package: p.id, price_minor: Some(100), retail_minor: Some(130), listed: None })?;
     }
+    pool_types(tx, us, cn)
+}
+
+/// Pools of 100 MB: two cards for 7 days at 5.00, of which the reseller keeps 1.00; one card, too dear a one, one for the
+/// other product, one in yen.
+fn pool_types(tx: &mut kachi_store::Tx<'_>, us: ProductId, cn: ProductId) -> Result<(), Error> {
+    let yen = Currency::parse("JPY").map_err(Error::Engine)?;
+    let sold = |code: &str, product, days, price| package(code, product, Kind::Quota, Span::Days(days), price);
+    for (package, slots) in [
+        (sold("POOL-100M-7D", us, 7, 500), 2),
+        (sold("POOL-100M-7D-1", us, 7, 300), 1),
+        (sold("POOL-DEAR", us, 7, 10_000_000), 2),
+        (sold("POOL-CN", cn, 7, 500), 2),
+        (Package { currency: yen, ..sold("POOL-YEN", us, 7, 500) }, 2),
+    ] {
+        tx.put_package(&package)?;
+        let id = tx.packages()?.iter().find(|p| p.code == package.code).map_or(PackageId(0), |p| p.id);
+        tx.put_pool_type(id, slots)?;
+        if package.code == "POOL-100M-7D" {
+            tx.put_price(&Price { account: NORTH, package: id, price_minor: Some(400), retail_minor: Some(500), listed: None })?;
+        }
+    }
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use kachi_domain::sim::BaseState;
 use kachi_domain::{AccountId, Currency, Iccid, Money, OrderId, PackageId, PlatformId, ProductId, SimId, Span, Timestamp};
 use kachi_engine::import::{self, Report};
 use kachi_engine::orders::{Place, Placed};
-use kachi_engine::{Actor, Clock, Engine, Fail, RequestKey, Result, Settings, cards, imei, money, orders, refunds, sims};
+use kachi_engine::{Actor, Clock, Engine, Fail, RequestKey, Result, Settings, cards, imei, money, orders, pools, refunds, sims};
 use kachi_store::Store;
 use kachi_store::accounts::Account;
 use kachi_store::catalogue::{Package, Product};
@@ -70,7 +70,9 @@ impl World {
     /// Moves the clock and lets what is due happen.
     pub fn pass(&self, seconds: i64) {
         self.now.fetch_add(seconds, Ordering::SeqCst);
-        while cards::settle_due(&self.engine).expect("timers run") + imei::end_due(&self.engine).expect("timers run") > 0 {}
+        let e = &self.engine;
+        let due = || Ok::<_, Fail>(pools::settle_due(e)? + cards::settle_due(e)? + imei::end_due(e)?);
+        while due().expect("timers run") > 0 {}
     }
 
     /// Moves the clock only.

@@ -3,12 +3,15 @@
 //!
 //! Instants are written as the distance to `now`, which is short; the distance wraps, so every value survives.
 
-use super::{CardState, Live, PackageBlock, Position};
+use super::{CardState, Live, PackageBlock, PoolStand, Position};
 use crate::ids::{OrderId, PackageId, SubscriptionId};
 use crate::package::{Category, Kind, Resource, Terms, Window};
 use crate::time::{Span, Timestamp};
 
+/// A card in no pool.
 const VERSION: u8 = 1;
+/// A card in a pool: how that stands follows the last input.
+const POOLED: u8 = 2;
 const RUNNING: u8 = 1;
 const REFILL: u8 = 2;
 const SLOW: u8 = 4;
@@ -26,14 +29,19 @@ const CATEGORIES: &[(u8, Category)] = &[
 ];
 const RESOURCES: &[(u8, Resource)] = &[(1, Resource::Data), (2, Resource::Voice), (3, Resource::Nb), (4, Resource::Sms)];
 const WINDOWS: &[(u8, Window)] = &[(1, Window::Whole), (2, Window::CalendarMonth)];
-const BLOCKS: &[(u8, Option<PackageBlock>)] =
-    &[(0, None), (1, Some(PackageBlock::NoPackage)), (2, Some(PackageBlock::Quota)), (3, Some(PackageBlock::Expired))];
+const BLOCKS: &[(u8, Option<PackageBlock>)] = &[
+    (0, None),
+    (1, Some(PackageBlock::NoPackage)),
+    (2, Some(PackageBlock::Quota)),
+    (3, Some(PackageBlock::Expired)),
+    (4, Some(PackageBlock::PoolExhausted)),
+];
 
 impl CardState {
     /// The state in its compact stored form.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut w = Writer { bytes: Vec::with_capacity(24 + 32 * self.live.len()), now: self.now };
-        w.bytes.push(VERSION);
+        w.bytes.push(if self.pool.is_some() { POOLED } else { VERSION });
         w.signed(self.now.0);
         w.bytes.push(code(BLOCKS, self.block) << 4 | code(BLOCKS, self.told));
         w.bytes.push(u8::from(self.last.is_some()));
@@ -42,6 +50,10 @@ impl CardState {
             w.bytes.push(class);
             w.instant(Timestamp(first));
             w.signed(second);
+        }
+        if let Some(pool) = self.pool {
+            w.instant(pool.until);
+            w.signed(pool.last.0);
         }
         w.signed(self.ended_bytes);
         w.signed(self.outflow_bytes);
@@ -55,20 +67,24 @@ impl CardState {
     /// Reads what [`CardState::to_bytes`] wrote; the error says what is wrong with the bytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<CardState, String> {
         let mut r = Reader { rest: bytes, now: Timestamp(0) };
-        match r.byte()? {
-            VERSION => {}
-            other => return Err(format!("card state: version {other} is not known, this program reads version {VERSION}")),
+        let version = r.byte()?;
+        if !(VERSION..=POOLED).contains(&version) {
+            return Err(format!("card state: version {version} is not known, this program reads versions {VERSION} to {POOLED}"));
         }
         r.now = Timestamp(r.signed()?);
         let blocks = r.byte()?;
         let last = r.last()?;
+        let pool = match version {
+            POOLED => Some(PoolStand { until: r.instant()?, last: SubscriptionId(r.signed()?) }),
+            _ => None,
+        };
         let (ended_bytes, outflow_bytes) = (r.signed()?, r.signed()?);
         let live = r.lives()?;
         if !r.rest.is_empty() {
             return Err(format!("card state: {} bytes too many", r.rest.len()));
         }
         let (block, told) = (word(BLOCKS, blocks >> 4)?, word(BLOCKS, blocks & 15)?);
-        Ok(CardState { now: r.now, last, live, block, told, ended_bytes, outflow_bytes })
+        Ok(CardState { now: r.now, last, live, pool, block, told, ended_bytes, outflow_bytes })
     }
 }
 

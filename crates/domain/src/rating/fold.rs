@@ -25,6 +25,7 @@ impl CardState {
             now: Timestamp(i64::MIN),
             last: None,
             live: Vec::new(),
+            pool: None,
             block: Some(PackageBlock::NoPackage),
             told: Some(PackageBlock::NoPackage),
             ended_bytes: 0,
@@ -59,6 +60,7 @@ impl CardState {
             Input::Refund(_, id) => self.refund(*id, zone, out),
             Input::Purchase(p) => self.buy(p, zone, out),
             Input::Usage(u) => self.burn(u.bytes, zone, out),
+            Input::Pool(_, stand) => self.pool = *stand,
         }
         self.settle();
         self.last = Some(position);
@@ -67,12 +69,14 @@ impl CardState {
     /// The next instant at which something happens by itself: an end, a refill, a start, or (`now`) the telling of a
     /// block that the last input changed. None when nothing will.
     pub fn next_due(&self, _zone: &Zone) -> Option<Timestamp> {
-        if self.told == self.block { self.due() } else { Some(self.now) }
+        if self.told == self.verdict() { self.due() } else { Some(self.now) }
     }
 
-    fn due(&self) -> Option<Timestamp> {
+    /// The next instant at which something happens by itself, whatever was told.
+    pub(super) fn due(&self) -> Option<Timestamp> {
         let main_place_free = self.current_main().is_none();
-        let mut due: Option<Timestamp> = None;
+        // The end of the pool matters to a card that lives of it alone.
+        let mut due = self.pool.map(|p| p.until).filter(|until| *until > self.now && self.block.is_some());
         for live in &self.live {
             let at = match live.running {
                 Some((_, end)) => live.refill.map_or(end, |refill| refill.min(end)),
@@ -84,7 +88,8 @@ impl CardState {
         due
     }
 
-    fn pass(&mut self, to: Timestamp, zone: &Zone, out: &mut Vec<Happening>) {
+    /// Lets time pass up to and including `to`; what the instant `to` comes to is not told yet.
+    pub(super) fn pass(&mut self, to: Timestamp, zone: &Zone, out: &mut Vec<Happening>) {
         while let Some(at) = self.due().filter(|at| *at <= to) {
             self.move_to(at, out);
             self.end_expired(out);
@@ -103,15 +108,24 @@ impl CardState {
     }
 
     fn tell(&mut self, out: &mut Vec<Happening>) {
-        if self.told != self.block {
-            self.told = self.block;
-            out.push(self.block.map_or(Happening::Unblocked(self.now), |block| Happening::Blocked(block, self.now)));
+        let (before, verdict) = (self.told, self.verdict());
+        if before == verdict {
+            return;
         }
+        self.told = verdict;
+        let by_pool = |block: Option<PackageBlock>| block == Some(PackageBlock::PoolExhausted);
+        if before.is_some() && verdict.is_some() && (by_pool(before) || by_pool(verdict)) {
+            return; // stopped before and after: a card that joins or leaves a used up pool is not stopped again
+        }
+        if let (true, Some(pool)) = (by_pool(verdict), self.pool) {
+            out.push(Happening::PoolOver(pool.last, self.now));
+        }
+        out.push(verdict.map_or(Happening::Unblocked(self.now), |block| Happening::Blocked(block, self.now)));
     }
 
     /// Decides the block from what runs. Where nothing runs, the last end of this or an earlier instant has left its
     /// reason in `block`.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         if self.live.iter().any(|l| l.can_pay() || l.can_pay_slowly()) {
             self.block = None;
         } else if self.live.iter().any(|l| l.running.is_some() && l.takes_bytes()) {
@@ -188,7 +202,7 @@ impl CardState {
 
     /// Attributes bytes at `now`. Whenever an allowance is used up the order of who pays is asked anew, because the next
     /// subscription may have started at this very instant (rules 2 and 3).
-    fn burn(&mut self, bytes: i64, zone: &Zone, out: &mut Vec<Happening>) {
+    pub(super) fn burn(&mut self, bytes: i64, zone: &Zone, out: &mut Vec<Happening>) {
         debug_assert!(bytes >= 0, "bytes are not negative");
         let mut rest = bytes.max(0);
         while rest > 0 {
@@ -206,6 +220,11 @@ impl CardState {
         if rest > 0 {
             self.burn_without_allowance(rest);
         }
+    }
+
+    /// Bytes that the next to pay has left; none where nobody can pay.
+    pub fn payable(&self) -> Option<i64> {
+        self.next_payer().map(|i| self.live[i].left().unwrap_or(i64::MAX))
     }
 
     fn next_payer(&self) -> Option<usize> {

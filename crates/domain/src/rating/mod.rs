@@ -14,14 +14,16 @@
 //! [`CardState::apply`] of a later instant.
 //!
 //! Files: `fold` moves the state on, `meter` says what one subscription can pay, `totals` answers questions, `codec`
-//! writes a state as bytes.
+//! writes a state as bytes, `pool` shares an allowance between cards.
 
 mod codec;
 mod fold;
 mod meter;
+pub mod pool;
 mod totals;
 
 pub use fold::fold;
+pub use pool::PoolStand;
 
 use crate::ids::{OrderId, PackageId, SubscriptionId};
 use crate::package::{StartRule, Terms};
@@ -58,7 +60,7 @@ pub struct Usage {
     pub start: Timestamp,
     /// Second tie-breaker: the source's own id.
     pub source_id: i64,
-    /// Bytes, not negative.
+    /// Bytes, not negative: of a pool's member those that the pool did not pay.
     pub bytes: i64,
 }
 
@@ -71,11 +73,13 @@ pub enum Input {
     Purchase(Purchase),
     /// Traffic was seen.
     Usage(Usage),
+    /// From the instant on the card's pool stands so; none: it is in no pool, or in one that never had anything.
+    Pool(Timestamp, Option<PoolStand>),
 }
 
 /// Where an input stands in the card's history: instant, then purchases before refunds before usage, then ties.
-/// (A refund may come in the very second of its purchase.)
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// (A refund may come in the very second of its purchase.) How its pool stands comes last: one a card and instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Position(pub Timestamp, pub u8, pub i64, pub i64);
 
 impl Input {
@@ -85,6 +89,7 @@ impl Input {
             Input::Refund(at, id) => Position(*at, 1, id.0, 0),
             Input::Purchase(p) => Position(p.at, 0, p.subscription.0, 0),
             Input::Usage(u) => Position(u.stop, 2, u.start.0, u.source_id),
+            Input::Pool(at, _) => Position(*at, 3, 0, 0),
         }
     }
 }
@@ -122,6 +127,8 @@ pub enum PackageBlock {
     Quota,
     /// The validity is over and nothing waits.
     Expired,
+    /// The card's pool has nothing left, and the card nothing of its own.
+    PoolExhausted,
 }
 
 /// A subscription that is waiting or in use.
@@ -160,6 +167,9 @@ pub enum Happening {
     Refilled(SubscriptionId, Timestamp),
     /// The allowance of a `throttled` subscription is used up: ask the carrier for the lower speed.
     Slowed(SubscriptionId, Timestamp),
+    /// The card's pool has nothing left from here; comes before the `Blocked` it causes. The pool's subscription that was
+    /// the last to pay.
+    PoolOver(SubscriptionId, Timestamp),
     /// Nothing usable is left from here.
     Blocked(PackageBlock, Timestamp),
     /// Something usable is there again.
@@ -174,6 +184,7 @@ impl Happening {
             | Happening::Ended(_, at, ..)
             | Happening::Refilled(_, at)
             | Happening::Slowed(_, at)
+            | Happening::PoolOver(_, at)
             | Happening::Blocked(_, at)
             | Happening::Unblocked(at) => *at,
         }
@@ -189,9 +200,11 @@ pub struct CardState {
     pub last: Option<Position>,
     /// Waiting and running subscriptions, in the order bought.
     pub live: Vec<Live>,
-    /// The package block, where nothing usable is left.
+    /// How the card's pool stands.
+    pub pool: Option<PoolStand>,
+    /// The block by the card's own subscriptions, where nothing usable of them is left; see [`CardState::verdict`].
     pub block: Option<PackageBlock>,
-    /// The block as last told by a [`Happening`]; differs from `block` only until the instant `now` is over.
+    /// The verdict as last told by a [`Happening`]; differs from it only until the instant `now` is over.
     pub told: Option<PackageBlock>,
     /// Bytes of subscriptions that are over.
     pub ended_bytes: i64,

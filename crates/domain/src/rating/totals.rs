@@ -1,9 +1,28 @@
 //! What a state can be asked.
 
-use super::{CardState, Live};
+use super::{CardState, Live, PackageBlock};
 use crate::time::{Timestamp, Zone};
 
 impl CardState {
+    /// Why the card has no data left, none where its own subscriptions or its pool can pay. A member of a used up pool is
+    /// stopped by the pool if it never had a package of its own or still lived of the pool when that ran out.
+    pub fn verdict(&self) -> Option<PackageBlock> {
+        let own = self.block?;
+        match self.pool {
+            None => Some(own),
+            Some(pool) if pool.until > self.now => None,
+            Some(pool) => {
+                let stopped = self.told == Some(PackageBlock::PoolExhausted) || pool.until == self.now;
+                Some(if stopped || own == PackageBlock::NoPackage { PackageBlock::PoolExhausted } else { own })
+            }
+        }
+    }
+
+    /// Whether the card is in a pool that has nothing left.
+    pub fn is_pool_exhausted(&self) -> bool {
+        self.pool.is_some_and(|pool| pool.until <= self.now)
+    }
+
     /// The main subscription in use.
     pub fn current_main(&self) -> Option<&Live> {
         self.live.iter().find(|l| l.running.is_some() && l.is_main())

@@ -2,7 +2,7 @@
 //! state written to bytes and read back after each input, which must not matter.
 
 use kachi_domain::package::{Category, Kind, Resource, StartRule, Terms, Window};
-use kachi_domain::rating::{CardState, Happening, Input, PackageBlock, Purchase, Usage, fold};
+use kachi_domain::rating::{CardState, Happening, Input, PackageBlock, PoolStand, Purchase, Usage, fold};
 use kachi_domain::{OrderId, PackageId};
 use kachi_domain::{Span, SubscriptionId, Timestamp, Zone};
 use std::collections::BTreeMap;
@@ -38,7 +38,7 @@ fn conserved(script: &Script, state: &CardState) -> Result<(), String> {
     let bytes_in: i64 = distinct
         .iter()
         .map(|input| match input {
-            Input::Refund(..) => 0,
+            Input::Refund(..) | Input::Pool(..) => 0,
             Input::Purchase(p) => p.used_before,
             Input::Usage(u) => u.bytes,
         })
@@ -88,6 +88,7 @@ fn facts(zone: &Zone, state: &CardState, happenings: &[Happening]) -> Vec<String
             }),
             Happening::Refilled(id, at) => facts.push(format!("refill {}@{}", name(*id), show(zone, *at))),
             Happening::Slowed(id, at) => facts.push(format!("slow {}@{}", name(*id), show(zone, *at))),
+            Happening::PoolOver(id, at) => facts.push(format!("over {}@{}", name(*id), show(zone, *at))),
             Happening::Blocked(b, at) => block = format!("block {}@{}", word(*b), show(zone, *at)),
             Happening::Unblocked(at) => block = format!("free@{}", show(zone, *at)),
         }
@@ -147,6 +148,10 @@ fn read_script(text: &str) -> Result<Script, String> {
                 let stop = at(time)?;
                 let bytes = bytes.parse().map_err(|_| format!("{bytes} is not a number"))?;
                 script.inputs.push(Input::Usage(Usage { stop, start: stop.plus(-60), source_id: i as i64, bytes }));
+            }
+            ["pool", "none", time] => script.inputs.push(Input::Pool(at(time)?, None)),
+            ["pool", last, until, time] => {
+                script.inputs.push(Input::Pool(at(time)?, Some(PoolStand { until: at(until)?, last: id(last) })));
             }
             // The same record again.
             ["again"] => script.inputs.extend(script.inputs.last().cloned()),
@@ -231,6 +236,7 @@ fn word(block: PackageBlock) -> &'static str {
         PackageBlock::NoPackage => "no_package",
         PackageBlock::Quota => "quota",
         PackageBlock::Expired => "expired",
+        PackageBlock::PoolExhausted => "pool_exhausted",
     }
 }
 

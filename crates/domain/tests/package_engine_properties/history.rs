@@ -1,7 +1,7 @@
 //! Random histories of a card, and what its happenings say about each subscription.
 
 use kachi_domain::package::{Category, Kind, Resource, StartRule, Terms, Window};
-use kachi_domain::rating::{CardState, EndReason, Happening, Input, Purchase, Usage, fold};
+use kachi_domain::rating::{CardState, EndReason, Happening, Input, PoolStand, Purchase, Usage, fold};
 use kachi_domain::{Span, SubscriptionId, Timestamp, Zone};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -72,13 +72,19 @@ pub fn history() -> impl Strategy<Value = History> {
     let purchases = prop::collection::vec(purchase(), 0..12);
     let usages = prop::collection::vec(usage(), 0..40);
     let refunds = prop::collection::vec((instant(), 1..14_i64), 0..5);
+    let pools = prop_oneof![
+        2 => Just(Vec::new()),
+        1 => prop::collection::vec((instant(), prop::option::weighted(0.8, (instant(), 90..99_i64))), 1..6),
+    ];
     let zone = prop::sample::select(vec!["Asia/Shanghai", "UTC", "America/New_York"]);
-    (purchases, usages, refunds, zone).prop_map(|(purchases, usages, refunds, zone)| {
+    (purchases, usages, refunds, pools, zone).prop_map(|(purchases, usages, refunds, pools, zone)| {
         let mut inputs: Vec<Input> = Vec::new();
         // Numbers are given as bought, but what a carrier confirms late becomes available out of that order.
         inputs.extend((1..).zip(purchases).map(|(i, p)| Input::Purchase(Purchase { subscription: SubscriptionId(i), ..p })));
         inputs.extend((1..).zip(usages).map(|(source_id, u)| Input::Usage(Usage { source_id, ..u })));
         inputs.extend(refunds.into_iter().map(|(at, id)| Input::Refund(at, SubscriptionId(id))));
+        let stand = |(until, last)| PoolStand { until, last: SubscriptionId(last) };
+        inputs.extend(pools.into_iter().map(|(at, pool)| Input::Pool(at, pool.map(stand))));
         inputs.sort_by_key(Input::position);
         inputs.dedup_by_key(|input| input.position());
         History { zone: Zone::find(zone).expect("a zone"), inputs, horizon: ORIGIN.plus(400 * 86_400) }
@@ -151,12 +157,5 @@ pub fn lives(happenings: &[Happening]) -> BTreeMap<SubscriptionId, Life> {
 
 /// The instant of a happening.
 pub fn instant_of(happening: &Happening) -> Timestamp {
-    match happening {
-        Happening::Started(_, at, _)
-        | Happening::Ended(_, at, _, _)
-        | Happening::Refilled(_, at)
-        | Happening::Slowed(_, at)
-        | Happening::Blocked(_, at)
-        | Happening::Unblocked(at) => *at,
-    }
+    happening.at()
 }

@@ -69,6 +69,10 @@ impl From<Refusal> for No {
             Refusal::OutOfStock => ESIM_OUT_OF_STOCK,
             Refusal::UnknownOrder => codes::ORDER_UNKNOWN,
             Refusal::NotRefundable => codes::NOT_REFUNDABLE,
+            Refusal::UnknownPool => POOL_UNKNOWN,
+            Refusal::PoolFull { .. } | Refusal::PoolNotEmpty | Refusal::InPool { .. } | Refusal::NotInPool => {
+                codes::PARAMETER_WRONG
+            }
             Refusal::BadField { .. } => codes::PARAMETER_WRONG,
             Refusal::KeyReused => codes::SIGN_WRONG,
             Refusal::UnknownImeiGroup => IMEI_GROUP_UNKNOWN,
@@ -106,6 +110,8 @@ pub const PACKAGE_MISFIT: u32 = 41050;
 pub const ORDERS_TOO_MANY: u32 = 42009;
 /// The page number is missing or malformed.
 pub const PAGE_NUMBER_WRONG: u32 = 42403;
+/// The pool's number is missing, malformed or not one of this account's.
+pub const POOL_UNKNOWN: u32 = 42404;
 /// The page size is malformed or over the limit.
 pub const PAGE_SIZE_WRONG: u32 = 42407;
 /// No such IMEI group, or a stranger's.
@@ -153,6 +159,11 @@ mod tests {
             (Refusal::OutOfStock, 45110),
             (Refusal::UnknownOrder, 42004),
             (Refusal::NotRefundable, 42008),
+            (Refusal::UnknownPool, 42404),
+            (Refusal::PoolFull { slots: 1 }, 43332),
+            (Refusal::PoolNotEmpty, 43332),
+            (Refusal::InPool { pool: 1 }, 43332),
+            (Refusal::NotInPool, 43332),
             (Refusal::BadField { field: String::new(), rule: String::new() }, 43332),
             (Refusal::KeyReused, 42402),
             (Refusal::UnknownImeiGroup, 42408),

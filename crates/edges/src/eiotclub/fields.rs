@@ -58,7 +58,12 @@ impl<'a> Fields<'a> {
     /// The cards of `iccids`, each once, in the order given; none if the field is absent. `malformed` is the code of an
     /// entry that is no ICCID.
     pub fn iccids(self, max: usize, malformed: u32) -> Result<Option<Vec<Iccid>>, No> {
-        let Some(text) = self.text("iccids", errors::ICCIDS_WRONG)? else { return Ok(None) };
+        self.iccid_list("iccids", max, malformed)
+    }
+
+    /// As [`Fields::iccids`], of a field of another name.
+    pub fn iccid_list(self, name: &str, max: usize, malformed: u32) -> Result<Option<Vec<Iccid>>, No> {
+        let Some(text) = self.text(name, errors::ICCIDS_WRONG)? else { return Ok(None) };
         if text.split(',').nth(max).is_some() {
             return Err(No::Code(errors::ICCIDS_TOO_MANY));
         }

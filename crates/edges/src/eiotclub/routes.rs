@@ -4,6 +4,7 @@
 mod esim;
 mod imei;
 mod packages;
+mod pools;
 mod profits;
 
 use super::Door;
@@ -87,6 +88,30 @@ operations! {
     BindDevice = "card/bindDevice",
     /// Frees a card from the device it is bound to.
     UnbindDevice = "card/unbindDevice",
+    /// The types of pool that can be bought.
+    PoolTypes = "pool/pkg/list",
+    /// Makes a pool.
+    PoolCreate = "pool/create",
+    /// Pools as they are now.
+    PoolList = "pool/list",
+    /// Deletes an empty pool.
+    PoolDelete = "pool/delete",
+    /// Buys a subscription for a pool.
+    PoolSubscribe = "pool/sub",
+    /// What was bought for a pool.
+    PoolRecords = "pool/record/list",
+    /// Takes a subscription of a pool back.
+    PoolUnsubscribe = "pool/unsub",
+    /// Which cards could be put into a pool.
+    PoolAddable = "pool/card/can_add_list",
+    /// Puts cards into a pool.
+    PoolAdd = "pool/card/add",
+    /// The cards in a pool.
+    PoolMembers = "pool/card/list",
+    /// Takes cards out of a pool.
+    PoolRemove = "pool/card/remove",
+    /// The pool that a card is in.
+    PoolOfCard = "pool/by_iccid",
 }
 
 impl Operation {
@@ -205,6 +230,18 @@ impl Ask<'_> {
             Operation::PlockAddImei => self.plock_add_imei().await,
             Operation::BindDevice => self.bind_device().await,
             Operation::UnbindDevice => self.unbind_device().await,
+            Operation::PoolTypes => self.pool_types().await,
+            Operation::PoolCreate => self.pool_create().await,
+            Operation::PoolList => self.pool_list().await,
+            Operation::PoolDelete => self.pool_delete().await,
+            Operation::PoolSubscribe => self.pool_subscribe().await,
+            Operation::PoolRecords => self.pool_records().await,
+            Operation::PoolUnsubscribe => self.pool_unsubscribe().await,
+            Operation::PoolAddable => self.pool_addable().await,
+            Operation::PoolAdd => self.pool_add().await,
+            Operation::PoolMembers => self.pool_members().await,
+            Operation::PoolRemove => self.pool_remove().await,
+            Operation::PoolOfCard => self.pool_of_card().await,
         }
     }
 

@@ -8,6 +8,7 @@ mod cards;
 mod esim;
 mod imei;
 mod packages;
+pub mod pools;
 mod profits;
 
 pub use cards::{CardInfo, Cards, states_of};

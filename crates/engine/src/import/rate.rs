@@ -6,10 +6,10 @@ use crate::cards::{self, Settling};
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};
-use crate::imei;
+use crate::{imei, pools};
 use kachi_domain::imei::Sighting;
 use kachi_domain::rating::{Input, Usage};
-use kachi_domain::{AccountId, Timestamp};
+use kachi_domain::{AccountId, SimId, Timestamp};
 use kachi_store::files::CdrFile;
 use kachi_store::readings::Reading;
 use kachi_store::states::DayRow;
@@ -42,6 +42,11 @@ impl Fact {
 }
 
 impl Fact {
+    /// As an input of a fold.
+    pub fn usage(&self) -> Usage {
+        Usage { stop: Timestamp(self.stop), start: Timestamp(self.start), source_id: self.source_id, bytes: self.bytes }
+    }
+
     /// Of a reading.
     pub fn of(r: &Reading) -> Fact {
         let Reading { sim, account, stop, start, source_id, bytes, imei, .. } = *r;
@@ -109,30 +114,37 @@ fn locked(tx: &mut Tx<'_>, mark: &CdrFile) -> Result<CdrFile> {
 /// States read, settled and written together; bounds memory.
 const STATES_AT_ONCE: usize = 4_000;
 
-/// Rates facts, card by card, each card's state written once; holds cards in IMEI groups to them; then adds the days.
+/// Rates facts: first in the pools of their cards, then card by card, each card's state written once; holds cards in IMEI
+/// groups to them; then adds the days.
 pub fn rate(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, facts: &mut [Fact]) -> Result<()> {
     facts.sort_unstable_by_key(|f| (f.sim, f.stop, f.start, f.source_id));
+    let pooled = pools::rate(tx, catalogue, how, facts)?;
     let mut inputs = Vec::new();
-    for group in facts.chunk_by(|a, b| a.sim == b.sim).collect::<Vec<_>>().chunks(STATES_AT_ONCE) {
-        let ids: Vec<i64> = group.iter().map(|g| g[0].sim).collect();
+    for group in touched(facts, &pooled).chunks(STATES_AT_ONCE) {
+        let ids: Vec<i64> = group.iter().map(|(sim, _)| *sim).collect();
         let mut rows = tx.states(&ids)?;
         let mut days = Vec::with_capacity(group.len());
         let mut watched = Vec::new();
-        for (row, of_card) in rows.iter_mut().zip(group) {
-            debug_assert_eq!(row.sim.0, of_card[0].sim);
+        for (row, (sim, of_card)) in rows.iter_mut().zip(group) {
+            debug_assert_eq!(row.sim.0, *sim);
+            let news = pooled.news.get(sim);
             inputs.clear();
-            inputs.extend(of_card.iter().map(|r| {
-                Input::Usage(Usage { stop: Timestamp(r.stop), start: Timestamp(r.start), source_id: r.source_id, bytes: r.bytes })
-            }));
-            let latest = of_card[of_card.len() - 1].stop;
-            row.as_of = Some(row.as_of.map_or(latest, |a| a.max(latest)));
-            cards::settle(tx, catalogue, how, row, &inputs)?;
+            inputs.extend(of_card.iter().map(|f| Input::Usage(Usage { bytes: f.bytes - pooled.paid(f), ..f.usage() })));
+            if let Some(news) = news {
+                inputs.extend(news.stands.iter().cloned());
+                inputs.sort_by_key(Input::position);
+            }
+            if let Some(latest) = of_card.last().map(|f| f.stop) {
+                pooled.check(SimId(*sim), row.pool_moves)?;
+                row.as_of = Some(row.as_of.map_or(latest, |a| a.max(latest)));
+                add_days(catalogue, of_card, &mut days);
+            }
+            cards::settle_told(tx, catalogue, how, row, &inputs, news.and_then(|n| n.retell))?;
             let seen = of_card.iter().map(Fact::sighting).filter(|s| s.imei != 0);
             row.seen = seen.clone().fold(row.seen, Sighting::max);
             if row.imei_group.is_some() {
                 watched.push((row.sim, seen.collect()));
             }
-            add_days(catalogue, of_card, &mut days);
         }
         if rows.len() != group.len() {
             return Err(fault("a card without a state row"));
@@ -142,6 +154,19 @@ pub fn rate(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, facts: &mut 
         tx.add_days(&days)?;
     }
     Ok(())
+}
+
+/// The cards that something happened to, by number, each with its facts: none where only its pool has news for it.
+fn touched<'f>(facts: &'f [Fact], pooled: &pools::Rated) -> Vec<(i64, &'f [Fact])> {
+    let mut cards: Vec<(i64, &[Fact])> = facts.chunk_by(|a, b| a.sim == b.sim).map(|of_card| (of_card[0].sim, of_card)).collect();
+    let with_facts = cards.len();
+    for sim in pooled.news.keys() {
+        if cards[..with_facts].binary_search_by_key(sim, |c| c.0).is_err() {
+            cards.push((*sim, &[]));
+        }
+    }
+    cards.sort_unstable_by_key(|c| c.0);
+    cards
 }
 
 fn add_days(catalogue: &Catalogue, of_card: &[Fact], days: &mut Vec<DayRow>) {

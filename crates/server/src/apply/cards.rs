@@ -134,6 +134,9 @@ impl Work<'_, '_> {
                 return self.refuse(&format!("{place}.iccid"), format!("there is no card {iccid}; list it under sims"));
             };
             let package = self.package(&format!("{place}.package"), &entry.package)?;
+            if catalogue.pool_type_by_code(&package.code).is_some() {
+                return self.refuse(&format!("{place}.package"), format!("{} is sold for pools", package.code));
+            }
             if package.product != sim.product {
                 return self.refuse(&format!("{place}.package"), format!("{} does not fit the product of {iccid}", package.code));
             }

@@ -249,7 +249,8 @@ impl Work<'_, '_> {
     pub fn check_prices(&self, catalogue: &Catalogue) -> Step {
         let mut accounts: Vec<_> = catalogue.accounts().map(|a| &a.account).filter(|a| a.id != OPERATOR).collect();
         accounts.sort_by_key(|a| a.id);
-        let packages = catalogue.packages();
+        let mut packages = catalogue.packages();
+        packages.extend(catalogue.pool_types().into_iter().map(|(package, _)| package));
         for account in accounts {
             for package in packages.iter().filter(|p| p.currency == account.currency) {
                 self.check_price(catalogue, account, package)?;

@@ -13,8 +13,8 @@ pub struct Document {
     pub packages: Vec<Package>,
     pub sims: Vec<Sim>,
     pub subscriptions: Vec<Subscription>,
-    pub pool_types: Option<Unread>,
-    pub pools: Option<Unread>,
+    pub pool_types: Vec<PoolType>,
+    pub pools: Vec<Pool>,
     pub imei_groups: Vec<ImeiGroup>,
     pub esim_goods: Vec<EsimGoods>,
     pub sms_templates: Option<Unread>,
@@ -41,11 +41,7 @@ impl Document {
 
     /// The first place that asks for what is not there yet: better refused than silently left undone.
     fn unsupported(&self) -> Option<String> {
-        let sections = [
-            ("pool_types", self.pool_types.is_some()),
-            ("pools", self.pools.is_some()),
-            ("sms_templates", self.sms_templates.is_some()),
-        ];
+        let sections = [("sms_templates", self.sms_templates.is_some())];
         if let Some((name, _)) = sections.iter().find(|(_, given)| *given) {
             return Some((*name).to_owned());
         }
@@ -58,6 +54,9 @@ impl Document {
             if let Some((key, _)) = keys.iter().find(|(_, given)| *given) {
                 return Some(format!("accounts[{i}].{key}"));
             }
+        }
+        if let Some(i) = self.pools.iter().position(|p| p.package.is_some()) {
+            return Some(format!("pools[{i}].package"));
         }
         for (i, p) in self.packages.iter().enumerate() {
             let keys = [
@@ -230,6 +229,40 @@ pub struct Sim {
     pub real_name: Option<bool>,
     pub test_until: Option<String>,
     pub sleep_until: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PoolType {
+    pub code: String,
+    pub name: Option<String>,
+    pub product: Option<String>,
+    pub lines: Option<i64>,
+    pub days: Option<u32>,
+    pub data: Option<Size>,
+    pub price: Option<String>,
+    pub currency: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pool {
+    pub id: Option<i64>,
+    pub code: String,
+    pub account: Option<String>,
+    pub r#type: Option<String>,
+    pub package: Option<Unread>,
+    pub memo: Option<String>,
+    #[serde(default)]
+    pub members: Vec<String>,
+    /// `null` takes a cap away.
+    #[serde(default, deserialize_with = "given")]
+    pub member_cap: Option<Option<Size>>,
+}
+
+/// Tells a key with `null` from one that is left out.
+fn given<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 #[derive(Debug, Deserialize)]

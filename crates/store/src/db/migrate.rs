@@ -23,6 +23,7 @@ const STEPS: &[Step] = &[
     step!(3, "0003_imei_groups.sql"),
     step!(4, "0004_goods.sql"),
     step!(5, "0005_imei_removed.sql"),
+    step!(6, "0006_pools.sql"),
 ];
 
 /// Why the database could not be opened.
