@@ -49,7 +49,9 @@ impl Engine {
     pub async fn profits(&self, catalogue: &Arc<Catalogue>, actor: &Actor, list: ProfitList) -> Result<(Vec<ProfitLine>, i64)> {
         let account = actor.account;
         self.question(catalogue, move |tx, catalogue| {
-            let packages = list.product.map(|p| catalogue.packages_of(p).iter().map(|p| p.id.0).collect::<Vec<_>>());
+            let of_pools = |product| catalogue.pool_types().into_iter().map(|t| t.0).filter(move |p| p.product == product);
+            let all = |product| catalogue.packages_of(product).into_iter().chain(of_pools(product)).map(|p| p.id.0);
+            let packages = list.product.map(|product| all(product).collect::<Vec<_>>());
             let filter = ProfitFilter {
                 number: list.number.as_deref(),
                 packages: packages.as_deref(),
