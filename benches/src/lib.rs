@@ -64,36 +64,50 @@ pub fn engine(place: Place, cards: u64, settings: Settings) -> Engine {
     let store = Store::open(place, 40).expect("the database opens");
     let engine = Engine::open(store, Clock::new(|| Timestamp(NOW)), settings).expect("the engine opens");
     engine.write(|tx, _, how| fill(tx, how.now)).expect("catalogue");
-    for from in (0..cards).step_by(20_000) {
+    add_cards(&engine, 0..cards, |_| BaseState::Active);
+    if std::env::var_os("KACHI_BENCH_BARE").is_none() {
+        bring_packages(&engine, cards);
+    }
+    engine
+}
+
+/// Cards in one transaction.
+const BATCH: u64 = 20_000;
+
+/// Adds cards of the owner, each in the base state told by its number.
+pub fn add_cards(engine: &Engine, range: std::ops::Range<u64>, state: fn(u64) -> BaseState) {
+    for from in range.clone().step_by(BATCH as usize) {
+        let part = from..(from + BATCH).min(range.end);
         engine
             .write(move |tx, catalogue, how| {
                 let product = catalogue.product_by_code("P").map(|p| p.id).ok_or_else(|| Fail::fault("product"))?;
-                let package = catalogue.package_by_code("BIG").map(|p| p.id).ok_or_else(|| Fail::fault("package"))?;
-                for n in from..(from + 20_000).min(cards) {
+                let mut arrivals = sims::Arrivals::default();
+                for n in part {
                     let mut sim = sims::blank(&Iccid::parse(&iccid(n)).map_err(|e| Fail::fault(e.to_string()))?, OWNER, product);
-                    sim.state = BaseState::Active.word().into();
-                    let id = sims::put(tx, catalogue, how, &sim)?.id();
-                    sim.id = id;
-                    if std::env::var_os("KACHI_BENCH_BARE").is_none() {
-                        sims::bring_subscription(
-                            tx,
-                            catalogue,
-                            how,
-                            &sim,
-                            sims::Brought {
-                                package,
-                                started: Timestamp(NOW - 86_400 * 2),
-                                used_bytes: 0,
-                                number: format!("{n:032}"),
-                            },
-                        )?;
-                    }
+                    sim.state = state(n).word().into();
+                    arrivals.put(tx, catalogue, how, &sim)?;
                 }
-                Ok(())
+                arrivals.settle(tx, catalogue, how)
             })
             .expect("cards");
     }
-    engine
+}
+
+fn bring_packages(engine: &Engine, cards: u64) {
+    for from in (0..cards).step_by(BATCH as usize) {
+        engine
+            .write(move |tx, catalogue, how| {
+                let package = catalogue.package_by_code("BIG").map(|p| p.id).ok_or_else(|| Fail::fault("package"))?;
+                for n in from..(from + BATCH).min(cards) {
+                    let sim = tx.sim_by_iccid(&Path::root(), &iccid(n))?.ok_or_else(|| Fail::fault("card"))?;
+                    let (started, number) = (Timestamp(NOW - 86_400 * 2), format!("{n:032}"));
+                    let brought = sims::Brought { package, started, used_bytes: 0, number };
+                    sims::bring_subscription(tx, catalogue, how, &sim, brought)?;
+                }
+                Ok(())
+            })
+            .expect("packages");
+    }
 }
 
 /// The platform of the cards.
@@ -195,7 +209,7 @@ pub fn peak_mb() -> u64 {
 }
 
 /// Multiplies the one card of an engine's database into `cards`, by the database's own means: each with the same
-/// running package.
+/// running package. They are in no list.
 pub fn multiply(place: &Place, cards: u64) {
     let number = |n: &str| match place {
         Place::File(_) => format!("'8986001' || printf('%013d', {n})"),

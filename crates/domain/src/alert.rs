@@ -1,7 +1,8 @@
 //! The partner API's three warnings: little data left, a small share left, few days left.
 //!
 //! A warning fires when its line is crossed downwards, so a package smaller than the line never fires it, and once
-//! per card, period (the subscription in use) and threshold.
+//! per card, period (the subscription in use) and threshold. Being below a line ([`Below`]) is another question: a
+//! package smaller than the line is below it from its start.
 
 use crate::ids::SubscriptionId;
 use crate::rating::CardState;
@@ -86,4 +87,42 @@ pub fn days_due(state: &CardState, lines: &Lines, zone: &Zone) -> Option<(Timest
     let (started, _) = main.running?;
     let due = state.expected_end(zone)?.plus(-lines.remaining_days * DAY_SECONDS);
     (due > started).then_some((due, main.id))
+}
+
+/// The lines that a card is below, a bit each: 1 bytes, 2 percent, 4 days (at its line already: the instant at which the
+/// warning of days fires). A card with nothing in use is below none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Below(pub i64);
+
+impl Below {
+    /// The lines that a card in this state, moved on to the present, is below.
+    pub fn of(state: &CardState, lines: &Lines, zone: &Zone) -> Below {
+        let level = Level::of(state);
+        let (limited, percent) = (level.period.is_some(), lines.remaining_percent);
+        let bytes = limited && level.remaining < lines.remaining_bytes;
+        let share = limited
+            && percent > 0
+            && level.allowance > 0
+            && i128::from(level.remaining) * 100 < i128::from(level.allowance) * i128::from(percent);
+        let soon = state.now.plus(lines.remaining_days * DAY_SECONDS);
+        let days =
+            lines.remaining_days > 0 && state.current_main().is_some() && state.expected_end(zone).is_some_and(|end| end <= soon);
+        Below(i64::from(bytes) | i64::from(share) << 1 | i64::from(days) << 2)
+    }
+
+    /// The types of the warnings: 1 bytes, 2 percent, 3 days.
+    pub fn types(self) -> impl Iterator<Item = i64> {
+        (1..=3).filter(move |t| self.0 >> (t - 1) & 1 == 1)
+    }
+}
+
+impl Lines {
+    /// The line of a warning type as it is told: MB, percent or days.
+    pub fn threshold(&self, alert_type: i64) -> i64 {
+        match alert_type {
+            1 => self.remaining_bytes >> 20,
+            2 => self.remaining_percent,
+            _ => self.remaining_days,
+        }
+    }
 }

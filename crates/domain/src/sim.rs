@@ -27,6 +27,11 @@ BaseState {
 });
 
 impl BaseState {
+    /// Whether the card is activated, whatever is in its way now.
+    pub fn is_activated(self) -> bool {
+        matches!(self, BaseState::Active | BaseState::Stopped)
+    }
+
     /// Closed for good or on the way there: nothing can be bought for it.
     pub fn is_over(self) -> bool {
         matches!(self, BaseState::PreClosed | BaseState::Closed | BaseState::Replaced)
@@ -122,6 +127,42 @@ impl Blocks {
     /// The names of the set, in a fixed order.
     pub fn names(self) -> Vec<&'static str> {
         Blocks::NAMES.iter().filter(|(b, _)| self.0 & b.0 != 0).map(|(_, n)| *n).collect()
+    }
+}
+
+/// Where a card stands as those see it who own it: lists are filtered by it and counts are kept of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// In stock or in its test period.
+    Stock = 1,
+    /// To be activated.
+    Ready = 2,
+    /// Active, and nothing is in the way.
+    Working = 3,
+    /// Active with something in the way, stopped, or not known.
+    Stopped = 4,
+    /// Closed, closing or replaced.
+    Over = 5,
+}
+
+impl Stage {
+    /// All of them, by number.
+    pub const ALL: [Stage; 5] = [Stage::Stock, Stage::Ready, Stage::Working, Stage::Stopped, Stage::Over];
+
+    /// The stage of a base state with these blocks.
+    pub fn of(base: BaseState, blocks: Blocks) -> Stage {
+        match base {
+            BaseState::Inventory | BaseState::Testing => Stage::Stock,
+            BaseState::Ready => Stage::Ready,
+            BaseState::Active if blocks.is_empty() => Stage::Working,
+            BaseState::Active | BaseState::Stopped | BaseState::Unknown => Stage::Stopped,
+            BaseState::PreClosed | BaseState::Closed | BaseState::Replaced => Stage::Over,
+        }
+    }
+
+    /// The number it is kept as.
+    pub fn number(self) -> i64 {
+        self as i64
     }
 }
 

@@ -14,6 +14,8 @@ mod esim;
 mod goods;
 #[path = "eiotclub/imei.rs"]
 mod imei;
+#[path = "eiotclub/lists.rs"]
+mod lists;
 #[path = "eiotclub/notices.rs"]
 mod notices;
 #[path = "eiotclub/pools.rs"]

@@ -27,7 +27,7 @@ pub struct Report {
 /// Cards checked in one page.
 const PAGE: i64 = 2_000;
 
-/// Checks money, usage, subscriptions, notices and locks. Reads only; may run while the server does.
+/// Checks money, usage, subscriptions, lists, notices and locks. Reads only; may run while the server does.
 pub fn audit(engine: &Engine) -> Result<Report> {
     let mut found = Vec::new();
     let (mut cards, mut readings, mut unrated) = (0, 0, 0);
@@ -47,6 +47,7 @@ pub fn audit(engine: &Engine) -> Result<Report> {
             found.push(words);
         }
         found.extend(tx.audit_imei(Blocks::IMEI_LOCK.0)?);
+        found.extend(tx.audit_lists()?);
         (readings, unrated) = tx.audit_readings()?;
         found.extend(tx.audit_pools()?);
         let paid = audit_pools(tx, &mut found)?;

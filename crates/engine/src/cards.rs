@@ -10,7 +10,7 @@ use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Result, fault};
 use crate::notices;
-use kachi_domain::alert::{self, Crossing, Level, Lines};
+use kachi_domain::alert::{self, Below, Crossing, Level, Lines};
 use kachi_domain::event::EventKind;
 use kachi_domain::order::SubscriptionState;
 use kachi_domain::rating::{CardState, Happening, Input, PackageBlock, PoolStand, Position, Purchase, Usage};
@@ -66,6 +66,9 @@ pub fn settle_told(
 ) -> Result<()> {
     let zone = catalogue.zone(row.account);
     let head = decode(&row.head)?;
+    if head.live.is_empty() && fresh.iter().any(|i| matches!(i, Input::Purchase(_))) {
+        tx.set_ordered(row.sim)?;
+    }
     let first = [fresh.first().map(Input::position), retell].into_iter().flatten().min();
     let late = retell.is_some() || first.is_some_and(|f| head.last.is_some_and(|last| f <= last));
     let pooled = late && row.pool_moves > 0 || fresh.iter().any(|i| matches!(i, Input::Pool(..)));
@@ -80,6 +83,11 @@ pub fn settle_told(
     let subs = if changed { write_verdicts(tx, how, row, &fold, &present)? } else { Vec::new() };
     announce(tx, catalogue, how, row, &fold, &subs)?;
     announce_same_instant_stop(tx, catalogue, how, row, &subs, &present)?;
+    let below = Below::of(&present, &how.lines, zone);
+    if below != row.warned {
+        tx.set_warned(row.sim, row.warned, below)?;
+        row.warned = below;
+    }
     let ahead = due.map(|(at, _)| at).filter(|at| *at > how.now);
     row.due_at = [present.next_due(zone), ahead].into_iter().flatten().min().map(|t| t.0);
     row.head = fold.head.to_bytes();
@@ -293,7 +301,7 @@ fn set_card(tx: &mut Tx<'_>, how: &Settling, row: &StateRow, fold: &Fold, presen
     let state = if dormant && first_start.is_some() { BaseState::Active.word() } else { &sim.state };
     let activated_at = sim.activated_at.or(first_start.map(|t| t.0));
     if (state, blocks, activated_at) != (&sim.state, sim.blocks, sim.activated_at) {
-        tx.set_sim_state(row.sim, state, blocks, activated_at)?;
+        tx.change_sim_state(&sim, state, blocks, activated_at)?;
         if state != sim.state {
             notices::sim_event(
                 tx,

@@ -4,7 +4,10 @@
 //! that finds a newer catalogue answers [`Fail::Stale`], and the door begins again with [`Engine::catalogue`].
 
 mod imei;
+mod lists;
 mod pools;
+
+pub use lists::CardList;
 
 use crate::act::{Actor, Once, RequestKey, once};
 use crate::cards::Settling;
@@ -18,7 +21,7 @@ use crate::{money, orders, refunds, sims, usage};
 use kachi_domain::alert::Lines;
 use kachi_domain::order::OrderState;
 use kachi_domain::{Iccid, Money, OrderId, PackageId, Refusal, Timestamp};
-use kachi_store::sims::{Sim, SimFilter};
+use kachi_store::sims::Sim;
 use kachi_store::{Place as Where, Store, Tx};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -214,20 +217,6 @@ impl Engine {
         sims::card(catalogue, actor, read, self.now())
     }
 
-    /// A page of the cards the account sees, and how many there are in all. `states` are words of
-    /// [`kachi_domain::sim::BaseState`]; `iccids` none = all.
-    pub async fn cards(&self, catalogue: &Arc<Catalogue>, actor: &Actor, list: CardList) -> Result<(Vec<Card>, i64)> {
-        let (catalogue, actor, now) = (catalogue.clone(), actor.clone(), self.now());
-        self.ask(move |store| {
-            store.look(|tx| fresh_enough(tx, &catalogue))?;
-            let states: Vec<&str> = list.states.iter().map(String::as_str).collect();
-            let iccids: Option<Vec<&str>> = list.iccids.as_ref().map(|l| l.iter().map(String::as_str).collect());
-            let filter = SimFilter { states: &states, blocked: list.blocked, iccids: iccids.as_deref() };
-            sims::list(store, &catalogue, &actor, &filter, list.offset, list.limit, now)
-        })
-        .await
-    }
-
     /// The packages the account can buy for the card, each with its price; and the card.
     pub async fn offers(
         &self,
@@ -301,21 +290,6 @@ impl Engine {
         })
         .await
     }
-}
-
-/// Which cards of a list, and which stretch of it.
-#[derive(Debug, Clone, Default)]
-pub struct CardList {
-    /// Base states, as words; empty = all.
-    pub states: Vec<String>,
-    /// Blocked, free, or both.
-    pub blocked: Option<bool>,
-    /// Only these; none = all.
-    pub iccids: Option<Vec<String>>,
-    /// Cards to pass over.
-    pub offset: i64,
-    /// Cards at most.
-    pub limit: i64,
 }
 
 fn fresh_enough(tx: &mut Tx<'_>, catalogue: &Catalogue) -> Result<()> {

@@ -17,7 +17,7 @@ use kachi_domain::event::{Body, EventKind};
 use kachi_domain::ledger::{self, Journal, OPERATOR};
 use kachi_domain::order::{Channel, OrderState};
 use kachi_domain::package::Fulfil;
-use kachi_domain::{Currency, Iccid, OrderId, Refusal};
+use kachi_domain::{Currency, Iccid, OrderId, Refusal, Timestamp};
 use kachi_store::Tx;
 use kachi_store::esim::Goods;
 use kachi_store::orders::{Order, Subscription};
@@ -60,7 +60,7 @@ pub fn purchase(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &
         return Err(Refusal::InsufficientBalance.into());
     }
     let mut row = tx.state_locked(profile.sim)?;
-    tx.move_sim(profile.sim, actor.account)?;
+    tx.move_sim(profile.sim, actor.account, how.now)?;
     row.account = actor.account;
     let sim = tx.sim_by_id(profile.sim)?.ok_or_else(|| fault(format!("card {} vanished", profile.sim)))?;
     notices::sim_event(tx, &row, &sim.iccid, EventKind::SimMoved, "from the stock of eSIM goods", how.now, how.now)?;
@@ -112,10 +112,10 @@ fn new_order(actor: &Actor, cmd: &Purchase, goods: &Goods, sim: &Sim, currency: 
 }
 
 /// The carrier refused an order: if it was for an eSIM, the profile is the operator's again and in stock.
-pub(crate) fn put_back(tx: &mut Tx<'_>, order: OrderId) -> Result<()> {
+pub(crate) fn put_back(tx: &mut Tx<'_>, order: OrderId, now: Timestamp) -> Result<()> {
     if let Some(sim) = tx.return_esim_profile(order)? {
         tx.state_locked(sim)?;
-        tx.move_sim(sim, OPERATOR)?;
+        tx.move_sim(sim, OPERATOR, now)?;
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ pub mod esim;
 pub mod imei;
 pub mod import;
 pub mod intents;
+pub mod lists;
 pub mod money;
 pub mod notices;
 pub mod orders;

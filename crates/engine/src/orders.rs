@@ -260,7 +260,7 @@ pub fn failed(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, id: OrderI
     tx.post(order.account, Journal::Release, &format!("order {id}"), &ledger::release(order.account, order.paid_minor), how.now)?;
     tx.set_order_state(id, OrderState::Failed, how.now)?;
     tx.set_subscription_void(sub.id, how.now)?;
-    esim::put_back(tx, id)?;
+    esim::put_back(tx, id, how.now)?;
     let body = Body::Sim { iccid: sim.iccid.clone(), detail: format!("order {id}: {reason}") };
     notices::emit(tx, catalogue, sim.account, Some(sim.id), EventKind::OrderFailed, &body, how.now, how.now)
 }

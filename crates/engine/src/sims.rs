@@ -11,9 +11,9 @@ use kachi_domain::package::Kind;
 use kachi_domain::rating::{CardState, Live};
 use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::{AccountId, Iccid, PackageId, Refusal, SimId, Timestamp};
+use kachi_store::Tx;
 use kachi_store::orders::Subscription;
-use kachi_store::sims::{Sim, SimAndState, SimFilter};
-use kachi_store::{Store, Tx};
+use kachi_store::sims::{Sim, SimAndState};
 
 /// A card and its package state as they are now.
 #[derive(Debug, Clone)]
@@ -90,27 +90,6 @@ pub fn card(catalogue: &Catalogue, actor: &Actor, read: Option<SimAndState>, now
     Ok(Card { sim, state, as_of: read.as_of.map(Timestamp), imei_group })
 }
 
-/// A page of the cards the account sees, with their states, and how many there are.
-pub fn list(
-    store: &Store,
-    catalogue: &Catalogue,
-    actor: &Actor,
-    filter: &SimFilter<'_>,
-    offset: i64,
-    limit: i64,
-    now: Timestamp,
-) -> Result<(Vec<Card>, i64)> {
-    store.read(|tx| {
-        let total = tx.sims_count(&actor.sees, filter)?;
-        let mut cards = Vec::new();
-        for sim in tx.sims_page(&actor.sees, filter, offset, limit)? {
-            let read = tx.sim_and_state(&sim.iccid)?;
-            cards.push(card(catalogue, actor, read, now)?);
-        }
-        Ok((cards, total))
-    })
-}
-
 /// What became of a card given by a file or import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Put {
@@ -133,37 +112,62 @@ impl Put {
 
 /// Adds a card or changes what may be changed. A new card's waiting orphans become its readings at once.
 pub fn put(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, wanted: &Sim) -> Result<Put> {
-    let operator = kachi_domain::account::Path::root();
-    match tx.sim_by_iccid(&operator, &wanted.iccid)? {
-        Some(there) if there.account != wanted.account => Err(Refusal::BadField {
-            field: "iccid".into(),
-            rule: format!("{} belongs to another account; move it with `kachi admin sim move`", wanted.iccid),
-        }
-        .into()),
-        Some(there) => {
-            let changed = Sim {
-                id: there.id,
-                state: there.state.clone(),
-                blocks: there.blocks,
-                activated_at: there.activated_at,
-                imei: there.imei.clone(),
-                network: there.network.clone(),
-                ..wanted.clone()
-            };
-            if changed == there {
-                return Ok(Put::Same(there.id));
+    let mut arrivals = Arrivals::default();
+    let put = arrivals.put(tx, catalogue, how, wanted)?;
+    arrivals.settle(tx, catalogue, how)?;
+    Ok(put)
+}
+
+/// Cards put one after another in one transaction: the new ones take their places in the accounts' lists together, which
+/// is cheaper, and locks the lists for the end of the transaction only.
+#[derive(Debug, Default)]
+#[must_use = "new cards are in no list before `settle`"]
+pub struct Arrivals(Vec<Sim>);
+
+impl Arrivals {
+    /// As [`put`], but for the places and orphans.
+    pub fn put(&mut self, tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, wanted: &Sim) -> Result<Put> {
+        let operator = kachi_domain::account::Path::root();
+        match tx.sim_by_iccid(&operator, &wanted.iccid)? {
+            Some(there) if there.account != wanted.account => Err(Refusal::BadField {
+                field: "iccid".into(),
+                rule: format!("{} belongs to another account; move it with `kachi admin sim move`", wanted.iccid),
             }
-            tx.change_sim(there.id, &changed)?;
-            if changed.product != there.product {
-                notices::product_switched(tx, catalogue, &changed, how.now)?;
+            .into()),
+            Some(there) => {
+                let changed = Sim {
+                    id: there.id,
+                    state: there.state.clone(),
+                    blocks: there.blocks,
+                    activated_at: there.activated_at,
+                    imei: there.imei.clone(),
+                    network: there.network.clone(),
+                    ..wanted.clone()
+                };
+                if changed == there {
+                    return Ok(Put::Same(there.id));
+                }
+                tx.change_sim(there.id, &changed)?;
+                if changed.product != there.product {
+                    notices::product_switched(tx, catalogue, &changed, how.now)?;
+                }
+                Ok(Put::Changed(there.id))
             }
-            Ok(Put::Changed(there.id))
+            None => {
+                let id = tx.add_sim(wanted, how.now)?;
+                self.0.push(Sim { id, ..wanted.clone() });
+                Ok(Put::Added(id))
+            }
         }
-        None => {
-            let id = tx.add_sim(wanted, how.now)?;
-            crate::import::adopt_orphans(tx, catalogue, how, &Sim { id, ..wanted.clone() })?;
-            Ok(Put::Added(id))
+    }
+
+    /// Gives the new cards their places, in the order they came, and then the usage that waited for them.
+    pub fn settle(self, tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling) -> Result<()> {
+        tx.place_new(&self.0)?;
+        for sim in &self.0 {
+            crate::import::adopt_orphans(tx, catalogue, how, sim)?;
         }
+        Ok(())
     }
 }
 
@@ -255,7 +259,7 @@ pub fn transfer(
     cards::settle(tx, catalogue, how, &mut row, &[])?;
     notices::sim_event(tx, &row, &sim.iccid, EventKind::SimMoved, "moved away", how.now, how.now)?;
     crate::imei::before_move(tx, catalogue, how, &sim, to)?;
-    tx.move_sim(sim.id, to)?;
+    tx.move_sim(sim.id, to, how.now)?;
     row.account = to;
     notices::sim_event(tx, &row, &sim.iccid, EventKind::SimMoved, "moved here", how.now, how.now)?;
     let open = |s: &&Subscription| matches!(s.state, SubscriptionState::Waiting | SubscriptionState::Active);

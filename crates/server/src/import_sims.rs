@@ -12,7 +12,7 @@ use kachi_domain::account::Path as Tree;
 use kachi_domain::ids::{Eid, Imsi, Msisdn};
 use kachi_domain::sim::BaseState;
 use kachi_domain::{AccountId, Iccid, ProductId};
-use kachi_engine::sims::{self, Put};
+use kachi_engine::sims::{self, Arrivals, Put};
 use kachi_engine::{Engine, Fail};
 use serde_json::json;
 use std::fs::File;
@@ -185,7 +185,7 @@ fn load(
 ) -> Result<(), Exit> {
     counts.luhn += rows.iter().filter(|r| !r.iccid.luhn_ok()).count();
     let outcomes = engine.write(move |tx, catalogue, how| {
-        let mut outcomes = Vec::with_capacity(rows.len());
+        let (mut outcomes, mut arrivals) = (Vec::with_capacity(rows.len()), Arrivals::default());
         for row in rows {
             let there = tx.sim_by_iccid(&Tree::root(), row.iccid.as_str())?;
             let is_new = there.is_none();
@@ -203,12 +203,13 @@ fn load(
                 real_name: row.real_name.unwrap_or(base.real_name),
                 ..base
             };
-            match sims::put(tx, catalogue, how, &wanted) {
+            match arrivals.put(tx, catalogue, how, &wanted) {
                 Ok(put) => outcomes.push(Ok(put)),
                 Err(Fail::Refused(r)) => outcomes.push(Err(Bad { line: row.line, reason: r.to_string(), text: row.text })),
                 Err(other) => return Err(other),
             }
         }
+        arrivals.settle(tx, catalogue, how)?;
         Ok(outcomes)
     })?;
     for outcome in outcomes {

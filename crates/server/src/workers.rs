@@ -5,7 +5,7 @@ use crate::config::Config;
 use kachi_edges::files::Watched;
 use kachi_edges::sender::{Sender, off_thread};
 use kachi_engine::intents::Connectors;
-use kachi_engine::{Engine, Result, cards, imei, import, intents, pools};
+use kachi_engine::{Engine, Result, cards, imei, import, intents, lists, pools};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +46,11 @@ pub fn start(
     loops.spawn(repeat("log index", stop.clone(), Duration::from_secs(5), move || {
         let e = e.clone();
         off_thread(move || Ok(import::finish_left(&e)? + import::index(&e)? + import::adopt_stragglers(&e)?))
+    }));
+    let e = on(engine);
+    loops.spawn(repeat("lists", stop.clone(), Duration::from_secs(5), move || {
+        let e = e.clone();
+        off_thread(move || lists::tidy(&e))
     }));
     let e = on(engine);
     loops.spawn(repeat("forget answers", stop.clone(), Duration::from_secs(600), forget(e, config.sign.window_seconds)));

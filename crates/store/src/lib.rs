@@ -11,6 +11,7 @@ pub mod idempotency;
 pub mod imei;
 pub mod intents;
 pub mod ledger;
+pub mod lists;
 pub mod orders;
 pub mod page;
 pub mod pools;

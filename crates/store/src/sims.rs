@@ -1,7 +1,6 @@
 //! Cards and the look-up from any printed number to one.
 
 use crate::binds;
-use crate::db::sql::Value;
 use crate::db::{Error, Tx};
 use crate::page::{Newest, integers};
 use kachi_domain::account::Path;
@@ -142,30 +141,17 @@ impl Tx<'_> {
         Ok(self.rows::<StatedRow>(&text, &binds![list])?.into_iter().map(stated).collect())
     }
 
+    /// As [`Tx::sims_and_states`], by their numbers with us.
+    pub(crate) fn sims_and_states_of(&mut self, sims: &[i64]) -> Result<Vec<SimAndState>, Error> {
+        let text = sim_and_state_text().replace("s.iccid = ?", &self.one_of("s.id"));
+        let list = self.list(sims.iter().copied());
+        Ok(self.rows::<StatedRow>(&text, &binds![list])?.into_iter().map(stated).collect())
+    }
+
     /// The card by its number with us.
     pub fn sim_by_id(&mut self, id: SimId) -> Result<Option<Sim>, Error> {
         let text = format!("SELECT {SIM_COLUMNS} FROM sim s WHERE s.id = ?");
         Ok(self.row::<SimRow>(&text, &binds![id.0])?.map(sim))
-    }
-
-    /// A page of the cards the account sees, by number, with an optional list of states; and their count.
-    pub fn sims_page(
-        &mut self,
-        accounts: &[AccountId],
-        filter: &SimFilter<'_>,
-        offset: i64,
-        limit: i64,
-    ) -> Result<Vec<Sim>, Error> {
-        let (clause, mut values) = filter.clause(accounts);
-        let text = format!("SELECT {SIM_COLUMNS} FROM sim s WHERE {clause} ORDER BY s.id LIMIT ? OFFSET ?");
-        values.extend(binds![limit, offset]);
-        Ok(self.rows_once::<SimRow>(&text, &values)?.into_iter().map(sim).collect())
-    }
-
-    /// How many cards the filter lets through.
-    pub fn sims_count(&mut self, accounts: &[AccountId], filter: &SimFilter<'_>) -> Result<i64, Error> {
-        let (clause, values) = filter.clause(accounts);
-        Ok(self.rows_once::<(i64,)>(&format!("SELECT COUNT(*) FROM sim s WHERE {clause}"), &values)?.first().map_or(0, |r| r.0))
     }
 
     /// Card numbers, owners and zones for many ICCIDs: (iccid, sim, account).
@@ -180,7 +166,7 @@ impl Tx<'_> {
         Ok(found)
     }
 
-    /// Adds a card; a known ICCID is a constraint error.
+    /// Adds a card; a known ICCID is a constraint error. It is in no list before [`Tx::place_new`].
     pub fn add_sim(&mut self, s: &Sim, now: Timestamp) -> Result<SimId, Error> {
         let id = self.row::<(i64,)>(
             "INSERT INTO sim (account_id, iccid, imsi, msisdn, eid, imei, product_id, state, blocks, activated_at, network, real_name, alias,
@@ -229,8 +215,9 @@ impl Tx<'_> {
     }
 
     /// Gives a card, its numbers, state and subscriptions to another account. What was used before stays where it is.
-    pub fn move_sim(&mut self, id: SimId, to: AccountId) -> Result<(), Error> {
+    pub fn move_sim(&mut self, id: SimId, to: AccountId, now: Timestamp) -> Result<(), Error> {
         if let Some(sim) = self.sim_by_id(id)? {
+            self.move_places(id, sim.account, to, now)?;
             for (kind, number) in numbers(&sim) {
                 let text = "UPDATE sim_key SET account_id = ? WHERE number = ? AND kind = ? AND sim_id = ?";
                 self.run(text, &binds![to.0, number, kind, id.0])?;
@@ -243,13 +230,19 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Sets a card's base state, blocks and first activation.
+    /// Sets a card's base state, blocks and first activation, and with them the part of the lists it is in.
     pub fn set_sim_state(&mut self, id: SimId, state: &str, blocks: i64, activated_at: Option<i64>) -> Result<(), Error> {
+        let Some(before) = self.sim_by_id(id)? else { return Ok(()) };
+        self.change_sim_state(&before, state, blocks, activated_at)
+    }
+
+    /// As [`Tx::set_sim_state`], of a card at hand as it is.
+    pub fn change_sim_state(&mut self, before: &Sim, state: &str, blocks: i64, activated_at: Option<i64>) -> Result<(), Error> {
         self.run(
             "UPDATE sim SET state = ?, blocks = ?, activated_at = ? WHERE id = ?",
-            &binds![state, blocks, activated_at, id.0],
+            &binds![state, blocks, activated_at, before.id.0],
         )?;
-        Ok(())
+        self.change_stage(before.id, (&before.state, before.blocks, before.activated_at), (state, blocks, activated_at))
     }
 }
 
@@ -312,40 +305,6 @@ fn sim_and_state_text() -> &'static str {
 /// `LIKE` pattern of everything at or below an account.
 pub(crate) fn below(actor: &Path) -> String {
     format!("{}%", actor.as_str())
-}
-
-/// Which cards of a list.
-#[derive(Debug, Clone, Default)]
-pub struct SimFilter<'a> {
-    /// Only these base states; empty = all.
-    pub states: &'a [&'a str],
-    /// Blocked (true), free (false) or both.
-    pub blocked: Option<bool>,
-    /// Only these ICCIDs; none = all.
-    pub iccids: Option<&'a [&'a str]>,
-}
-
-impl SimFilter<'_> {
-    fn clause(&self, accounts: &[AccountId]) -> (String, Vec<Value<'_>>) {
-        let ids: Vec<String> = accounts.iter().map(|a| a.0.to_string()).collect();
-        let mut clause = format!("s.account_id IN ({})", ids.join(", "));
-        let mut values = Vec::new();
-        let marks = |n: usize| vec!["?"; n].join(", ");
-        if !self.states.is_empty() {
-            clause += &format!(" AND s.state IN ({})", marks(self.states.len()));
-            values.extend(self.states.iter().map(|s| Value::from(*s)));
-        }
-        match self.blocked {
-            Some(true) => clause += " AND s.blocks <> 0",
-            Some(false) => clause += " AND s.blocks = 0",
-            None => {}
-        }
-        if let Some(iccids) = self.iccids {
-            clause += &format!(" AND s.iccid IN ({})", if iccids.is_empty() { "NULL".into() } else { marks(iccids.len()) });
-            values.extend(iccids.iter().map(|i| Value::from(*i)));
-        }
-        (clause, values)
-    }
 }
 
 impl Tx<'_> {

@@ -4,6 +4,7 @@ use crate::binds;
 use crate::db::sql::Value;
 use crate::db::{Error, Tx};
 use crate::page::integers;
+use kachi_domain::alert::Below;
 use kachi_domain::imei::Sighting;
 use kachi_domain::{AccountId, SimId, Timestamp};
 
@@ -28,21 +29,24 @@ pub struct StateRow {
     pub imei_group: Option<i64>,
     /// How often the card joined or left a pool; 0 = never in one.
     pub pool_moves: i64,
+    /// The warning lines it is below; changed by [`Tx::set_warned`] alone.
+    pub warned: Below,
 }
 
 /// Usage of a card on a day: (card, day, account, bytes, records, as of).
 pub type DayRow = (i64, i64, i64, i64, i64, i64);
 
-type R = (i64, i64, Vec<u8>, Option<i64>, Option<i64>, i64, i64, i64, Option<i64>, i64);
+type R = (i64, i64, Vec<u8>, Option<i64>, Option<i64>, i64, i64, i64, Option<i64>, i64, i64);
 
 fn state(r: R) -> StateRow {
     let seen = Sighting { at: Timestamp(r.7), imei: r.6 };
     let (due_at, as_of, version, imei_group) = (r.3, r.4, r.5, r.8);
     let (sim, account, pool_moves) = (SimId(r.0), AccountId(r.1), r.9);
-    StateRow { sim, account, head: r.2, due_at, as_of, version, seen, imei_group, pool_moves }
+    let warned = Below(r.10);
+    StateRow { sim, account, head: r.2, due_at, as_of, version, seen, imei_group, pool_moves, warned }
 }
 
-const COLUMNS: &str = "sim_id, account_id, head, due_at, as_of, version, imei, imei_at, imei_group, pool_moves";
+const COLUMNS: &str = "sim_id, account_id, head, due_at, as_of, version, imei, imei_at, imei_group, pool_moves, warned";
 
 /// Rows in one statement of repeated groups (SQLite).
 const GROUP: usize = 100;

@@ -103,17 +103,25 @@ impl<'a> Fields<'a> {
 
     /// Which page: number from 1 (under either of its names) and size, as records to pass over and records at most.
     pub fn page(self, number: &str, needed: bool, max: i64) -> Result<Page, No> {
-        let wrong = No::Code(errors::PAGE_NUMBER_WRONG);
-        let page = match self.number(number, errors::PAGE_NUMBER_WRONG)? {
-            Some(page) if page >= 1 => page,
-            None if !needed => 1,
-            _ => return Err(wrong),
-        };
+        let number = self.page_number(number, needed)?;
         let size = self.number("pageSize", errors::PAGE_SIZE_WRONG)?.unwrap_or(max);
         if !(1..=max).contains(&size) {
             return Err(No::Code(errors::PAGE_SIZE_WRONG));
         }
-        Ok(Page { offset: (page - 1).saturating_mul(size), size })
+        Ok(Page { offset: (number - 1).saturating_mul(size), size })
+    }
+
+    /// Which page of a list whose pages have one size; the number must be there.
+    pub fn page_of(self, number: &str, size: i64) -> Result<Page, No> {
+        Ok(Page { offset: (self.page_number(number, true)? - 1).saturating_mul(size), size })
+    }
+
+    fn page_number(self, name: &str, needed: bool) -> Result<i64, No> {
+        match self.number(name, errors::PAGE_NUMBER_WRONG)? {
+            Some(page) if page >= 1 => Ok(page),
+            None if !needed => Ok(1),
+            _ => Err(No::Code(errors::PAGE_NUMBER_WRONG)),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod esim;
 mod imei;
+mod lists;
 mod packages;
 mod pools;
 mod profits;
@@ -19,7 +20,6 @@ use axum::response::Response;
 use kachi_dialects::eiotclub::codes::{self, Language};
 use kachi_domain::order::Channel;
 use kachi_domain::time::{parse_day, parse_month};
-use kachi_engine::desk::CardList;
 use kachi_engine::orders::{Place, Record};
 use kachi_engine::{Catalogue, Once};
 use std::net::IpAddr;
@@ -44,6 +44,10 @@ operations! {
     CardsInfo = "card/getCardsInfo",
     /// The account's cards, page by page.
     AllCardInfo = "card/getAllCardInfo",
+    /// How many cards the account has, and what they are.
+    CardNumber = "outputApi/queryCardNumber",
+    /// The account's cards that run low, page by page.
+    WarningCard = "outputApi/queryAccountWarningCard",
     /// What a card is sold as.
     Product = "card/product",
     /// The packages that can be bought for a card.
@@ -208,6 +212,8 @@ impl Ask<'_> {
         match operation {
             Operation::CardsInfo => self.card().await,
             Operation::AllCardInfo => self.cards().await,
+            Operation::CardNumber => self.card_number().await,
+            Operation::WarningCard => self.warning_cards().await,
             Operation::Product => self.product().await,
             Operation::Offers => self.offers().await,
             Operation::ProductOffers => self.offers_of_product().await,
@@ -267,27 +273,6 @@ impl Ask<'_> {
         let iccid = self.fields().iccid()?;
         let card = self.door.engine.card(self.catalogue, &self.caller.actor, &iccid).await?;
         Ok(wire::good(self.caller.language, &wire::CardInfo::alone(self.catalogue, &card)))
-    }
-
-    async fn cards(&self) -> Result<String, No> {
-        let (fields, settings) = (self.fields(), &self.door.settings);
-        let page = fields.page("pageNum", true, settings.page_max)?;
-        let (states, blocked) = match fields.text("cardStatus", codes::PARAMETER_WRONG)? {
-            Some(word) => wire::states_of(&word).ok_or(No::Code(codes::PARAMETER_WRONG))?,
-            None => (&[][..], None),
-        };
-        let iccids = fields.iccids(settings.iccids_max, errors::ICCIDS_WRONG)?;
-        let list = CardList {
-            states: states.iter().map(|s| s.word().to_owned()).collect(),
-            blocked,
-            iccids: iccids.map(|l| l.iter().map(ToString::to_string).collect()),
-            offset: page.offset,
-            limit: page.size,
-        };
-        let (cards, total) = self.door.engine.cards(self.catalogue, &self.caller.actor, list).await?;
-        let card_info_list = cards.iter().map(|card| wire::CardInfo::listed(self.catalogue, card)).collect();
-        let total_page = total.div_euclid(page.size) + i64::from(total % page.size != 0);
-        Ok(wire::good(self.caller.language, &wire::Cards { card_info_list, total_page }))
     }
 
     async fn product(&self) -> Result<String, No> {

@@ -11,7 +11,7 @@ mod packages;
 pub mod pools;
 mod profits;
 
-pub use cards::{CardInfo, Cards, states_of};
+pub use cards::{CardInfo, CardNumbers, Cards, Warning, Warnings, stage_of};
 pub use esim::{EsimBought, EsimGoods, EsimStatus, RefundAmount};
 pub use imei::Unlocked;
 pub use packages::{List, OrderDetail, Package};

@@ -8,7 +8,7 @@ use kachi_domain::ids::{Eid, Imei, Imsi, Msisdn};
 use kachi_domain::sim::BaseState;
 use kachi_domain::{AccountId, Iccid, ProductId, Timestamp};
 use kachi_engine::Catalogue;
-use kachi_engine::sims::{self, Brought, Put};
+use kachi_engine::sims::{self, Arrivals, Brought, Put};
 use kachi_store::sims::Sim;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
@@ -21,7 +21,7 @@ impl Work<'_, '_> {
         }
         let accounts: HashMap<String, AccountId> = self.tx.accounts()?.into_iter().map(|a| (a.code, a.id)).collect();
         let products: HashMap<String, ProductId> = self.tx.products()?.into_iter().map(|p| (p.code, p.id)).collect();
-        let mut doubtful = Vec::new();
+        let (mut doubtful, mut arrivals) = (Vec::new(), Arrivals::default());
         for (i, entry) in entries.iter().enumerate() {
             let place = format!("sims[{i}]");
             let iccid = self.at(&place, Iccid::parse(&entry.iccid))?;
@@ -30,8 +30,10 @@ impl Work<'_, '_> {
             }
             let account = self.at(&format!("{place}.account"), named(&accounts, "account", entry.account.as_deref()))?;
             let product = self.at(&format!("{place}.product"), named(&products, "product", entry.product.as_deref()))?;
-            self.sim(catalogue, &place, entry, &iccid, (account, product))?;
+            self.sim(catalogue, &mut arrivals, &place, entry, &iccid, (account, product))?;
         }
+        let settled = arrivals.settle(self.tx, catalogue, &self.how);
+        self.engine("sims", settled)?;
         if let Some(first) = doubtful.first() {
             let n = doubtful.len();
             self.outcome.warnings.push(format!(
@@ -45,6 +47,7 @@ impl Work<'_, '_> {
     fn sim(
         &mut self,
         catalogue: &Catalogue,
+        arrivals: &mut Arrivals,
         place: &str,
         entry: &file::Sim,
         iccid: &Iccid,
@@ -65,7 +68,7 @@ impl Work<'_, '_> {
             there.is_none(),
             Sim { account: account.unwrap_or(base.account), product: product.unwrap_or(base.product), ..base },
         )?;
-        let put = sims::put(self.tx, catalogue, &self.how, &wanted);
+        let put = arrivals.put(self.tx, catalogue, &self.how, &wanted);
         let put = self.engine(place, put)?;
         let Some(there) = there.filter(|_| !matches!(put, Put::Added(_))) else {
             self.outcome.added("sim", iccid.as_str());

@@ -24,6 +24,7 @@ const STEPS: &[Step] = &[
     step!(4, "0004_goods.sql"),
     step!(5, "0005_imei_removed.sql"),
     step!(6, "0006_pools.sql"),
+    step!(7, "0007_lists.sql"),
 ];
 
 /// Why the database could not be opened.

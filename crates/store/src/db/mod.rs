@@ -440,5 +440,10 @@ impl Store {
 
 /// Runs one statement on a PostgreSQL server outside any transaction: for making and dropping test databases.
 pub fn execute(url: &str, statement: &str) -> Result<(), Error> {
-    Conn::open(&Place::Postgres(url.to_owned()))?.batch(statement)
+    execute_in(&Place::Postgres(url.to_owned()), statement)
+}
+
+/// Runs statements on a database outside any transaction: for tests of what a migration makes of it.
+pub fn execute_in(place: &Place, statements: &str) -> Result<(), Error> {
+    Conn::open(place)?.batch(statements)
 }

@@ -2,9 +2,11 @@
 
 use super::{Number, bytes_of, date};
 use kachi_domain::Timestamp;
+use kachi_domain::alert::Lines;
 use kachi_domain::rating::Live;
-use kachi_domain::sim::{BaseState, Blocks};
+use kachi_domain::sim::{BaseState, Blocks, Stage};
 use kachi_engine::Catalogue;
+use kachi_engine::lists::Counts;
 use kachi_engine::sims::Card;
 use serde::Serialize;
 
@@ -124,26 +126,18 @@ fn left(live: &Live) -> i64 {
 
 /// The published word for a card's state and blocks.
 fn card_status(base: BaseState, blocks: Blocks, bare_use: bool) -> &'static str {
-    match base {
-        BaseState::Inventory | BaseState::Testing => "NON_ACTIVATED_NAME",
-        BaseState::Ready => "ACTIVATION_READY_NAME",
-        BaseState::Active if blocks.is_empty() => "ACTIVATED_NAME",
-        BaseState::Active if blocks.only_package() && bare_use => "ACTIVATED_BASE",
-        BaseState::Active | BaseState::Stopped | BaseState::Unknown => "DEACTIVATED_NAME",
-        BaseState::PreClosed | BaseState::Closed | BaseState::Replaced => "RETIRED_NAME",
+    match Stage::of(base, blocks) {
+        Stage::Stopped if base == BaseState::Active && blocks.only_package() && bare_use => "ACTIVATED_BASE",
+        stage => STATUSES[stage as usize - 1],
     }
 }
 
-/// The base states, and blocked or not, that a published word asks for; none = no such word.
-pub fn states_of(card_status: &str) -> Option<(&'static [BaseState], Option<bool>)> {
-    Some(match card_status {
-        "NON_ACTIVATED_NAME" => (&[BaseState::Inventory, BaseState::Testing], None),
-        "ACTIVATION_READY_NAME" => (&[BaseState::Ready], None),
-        "ACTIVATED_NAME" => (&[BaseState::Active], Some(false)),
-        "DEACTIVATED_NAME" => (&[BaseState::Active, BaseState::Stopped], Some(true)),
-        "RETIRED_NAME" => (&[BaseState::PreClosed, BaseState::Closed, BaseState::Replaced], None),
-        _ => return None,
-    })
+/// The word of each stage, in the order of [`Stage::ALL`].
+const STATUSES: [&str; 5] = ["NON_ACTIVATED_NAME", "ACTIVATION_READY_NAME", "ACTIVATED_NAME", "DEACTIVATED_NAME", "RETIRED_NAME"];
+
+/// The stage that a published word asks for; none = no such word.
+pub fn stage_of(card_status: &str) -> Option<Stage> {
+    Stage::ALL.into_iter().zip(STATUSES).find(|(_, word)| *word == card_status).map(|(stage, _)| stage)
 }
 
 /// A page of cards.
@@ -156,6 +150,57 @@ pub struct Cards<'a> {
     pub total_page: i64,
 }
 
+/// outputApi/queryCardNumber.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CardNumbers {
+    total_card: i64,
+    activated_card: i64,
+    using_card: i64,
+    ordered_card: i64,
+    deactivated_card: i64,
+}
+
+impl CardNumbers {
+    /// The numbers as published: in use and out of use are the stages that getAllCardInfo lists as such.
+    pub fn of(counts: &Counts) -> CardNumbers {
+        CardNumbers {
+            total_card: counts.total(),
+            activated_card: counts.activated,
+            using_card: counts.of(Stage::Working),
+            ordered_card: counts.ordered,
+            deactivated_card: counts.of(Stage::Stopped),
+        }
+    }
+}
+
+/// One line of outputApi/queryAccountWarningCard.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Warning {
+    iccid: String,
+    #[serde(rename = "type")]
+    alert_type: String,
+    early_warning_value: i64,
+}
+
+impl Warning {
+    /// A card below the line of a type, with the line.
+    pub fn of((iccid, alert_type): (String, i64), lines: &Lines) -> Warning {
+        Warning { iccid, alert_type: alert_type.to_string(), early_warning_value: lines.threshold(alert_type) }
+    }
+}
+
+/// A page of warnings.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Warnings {
+    /// Pages in all.
+    pub total_page: i64,
+    /// The warnings.
+    pub card_info_list: Vec<Warning>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,13 +210,21 @@ mod tests {
         for base in BaseState::ALL {
             for blocks in [Blocks::NONE, Blocks::QUOTA, Blocks::OWNER_STOP] {
                 let shown = card_status(*base, blocks, false);
-                let (states, blocked) = states_of(shown).unwrap();
-                let listed = states.contains(base) && blocked.is_none_or(|b| b != blocks.is_empty());
-                let lost = *base == BaseState::Unknown || (*base == BaseState::Stopped && blocks.is_empty());
-                assert!(listed || lost, "{base:?} {:?} is shown as {shown}", blocks.names());
+                assert_eq!(stage_of(shown), Some(Stage::of(*base, blocks)), "{base:?} {:?} is shown as {shown}", blocks.names());
             }
         }
-        assert!(states_of("ACTIVATED_BASE").is_none());
+        for (base, word) in [
+            (BaseState::Testing, "NON_ACTIVATED_NAME"),
+            (BaseState::Ready, "ACTIVATION_READY_NAME"),
+            (BaseState::Active, "ACTIVATED_NAME"),
+            (BaseState::Stopped, "DEACTIVATED_NAME"),
+            (BaseState::Unknown, "DEACTIVATED_NAME"),
+            (BaseState::Replaced, "RETIRED_NAME"),
+        ] {
+            assert_eq!(card_status(base, Blocks::NONE, true), word);
+        }
+        assert!(stage_of("ACTIVATED_BASE").is_none());
         assert_eq!(card_status(BaseState::Active, Blocks::EXPIRED, true), "ACTIVATED_BASE");
+        assert_eq!(card_status(BaseState::Active, Blocks::OWNER_STOP, true), "DEACTIVATED_NAME");
     }
 }

@@ -1,0 +1,175 @@
+//! Lists of cards and their numbers: each answer held against the contract, each refusal with its code.
+
+use crate::client::{Answer, Client};
+use crate::contract::{self, faults};
+use kachi_domain::{AccountId, Iccid};
+use kachi_engine::{lists, sims};
+use kachi_testkit::db;
+use kachi_testkit::trade::{ACME, CARD, CHINESE, CLOSED, FOREIGN, NOBODY, OTHER, READY, START, Trade};
+use serde_json::{Value, json};
+
+const LIST: &str = "card/getAllCardInfo";
+const NUMBERS: &str = "outputApi/queryCardNumber";
+const WARNINGS: &str = "outputApi/queryAccountWarningCard";
+const MB: i64 = 1 << 20;
+
+/// A success whose every field is as the contract declares it.
+fn good(client: &Client<'_>, account: &str, path: &str, fields: Value) -> Value {
+    let answer = client.ask_as(account, path, fields);
+    assert_eq!((answer.status, answer.code()), (200, "200"), "{path}: {}", answer.text);
+    let wrong = faults(&answer.json, contract::answer(path), path);
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    answer.data().clone()
+}
+
+fn order(client: &Client<'_>, iccid: &str, package: &str, out_trade_no: &str) -> Answer {
+    let answer = client.order(iccid, package, out_trade_no);
+    assert_eq!(answer.code(), "200", "{}", answer.text);
+    answer
+}
+
+fn give(trade: &Trade, iccid: &str, to: AccountId) {
+    let (actor, iccid) = (trade.actor(AccountId(1)), Iccid::parse(iccid).unwrap());
+    trade.engine.write(move |tx, catalogue, how| sims::transfer(tx, catalogue, how, &actor, &iccid, to)).unwrap();
+}
+
+fn numbers(of: [i64; 5]) -> Value {
+    let [total, activated, using, ordered, deactivated] = of;
+    json!({"totalCard": total, "activatedCard": activated, "usingCard": using, "orderedCard": ordered, "deactivatedCard": deactivated})
+}
+
+#[test]
+fn card_numbers_follow_the_cards() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        let counted = |account: &str| good(&client, account, NUMBERS, json!({}));
+        assert_eq!(counted("acme"), numbers([4, 2, 0, 0, 2]), "two active cards without a package, one ready, one closed");
+        assert_eq!(counted("other"), numbers([1, 1, 0, 0, 1]));
+        let first = order(&client, CARD, "GJ-100M-30D", "n-1");
+        order(&client, READY, "GJ-100M-30D", "n-2");
+        assert_eq!(counted("acme"), numbers([4, 3, 2, 2, 1]), "a card that is used is activated");
+        let carried = order(&client, CARD, "GJ-CARRIER", "n-3").data()["orderId"].as_i64().unwrap();
+        assert_eq!(counted("north"), numbers([4, 3, 2, 2, 1]), "the reseller sees its customer's");
+        let id = first.data()["orderId"].to_string();
+        let refund = client.ask("package/refundPackage", json!({"iccid": CARD, "orderId": id, "remark": "r"}));
+        assert_eq!(refund.code(), "200", "{}", refund.text);
+        assert_eq!(counted("acme"), numbers([4, 3, 1, 2, 2]), "given back is ordered all the same");
+        give(&trade, READY, OTHER);
+        assert_eq!((counted("acme"), counted("other")), (numbers([3, 2, 0, 1, 2]), numbers([2, 2, 1, 1, 1])));
+        let failed =
+            move |tx: &mut kachi_store::Tx<'_>, catalogue: &kachi_engine::Catalogue, how: &kachi_engine::cards::Settling| {
+                kachi_engine::orders::failed(tx, catalogue, how, kachi_domain::OrderId(carried), "no")
+            };
+        trade.engine.write(failed).unwrap();
+        while lists::tidy(&trade.engine).unwrap() > 0 {}
+        assert_eq!((counted("acme"), counted("other")), (numbers([3, 2, 0, 1, 2]), numbers([2, 2, 1, 1, 1])), "summed up");
+        assert_eq!(counted("operator")["totalCard"], 6);
+    });
+}
+
+#[test]
+fn a_package_that_the_carrier_never_confirmed_was_not_ordered() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        let ordered = || good(&client, "acme", NUMBERS, json!({}))["orderedCard"].clone();
+        let id = order(&client, CARD, "GJ-CARRIER", "c-1").data()["orderId"].as_i64().unwrap();
+        assert_eq!(ordered(), 0);
+        trade.engine.write(move |tx, c, how| kachi_engine::orders::fulfilled(tx, c, how, kachi_domain::OrderId(id))).unwrap();
+        assert_eq!(ordered(), 1);
+    });
+}
+
+#[test]
+fn warnings_are_what_the_cards_are_now() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        let asked = |fields: Value| {
+            let data = good(&client, "acme", WARNINGS, fields);
+            (data["cardInfoList"].clone(), data["totalPage"].as_i64().unwrap())
+        };
+        let line = |iccid: &str, kind: &str, value: i64| json!({"iccid": iccid, "type": kind, "earlyWarningValue": value});
+        assert_eq!(asked(json!({"pageNum": 1})), (json!([]), 0));
+        order(&client, CARD, "GJ-100M-30D", "w-1");
+        order(&client, READY, "GJ-TIME-1MO", "w-2");
+        assert_eq!(asked(json!({"pageNum": "1"})), (json!([]), 0), "100 MB are not below 100 MB");
+        trade.pass(3600);
+        trade.traffic(CARD, START.plus(1800), 5 * MB);
+        assert_eq!(asked(json!({"pageNum": 1})), (json!([line(CARD, "1", 100)]), 1));
+        trade.traffic(CARD, START.plus(2000), 86 * MB);
+        let both = json!([line(CARD, "1", 100), line(CARD, "2", 10)]);
+        assert_eq!(asked(json!({"pageNum": 1})), (both.clone(), 1));
+        trade.pass(24 * 86_400);
+        while kachi_engine::cards::settle_due(&trade.engine).unwrap() > 0 {}
+        let all = json!([line(CARD, "1", 100), line(CARD, "2", 10), line(CARD, "3", 7), line(READY, "3", 7)]);
+        assert_eq!(asked(json!({"pageNum": 1})), (all.clone(), 1));
+        assert_eq!(asked(json!({"pageNum": 2})), (json!([]), 1));
+        assert_eq!(asked(json!({"pageNum": 100, "type": 1})), (json!([]), 1), "the published example");
+        assert_eq!(asked(json!({"pageNum": 1, "type": "3"})), (json!([all[2], all[3]]), 1));
+        assert_eq!(asked(json!({"pageNum": 1, "iccid": CARD})), (json!([all[0], all[1], all[2]]), 1));
+        assert_eq!(asked(json!({"pageNum": 1, "iccid": CARD, "type": 2})), (json!([all[1]]), 1));
+        assert_eq!(asked(json!({"pageNum": 2, "iccid": CARD})), (json!([]), 1));
+        assert_eq!(asked(json!({"pageNum": 1, "iccid": CHINESE, "type": ""})), (json!([]), 0));
+        let others = good(&client, "other", WARNINGS, json!({"pageNum": 1}));
+        assert_eq!(others, json!({"totalPage": 0, "cardInfoList": []}), "a stranger's warnings are not listed");
+        order(&client, CARD, "GJ-100M-30D", "w-3");
+        let more = asked(json!({"pageNum": 1}));
+        assert_eq!(more, (json!([line(READY, "3", 7)]), 1), "with another package there is enough");
+    });
+}
+
+#[test]
+fn lists_are_refused_with_their_codes() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        for (fields, code) in [
+            (json!({}), "42403"),
+            (json!({"pageNum": 0}), "42403"),
+            (json!({"pageNum": ""}), "42403"),
+            (json!({"pageNum": -1}), "42403"),
+            (json!({"pageNum": "one"}), "42403"),
+            (json!({"pageNum": 1, "type": 0}), "43332"),
+            (json!({"pageNum": 1, "type": 4}), "43332"),
+            (json!({"pageNum": 1, "type": "low"}), "43332"),
+            (json!({"pageNum": 1, "type": [1]}), "43332"),
+            (json!({"pageNum": 1, "iccid": "123"}), "41003"),
+            (json!({"pageNum": 1, "iccid": {}}), "41003"),
+            (json!({"pageNum": 1, "iccid": NOBODY}), "42405"),
+            (json!({"pageNum": 1, "iccid": FOREIGN}), "42405"),
+            (json!({"pageNum": 1, "nonce": null}), "42301"),
+        ] {
+            let answer = client.ask(WARNINGS, fields.clone());
+            assert_eq!((answer.status, answer.code()), (200, code), "{fields}: {}", answer.text);
+            assert_eq!(answer.data(), &Value::Null);
+        }
+        for (fields, code) in [(json!({"sign": "00"}), "42402"), (json!({"appkey": "nobody"}), "42102")] {
+            assert_eq!(client.ask(NUMBERS, fields).code(), code);
+        }
+    });
+}
+
+#[test]
+fn a_moved_card_moves_no_other_while_pages_are_read() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        let page = |number: i64| {
+            let data = good(&client, "acme", LIST, json!({"pageNum": number.to_string(), "pageSize": 2}));
+            let cards: Vec<Value> = data["cardInfoList"].as_array().unwrap().iter().map(|c| c["iccid"].clone()).collect();
+            (cards, data["totalPage"].as_i64().unwrap())
+        };
+        assert_eq!(page(1), (vec![json!(CARD), json!(READY)], 2));
+        give(&trade, CARD, OTHER);
+        assert_eq!(page(2), (vec![json!(CHINESE), json!(CLOSED)], 2), "none is passed over");
+        assert_eq!(page(1), (vec![json!(READY)], 2));
+        give(&trade, CARD, ACME);
+        assert_eq!(page(3), (vec![json!(CARD)], 3), "a card that comes stands last");
+        trade.pass(lists::QUIET_SECONDS + 1);
+        while lists::tidy(&trade.engine).unwrap() > 0 {}
+        assert_eq!(page(1), (vec![json!(READY), json!(CHINESE)], 2), "at rest every page is full");
+        assert_eq!(page(2), (vec![json!(CLOSED), json!(CARD)], 2));
+    });
+}
