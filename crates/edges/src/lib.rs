@@ -9,3 +9,4 @@ pub mod http;
 pub mod outbound;
 pub mod portal;
 pub mod sender;
+pub mod upload;

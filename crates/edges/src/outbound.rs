@@ -116,6 +116,25 @@ impl Outbound {
         }
     }
 
+    /// A connection to a host and port, for protocols other than HTTP: every address of the name is checked, and the
+    /// first permitted one that answers is taken. The error says why there is none. The caller bounds the time.
+    pub async fn dial(&self, host: &str, port: u16) -> Result<tokio::net::TcpStream, String> {
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let found = tokio::net::lookup_host((host, port)).await.map_err(|e| format!("{host} is not found: {e}"))?;
+        let mut trouble = format!("{host} has no address");
+        for address in found {
+            if !self.permits(address.ip()) {
+                trouble = refused(address.ip());
+                continue;
+            }
+            match tokio::net::TcpStream::connect(address).await {
+                Ok(stream) => return Ok(stream),
+                Err(e) => trouble = format!("{address}: {e}"),
+            }
+        }
+        Err(trouble)
+    }
+
     /// A client that dials only what is permitted, follows no redirect and gives up after `timeout`.
     pub fn client(&self, timeout: std::time::Duration) -> Result<reqwest::Client, String> {
         reqwest::Client::builder()

@@ -43,6 +43,8 @@ pub struct Settings {
     pub delivery_batch: i64,
     /// `webhooks.retry`: seconds before each attempt.
     pub retry_seconds: Vec<i64>,
+    /// `cdr.retry`: seconds before each attempt to deliver a CDR file.
+    pub cdr_retry_seconds: Vec<i64>,
     /// `limits.lease_seconds`: how long claimed work stays with its worker.
     pub lease_seconds: i64,
 }
@@ -57,6 +59,7 @@ impl Default for Settings {
             scratch_dir: std::env::temp_dir(),
             delivery_batch: 500,
             retry_seconds: vec![0, 5, 300, 1800, 7200, 18_000, 36_000, 36_000],
+            cdr_retry_seconds: vec![0, 5, 300, 1800, 7200, 18_000, 36_000, 36_000],
             lease_seconds: 60,
         }
     }

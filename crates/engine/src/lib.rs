@@ -7,6 +7,7 @@ pub mod act;
 pub mod audit;
 pub mod cards;
 pub mod catalogue;
+pub mod cdr_deliveries;
 pub mod clock;
 pub mod desk;
 pub mod error;

@@ -9,6 +9,7 @@ use kachi_engine::{Engine, Fail, audit, intents, webhooks};
 use serde_json::{Value, json};
 use std::path::Path;
 
+mod cdr;
 mod imei;
 mod sim;
 
@@ -31,6 +32,7 @@ pub fn run(engine: &Engine, verb: Admin) -> Result<(), Exit> {
         Admin::Orphan(Orphan::List { limit, shape }) => list_orphans(engine, limit, shape),
         Admin::Sim(verb) => sim::run(engine, verb),
         Admin::Imei(verb) => imei::run(engine, verb),
+        Admin::Cdr(verb) => cdr::run(engine, verb),
     }
 }
 

@@ -7,6 +7,7 @@
 mod accounts;
 mod cards;
 mod catalogue;
+mod cdr_ftp;
 mod file;
 mod goods;
 mod imei;

@@ -190,6 +190,9 @@ pub enum Admin {
     /// IMEI groups; `kachi apply` makes them, `admin sim join|leave` moves cards
     #[command(subcommand)]
     Imei(ImeiGroups),
+    /// CDR files to customers
+    #[command(subcommand)]
+    Cdr(Cdr),
 }
 
 /// How to print.
@@ -314,6 +317,44 @@ pub enum Delivery {
         from: i64,
         /// Number of the last one, if there are several
         to: Option<i64>,
+    },
+}
+
+/// CDR files to customers.
+#[derive(Debug, Subcommand)]
+pub enum Cdr {
+    /// List the files, newest first
+    List {
+        /// Only those of this account and below
+        #[arg(long, value_name = "CODE")]
+        account: Option<String>,
+        /// Only those in this state
+        #[arg(long, value_parser = ["waiting", "done", "dead"])]
+        state: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=100_000))]
+        limit: i64,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// Show the attempts to deliver a file
+    Show {
+        /// Number of the file
+        id: i64,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// Send files again at once, under the same names and with the same content; also those that wait for their next attempt
+    Resend {
+        /// Number of the first file
+        from: i64,
+        /// Number of the last one, if there are several
+        to: Option<i64>,
+        /// Only those of this account and below
+        #[arg(long, value_name = "CODE")]
+        account: Option<String>,
     },
 }
 

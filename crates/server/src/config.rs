@@ -84,11 +84,15 @@ pub struct Outbound {
     pub allow: Vec<String>,
 }
 
-/// How CDR files come in.
+/// How CDR files come in, and go out.
 #[derive(Debug, Clone)]
 pub struct Cdr {
     /// Folders looked into.
     pub watch: Vec<Watch>,
+    /// Seconds before each attempt to deliver a file, the first included.
+    pub retry_seconds: Vec<i64>,
+    /// Seconds a file server may take for a step.
+    pub timeout_seconds: u64,
 }
 
 /// A folder looked into for CDR files.
@@ -164,6 +168,8 @@ pub struct Limits {
     pub delivery_batch: i64,
     /// Notices being sent at once.
     pub delivery_parallel: usize,
+    /// CDR files being delivered at once.
+    pub cdr_parallel: usize,
     /// Seconds claimed work stays with its worker.
     pub lease_seconds: i64,
     /// Bytes of a receiver's answer that are kept.
@@ -199,6 +205,7 @@ impl Config {
             scratch_dir: self.data_dir.clone(),
             delivery_batch: self.limits.delivery_batch,
             retry_seconds: self.webhooks.retry_seconds.clone(),
+            cdr_retry_seconds: self.cdr.retry_seconds.clone(),
             lease_seconds: self.limits.lease_seconds,
         }
     }
@@ -214,7 +221,11 @@ impl Config {
             },
             listen: Listen { web: values.address("listen.web")? },
             outbound: Outbound { allow: values.networks("outbound.allow")? },
-            cdr: Cdr { watch: values.watch("cdr.watch")? },
+            cdr: Cdr {
+                watch: values.watch("cdr.watch")?,
+                retry_seconds: values.durations("cdr.retry", 50)?,
+                timeout_seconds: whole("cdr.timeout_seconds", 1, 600)? as u64,
+            },
             webhooks: Webhooks {
                 retry_seconds: values.durations("webhooks.retry", 50)?,
                 timeout_seconds: whole("webhooks.timeout_seconds", 1, 120)? as u64,
@@ -238,6 +249,7 @@ impl Config {
                 iccids_max: size("limits.iccids_max", 1, 100_000)?,
                 delivery_batch: whole("limits.delivery_batch", 1, 10_000)?,
                 delivery_parallel: size("limits.delivery_parallel", 1, 10_000)?,
+                cdr_parallel: size("limits.cdr_parallel", 1, 100)?,
                 lease_seconds: whole("limits.lease_seconds", 5, 3600)?,
                 answer_bytes_max: size("limits.answer_bytes_max", 16, 1 << 20)?,
             },

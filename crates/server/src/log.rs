@@ -10,6 +10,8 @@ pub fn start(log: &Log) -> Result<(), Exit> {
     let filter = EnvFilter::builder().parse(&log.level).map_err(|e| {
         Exit::cannot(format!("log.level: \"{}\" is not a filter such as info or info,kachi_engine=debug ({e})", log.level))
     })?;
+    // The FTP library's trace holds every command, passwords too.
+    let filter = filter.add_directive("suppaftp=info".parse().map_err(Exit::cannot)?);
     let out = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if log.json {
         out.json().init();

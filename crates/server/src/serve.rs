@@ -10,6 +10,7 @@ use kachi_edges::eiotclub::{self, Door, DoorSettings};
 use kachi_edges::outbound::{Network, Outbound};
 use kachi_edges::portal;
 use kachi_edges::sender::{Dialect, Sender, SenderSettings};
+use kachi_edges::upload::Uploader;
 use kachi_engine::Engine;
 use kachi_engine::intents::Connectors;
 use std::collections::HashMap;
@@ -39,7 +40,7 @@ async fn serve(engine: Engine, config: Config, args: ServeArgs, demo: Option<dem
     })?;
     let address = listener.local_addr().map_err(Exit::cannot)?;
     let mut loops = if matches!(args.role, Role::All | Role::Worker) {
-        workers::start(&engine, &config, connectors(&engine)?, sender(&config, demo.is_some())?, &stopped)
+        workers::start(&engine, &config, connectors(&engine)?, senders(&config, demo.is_some())?, &stopped)
     } else {
         tokio::task::JoinSet::new()
     };
@@ -102,21 +103,28 @@ pub fn order_number() -> String {
     format!("{:032x}", rand::random::<u128>())
 }
 
-fn sender(config: &Config, is_demo: bool) -> Result<Sender, Exit> {
+/// What carries notices and CDR files out.
+fn senders(config: &Config, is_demo: bool) -> Result<(Sender, Uploader), Exit> {
     let mut allow: Vec<Network> =
         config.outbound.allow.iter().map(|n| Network::parse(n)).collect::<Result<_, _>>().map_err(Exit::cannot)?;
     if is_demo {
         // The demo's receiver is this very program.
         allow.push(Network::parse("127.0.0.1").map_err(Exit::cannot)?);
     }
+    let outbound = Outbound::new(allow);
+    let uploader = Uploader {
+        outbound: outbound.clone(),
+        timeout: Duration::from_secs(config.cdr.timeout_seconds),
+        random: Arc::new(rand::random::<u64>),
+    };
     let settings = SenderSettings {
-        outbound: Outbound::new(allow),
+        outbound,
         timeout: Duration::from_secs(config.webhooks.timeout_seconds),
         parallel: config.limits.delivery_parallel,
         answer_bytes_max: config.limits.answer_bytes_max,
         random: Arc::new(rand::random::<u64>),
     };
-    Sender::new(settings, dialects()).map_err(Exit::cannot)
+    Ok((Sender::new(settings, dialects()).map_err(Exit::cannot)?, uploader))
 }
 
 /// How each door speaks to its customers.

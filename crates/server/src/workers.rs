@@ -4,8 +4,9 @@
 use crate::config::Config;
 use kachi_edges::files::Watched;
 use kachi_edges::sender::{Sender, off_thread};
+use kachi_edges::upload::Uploader;
 use kachi_engine::intents::Connectors;
-use kachi_engine::{Engine, Result, cards, imei, import, intents, lists, pools};
+use kachi_engine::{Engine, Result, cards, cdr_deliveries, imei, import, intents, lists, pools};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,8 @@ use tokio::task::JoinSet;
 
 /// A look that found nothing waits this long for the next.
 const IDLE: Duration = Duration::from_millis(250);
+/// The same for work that comes every half hour.
+const UNHURRIED: Duration = Duration::from_secs(1);
 /// A look that failed waits this long.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
@@ -22,7 +25,7 @@ pub fn start(
     engine: &Engine,
     config: &Config,
     connectors: Connectors,
-    sender: Sender,
+    (sender, uploader): (Sender, Uploader),
     stop: &watch::Receiver<bool>,
 ) -> JoinSet<()> {
     let mut loops = JoinSet::new();
@@ -55,6 +58,7 @@ pub fn start(
     let e = on(engine);
     loops.spawn(repeat("forget answers", stop.clone(), Duration::from_secs(600), forget(e, config.sign.window_seconds)));
     watch_folders(engine, config, stop, &mut loops);
+    deliver_cdr(engine, config, uploader, stop, &mut loops);
     loops
 }
 
@@ -84,6 +88,22 @@ fn watch_folders(engine: &Engine, config: &Config, stop: &watch::Receiver<bool>,
                 watched.lock().expect("only this loop looks").look(&e);
                 Ok(0)
             })
+        }));
+    }
+}
+
+/// CDR files to customers: one loop makes them every half hour, some upload them.
+fn deliver_cdr(engine: &Engine, config: &Config, uploader: Uploader, stop: &watch::Receiver<bool>, loops: &mut JoinSet<()>) {
+    let e = engine.clone();
+    loops.spawn(repeat("CDR files", stop.clone(), UNHURRIED, move || {
+        let e = e.clone();
+        off_thread(move || cdr_deliveries::make_due(&e))
+    }));
+    for _ in 0..config.limits.cdr_parallel {
+        let (e, uploader) = (engine.clone(), uploader.clone());
+        loops.spawn(repeat("CDR uploads", stop.clone(), UNHURRIED, move || {
+            let (e, uploader) = (e.clone(), uploader.clone());
+            async move { uploader.step(&e).await }
         }));
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod accounts;
 pub mod catalogue;
+pub mod cdr_deliveries;
 pub mod db;
 pub mod esim;
 pub mod events;

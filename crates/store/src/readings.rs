@@ -145,15 +145,18 @@ impl Tx<'_> {
     fn add_batch(&mut self, file: i64, of_day: &[Reading], rating: Rating) -> Result<i64, Error> {
         let first = &of_day[0];
         let ids = || of_day.iter().map(|r| r.source_id);
+        let stops = || of_day.iter().map(|r| r.stop);
         let row = self.row::<(i64,)>(
-            "INSERT INTO reading_batch (file_id, day, platform_id, source_min, source_max, records, indexed, rated)
-             VALUES (?, ?, ?, ?, ?, ?, 0, ?) RETURNING id",
+            "INSERT INTO reading_batch (file_id, day, platform_id, source_min, source_max, stop_min, stop_max, records, indexed, rated)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?) RETURNING id",
             &binds![
                 file,
                 first.day,
                 first.platform,
                 ids().min().unwrap_or(0),
                 ids().max().unwrap_or(0),
+                stops().min().unwrap_or(0),
+                stops().max().unwrap_or(0),
                 of_day.len() as i64,
                 rating == Rating::Now
             ],

@@ -1,5 +1,6 @@
 //! Shared scaffolding for tests; never a normal dependency of anything.
 
 pub mod db;
+pub mod ftp;
 pub mod trade;
 pub mod world;

@@ -14,10 +14,11 @@
 //! spoils no other. A header row may be absent; where there is one it decides which column is which. A file that was
 //! cut gives all its whole lines, and its last line only when that cannot be told from a whole one.
 //!
-//! [`Feed`] takes a file in blocks of any size, [`Reader`] one line at a time, [`write_record`] writes a line.
+//! [`Feed`] takes a file in blocks of any size, [`Reader`] one line at a time, [`write_record`] writes a line. [`delivery`]: files on their way out.
 
 mod civil;
 mod columns;
+pub mod delivery;
 mod feed;
 mod name;
 mod values;
@@ -26,7 +27,7 @@ mod write;
 pub use feed::{Feed, Position};
 pub use name::FileName;
 pub(crate) use write::WITH_ZEROS_BELOW;
-pub use write::write_record;
+pub use write::{write_header, write_record};
 
 use crate::ids::Iccid;
 use crate::time::Timestamp;

@@ -1,8 +1,15 @@
 //! Records to lines.
 
 use super::civil;
+use super::columns::NAMES;
 use crate::time::Timestamp;
 use crate::usage::CdrRecord;
+
+/// Appends the header row with the eight published names.
+pub fn write_header(out: &mut Vec<u8>) {
+    out.extend_from_slice(NAMES.join(",").as_bytes());
+    out.push(b'\n');
+}
 
 /// Appends the record as one line with LF, in the form that is read: a record that was read comes back equal.
 ///

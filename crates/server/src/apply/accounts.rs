@@ -184,6 +184,7 @@ impl Work<'_, '_> {
             let place = format!("accounts[{i}]");
             let account = self.account(&place, &entry.code)?;
             self.key(&place, entry, &account)?;
+            self.cdr_folder(&place, entry, &account)?;
             for (n, price) in entry.prices.iter().enumerate() {
                 self.price(&format!("{place}.prices[{n}]"), price, &account)?;
             }

@@ -47,7 +47,6 @@ impl Document {
         }
         for (i, a) in self.accounts.iter().enumerate() {
             let keys = [
-                ("cdr_ftp", a.cdr_ftp.is_some()),
                 ("fastbee", a.fastbee.is_some()),
                 ("credentials.cardboss", a.credentials.as_ref().is_some_and(|c| c.cardboss.is_some())),
             ];
@@ -87,7 +86,7 @@ pub struct Account {
     pub credentials: Option<Credentials>,
     pub ip_allow: Option<Vec<String>>,
     pub notify: Option<BTreeMap<String, String>>,
-    pub cdr_ftp: Option<Unread>,
+    pub cdr_ftp: Option<CdrFtp>,
     #[serde(default)]
     pub prices: Vec<Price>,
     #[serde(default)]
@@ -109,6 +108,20 @@ pub struct Credentials {
 pub struct EiotclubKey {
     pub appkey: Option<String>,
     pub secret: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CdrFtp {
+    pub protocol: Option<String>,
+    pub host: Option<String>,
+    pub port: Option<u16>,
+    pub user: Option<String>,
+    pub password: Option<String>,
+    pub password_file: Option<String>,
+    pub private_key_file: Option<String>,
+    pub directory: Option<String>,
+    pub fingerprint: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

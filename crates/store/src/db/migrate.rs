@@ -25,6 +25,7 @@ const STEPS: &[Step] = &[
     step!(5, "0005_imei_removed.sql"),
     step!(6, "0006_pools.sql"),
     step!(7, "0007_lists.sql"),
+    step!(8, "0008_cdr_delivery.sql"),
 ];
 
 /// Why the database could not be opened.

@@ -1,0 +1,148 @@
+//! SFTP, version 3: the host key must be the one whose SHA-256 the account gave; login by key or by password.
+
+use super::{BLOCK_BYTES, Size, Step, timed};
+use kachi_domain::cdr::delivery::Target;
+use russh::MethodKind;
+use russh::client::{self, AuthResult, Handle, KeyboardInteractiveAuthResponse};
+use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate, decode_secret_key};
+use russh_sftp::client::SftpSession;
+use russh_sftp::client::error::Error;
+use russh_sftp::protocol::{OpenFlags, StatusCode};
+use std::io::Read;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+/// Requests for prompts that are answered.
+const PROMPTS_MAX: usize = 3;
+
+/// A login, with the account's folder.
+pub struct Sftp {
+    session: SftpSession,
+    /// Ends the connection when it is dropped.
+    ssh: Handle<Pinned>,
+    directory: String,
+    timeout: Duration,
+}
+
+/// Accepts one host key.
+struct Pinned {
+    fingerprint: String,
+}
+
+impl client::Handler for Pinned {
+    type Error = russh::Error;
+
+    async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, russh::Error> {
+        Ok(match shown {
+            PublicKeyOrCertificate::PublicKey { key, .. } => key.fingerprint(HashAlg::Sha256).to_string() == self.fingerprint,
+            PublicKeyOrCertificate::Certificate(_) => false,
+        })
+    }
+}
+
+/// Whether the password lets us in; many servers ask for it only as the answer to a prompt.
+async fn by_password(ssh: &mut Handle<Pinned>, target: &Target, timeout: Duration) -> Step<bool> {
+    let (user, password) = (target.user.as_str(), target.password.as_str());
+    match timed("logging in", timeout, ssh.authenticate_password(user, password)).await? {
+        AuthResult::Success => return Ok(true),
+        AuthResult::Failure { remaining_methods: others, .. } if others.contains(&MethodKind::KeyboardInteractive) => {}
+        AuthResult::Failure { .. } => return Ok(false),
+    }
+    let mut asked = timed("logging in", timeout, ssh.authenticate_keyboard_interactive_start(user, None)).await?;
+    for _ in 0..PROMPTS_MAX {
+        let prompts = match asked {
+            KeyboardInteractiveAuthResponse::Success => return Ok(true),
+            KeyboardInteractiveAuthResponse::Failure { .. } => return Ok(false),
+            KeyboardInteractiveAuthResponse::InfoRequest { prompts, .. } => prompts.len(),
+        };
+        // PAM's last request has no prompts and wants no answers.
+        let answers = vec![password.to_owned(); prompts];
+        asked = timed("logging in", timeout, ssh.authenticate_keyboard_interactive_respond(answers)).await?;
+    }
+    Ok(matches!(asked, KeyboardInteractiveAuthResponse::Success))
+}
+
+/// Reads a private key without a passphrase.
+pub fn private_key(text: &str) -> Step<PrivateKey> {
+    decode_secret_key(text, None).map_err(|e| format!("it is not a private key without a passphrase: {e}"))
+}
+
+impl Sftp {
+    /// Logs in over a connection just made.
+    pub async fn open(connection: TcpStream, target: &Target, timeout: Duration) -> Step<Sftp> {
+        let config = client::Config { inactivity_timeout: Some(timeout * 2), nodelay: true, ..client::Config::default() };
+        let pinned = Pinned { fingerprint: target.fingerprint.clone() };
+        let greeting = client::connect_stream(Arc::new(config), connection, pinned);
+        let mut ssh = timed("checking the host key", timeout, greeting).await?;
+        let user = target.user.as_str();
+        let login = if target.private_key.is_empty() {
+            by_password(&mut ssh, target, timeout).await?
+        } else {
+            let key = private_key(&target.private_key)?;
+            let hash = timed("logging in", timeout, ssh.best_supported_rsa_hash()).await?.flatten();
+            let key = PrivateKeyWithHashAlg::new(Arc::new(key), hash);
+            timed("logging in", timeout, ssh.authenticate_publickey(user, key)).await?.success()
+        };
+        if !login {
+            return Err("logging in: the server refuses the user or the password or key".into());
+        }
+        let channel = timed("opening a channel", timeout, ssh.channel_open_session()).await?;
+        timed("asking for SFTP", timeout, channel.request_subsystem(true, "sftp")).await?;
+        let session = timed("asking for SFTP", timeout, SftpSession::new(channel.into_stream())).await?;
+        session.set_timeout(timeout.as_secs());
+        Ok(Sftp { session, ssh, directory: target.directory.clone(), timeout })
+    }
+
+    fn path(&self, name: &str) -> String {
+        match self.directory.trim_end_matches('/') {
+            "" if self.directory.is_empty() => name.to_owned(),
+            folder => format!("{folder}/{name}"),
+        }
+    }
+
+    /// Uploads what is left of the file.
+    pub async fn store(&mut self, name: &str, file: &mut std::fs::File) -> Step<()> {
+        let flags = OpenFlags::CREATE | OpenFlags::TRUNCATE | OpenFlags::WRITE;
+        let opening = self.session.open_with_flags(self.path(name), flags);
+        let mut upload = timed("beginning the upload", self.timeout, opening).await?;
+        let mut block = vec![0; BLOCK_BYTES];
+        loop {
+            let n = file.read(&mut block).map_err(|e| format!("reading the file: {e}"))?;
+            if n == 0 {
+                break;
+            }
+            timed("uploading", self.timeout, upload.write_all(&block[..n])).await?;
+        }
+        timed("ending the upload", self.timeout, upload.flush()).await?;
+        timed("ending the upload", self.timeout, upload.close()).await
+    }
+
+    /// How large a file is.
+    pub async fn size(&mut self, name: &str) -> Step<Size> {
+        match tokio::time::timeout(self.timeout, self.session.metadata(self.path(name))).await {
+            Ok(Ok(known)) => Ok(known.size.map_or(Size::Unknown, Size::Bytes)),
+            Ok(Err(Error::Status(status))) if status.status_code == StatusCode::NoSuchFile => Ok(Size::Absent),
+            Ok(Err(Error::Status(_))) => Ok(Size::Unknown),
+            Ok(Err(e)) => Err(format!("asking for the size: {e}")),
+            Err(_) => Err("asking for the size: no answer".into()),
+        }
+    }
+
+    /// Renames a file; version 3 refuses where there is one of the new name.
+    pub async fn rename(&mut self, from: &str, to: &str) -> Step<()> {
+        timed("renaming", self.timeout, self.session.rename(self.path(from), self.path(to))).await
+    }
+
+    /// Removes a file.
+    pub async fn remove(&mut self, name: &str) -> Step<()> {
+        timed("removing", self.timeout, self.session.remove_file(self.path(name))).await
+    }
+
+    /// Says good-bye.
+    pub async fn close(self) {
+        let _ = self.session.close().await;
+        let _ = timed("leaving", self.timeout, self.ssh.disconnect(russh::Disconnect::ByApplication, "", "")).await;
+    }
+}

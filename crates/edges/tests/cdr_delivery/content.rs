@@ -1,0 +1,127 @@
+//! What a file is called and names, and when it is made.
+
+use crate::{Post, target};
+use kachi_domain::Timestamp;
+use kachi_domain::cdr::FileName;
+use kachi_engine::cdr_deliveries;
+use kachi_testkit::db::each;
+use kachi_testkit::ftp::Server;
+use kachi_testkit::trade::{ACME, CARD, FOREIGN, NORTH, OTHER, START};
+
+const HEADER: &str = "id,start_time,stop_time,iccid,imsi,data_usage,imei,mccmnc";
+
+/// The files there, each with the ids of its records; the header row is checked.
+fn ids(server: &Server) -> Vec<(String, Vec<i64>)> {
+    let read = |(name, content): (String, Vec<u8>)| {
+        let text = String::from_utf8(content).expect("UTF-8");
+        let mut lines = text.lines();
+        let header = lines.next();
+        assert!(header.is_none_or(|h| h == HEADER), "{text}");
+        (name, lines.map(|l| l.split(',').next().expect("an id").parse().expect("a number")).collect())
+    };
+    server.files().into_iter().map(read).collect()
+}
+
+/// The ids of the newest file of the account.
+fn newest(server: &Server, account: i64) -> Vec<i64> {
+    let of = format!("cdr_{account}_");
+    ids(server).into_iter().rfind(|(name, _)| name.starts_with(&of)).expect("a file").1
+}
+
+#[test]
+fn each_half_hour_brings_the_hour_that_ended_half_an_hour_before() {
+    each(|store| {
+        let (post, server) = (Post::new(store), Server::start());
+        post.folder(ACME, &target(&server));
+        post.trade.traffic(CARD, START.plus(-3600), 1); // id 1: the window's first instant
+        post.trade.traffic(CARD, START.plus(-1), 2); // id 2: its last
+        post.trade.traffic(CARD, START, 3); // id 3: belongs to the next
+        post.trade.traffic(CARD, START.plus(-3601), 4); // id 4: before the window, arrived since the half hour before
+        post.trade.traffic(FOREIGN, START.plus(-60), 5); // id 5: a stranger's
+        post.half_hour();
+        let files = server.files();
+        let name = "cdr_11_20260301030000_20260301040000_20260301043000.csv";
+        assert_eq!(files.keys().collect::<Vec<_>>(), [name]);
+        let text = String::from_utf8(files[name].clone()).expect("UTF-8");
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], HEADER);
+        assert!(
+            lines.contains(
+                &"1,2026-03-01 02:59:00,2026-03-01 03:00:00,89860012345678901234,460001234567890,1,867530912345678,31026"
+            ),
+            "{text}"
+        );
+        assert_eq!(ids(&server), [(name.to_owned(), vec![1, 2, 4])]);
+        let done = post.last();
+        assert_eq!((done.state.as_str(), done.attempts, done.records), ("done", 1, Some(3)));
+        assert_eq!(done.bytes, Some(files[name].len() as i64));
+        // The next window overlaps by half an hour.
+        post.half_hour();
+        assert_eq!(newest(&server, 11), [2, 3]);
+        // Its window was sent without it: it goes into the next file, and only there.
+        post.trade.traffic(CARD, START.plus(-7200), 6);
+        post.half_hour();
+        assert_eq!(newest(&server, 11), [3, 6]);
+        post.half_hour();
+        assert_eq!(newest(&server, 11), [0; 0]);
+        assert_eq!(server.files().into_values().next_back(), Some(Vec::new()), "an empty hour is an empty file");
+    });
+}
+
+#[test]
+fn a_reseller_gets_the_records_of_the_accounts_below_it() {
+    each(|store| {
+        let (post, server) = (Post::new(store), Server::start());
+        for account in [NORTH, OTHER] {
+            post.folder(account, &target(&server));
+        }
+        post.trade.traffic(CARD, START.plus(-60), 1);
+        post.trade.traffic(FOREIGN, START.plus(-60), 2);
+        post.half_hour();
+        assert_eq!((newest(&server, 10), newest(&server, 12)), (vec![1], vec![2]));
+    });
+}
+
+#[test]
+fn half_hours_that_passed_unseen_are_made_up_for() {
+    each(|store| {
+        let (post, server) = (Post::new(store), Server::start());
+        post.folder(ACME, &target(&server));
+        post.trade.traffic(CARD, START.plus(-60), 1);
+        post.trade.pass(7199);
+        assert_eq!(post.make(), 3, "04:30, 05:00 and 05:30");
+        assert_eq!(post.make(), 0);
+        // A folder given now gets no file of half hours before.
+        post.folder(OTHER, &target(&server));
+        assert_eq!(post.upload(), 3);
+        let names: Vec<FileName> = ids(&server).iter().map(|f| FileName::parse(&f.0).expect("a name")).collect();
+        let made: Vec<Timestamp> = names.iter().map(|n| n.generated).collect();
+        assert_eq!(made, [START.plus(1800), START.plus(3600), START.plus(5400)]);
+        assert!(names.iter().all(|n| n.end.plus(1800) == n.generated && n.start.plus(3600) == n.end && n.account == "11"));
+        let held: Vec<Vec<i64>> = ids(&server).into_iter().map(|f| f.1).collect();
+        assert_eq!(held, [vec![1], vec![1], vec![]]);
+    });
+}
+
+#[test]
+fn a_file_sent_again_is_the_same_file() {
+    each(|store| {
+        let (post, server) = (Post::new(store), Server::start());
+        post.folder(ACME, &target(&server));
+        post.trade.traffic(CARD, START.plus(-60), 1);
+        post.half_hour();
+        let (first, delivery) = (server.files(), post.last());
+        // Records of that hour that arrive now are for the next file.
+        post.trade.traffic(CARD, START.plus(-50), 2);
+        server.set(&[]);
+        let engine = &post.trade.engine;
+        assert_eq!(cdr_deliveries::resend(engine, Some(OTHER), delivery.id, delivery.id).expect("an answer"), 0, "not its own");
+        assert_eq!(cdr_deliveries::resend(engine, Some(NORTH), delivery.id, delivery.id).expect("an answer"), 1);
+        assert_eq!(post.upload(), 1);
+        assert_eq!(server.files(), first);
+        let (again, attempts) = cdr_deliveries::show(engine, delivery.id).expect("an answer").expect("the delivery");
+        assert_eq!((again.state.as_str(), again.attempts, attempts.len()), ("done", 2, 2));
+        post.half_hour();
+        assert_eq!(newest(&server, 11), [1, 2]);
+    });
+}
