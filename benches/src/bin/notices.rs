@@ -13,6 +13,7 @@ use kachi_edges::outbound::{Network, Outbound};
 use kachi_edges::sender::{Dialect, Sender, SenderSettings};
 use kachi_engine::Settings;
 use kachi_store::accounts::Account;
+use kachi_store::events::NewEvent;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -98,14 +99,16 @@ fn fill(engine: &kachi_engine::Engine, receivers: &[SocketAddr], notices: usize)
                 tx.put_credential("eiotclub", &format!("k{i}"), id, SECRET)?;
             }
             tx.touch_catalogue()?;
-            for i in 0..notices {
-                let text = serde_json::to_string(&body(i)).expect("JSON");
-                let account = AccountId(20_000 + (i % receivers.len()) as i64);
-                let sim = SimId(1_000_000 + i as i64);
-                let event = tx.add_event(account, Some(sim), EventKind::UsageAlert, how.now, &text, how.now)?;
-                tx.add_delivery(account, Some(sim), event, eiotclub::DOOR, how.now)?;
-            }
-            Ok(())
+            let event = |i: usize| NewEvent {
+                account: AccountId(20_000 + (i % receivers.len()) as i64),
+                sim: Some(SimId(1_000_000 + i as i64)),
+                kind: EventKind::UsageAlert,
+                at: how.now,
+                body: serde_json::to_string(&body(i)).expect("JSON"),
+                doors: vec![eiotclub::DOOR.to_owned()],
+                once: None,
+            };
+            Ok(tx.tell(&(0..notices).map(event).collect::<Vec<_>>(), how.now)?)
         })
         .expect("filled");
 }

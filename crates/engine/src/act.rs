@@ -3,11 +3,11 @@
 //! An [`Actor`] is what a door hands over after it has checked a key or a session. It carries the accounts it may see;
 //! every finder takes them, so a stranger's object is simply not there.
 
-use crate::error::{Fail, Result};
+use crate::error::{Result, fault};
 use kachi_domain::account::Path;
 use kachi_domain::{AccountId, Refusal, Timestamp};
 use kachi_store::Tx;
-use kachi_store::idempotency::Seen;
+use kachi_store::idempotency::FirstAnswer;
 use std::sync::Arc;
 
 /// An account that acts, with everything it may see.
@@ -58,15 +58,56 @@ pub fn once<T>(
     act: impl FnOnce(&mut Tx<'_>) -> Result<T>,
     render: impl FnOnce(&T) -> String,
 ) -> Result<Once> {
+    let mut render = Some(render);
+    let act = |tx: &mut Tx<'_>, _: &[usize]| Ok(vec![Ok(act(tx)?)]);
+    let done = once_each(tx, actor, &[request], now, act, |_, t| render.take().map_or_else(String::new, |r| r(t)))?;
+    done.into_iter().next().unwrap_or_else(|| Err(fault("an act without an outcome")))
+}
+
+/// As [`once`], for requests of one door with different keys: `act` is handed the places of those that are new and answers
+/// each by itself; one that it refuses must have changed nothing.
+pub fn once_each<T>(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    requests: &[&RequestKey],
+    now: Timestamp,
+    act: impl FnOnce(&mut Tx<'_>, &[usize]) -> Result<Vec<Result<T>>>,
+    mut render: impl FnMut(usize, &T) -> String,
+) -> Result<Vec<Result<Once>>> {
     // Two identical requests at once come one after the other. This lock is always the first of a transaction.
     tx.lock_requests(actor.account)?;
-    match tx.request_seen(actor.account, request.door, &request.key, &request.body_hash)? {
-        Seen::Same(answer) => return Ok(Once::Repeated(answer)),
-        Seen::Different => return Err(Fail::Refused(Refusal::KeyReused)),
-        Seen::New => {}
+    let door = requests.first().map_or("", |r| r.door);
+    debug_assert!(requests.iter().all(|r| r.door == door));
+    let keys: Vec<&str> = requests.iter().map(|r| r.key.as_str()).collect();
+    let seen = tx.requests_seen(actor.account, door, &keys)?;
+    let mut outcomes: Vec<Option<Result<Once>>> = requests
+        .iter()
+        .map(|r| {
+            let (_, hash, answer) = seen.iter().find(|(key, ..)| *key == r.key)?;
+            Some(if *hash == r.body_hash { Ok(Once::Repeated(answer.clone())) } else { Err(Refusal::KeyReused.into()) })
+        })
+        .collect();
+    let new: Vec<usize> = (0..requests.len()).filter(|i| outcomes[*i].is_none()).collect();
+    if !new.is_empty() {
+        for (i, done) in new.iter().zip(act(tx, &new)?) {
+            outcomes[*i] = Some(done.map(|t| Once::Done(render(*i, &t))));
+        }
     }
-    let done = act(tx)?;
-    let answer = render(&done);
-    tx.keep_answer(actor.account, request.door, &request.key, &request.body_hash, &answer, now)?;
-    Ok(Once::Done(answer))
+    let first = |(i, outcome): (usize, &'_ Option<Result<Once>>)| match outcome {
+        Some(Ok(Once::Done(answer))) => Some((i, answer.clone())),
+        _ => None,
+    };
+    let answers: Vec<(usize, String)> = outcomes.iter().enumerate().filter_map(first).collect();
+    let rows: Vec<FirstAnswer<'_>> = answers
+        .iter()
+        .map(|(i, answer)| FirstAnswer {
+            account: actor.account,
+            door,
+            key: &requests[*i].key,
+            body_hash: &requests[*i].body_hash,
+            answer,
+        })
+        .collect();
+    tx.keep_answers(&rows, now)?;
+    outcomes.into_iter().map(|o| o.ok_or_else(|| fault("an act without an outcome"))).collect()
 }

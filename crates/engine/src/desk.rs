@@ -14,7 +14,7 @@ use crate::cards::Settling;
 use crate::catalogue::{Catalogue, CatalogueCache, Quote};
 use crate::clock::Clock;
 use crate::error::{Fail, Result, fault};
-use crate::orders::{Place, Placed, Record};
+use crate::orders::{Buying, Place, Placed, Record, Waiting};
 use crate::refunds::RefundQuote;
 use crate::sims::Card;
 use crate::{money, orders, refunds, sims, usage};
@@ -72,12 +72,20 @@ pub struct Engine {
     cache: CatalogueCache,
     clock: Clock,
     settings: Arc<Settings>,
+    /// Orders that wait, by account.
+    orders: Arc<Waiting>,
 }
 
 impl Engine {
     /// Opens the engine over a database.
     pub fn open(store: Store, clock: Clock, settings: Settings) -> Result<Engine> {
-        Ok(Engine { cache: CatalogueCache::open(store.clone())?, store, clock, settings: Arc::new(settings) })
+        Ok(Engine {
+            cache: CatalogueCache::open(store.clone())?,
+            store,
+            clock,
+            settings: Arc::new(settings),
+            orders: Arc::default(),
+        })
     }
 
     /// The database, for the binary's own commands.
@@ -172,23 +180,21 @@ impl Engine {
             .await
     }
 
-    /// Buys a package; the same request again gets the same answer.
+    /// Buys a package; the same request again gets the same answer. Orders of one account that wait are placed together.
     pub async fn place(
         &self,
         catalogue: &Arc<Catalogue>,
         actor: &Actor,
         key: RequestKey,
         cmd: Place,
-        render: impl Fn(&Placed) -> String + Send + 'static,
+        render: impl Fn(&Placed) -> String + Send + Sync + 'static,
     ) -> Result<Once> {
-        self.command(
-            catalogue,
-            actor,
-            key,
-            move |tx, catalogue, how, actor| orders::place(tx, catalogue, how, actor, &cmd),
-            render,
-        )
-        .await
+        let (catalogue, actor) = (catalogue.clone(), actor.clone());
+        self.orders.place(self, Buying { catalogue, actor, key, cmd, render: Box::new(render) }).await
+    }
+
+    pub(crate) fn orders_waiting(&self) -> &Waiting {
+        &self.orders
     }
 
     /// Takes an order back; the same request again gets the same answer.

@@ -63,7 +63,7 @@ pub fn purchase(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &
     tx.move_sim(profile.sim, actor.account, how.now)?;
     row.account = actor.account;
     let sim = tx.sim_by_id(profile.sim)?.ok_or_else(|| fault(format!("card {} vanished", profile.sim)))?;
-    notices::sim_event(tx, &row, &sim.iccid, EventKind::SimMoved, "from the stock of eSIM goods", how.now, how.now)?;
+    tx.tell(&[notices::sim(catalogue, &sim, EventKind::SimMoved, "from the stock of eSIM goods", how.now)?], how.now)?;
     let local = package.fulfil == Fulfil::Local;
     let order = new_order(actor, cmd, goods, &sim, package.currency, local, how);
     let order = Order { id: tx.add_order(&order)?, ..order };

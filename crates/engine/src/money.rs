@@ -26,7 +26,7 @@ pub fn top_up(
     }
     tx.post(account, Journal::TopUp, cause, &ledger::top_up(account, amount.minor), now)?;
     let body = Body::Money { amount: amount.to_decimal(), currency: amount.currency.to_string() };
-    notices::emit(tx, catalogue, account, None, EventKind::ToppedUp, &body, now, now)?;
+    tx.tell(&[notices::event(catalogue, account, None, EventKind::ToppedUp, &body, now)?], now)?;
     Ok(true)
 }
 

@@ -1,4 +1,4 @@
-//! Events and the deliveries they cause, written in the transaction of what they tell.
+//! Events and the deliveries they cause. [`kachi_store::Tx::tell`] writes them in the transaction of what they tell.
 
 use crate::catalogue::Catalogue;
 use crate::error::{Result, fault};
@@ -8,11 +8,26 @@ use kachi_domain::money::Money;
 use kachi_domain::order::{Channel, SubscriptionState};
 use kachi_domain::{AccountId, SimId, Timestamp};
 use kachi_store::Tx;
+use kachi_store::events::NewEvent;
 use kachi_store::orders::{Order, Subscription};
 use kachi_store::sims::Sim;
-use kachi_store::states::StateRow;
 
-/// Writes an event and one delivery for each door at which its account wants notices.
+/// An event with one delivery for each door at which its account wants notices.
+pub fn event(
+    catalogue: &Catalogue,
+    account: AccountId,
+    sim: Option<SimId>,
+    kind: EventKind,
+    body: &Body,
+    at: Timestamp,
+) -> Result<NewEvent> {
+    let body = serde_json::to_string(body).map_err(|e| fault(e.to_string()))?;
+    let info = catalogue.account(account).filter(|_| kind.is_notice());
+    let doors = info.map_or_else(Vec::new, |info| info.notify.keys().cloned().collect());
+    Ok(NewEvent { account, sim, kind, at, body, doors, once: None })
+}
+
+/// Writes one event with its deliveries.
 #[allow(clippy::too_many_arguments)]
 pub fn emit(
     tx: &mut Tx<'_>,
@@ -24,64 +39,26 @@ pub fn emit(
     at: Timestamp,
     now: Timestamp,
 ) -> Result<()> {
-    let text = serde_json::to_string(body).map_err(|e| fault(e.to_string()))?;
-    let event = tx.add_event(account, sim, kind, at, &text, now)?;
-    if !kind.is_notice() {
-        return Ok(());
-    }
-    if let Some(info) = catalogue.account(account) {
-        for door in info.notify.keys() {
-            tx.add_delivery(account, sim, event, door, now)?;
-        }
-    }
-    Ok(())
+    Ok(tx.tell(&[event(catalogue, account, sim, kind, body, at)?], now)?)
 }
 
-/// A subscription was bought, has started or is over.
+/// A subscription of a card as its owner is told of it, in the state it is told to be in.
 pub fn subscription(
-    tx: &mut Tx<'_>,
     catalogue: &Catalogue,
-    row: &StateRow,
+    (sim, order): (&Sim, Option<&Order>),
     s: &Subscription,
     kind: EventKind,
     at: Timestamp,
-    now: Timestamp,
-) -> Result<()> {
+) -> Result<NewEvent> {
     let state = match kind {
-        EventKind::SubscriptionBought => SubscriptionState::Waiting,
         EventKind::SubscriptionStarted => SubscriptionState::Active,
         EventKind::SubscriptionEnded => SubscriptionState::Ended,
         _ => s.state,
     };
-    let body = snapshot(tx, catalogue, row, s, state)?;
-    emit(tx, catalogue, row.account, Some(row.sim), kind, &body, at, now)
+    event(catalogue, sim.account, Some(sim.id), kind, &snapshot(catalogue, sim, order, s, state), at)
 }
 
-/// A subscription was bought for the card by the order.
-pub fn bought(
-    tx: &mut Tx<'_>,
-    catalogue: &Catalogue,
-    (sim, order): (&Sim, &Order),
-    s: &Subscription,
-    now: Timestamp,
-) -> Result<()> {
-    let body = snapshot_of(catalogue, sim, Some(order), s, SubscriptionState::Waiting);
-    emit(tx, catalogue, sim.account, Some(sim.id), EventKind::SubscriptionBought, &body, now, now)
-}
-
-/// A subscription came along with its card: the new owner is told as if it had been bought, with the state it is in.
-pub fn moved_here(tx: &mut Tx<'_>, catalogue: &Catalogue, row: &StateRow, s: &Subscription, now: Timestamp) -> Result<()> {
-    let body = snapshot(tx, catalogue, row, s, s.state)?;
-    emit(tx, catalogue, row.account, Some(row.sim), EventKind::SubscriptionBought, &body, now, now)
-}
-
-fn snapshot(tx: &mut Tx<'_>, catalogue: &Catalogue, row: &StateRow, s: &Subscription, state: SubscriptionState) -> Result<Body> {
-    let Some(sim) = tx.sim_by_id(row.sim)? else { return Err(fault(format!("card {} vanished", row.sim))) };
-    let order = tx.order_by_id(s.order)?;
-    Ok(snapshot_of(catalogue, &Sim { account: row.account, ..sim }, order.as_ref(), s, state))
-}
-
-fn snapshot_of(catalogue: &Catalogue, sim: &Sim, order: Option<&Order>, s: &Subscription, state: SubscriptionState) -> Body {
+fn snapshot(catalogue: &Catalogue, sim: &Sim, order: Option<&Order>, s: &Subscription, state: SubscriptionState) -> Body {
     let package = catalogue.package(s.package);
     // A buyer's own number is told to whom the buyer sees, not to a stranger to whom the card was moved.
     let buyer_sees = |o: &&Order| catalogue.account(o.account).is_some_and(|b| b.sees.binary_search(&sim.account).is_ok());
@@ -104,30 +81,9 @@ fn snapshot_of(catalogue: &Catalogue, sim: &Sim, order: Option<&Order>, s: &Subs
 }
 
 /// A warning line was crossed.
-pub fn alert(tx: &mut Tx<'_>, catalogue: &Catalogue, row: &StateRow, crossing: &Crossing, now: Timestamp) -> Result<()> {
-    let Some(sim) = tx.sim_by_id(row.sim)? else { return Err(fault(format!("card {} vanished", row.sim))) };
-    let body = Body::Alert { iccid: sim.iccid, alert_type: crossing.alert_type, threshold: crossing.threshold };
-    emit(tx, catalogue, row.account, Some(row.sim), EventKind::UsageAlert, &body, crossing.at, now)
-}
-
-/// The last usable subscription is over.
-pub fn stopped(
-    tx: &mut Tx<'_>,
-    catalogue: &Catalogue,
-    row: &StateRow,
-    reason: &str,
-    at: Timestamp,
-    now: Timestamp,
-) -> Result<()> {
-    let Some(sim) = tx.sim_by_id(row.sim)? else { return Err(fault(format!("card {} vanished", row.sim))) };
-    let body = Body::Sim { iccid: sim.iccid, detail: reason.to_owned() };
-    emit(tx, catalogue, row.account, Some(row.sim), EventKind::SimStopped, &body, at, now)
-}
-
-/// Something usable is there again; for the record only.
-pub fn restored(tx: &mut Tx<'_>, row: &StateRow, at: Timestamp, now: Timestamp) -> Result<()> {
-    let Some(sim) = tx.sim_by_id(row.sim)? else { return Err(fault(format!("card {} vanished", row.sim))) };
-    sim_event(tx, row, &sim.iccid, EventKind::SimRestored, "a subscription can pay again", at, now)
+pub fn alert(catalogue: &Catalogue, sim: &Sim, crossing: &Crossing) -> Result<NewEvent> {
+    let body = Body::Alert { iccid: sim.iccid.clone(), alert_type: crossing.alert_type, threshold: crossing.threshold };
+    event(catalogue, sim.account, Some(sim.id), EventKind::UsageAlert, &body, crossing.at)
 }
 
 /// A card is sold as another product.
@@ -137,20 +93,10 @@ pub fn product_switched(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, now: 
     emit(tx, catalogue, sim.account, Some(sim.id), EventKind::ProductSwitched, &body, now, now)
 }
 
-/// Something about the card alone, for the record only.
-pub fn sim_event(
-    tx: &mut Tx<'_>,
-    row: &StateRow,
-    iccid: &str,
-    kind: EventKind,
-    detail: &str,
-    at: Timestamp,
-    now: Timestamp,
-) -> Result<()> {
-    let body = Body::Sim { iccid: iccid.to_owned(), detail: detail.to_owned() };
-    let text = serde_json::to_string(&body).map_err(|e| fault(e.to_string()))?;
-    tx.add_event(row.account, Some(row.sim), kind, at, &text, now)?;
-    Ok(())
+/// Something about the card alone, in words.
+pub fn sim(catalogue: &Catalogue, sim: &Sim, kind: EventKind, detail: &str, at: Timestamp) -> Result<NewEvent> {
+    let body = Body::Sim { iccid: sim.iccid.clone(), detail: detail.to_owned() };
+    event(catalogue, sim.account, Some(sim.id), kind, &body, at)
 }
 
 /// Something about a pool, for the record only.
@@ -167,22 +113,14 @@ pub fn pool(
 }
 
 /// Money went back. The card's owner is told.
-pub fn refunded(
-    tx: &mut Tx<'_>,
-    catalogue: &Catalogue,
-    owner: AccountId,
-    order: &Order,
-    iccid: &str,
-    minor: i64,
-    now: Timestamp,
-) -> Result<()> {
+pub fn refunded(catalogue: &Catalogue, sim: &Sim, order: &Order, minor: i64, now: Timestamp) -> Result<NewEvent> {
     let amount = |minor| Money { minor, currency: order.currency }.to_decimal();
     let body = Body::Refund {
-        iccid: iccid.to_owned(),
+        iccid: sim.iccid.clone(),
         order: order.id.0,
         out_trade_no: order.out_trade_no.clone(),
         paid: amount(order.paid_minor),
         refunded: amount(minor),
     };
-    emit(tx, catalogue, owner, Some(order.sim), EventKind::Refunded, &body, now, now)
+    event(catalogue, sim.account, Some(sim.id), EventKind::Refunded, &body, now)
 }

@@ -64,7 +64,7 @@ pub fn refund(
     // Another node's clock may be a little ahead: a subscription is not taken back before it was there.
     let at = Timestamp(how.now.0.max(sub.available_at.unwrap_or(how.now.0)));
     tx.set_subscription_refunded(sub.id, at)?;
-    notices::refunded(tx, catalogue, sim.account, &order, &sim.iccid, minor, how.now)?;
+    tx.tell(&[notices::refunded(catalogue, &sim, &order, minor, how.now)?], how.now)?;
     cards::settle(tx, catalogue, how, &mut row, &[Input::Refund(at, sub.id)])?;
     tx.put_states(&[row])?;
     orders::store_unsubscribe(tx, catalogue, &sim, &order, how.now)?;

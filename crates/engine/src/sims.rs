@@ -257,16 +257,23 @@ pub fn transfer(
         return bad("iccid", format!("{iccid} is {}; only a card that is in use or in stock is moved", sim.state));
     }
     cards::settle(tx, catalogue, how, &mut row, &[])?;
-    notices::sim_event(tx, &row, &sim.iccid, EventKind::SimMoved, "moved away", how.now, how.now)?;
     crate::imei::before_move(tx, catalogue, how, &sim, to)?;
     tx.move_sim(sim.id, to, how.now)?;
     row.account = to;
-    notices::sim_event(tx, &row, &sim.iccid, EventKind::SimMoved, "moved here", how.now, how.now)?;
+    let here = Sim { account: to, ..sim.clone() };
+    let mut events = vec![
+        notices::sim(catalogue, &sim, EventKind::SimMoved, "moved away", how.now)?,
+        notices::sim(catalogue, &here, EventKind::SimMoved, "moved here", how.now)?,
+    ];
     let open = |s: &&Subscription| matches!(s.state, SubscriptionState::Waiting | SubscriptionState::Active);
     let subs = tx.subscriptions(sim.id)?;
+    let orders = tx.orders_by_id(&subs.iter().map(|s| s.order).collect::<Vec<_>>())?;
     for s in subs.iter().filter(open) {
-        notices::moved_here(tx, catalogue, &row, s, how.now)?;
+        // The new owner is told as if it had been bought, with the state it is in.
+        let order = orders.iter().find(|o| o.id == s.order);
+        events.push(notices::subscription(catalogue, (&here, order), s, EventKind::SubscriptionBought, how.now)?);
     }
+    tx.tell(&events, how.now)?;
     cards::settle(tx, catalogue, how, &mut row, &[])?;
     tx.put_states(&[row])?;
     Ok(Moved { from: sim.account, subscriptions: subs.iter().filter(open).count() })
@@ -362,15 +369,8 @@ pub fn bring_subscription(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling
     sub.id = tx.add_subscription(&sub)?;
     let input = kachi_domain::rating::Input::Purchase(cards::purchase(&sub).ok_or_else(|| fault("available"))?);
     let mut row = tx.state_locked(sim.id)?;
-    crate::notices::subscription(
-        tx,
-        catalogue,
-        &row,
-        &sub,
-        kachi_domain::event::EventKind::SubscriptionBrought,
-        started,
-        how.now,
-    )?;
+    let brought = notices::subscription(catalogue, (sim, Some(&order)), &sub, EventKind::SubscriptionBrought, started)?;
+    tx.tell(&[brought], how.now)?;
     // It may have begun long ago: history is told again from the start.
     tx.put_state_base(sim.id, None)?;
     cards::settle(tx, catalogue, how, &mut row, &[input])?;

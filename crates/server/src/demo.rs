@@ -292,7 +292,7 @@ impl Past {
         let actor = self.engine.catalogue()?.actor(ACME).ok_or_else(|| Exit::cannot("the demo has no acme"))?;
         self.place(3, "US-100M-30D", "to-refund")?;
         self.engine.write(move |tx, catalogue, how| {
-            if let Some(order) = tx.order_by_out_trade_no(ACME, "to-refund")? {
+            if let Some(order) = tx.orders_by_out_trade_no(ACME, &["to-refund"])?.pop() {
                 refunds::refund(tx, catalogue, how, &actor, &iccid(3), order.id, "demo")?;
             }
             Ok(())

@@ -1,48 +1,56 @@
 //! The first answer to each request that changed something.
 
 use crate::binds;
-use crate::db::{Error, Tx};
+use crate::db::sql::Value;
+use crate::db::{BulkColumn, Error, Tx};
 use kachi_domain::{AccountId, Timestamp};
 
-/// What the key has seen before.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seen {
-    /// Never.
-    New,
-    /// The same body: here is the answer it got.
-    Same(String),
-    /// Another body.
-    Different,
+/// The first answer to a request, to be kept.
+#[derive(Debug, Clone, Copy)]
+pub struct FirstAnswer<'a> {
+    /// Who asked.
+    pub account: AccountId,
+    /// At which door.
+    pub door: &'a str,
+    /// The caller's key.
+    pub key: &'a str,
+    /// Hash of the whole body.
+    pub body_hash: &'a str,
+    /// What was answered.
+    pub answer: &'a str,
 }
 
 impl Tx<'_> {
-    /// What the key has seen before.
-    pub fn request_seen(&mut self, account: AccountId, door: &str, key: &str, body_hash: &str) -> Result<Seen, Error> {
-        let row = self.row::<(String, String)>(
-            "SELECT body_hash, answer FROM idempotency WHERE account_id = ? AND door = ? AND request_key = ?",
-            &binds![account.0, door, key],
-        )?;
-        Ok(match row {
-            None => Seen::New,
-            Some((hash, answer)) if hash == body_hash => Seen::Same(answer),
-            Some(_) => Seen::Different,
-        })
-    }
-
-    /// Keeps the first answer. A rival that came first makes this a constraint error.
-    pub fn keep_answer(
+    /// What the account's keys at a door have seen before: (key, hash of the body, answer).
+    pub fn requests_seen(
         &mut self,
         account: AccountId,
         door: &str,
-        key: &str,
-        body_hash: &str,
-        answer: &str,
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        self.run(
-            "INSERT INTO idempotency (account_id, door, request_key, body_hash, answer, created_at) VALUES (?, ?, ?, ?, ?, ?)",
-            &binds![account.0, door, key, body_hash, answer, now.0],
-        )?;
+        keys: &[&str],
+    ) -> Result<Vec<(String, String, String)>, Error> {
+        let list = serde_json::to_string(keys).map_err(|e| Error::Engine(e.to_string()))?;
+        let rows = self.row_each("idempotency i", "i.account_id = ? AND i.door = ? AND i.request_key = k.value");
+        let text = format!("SELECT i.request_key, i.body_hash, i.answer FROM {rows}");
+        self.rows(&text, &binds![list, account.0, door])
+    }
+
+    /// Keeps first answers. A rival that came first makes this a constraint error.
+    pub fn keep_answers(&mut self, answers: &[FirstAnswer<'_>], now: Timestamp) -> Result<(), Error> {
+        use BulkColumn::{Int, Text};
+        let columns =
+            [Int("account_id"), Text("door"), Text("request_key"), Text("body_hash"), Text("answer"), Int("created_at")];
+        fn row<'a>(a: &FirstAnswer<'a>, now: Timestamp) -> Vec<Value<'a>> {
+            vec![
+                a.account.0.into(),
+                Value::Text(Some(a.door)),
+                Value::Text(Some(a.key)),
+                Value::Text(Some(a.body_hash)),
+                Value::Text(Some(a.answer)),
+                now.0.into(),
+            ]
+        }
+        let rows: Vec<_> = answers.iter().map(|a| row(a, now)).collect();
+        self.add_rows::<(i64,)>("idempotency", &columns, &rows, "", "account_id")?;
         Ok(())
     }
 

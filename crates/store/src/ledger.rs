@@ -2,13 +2,27 @@
 
 use crate::binds;
 use crate::db::sql::Value;
-use crate::db::{Error, Tx};
+use crate::db::{BulkColumn, Error, Tx};
 use crate::page::integers;
 use kachi_domain::ledger::{Bucket, Journal, Posting};
 use kachi_domain::{AccountId, Timestamp};
+use std::collections::BTreeMap;
 
 /// (account, kept available, summed available, kept held, summed held), minor units.
 pub type BalanceDifference = (i64, i64, i64, i64, i64);
+
+/// A journal to be written.
+#[derive(Debug, Clone)]
+pub struct NewJournal {
+    /// Whose act.
+    pub account: AccountId,
+    /// Its name.
+    pub name: Journal,
+    /// What caused it.
+    pub cause: String,
+    /// Its lines; they sum to zero.
+    pub postings: Vec<Posting>,
+}
 
 impl Tx<'_> {
     /// Makes the account's requests that change something wait for each other, until the transaction ends.
@@ -40,64 +54,51 @@ impl Tx<'_> {
         cause: &str,
         postings: &[Posting],
         now: Timestamp,
-    ) -> Result<i64, Error> {
-        debug_assert_eq!(postings.iter().map(|p| p.minor).sum::<i64>(), 0, "{name:?} must balance");
-        if self.is_postgres() {
-            return self.post_in_one(account, name, cause, postings, now);
-        }
-        let id = self.row::<(i64,)>(
-            "INSERT INTO journal (account_id, name, cause, at) VALUES (?, ?, ?, ?) RETURNING id",
-            &binds![account.0, name.word(), cause, now.0],
-        )?;
-        let id = id.map_or(0, |r| r.0);
-        let marks = vec!["(?, ?, ?, ?, ?)"; postings.len()].join(", ");
-        let mut values: Vec<Value<'_>> = Vec::with_capacity(postings.len() * 5);
-        for (line, p) in postings.iter().enumerate() {
-            values.extend(binds![id, line as i64, p.account.0, p.bucket.word(), p.minor]);
-        }
-        self.run(&format!("INSERT INTO posting (journal_id, line, account_id, bucket, minor) VALUES {marks}"), &values)?;
-        for p in postings {
-            match p.bucket {
-                Bucket::Available => self.run(
-                    "UPDATE balance SET available_minor = available_minor + ? WHERE account_id = ?",
-                    &binds![p.minor, p.account.0],
-                )?,
-                Bucket::Held => self
-                    .run("UPDATE balance SET held_minor = held_minor + ? WHERE account_id = ?", &binds![p.minor, p.account.0])?,
-                // The operator's own sides are summed from the postings when asked: a kept row would be one lock for all.
-                Bucket::Cash | Bucket::Revenue => 0,
-            };
-        }
-        Ok(id)
+    ) -> Result<(), Error> {
+        self.post_all(&[NewJournal { account, name, cause: cause.to_owned(), postings: postings.to_vec() }], now)
     }
 
-    /// Each statement is a way to another process: journal, postings and balances travel in one.
-    fn post_in_one(
-        &mut self,
-        account: AccountId,
-        name: Journal,
-        cause: &str,
-        postings: &[Posting],
-        now: Timestamp,
-    ) -> Result<i64, Error> {
-        let accounts = self.list(postings.iter().map(|p| p.account.0));
-        let minors = self.list(postings.iter().map(|p| p.minor));
-        let buckets = format!("{{{}}}", postings.iter().map(|p| p.bucket.word()).collect::<Vec<_>>().join(","));
-        let row = self.row::<(i64,)>(
-            "WITH line AS (SELECT * FROM unnest(CAST(? AS BIGINT[]), CAST(? AS TEXT[]), CAST(? AS BIGINT[]))
-               WITH ORDINALITY AS x(account_id, bucket, minor, number)),
-             journal AS (INSERT INTO journal (account_id, name, cause, at) VALUES (?, ?, ?, ?) RETURNING id),
-             posted AS (INSERT INTO posting (journal_id, line, account_id, bucket, minor)
-               SELECT j.id, l.number - 1, l.account_id, l.bucket, l.minor FROM journal j, line l),
-             moved AS (UPDATE balance b SET available_minor = available_minor + m.available, held_minor = held_minor + m.held
-               FROM (SELECT account_id, CAST(COALESCE(SUM(minor) FILTER (WHERE bucket = 'available'), 0) AS BIGINT) AS available,
-                       CAST(COALESCE(SUM(minor) FILTER (WHERE bucket = 'held'), 0) AS BIGINT) AS held
-                     FROM line WHERE bucket IN ('available', 'held') GROUP BY account_id) m
-               WHERE b.account_id = m.account_id)
-             SELECT id FROM journal",
-            &binds![accounts, buckets, minors, account.0, name.word(), cause, now.0],
-        )?;
-        row.map(|r| r.0).ok_or_else(|| Error::Engine("a new journal has no number".into()))
+    /// Writes journals with their postings and moves the balances. A balance below its credit line is a constraint error.
+    pub fn post_all(&mut self, journals: &[NewJournal], now: Timestamp) -> Result<(), Error> {
+        use BulkColumn::{Int, Text};
+        let rows: Vec<Vec<Value<'_>>> =
+            journals.iter().map(|j| binds![j.account.0, j.name.word(), &j.cause, now.0].into()).collect();
+        let ids = self.add_numbered("journal", &[Int("account_id"), Text("name"), Text("cause"), Int("at")], &rows)?;
+        let (mut rows, mut moved) = (Vec::<Vec<Value<'_>>>::new(), BTreeMap::<i64, (i64, i64)>::new());
+        for (j, id) in journals.iter().zip(ids) {
+            debug_assert_eq!(j.postings.iter().map(|p| p.minor).sum::<i64>(), 0, "{:?} must balance", j.name);
+            for (line, p) in j.postings.iter().enumerate() {
+                rows.push(binds![id, line as i64, p.account.0, p.bucket.word(), p.minor].into());
+                match p.bucket {
+                    Bucket::Available => moved.entry(p.account.0).or_default().0 += p.minor,
+                    Bucket::Held => moved.entry(p.account.0).or_default().1 += p.minor,
+                    // The operator's own sides are summed from the postings when asked: a kept row would be one lock for all.
+                    Bucket::Cash | Bucket::Revenue => {}
+                }
+            }
+        }
+        let columns = [Int("journal_id"), Int("line"), Int("account_id"), Text("bucket"), Int("minor")];
+        self.add_rows::<(i64,)>("posting", &columns, &rows, "", "line")?;
+        self.move_balances(&moved)
+    }
+
+    /// Adds to balances: account -> (available, held), minor units.
+    fn move_balances(&mut self, moved: &BTreeMap<i64, (i64, i64)>) -> Result<(), Error> {
+        if self.is_postgres() {
+            let text = "UPDATE balance b SET available_minor = available_minor + m.available, held_minor = held_minor + m.held
+                 FROM unnest(CAST(? AS BIGINT[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[])) AS m(account_id, available, held)
+                 WHERE b.account_id = m.account_id";
+            let of = |f: fn((&i64, &(i64, i64))) -> i64| moved.iter().map(f).collect::<Vec<_>>();
+            let (accounts, available, held) = (of(|m| *m.0), of(|m| m.1.0), of(|m| m.1.1));
+            self.run(text, &binds![self.list(accounts), self.list(available), self.list(held)])?;
+        } else {
+            let text =
+                "UPDATE balance SET available_minor = available_minor + ?, held_minor = held_minor + ? WHERE account_id = ?";
+            for (account, (available, held)) in moved {
+                self.run(text, &binds![*available, *held, *account])?;
+            }
+        }
+        Ok(())
     }
 
     /// (available, held, credit) in minor units.

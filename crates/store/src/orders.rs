@@ -1,7 +1,8 @@
 //! Orders and the subscriptions they bought.
 
 use crate::binds;
-use crate::db::{Error, Tx};
+use crate::db::sql::Value;
+use crate::db::{BulkColumn, Error, Tx};
 use crate::page::{Newest, integers};
 use kachi_domain::order::{OrderState, SubscriptionState};
 use kachi_domain::package::{StartRule, Terms};
@@ -166,21 +167,64 @@ pub(crate) fn subscription(r: SubRow) -> Result<Subscription, Error> {
 impl Tx<'_> {
     /// Adds an order; the answer is its number. A repeated partner number is a constraint error.
     pub fn add_order(&mut self, o: &Order) -> Result<OrderId, Error> {
-        let row = self.row::<(i64,)>(
-            "INSERT INTO orders (account_id, number, sim_id, package_id, out_trade_no, state, paid_minor, currency, shares, channel, custom_data,
-             renewal, created_at, updated_at, refunded_minor) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0) RETURNING id",
-            &binds![
-                o.account.0, &o.number, o.sim.0, o.package.0, o.out_trade_no.as_deref(), o.state.word(), o.paid_minor, o.currency.as_str(),
-                &o.shares, &o.channel, o.custom_data.as_deref(), o.renewal, o.created_at, o.updated_at
-            ],
-        )?;
-        Ok(OrderId(row.map_or(0, |r| r.0)))
+        Ok(self.add_orders(std::slice::from_ref(o))?[0])
+    }
+
+    /// Adds orders; the answer is their numbers. A repeated partner number is a constraint error.
+    pub fn add_orders(&mut self, orders: &[Order]) -> Result<Vec<OrderId>, Error> {
+        use BulkColumn::{Int, Text};
+        let columns = [
+            Int("account_id"),
+            Text("number"),
+            Int("sim_id"),
+            Int("package_id"),
+            Text("out_trade_no"),
+            Text("state"),
+            Int("paid_minor"),
+            Text("currency"),
+            Text("shares"),
+            Text("channel"),
+            Text("custom_data"),
+            Int("renewal"),
+            Int("created_at"),
+            Int("updated_at"),
+            Int("refunded_minor"),
+        ];
+        fn row(o: &Order) -> Vec<Value<'_>> {
+            binds![
+                o.account.0,
+                &o.number,
+                o.sim.0,
+                o.package.0,
+                o.out_trade_no.as_deref(),
+                o.state.word(),
+                o.paid_minor,
+                o.currency.as_str(),
+                &o.shares,
+                &o.channel,
+                o.custom_data.as_deref(),
+                o.renewal,
+                o.created_at,
+                o.updated_at,
+                0_i64
+            ]
+            .into()
+        }
+        let rows: Vec<_> = orders.iter().map(row).collect();
+        Ok(self.add_numbered("orders", &columns, &rows)?.into_iter().map(OrderId).collect())
     }
 
     /// The order with this partner number.
     pub fn order_by_out_trade_no(&mut self, account: AccountId, out_trade_no: &str) -> Result<Option<Order>, Error> {
-        let text = format!("SELECT {ORDER_COLUMNS} FROM orders o WHERE o.account_id = ? AND o.out_trade_no = ?");
-        self.row::<OrderRow>(&text, &binds![account.0, out_trade_no])?.map(order).transpose()
+        Ok(self.orders_by_out_trade_no(account, &[out_trade_no])?.pop())
+    }
+
+    /// The account's orders with these partner numbers.
+    pub fn orders_by_out_trade_no(&mut self, account: AccountId, numbers: &[&str]) -> Result<Vec<Order>, Error> {
+        let rows = self.row_each("orders o", "o.account_id = ? AND o.out_trade_no = k.value");
+        let text = format!("SELECT {ORDER_COLUMNS} FROM {rows}");
+        let list = serde_json::to_string(numbers).map_err(|e| Error::Engine(e.to_string()))?;
+        self.rows::<OrderRow>(&text, &binds![list, account.0])?.into_iter().map(order).collect()
     }
 
     /// An order of one of these accounts, locked where the engine locks rows.
@@ -200,8 +244,14 @@ impl Tx<'_> {
 
     /// An order by its number, whoever's it is: for what happens by itself.
     pub fn order_by_id(&mut self, id: OrderId) -> Result<Option<Order>, Error> {
-        let text = format!("SELECT {ORDER_COLUMNS} FROM orders o WHERE o.id = ?");
-        self.row::<OrderRow>(&text, &binds![id.0])?.map(order).transpose()
+        Ok(self.orders_by_id(&[id])?.pop())
+    }
+
+    /// Orders by their numbers, whoever's they are.
+    pub fn orders_by_id(&mut self, ids: &[OrderId]) -> Result<Vec<Order>, Error> {
+        let (among, value) = self.among("o.id", &ids.iter().map(|id| id.0).collect::<Vec<_>>());
+        let text = format!("SELECT {ORDER_COLUMNS} FROM orders o WHERE {among} ORDER BY o.id");
+        self.rows::<OrderRow>(&text, &[value])?.into_iter().map(order).collect()
     }
 
     /// Orders of the accounts with one of the long numbers or one of the buyer's own numbers, oldest first.
@@ -260,22 +310,61 @@ impl Tx<'_> {
 
     /// Adds a subscription; the answer is its number.
     pub fn add_subscription(&mut self, s: &Subscription) -> Result<SubscriptionId, Error> {
-        let terms = serde_json::to_string(&s.terms).map_err(|e| Error::Engine(e.to_string()))?;
-        let row = self.row::<(i64,)>(
-            "INSERT INTO subscription (account_id, sim_id, order_id, package_id, terms, start_rule, not_before, bought_at, available_at, used_before,
-             state, used_bytes, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-            &binds![
-                s.account.0, s.sim.0, s.order.0, s.package.0, terms, s.start.word(), s.not_before, s.bought_at, s.available_at, s.used_before,
-                s.state.word(), s.used_bytes, s.updated_at
-            ],
-        )?;
-        Ok(SubscriptionId(row.map_or(0, |r| r.0)))
+        Ok(self.add_subscriptions(std::slice::from_ref(s))?[0])
+    }
+
+    /// Adds subscriptions; the answer is their numbers.
+    pub fn add_subscriptions(&mut self, subscriptions: &[Subscription]) -> Result<Vec<SubscriptionId>, Error> {
+        use BulkColumn::{Int, Text};
+        let columns = [
+            Int("account_id"),
+            Int("sim_id"),
+            Int("order_id"),
+            Int("package_id"),
+            Text("terms"),
+            Text("start_rule"),
+            Int("not_before"),
+            Int("bought_at"),
+            Int("available_at"),
+            Int("used_before"),
+            Text("state"),
+            Int("used_bytes"),
+            Int("updated_at"),
+        ];
+        fn row(s: &Subscription) -> Result<Vec<Value<'_>>, Error> {
+            let terms = serde_json::to_string(&s.terms).map_err(|e| Error::Engine(e.to_string()))?;
+            Ok(binds![
+                s.account.0,
+                s.sim.0,
+                s.order.0,
+                s.package.0,
+                terms,
+                s.start.word(),
+                s.not_before,
+                s.bought_at,
+                s.available_at,
+                s.used_before,
+                s.state.word(),
+                s.used_bytes,
+                s.updated_at
+            ]
+            .into())
+        }
+        let rows: Vec<_> = subscriptions.iter().map(row).collect::<Result<_, _>>()?;
+        Ok(self.add_numbered("subscription", &columns, &rows)?.into_iter().map(SubscriptionId).collect())
     }
 
     /// Every subscription of a card, in the order bought.
     pub fn subscriptions(&mut self, sim: SimId) -> Result<Vec<Subscription>, Error> {
-        let text = format!("SELECT {SUB_COLUMNS} FROM subscription WHERE sim_id = ? ORDER BY id");
-        self.rows::<SubRow>(&text, &binds![sim.0])?.into_iter().map(subscription).collect()
+        self.subscriptions_of(&[sim.0])
+    }
+
+    /// Every subscription of these cards, card by card in their order, each card's in the order bought.
+    pub fn subscriptions_of(&mut self, sims: &[i64]) -> Result<Vec<Subscription>, Error> {
+        debug_assert!(sims.is_sorted());
+        let (among, value) = self.among("sim_id", sims);
+        let text = format!("SELECT {SUB_COLUMNS} FROM subscription WHERE {among} ORDER BY sim_id, id");
+        self.rows::<SubRow>(&text, &[value])?.into_iter().map(subscription).collect()
     }
 
     /// The subscription of an order.
@@ -305,15 +394,34 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Writes the engine's verdict on a subscription.
-    pub fn set_subscription_verdict(&mut self, s: &Subscription) -> Result<(), Error> {
-        self.run(
-            "UPDATE subscription SET state = ?, started_at = ?, ends_at = ?, ended_at = ?, end_reason = ?, used_bytes = ?, updated_at = ? WHERE id = ?",
-            &binds![
-                s.state.word(), s.started_at, s.ends_at, s.ended_at, s.end_reason.as_deref(), s.used_bytes, s.updated_at, s.id.0
-            ],
-        )?;
-        Ok(())
+    /// Writes the engine's verdicts on subscriptions.
+    pub fn set_subscription_verdicts(&mut self, subscriptions: &[Subscription]) -> Result<(), Error> {
+        use BulkColumn::{Int, Text};
+        let columns = [
+            Int("id"),
+            Text("state"),
+            Int("started_at"),
+            Int("ends_at"),
+            Int("ended_at"),
+            Text("end_reason"),
+            Int("used_bytes"),
+            Int("updated_at"),
+        ];
+        fn row(s: &Subscription) -> Vec<Value<'_>> {
+            binds![
+                s.id.0,
+                s.state.word(),
+                s.started_at,
+                s.ends_at,
+                s.ended_at,
+                s.end_reason.as_deref(),
+                s.used_bytes,
+                s.updated_at
+            ]
+            .into()
+        }
+        let rows: Vec<_> = subscriptions.iter().map(row).collect();
+        self.change_rows("subscription", &columns, &rows)
     }
 }
 
@@ -325,7 +433,8 @@ const AUDITS: &[(&str, &str)] = &[
     ),
     (
         "order {}: paid something without a journal",
-        "SELECT o.id FROM orders o WHERE o.paid_minor > 0 AND NOT EXISTS (SELECT 1 FROM journal j WHERE j.account_id = o.account_id AND j.cause = 'order ' || CAST(o.id AS TEXT)) LIMIT 50",
+        "SELECT CAST(SUBSTR(x.cause, 7) AS BIGINT) FROM (SELECT account_id, 'order ' || CAST(id AS TEXT) AS cause FROM orders WHERE paid_minor > 0
+         EXCEPT SELECT account_id, cause FROM journal) AS x LIMIT 50",
     ),
     ("order {}: gave back more than was paid", "SELECT id FROM orders WHERE refunded_minor > paid_minor LIMIT 50"),
     (

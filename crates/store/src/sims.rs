@@ -129,6 +129,16 @@ impl Tx<'_> {
         Ok(self.row::<SimRow>(&text, &binds![iccid, below(actor)])?.map(sim))
     }
 
+    /// The cards with these ICCIDs among those the account sees, in no order.
+    pub fn sims_by_iccid(&mut self, actor: &Path, iccids: &[&str]) -> Result<Vec<Sim>, Error> {
+        let text = format!(
+            "SELECT {SIM_COLUMNS} FROM sim s JOIN account a ON a.id = s.account_id WHERE {} AND a.path LIKE ?",
+            self.one_of_texts("s.iccid")
+        );
+        let list = serde_json::to_string(iccids).map_err(|e| Error::Engine(e.to_string()))?;
+        Ok(self.rows::<SimRow>(&text, &binds![list, below(actor)])?.into_iter().map(sim).collect())
+    }
+
     /// The card with this ICCID, its package state and the catalogue's version, in one statement. The caller checks the owner.
     pub fn sim_and_state(&mut self, iccid: &str) -> Result<Option<SimAndState>, Error> {
         Ok(self.row::<StatedRow>(sim_and_state_text(), &binds![iccid])?.map(stated))
@@ -150,8 +160,14 @@ impl Tx<'_> {
 
     /// The card by its number with us.
     pub fn sim_by_id(&mut self, id: SimId) -> Result<Option<Sim>, Error> {
-        let text = format!("SELECT {SIM_COLUMNS} FROM sim s WHERE s.id = ?");
-        Ok(self.row::<SimRow>(&text, &binds![id.0])?.map(sim))
+        Ok(self.sims_by_id(&[id.0])?.pop())
+    }
+
+    /// Cards by their numbers with us, in that order.
+    pub fn sims_by_id(&mut self, ids: &[i64]) -> Result<Vec<Sim>, Error> {
+        let (among, value) = self.among("s.id", ids);
+        let text = format!("SELECT {SIM_COLUMNS} FROM sim s WHERE {among} ORDER BY s.id");
+        Ok(self.rows::<SimRow>(&text, &[value])?.into_iter().map(sim).collect())
     }
 
     /// Card numbers, owners and zones for many ICCIDs: (iccid, sim, account).

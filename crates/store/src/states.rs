@@ -58,20 +58,18 @@ impl Tx<'_> {
     pub fn states(&mut self, sims: &[i64]) -> Result<Vec<StateRow>, Error> {
         debug_assert!(sims.is_sorted());
         let lock = self.for_update();
-        let text = format!("SELECT {COLUMNS} FROM sim_state WHERE {} ORDER BY sim_id{lock}", self.one_of("sim_id"));
         let mut found = Vec::with_capacity(sims.len());
         for part in sims.chunks(ARRAY) {
-            let list = self.list(part.iter().copied());
-            found.extend(self.rows::<R>(&text, &binds![list])?.into_iter().map(state));
+            let (among, value) = self.among("sim_id", part);
+            let text = format!("SELECT {COLUMNS} FROM sim_state WHERE {among} ORDER BY sim_id{lock}");
+            found.extend(self.rows::<R>(&text, &[value])?.into_iter().map(state));
         }
         Ok(found)
     }
 
     /// One card's state, locked where the engine locks rows.
     pub fn state_locked(&mut self, sim: SimId) -> Result<StateRow, Error> {
-        let text = format!("SELECT {COLUMNS} FROM sim_state WHERE sim_id = ?{}", self.for_update());
-        let row = self.row::<R>(&text, &binds![sim.0])?;
-        row.map(state).ok_or_else(|| Error::Engine(format!("card {sim} has no state row")))
+        self.states(&[sim.0])?.pop().ok_or_else(|| Error::Engine(format!("card {sim} has no state row")))
     }
 
     /// The older state from which a card's history can be told again; none = from the beginning.

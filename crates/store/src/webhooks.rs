@@ -62,22 +62,6 @@ impl Attempt {
 const ATTEMPTS: usize = 200;
 
 impl Tx<'_> {
-    /// Adds a delivery of an event, due at once.
-    pub fn add_delivery(
-        &mut self,
-        account: AccountId,
-        sim: Option<SimId>,
-        event: i64,
-        door: &str,
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        self.run(
-            "INSERT INTO delivery (account_id, sim_id, event_id, door, state, attempts, due_at) VALUES (?, ?, ?, ?, 'waiting', 0, ?)",
-            &binds![account.0, sim.map_or(0, |s| s.0), event, door, now.0],
-        )?;
-        Ok(())
-    }
-
     /// Claims due deliveries under a lease. A first attempt is not claimed while an earlier first attempt for the same
     /// card is under another's lease, so first attempts keep their order per card.
     pub fn claim_deliveries(

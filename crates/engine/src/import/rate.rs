@@ -2,7 +2,7 @@
 
 use super::spill::Spill;
 use super::{another_worker, racing};
-use crate::cards::{self, Settling};
+use crate::cards::{Settle, Settling};
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};
@@ -125,6 +125,7 @@ pub fn rate(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, facts: &mut 
         let mut rows = tx.states(&ids)?;
         let mut days = Vec::with_capacity(group.len());
         let mut watched = Vec::new();
+        let mut settle = Settle::default();
         for (row, (sim, of_card)) in rows.iter_mut().zip(group) {
             debug_assert_eq!(row.sim.0, *sim);
             let news = pooled.news.get(sim);
@@ -139,7 +140,7 @@ pub fn rate(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, facts: &mut 
                 row.as_of = Some(row.as_of.map_or(latest, |a| a.max(latest)));
                 add_days(catalogue, of_card, &mut days);
             }
-            cards::settle_told(tx, catalogue, how, row, &inputs, news.and_then(|n| n.retell))?;
+            settle.fold_told(tx, catalogue, how, row, &inputs, news.and_then(|n| n.retell))?;
             let seen = of_card.iter().map(Fact::sighting).filter(|s| s.imei != 0);
             row.seen = seen.clone().fold(row.seen, Sighting::max);
             if row.imei_group.is_some() {
@@ -149,6 +150,7 @@ pub fn rate(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, facts: &mut 
         if rows.len() != group.len() {
             return Err(fault("a card without a state row"));
         }
+        settle.finish(tx, catalogue, how)?;
         imei::watch(tx, catalogue, how, &watched)?;
         tx.put_states(&rows)?;
         tx.add_days(&days)?;

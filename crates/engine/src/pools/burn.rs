@@ -7,7 +7,7 @@
 //! new goes into a card's state like any input; where something told before is different, the card's history is told
 //! again. So the cards follow their pools and no card's answer depends on the order in which records came.
 
-use crate::cards::{self, Settling};
+use crate::cards::{self, Settle, Settling};
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Result, fault};
@@ -122,11 +122,13 @@ pub fn settle(
     let (news, _) = fold_and_write(tx, catalogue, how, pool, fresh, from)?;
     let ids: Vec<i64> = news.keys().copied().collect();
     let mut rows = tx.states(&ids)?;
+    let mut cards = Settle::default();
     for row in &mut rows {
         if let Some(news) = news.get(&row.sim.0) {
-            cards::settle_told(tx, catalogue, how, row, &news.stands, news.retell)?;
+            cards.fold_told(tx, catalogue, how, row, &news.stands, news.retell)?;
         }
     }
+    cards.finish(tx, catalogue, how)?;
     tx.put_states(&rows)?;
     Ok(())
 }
@@ -324,7 +326,7 @@ fn write_verdicts(
     }
     for (new, old) in subs.iter_mut().zip(&before).filter(|(new, old)| new != old) {
         new.updated_at = how.now.0;
-        tx.set_subscription_verdict(new)?;
+        tx.set_subscription_verdicts(std::slice::from_ref(new))?;
         let word = match new.state {
             SubscriptionState::Active => "started",
             SubscriptionState::Ended => "ended",

@@ -37,7 +37,7 @@ pub fn add(
         match pool_now(&stays, sim.id) {
             Some(there) if there == id => {}
             Some(there) => return Err(Refusal::InPool { pool: there.0 }.into()),
-            None => new.push((sim, row)),
+            None => new.push(sim),
         }
     }
     let there = tx.pool_members(id)?.len() as i64;
@@ -45,12 +45,13 @@ pub fn add(
         return Err(Refusal::PoolFull { slots: pool.slots }.into());
     }
     let mut from: Option<Timestamp> = None;
-    for (sim, row) in new {
+    for sim in new {
         // Another node's clock may be a little ahead: a card does not join before it left.
         let left = stays.iter().filter(|s| s.sim == sim.id).filter_map(|s| s.left_at).max();
         let at = Timestamp(how.now.0.max(left.unwrap_or(i64::MIN)));
         tx.join_pool(id, sim.id, pool.account, at)?;
-        notices::sim_event(tx, row, &sim.iccid, EventKind::PoolChanged, &format!("joined pool {id}"), at, how.now)?;
+        let joined = notices::sim(catalogue, sim, EventKind::PoolChanged, &format!("joined pool {id}"), at)?;
+        tx.tell(&[joined], how.now)?;
         from = Some(from.map_or(at, |f| f.min(at)));
     }
     if from.is_some() {
@@ -81,17 +82,16 @@ pub fn leave_all(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, sim: &S
 
 fn leave(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, mut pool: Pool, sims: &[Sim]) -> Result<()> {
     let ids: Vec<SimId> = sims.iter().map(|s| s.id).collect();
-    let rows = lock_members(tx, pool.id, &ids)?;
+    lock_members(tx, pool.id, &ids)?;
     let stays = tx.pool_stays_of(&ids.iter().map(|s| s.0).collect::<Vec<_>>())?;
     let mut from: Option<Timestamp> = None;
     for sim in sims {
         let stay = stays.iter().find(|s| s.sim == sim.id && s.pool == pool.id && s.left_at.is_none());
         let stay = stay.ok_or(Refusal::NotInPool)?;
-        let row = rows.iter().find(|r| r.sim == sim.id).ok_or_else(|| fault(format!("card {} has no state", sim.id)))?;
         let at = Timestamp(how.now.0.max(stay.joined_at));
         tx.leave_pool(pool.id, sim.id, at)?;
         let words = format!("left pool {}", pool.id);
-        notices::sim_event(tx, row, &sim.iccid, EventKind::PoolChanged, &words, at, how.now)?;
+        tx.tell(&[notices::sim(catalogue, sim, EventKind::PoolChanged, &words, at)?], how.now)?;
         from = Some(from.map_or(at, |f| f.min(at)));
     }
     settle(tx, catalogue, how, &mut pool, &[], from)

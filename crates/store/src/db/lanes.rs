@@ -7,23 +7,22 @@
 //! lock, or any other failure of the database, is undone and done again by itself, waiting as long as it takes. What the
 //! act itself refuses is its answer.
 
+use super::gather::Gather;
 use super::pool::{Guard, Pool};
 use super::writer::in_savepoint;
 use super::{Conn, Error, Group, Tx};
-use std::collections::{HashMap, VecDeque};
-use std::sync::Mutex;
 use tokio::sync::oneshot;
 
 /// Acts committed together at most; bounds how long the first of them waits.
 const GROUP_MAX: usize = 64;
 
 /// How long a group waits for a lock.
-const LOCK_WAIT: &str = "200ms";
+pub(super) const LOCK_WAIT: &str = "200ms";
 
-/// The lanes in which something waits or runs.
+/// The acts that wait or run, by lane.
 #[derive(Default)]
 pub(super) struct Lanes {
-    waiting: Mutex<HashMap<i64, VecDeque<Box<dyn Job>>>>,
+    waiting: Gather<Box<dyn Job>>,
 }
 
 /// An act with its waiting caller.
@@ -72,37 +71,16 @@ impl Lanes {
         E: From<Error> + Send + 'static,
     {
         let (caller, answer) = oneshot::channel();
-        let job = Box::new(Act { act, outcome: None, caller });
-        let mut waiting = self.waiting.lock().expect("lanes lock");
-        let must_run = !waiting.contains_key(&lane);
-        waiting.entry(lane).or_default().push_back(job);
+        let must_run = self.waiting.submit(lane, Box::new(Act { act, outcome: None, caller }));
         (answer, must_run)
     }
 
     /// Runs a lane until nothing waits in it.
     pub(super) fn run(&self, lane: i64, pool: &Pool) {
-        let cleared = Clear { lanes: self, lane };
-        while let Some(first) = self.next_or_leave(lane) {
-            match pool.get() {
-                Ok(mut conn) => self.group(lane, first, &mut conn),
-                Err(e) => first.answer(Some(e)),
-            }
-        }
-        std::mem::forget(cleared);
-    }
-
-    fn next(&self, lane: i64) -> Option<Box<dyn Job>> {
-        self.waiting.lock().expect("lanes lock").get_mut(&lane)?.pop_front()
-    }
-
-    /// The next act; without one the lane is given up, in the same breath, so that no act is left behind in it.
-    fn next_or_leave(&self, lane: i64) -> Option<Box<dyn Job>> {
-        let mut waiting = self.waiting.lock().expect("lanes lock");
-        let next = waiting.get_mut(&lane)?.pop_front();
-        if next.is_none() {
-            waiting.remove(&lane);
-        }
-        next
+        self.waiting.run(lane, |first| match pool.get() {
+            Ok(mut conn) => self.group(lane, first, &mut conn),
+            Err(e) => first.answer(Some(e)),
+        });
     }
 
     fn group(&self, lane: i64, first: Box<dyn Job>, conn: &mut Guard<'_>) {
@@ -119,7 +97,7 @@ impl Lanes {
                 break;
             }
             done.push(job);
-            next = if done.len() < GROUP_MAX { self.next(lane) } else { None };
+            next = self.waiting.next_if(lane, |_| done.len() < GROUP_MAX);
         }
         let trouble = end(conn);
         for job in done {
@@ -150,18 +128,4 @@ fn end(conn: &mut Guard<'_>) -> Option<Error> {
         let _ = conn.batch("ROLLBACK");
     }
     trouble
-}
-
-/// If a lane's runner panics, those that wait in it are told, and the next act finds a runner.
-struct Clear<'l> {
-    lanes: &'l Lanes,
-    lane: i64,
-}
-
-impl Drop for Clear<'_> {
-    fn drop(&mut self) {
-        if let Ok(mut waiting) = self.lanes.waiting.lock() {
-            waiting.remove(&self.lane);
-        }
-    }
 }

@@ -5,6 +5,8 @@
 //! savepoint: many durable orders, one flush to disk. On PostgreSQL each closure has a connection of its own, but those
 //! of one lane (an account), which would only wait for each other's locks, are committed together too.
 
+mod bulk;
+pub mod gather;
 mod lanes;
 mod lookups;
 mod migrate;
@@ -13,6 +15,7 @@ pub mod sql;
 mod writer;
 
 use crate::sims::SimAndState;
+pub(crate) use bulk::Column as BulkColumn;
 use diesel::connection::SimpleConnection;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::{Connection, PgConnection, RunQueryDsl, SqliteConnection};
@@ -224,12 +227,35 @@ impl Tx<'_> {
         }
     }
 
+    /// As [`Tx::one_of`] with its value; of a single number it is asked plainly, which is planned better.
+    pub(crate) fn among(&self, column: &str, numbers: &[i64]) -> (String, Value<'static>) {
+        match numbers {
+            [one] => (format!("{column} = ?"), Value::Int(Some(*one))),
+            many => (self.one_of(column), Value::Owned(self.list(many.iter().copied()))),
+        }
+    }
+
     /// As [`Tx::one_of`], for texts.
     pub(crate) fn one_of_texts(&self, column: &str) -> String {
         if self.is_postgres() {
             format!("{column} = ANY(ARRAY(SELECT json_array_elements_text(CAST(? AS JSON))))")
         } else {
             format!("{column} IN (SELECT value FROM json_each(?))")
+        }
+    }
+
+    /// What to select from so that a table's rows are found for each text of a JSON list, the first value bound, as `k.value`:
+    /// one after the other through the index that the condition fits, whatever the engine knows of the table. (Asked with
+    /// `IN` beside an equality of another column, it may rather read all that the equality lets through.)
+    pub(crate) fn row_each(&self, table_and_alias: &str, condition: &str) -> String {
+        let alias = table_and_alias.rsplit(' ').next().unwrap_or_default();
+        if self.is_postgres() {
+            format!(
+                "json_array_elements_text(CAST(? AS JSON)) AS k(value) CROSS JOIN LATERAL
+                 (SELECT * FROM {table_and_alias} WHERE {condition} OFFSET 0) AS {alias}"
+            )
+        } else {
+            format!("json_each(?) AS k CROSS JOIN {table_and_alias} ON {condition}")
         }
     }
 
@@ -422,9 +448,26 @@ impl Store {
         answer.await.unwrap_or_else(|_| Err(writer::gone().into()))
     }
 
+    /// As [`Store::write`], for an act on several cards at once that is done piece by piece if it fails: on PostgreSQL it
+    /// gives up at a lock that is not free soon.
+    pub fn write_impatient<R, E>(&self, f: impl FnOnce(&mut Tx<'_>) -> Result<R, E> + Send + 'static) -> Result<R, E>
+    where
+        R: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        match &self.inner.writer {
+            Some(_) => self.write(f),
+            None => self.write_postgres_after(&format!("BEGIN; SET LOCAL lock_timeout = '{}'", lanes::LOCK_WAIT), f),
+        }
+    }
+
     fn write_postgres<R, E: From<Error>>(&self, f: impl FnOnce(&mut Tx<'_>) -> Result<R, E>) -> Result<R, E> {
+        self.write_postgres_after("BEGIN", f)
+    }
+
+    fn write_postgres_after<R, E: From<Error>>(&self, begin: &str, f: impl FnOnce(&mut Tx<'_>) -> Result<R, E>) -> Result<R, E> {
         let mut conn = self.inner.pool.get()?;
-        conn.batch("BEGIN")?;
+        conn.batch(begin)?;
         match f(&mut Tx { conn: &mut conn }) {
             Ok(r) => {
                 conn.batch("COMMIT")?;

@@ -1,0 +1,114 @@
+//! Orders of one account wait for each other anyway, for they hold its balance: those that wait are placed together, in one
+//! transaction with one flush and few statements. Each still stands or falls by itself, and is one request.
+
+use super::{Place, Placed, apart, place_all};
+use crate::act::{Actor, Once, RequestKey, once_each};
+use crate::cards::Settling;
+use crate::catalogue::Catalogue;
+use crate::desk::Engine;
+use crate::error::{Fail, Result, fault};
+use kachi_store::Tx;
+use kachi_store::db::gather::Gather;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// Orders that wait, by account.
+#[derive(Default)]
+pub(crate) struct Waiting(Gather<Order>);
+
+/// Orders placed in one transaction at most; bounds how long the first of them waits.
+const TOGETHER_MAX: usize = 64;
+
+/// An order to be placed, with its waiting caller.
+type Order = (Arc<Buying>, oneshot::Sender<Result<Once>>);
+
+/// All that an order needs to be placed.
+pub(crate) struct Buying {
+    /// The catalogue that the door worked with.
+    pub(crate) catalogue: Arc<Catalogue>,
+    /// Who buys.
+    pub(crate) actor: Actor,
+    /// What makes the request the same request.
+    pub(crate) key: RequestKey,
+    /// What is to be bought.
+    pub(crate) cmd: Place,
+    /// Writes the answer.
+    pub(crate) render: Box<dyn Fn(&Placed) -> String + Send + Sync>,
+}
+
+impl Waiting {
+    /// Places an order, with others of its account that wait.
+    pub(crate) async fn place(&self, engine: &Engine, work: Buying) -> Result<Once> {
+        let (caller, answer) = oneshot::channel();
+        let lane = work.actor.account.0;
+        if self.0.submit(lane, (Arc::new(work), caller)) {
+            let engine = engine.clone();
+            tokio::task::spawn_blocking(move || engine.orders_waiting().run(&engine, lane));
+        }
+        answer.await.unwrap_or_else(|_| Err(fault("the order's transaction panicked")))
+    }
+
+    /// Places an account's orders until none waits: the first and those behind it in one transaction, or, if that fails,
+    /// each by itself.
+    fn run(&self, engine: &Engine, lane: i64) {
+        self.0.run(lane, |first| {
+            let mut orders = vec![first];
+            while let Some(next) = self
+                .0
+                .next_if(lane, |(next, _)| orders.len() < TOGETHER_MAX && orders.iter().all(|(other, _)| next.may_go_with(other)))
+            {
+                orders.push(next);
+            }
+            let work: Vec<Arc<Buying>> = orders.iter().map(|(work, _)| work.clone()).collect();
+            for ((_, caller), outcome) in orders.into_iter().zip(outcomes(engine, work)) {
+                // A caller that went away asks nobody.
+                let _ = caller.send(outcome);
+            }
+        });
+    }
+}
+
+fn outcomes(engine: &Engine, work: Vec<Arc<Buying>>) -> Vec<Result<Once>> {
+    let (how, together) = (engine.settling(), work.clone());
+    let alone = |one: &Arc<Buying>| {
+        let (how, one) = (engine.settling(), [one.clone()]);
+        engine.store().write(move |tx| buy(tx, &how, &one)).and_then(only)
+    };
+    match engine.store().write_impatient(move |tx| buy(tx, &how, &together)) {
+        Ok(outcomes) => outcomes,
+        Err(_) => work.iter().map(alone).collect(),
+    }
+}
+
+impl Buying {
+    fn may_go_with(&self, other: &Buying) -> bool {
+        self.key.door == other.key.door && self.key.key != other.key.key && apart(&self.cmd, &other.cmd)
+    }
+}
+
+/// Places orders of one account that may go together.
+fn buy(tx: &mut Tx<'_>, how: &Settling, work: &[Arc<Buying>]) -> Result<Vec<Result<Once>>> {
+    let version = tx.catalogue_version()?;
+    // Those that know the catalogue as it is know the same one.
+    let fresh: Vec<&Arc<Buying>> = work.iter().filter(|w| w.catalogue.version >= version).collect();
+    let mut done = match fresh.first() {
+        None => Vec::new(),
+        Some(first) => {
+            let keys: Vec<&RequestKey> = fresh.iter().map(|w| &w.key).collect();
+            let act = |tx: &mut Tx<'_>, new: &[usize]| {
+                let cmds: Vec<&Place> = new.iter().map(|i| &fresh[*i].cmd).collect();
+                place_all(tx, &first.catalogue, how, &first.actor, &cmds)
+            };
+            once_each(tx, &first.actor, &keys, how.now, act, |i, placed| (fresh[i].render)(placed))?
+        }
+    }
+    .into_iter();
+    let of =
+        |w: &Arc<Buying>| if w.catalogue.version < version { Err(Fail::Stale) } else { done.next().unwrap_or(Err(Fail::Stale)) };
+    Ok(work.iter().map(of).collect())
+}
+
+/// The outcome of the only one.
+fn only(outcomes: Vec<Result<Once>>) -> Result<Once> {
+    outcomes.into_iter().next().unwrap_or_else(|| Err(fault("an order without an outcome")))
+}
