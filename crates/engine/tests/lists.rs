@@ -185,6 +185,7 @@ proptest! {
     fn pages_put_together_are_the_list(steps in prop::collection::vec(step(), 1..25), size in 1..4_i64) {
         each(|store| {
             let mut model = Model::new(store);
+            (1..4).for_each(|account| model.apply(&Step::Add(account, 5)));
             let (before, meanwhile) = steps.split_at(steps.len() / 2);
             before.iter().for_each(|s| model.apply(s));
             model.check();
