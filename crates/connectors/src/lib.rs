@@ -3,7 +3,8 @@
 //! The engine opens a connector by name, asks what it can do and hands it one write at a time. What a connector
 //! promises: a call takes the platform's stored login and returns the one to store; a write is `Accepted` only if the
 //! carrier took it; an answer that does not say whether it was taken is `InDoubt`, and [`Connector::look`] settles it;
-//! a reference submitted twice is taken once; an act outside its capabilities is `Refused` before anything is sent.
+//! a reference submitted twice is taken once; an act outside its capabilities is `Refused` before anything is sent;
+//! [`Connector::read`] tells a card as it is and changes nothing.
 //! `tests/contract.rs` holds every connector of [`NAMES`] to this.
 //!
 //! What it does not: keep state, retry later, decide anything, or read a clock.
@@ -46,13 +47,20 @@ fn unknown_key(key: &str, keys: &[&str]) -> String {
 
 /// The refusal of an act the connector cannot do; none if it can.
 fn unable(capabilities: Capabilities, write: &Write) -> Option<Answer> {
-    let (able, act) = match write {
-        Write::Subscribe { .. } => (capabilities.subscribe, "activate packages"),
-        Write::Unsubscribe { .. } => (capabilities.unsubscribe, "take packages back"),
-        Write::Stop | Write::Resume => (capabilities.stop_resume, "stop or resume cards"),
+    let act = match write {
+        Write::Subscribe { .. } => "activate packages",
+        Write::Unsubscribe { .. } => "take packages back",
+        Write::Stop | Write::Resume => "stop or resume cards",
+        Write::ResetSession => "cut sessions",
+        Write::SwitchNetwork { .. } => "switch networks",
+        Write::RefreshUsage => "tell usage",
+        Write::SendSms { .. } => "send messages",
     };
-    let refused = || Answer::Refused { code: "unsupported".into(), reason: format!("this card platform cannot {act}") };
-    (!able).then(refused)
+    (!capabilities.can(write)).then(|| unsupported(act))
+}
+
+fn unsupported(act: &str) -> Answer {
+    Answer::Refused { code: "unsupported".into(), reason: format!("this card platform cannot {act}") }
 }
 
 #[cfg(test)]

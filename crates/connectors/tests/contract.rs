@@ -6,7 +6,7 @@
 
 use kachi_connectors::sandbox::{Fault, World};
 use kachi_connectors::{NAMES, open};
-use kachi_domain::carrier::{Answer, Connector, Login, Request, Write};
+use kachi_domain::carrier::{Answer, Connector, Line, Login, Request, Write};
 use kachi_domain::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -49,6 +49,7 @@ fn cases() -> Vec<Case> {
         Case::sandbox(json!({"lag_seconds": LAG_SECONDS, "cool_down_seconds": 180, "token_seconds": 1})),
         Case::sandbox(json!({"without": ["stop_resume"]})),
         Case::sandbox(json!({"without": ["subscribe", "unsubscribe"]})),
+        Case::sandbox(json!({"without": ["session_reset", "network", "usage", "sms"]})),
     ]
 }
 
@@ -64,11 +65,21 @@ fn able(case: &Case, write: &Write) -> bool {
         Write::Subscribe { .. } => all.subscribe,
         Write::Unsubscribe { .. } => all.unsubscribe,
         Write::Stop | Write::Resume => all.stop_resume,
+        Write::ResetSession => all.session_reset,
+        Write::SwitchNetwork { .. } => all.network,
+        Write::RefreshUsage => all.usage,
+        Write::SendSms { .. } => all.sms,
     }
 }
 
-fn writes() -> [Write; 4] {
-    [subscribe(), Write::Unsubscribe { package: "P1".into() }, Write::Stop, Write::Resume]
+fn writes() -> [Write; 8] {
+    let [reset, switch, refresh, sms] = line_acts();
+    [subscribe(), Write::Unsubscribe { package: "P1".into() }, Write::Stop, Write::Resume, reset, switch, refresh, sms]
+}
+
+/// What is asked of a card's line besides packages and being on.
+fn line_acts() -> [Write; 4] {
+    [Write::ResetSession, Write::SwitchNetwork { network: "ATT".into() }, Write::RefreshUsage, Write::SendSms { text: "hello".into() }]
 }
 
 fn subscribe() -> Write {
@@ -114,7 +125,7 @@ fn every_connector_is_held_to_the_contract() {
 fn by_hand_stays_open_until_a_person_says_so() {
     for case in cases().into_iter().filter(|case| case.connector.capabilities().by_hand) {
         let login = Login { token: "kept".into(), expires: None };
-        for write in writes() {
+        for write in writes().into_iter().filter(|write| able(&case, write)) {
             let request = request("1", write);
             for days in [0, 1, 400] {
                 let now = START.plus(days * 86_400);
@@ -347,6 +358,129 @@ fn accepted_and_never_applied_is_never_confirmed() {
     assert_eq!(case.look(&bounded, START.plus(600)), Answer::Unknown);
     assert_eq!(settle(&case, &bounded, START.plus(600)).0, Answer::Confirmed);
     assert_eq!((case.world.effects("1"), case.world.effects("2")), (0, 1));
+}
+
+/// Whether the world shows the act done to a card that was connected and had used 7 bytes.
+fn shows(case: &Case, request: &Request, now: Timestamp) -> bool {
+    let card = case.world.card(&request.iccid, now);
+    match &request.write {
+        Write::ResetSession => card.sessions == 2 && card.session > Some(START),
+        Write::SwitchNetwork { network } => card.network.as_ref() == Some(network),
+        Write::RefreshUsage => card.counter.is_some_and(|c| c.bytes == 7),
+        Write::SendSms { text } => card.messages == [text.as_str()],
+        _ => false,
+    }
+}
+
+/// The act, for a card whose device is connected and has used 7 bytes.
+fn connected(case: &Case, write: &Write) -> Request {
+    let request = request("1", write.clone());
+    case.world.connect(&request.iccid, START);
+    case.world.spend(&request.iccid, 7, START);
+    request
+}
+
+#[test]
+fn an_act_on_the_line_is_done_once_whatever_goes_wrong() {
+    let passing = [
+        None,
+        Some(Fault::Lost),
+        Some(Fault::AppliedTimedOut),
+        Some(Fault::Garbage),
+        Some(Fault::TokenKilled),
+        Some(Fault::Overloaded { seconds: 30 }),
+        Some(Fault::Cooling { seconds: 180 }),
+        Some(Fault::NeverApplied { forget_seconds: Some(90) }),
+    ];
+    for write in line_acts() {
+        for fault in &passing {
+            for case in remote(&write) {
+                let request = connected(&case, &write);
+                fault.iter().for_each(|fault| case.world.fail(fault.clone()));
+                let (end, now) = settle(&case, &request, START.plus(1));
+                assert!(matches!(end, Answer::Confirmed | Answer::Already), "{write:?} {fault:?}: {end:?}");
+                assert_eq!(case.submit(&request, now), Answer::Already, "{write:?} {fault:?}");
+                assert_eq!(case.world.effects("1"), 1, "{write:?} {fault:?} {}", case.settings);
+                assert!(shows(&case, &request, now), "{write:?} {fault:?} {}", case.settings);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_act_on_the_line_that_is_refused_changes_nothing() {
+    for write in line_acts() {
+        for case in remote(&write) {
+            let request = connected(&case, &write);
+            case.world.fail(Fault::Refused { code: "12089".into(), reason: "not allowed".into() });
+            assert!(matches!(settle(&case, &request, START.plus(1)).0, Answer::Refused { .. }));
+            assert!(!shows(&case, &request, START.plus(1000)) && case.world.effects("1") == 0, "{write:?}");
+        }
+    }
+}
+
+#[test]
+fn a_card_that_is_not_connected_has_no_session_to_cut() {
+    for case in remote(&Write::ResetSession) {
+        assert_eq!(case.submit(&request("1", Write::ResetSession), START), Answer::Already);
+    }
+}
+
+#[test]
+fn what_was_done_can_be_read() {
+    for case in cases().into_iter().filter(|case| !case.connector.capabilities().by_hand) {
+        let can = case.connector.capabilities();
+        let card = request("0", Write::Stop).iccid;
+        let read = |now| case.connector.read(Login::default(), &card, now).0.expect("it is told");
+        assert_eq!(read(START), Line::default(), "nothing is known of a card that never did anything");
+        case.world.connect(&card, START);
+        case.world.spend(&card, 7, START);
+        assert_eq!(read(START), Line { session: Some(START), ..Line::default() }, "the counter is not brought up to date yet");
+        let mut now = START.plus(1);
+        for (n, write) in line_acts().into_iter().enumerate() {
+            let act = Request { reference: n.to_string(), iccid: card.clone(), write };
+            now = settle(&case, &act, now).1;
+        }
+        let line = read(now);
+        assert_eq!(line.network.as_deref(), can.network.then_some("ATT"), "{}", case.settings);
+        assert_eq!(line.counter.map(|c| c.bytes), can.usage.then_some(7), "{}", case.settings);
+        assert!(line.counter.is_none_or(|c| START < c.as_of && c.as_of <= now), "{line:?}");
+        case.world.spend(&card, 1, now);
+        assert_eq!(read(now.plus(86_400)), line, "reading changes nothing");
+    }
+}
+
+#[test]
+fn a_reading_that_fails_says_how() {
+    for case in cases() {
+        let read = || case.connector.read(Login::default(), "89860", START).0;
+        if case.connector.capabilities().by_hand {
+            assert!(matches!(read(), Err(Answer::Refused { .. })), "there is nobody to ask");
+            continue;
+        }
+        case.world.fail_read(Fault::Overloaded { seconds: 30 });
+        assert!(matches!(read(), Err(Answer::Later { seconds: 30, .. })));
+        for fault in [Fault::Lost, Fault::Garbage] {
+            case.world.fail_read(fault);
+            assert!(matches!(read(), Err(Answer::InDoubt { .. })));
+        }
+        case.world.fail_read(Fault::TokenKilled);
+        assert!(read().is_ok(), "one more login");
+        case.world.kill_token("sandbox");
+        assert!(read().is_ok());
+    }
+}
+
+#[test]
+fn a_carrier_that_only_says_so_is_found_out_by_reading() {
+    let switch = Write::SwitchNetwork { network: "ATT".into() };
+    for case in remote(&switch) {
+        case.world.fail(Fault::Hollow);
+        let request = request("1", switch.clone());
+        assert_eq!(settle(&case, &request, START).0, Answer::Confirmed);
+        assert_eq!(case.world.effects("1"), 0);
+        assert_eq!(case.connector.read(Login::default(), &request.iccid, START.plus(1000)).0, Ok(Line::default()));
+    }
 }
 
 /// One run under faults: what each card came to, and when.

@@ -1,7 +1,8 @@
 //! What can go wrong at the virtual carrier, by name.
 //!
 //! A fault strikes one new write: either the next that comes ([`super::World::fail`]) or every n-th by the settings.
-//! A reference the carrier already took is answered from its job and meets no fault.
+//! A reference the carrier already took is answered from its job and meets no fault. A reading meets one only if asked
+//! for ([`super::World::fail_read`]): the token killed, overloaded, noise, or no answer for any other.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -45,12 +46,14 @@ pub enum Fault {
     },
     /// Taken and done as usual, but the answer is noise.
     Garbage,
+    /// Said to be done, and nothing was.
+    Hollow,
 }
 
 impl Fault {
     /// Every fault's name.
     pub const NAMES: &[&str] =
-        &["token_killed", "cooling", "refused", "applied_timed_out", "never_applied", "lost", "overloaded", "garbage"];
+        &["token_killed", "cooling", "refused", "applied_timed_out", "never_applied", "lost", "overloaded", "garbage", "hollow"];
 
     /// Reads a name, or a name with its figures.
     pub fn read(value: &Value) -> Result<Fault, String> {

@@ -9,15 +9,17 @@
 //! outlive its process: after a restart the carrier has forgotten every token and reference, so a stored login is
 //! renewed and an open write is `Unknown`. The world grows with the references it has seen.
 
+mod card;
 mod fault;
 mod settings;
 mod world;
 
+pub use card::Card;
 pub use fault::Fault;
 pub use settings::Settings;
-pub use world::{Card, World};
+pub use world::World;
 
-use kachi_domain::carrier::{Answer, Capabilities, Connector, Login, Request};
+use kachi_domain::carrier::{Answer, Capabilities, Connector, Line, Login, Request};
 use kachi_domain::time::Timestamp;
 use serde_json::{Map, Value};
 use world::Reply;
@@ -39,7 +41,7 @@ impl Sandbox {
     }
 
     /// Makes a call with a login that works: a missing or expired one is renewed first, a refused one once.
-    fn call(&self, login: Login, now: Timestamp, send: impl Fn(&str) -> Reply) -> (Answer, Login) {
+    fn call(&self, login: Login, now: Timestamp, send: impl Fn(&str) -> Reply) -> (Reply, Login) {
         let usable = !login.token.is_empty() && login.expires.is_some_and(|end| now < end);
         let mut login = if usable { login } else { self.world.login(&self.settings, now) };
         let mut reply = send(&login.token);
@@ -47,7 +49,7 @@ impl Sandbox {
             login = self.world.login(&self.settings, now);
             reply = send(&login.token);
         }
-        (answer(reply), login)
+        (reply, login)
     }
 }
 
@@ -59,16 +61,34 @@ impl Connector for Sandbox {
     fn submit(&self, login: Login, request: &Request, now: Timestamp) -> (Answer, Login) {
         match crate::unable(self.capabilities(), &request.write) {
             Some(refused) => (refused, login),
-            None => self.call(login, now, |token| self.world.write(&self.settings, token, request, now)),
+            None => answered(self.call(login, now, |token| self.world.write(&self.settings, token, request, now))),
         }
     }
 
     fn look(&self, login: Login, request: &Request, now: Timestamp) -> (Answer, Login) {
         match crate::unable(self.capabilities(), &request.write) {
             Some(refused) => (refused, login),
-            None => self.call(login, now, |token| self.world.look(&self.settings, token, request, now)),
+            None => answered(self.call(login, now, |token| self.world.look(&self.settings, token, request, now))),
         }
     }
+
+    fn read(&self, login: Login, iccid: &str, now: Timestamp) -> (Result<Line, Answer>, Login) {
+        let can = self.capabilities();
+        let (reply, login) = self.call(login, now, |token| self.world.read(&self.settings, token, iccid, now));
+        let line = match reply {
+            Reply::Line(line) => Ok(Line {
+                network: line.network.filter(|_| can.network),
+                session: line.session,
+                counter: line.counter.filter(|_| can.usage),
+            }),
+            other => Err(answer(other)),
+        };
+        (line, login)
+    }
+}
+
+fn answered((reply, login): (Reply, Login)) -> (Answer, Login) {
+    (answer(reply), login)
 }
 
 fn answer(reply: Reply) -> Answer {
@@ -82,6 +102,7 @@ fn answer(reply: Reply) -> Answer {
             Answer::Later { seconds: LOGIN_LATER_SECONDS, reason: "12021 token refused right after the login".into() }
         }
         Reply::NeverHeard => Answer::Unknown,
+        Reply::Line(_) => Answer::InDoubt { reason: "a card was told where a write was asked about".into() },
         Reply::Silence => Answer::InDoubt { reason: "no answer in time".into() },
         Reply::Noise(text) => Answer::InDoubt { reason: format!("unreadable answer: {text}") },
     }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 const KEYS: &[&str] =
     &["account", "lag_seconds", "cool_down_seconds", "token_seconds", "fault_every", "faults", "seed", "without"];
 
-const WITHOUT: &[&str] = &["subscribe", "unsubscribe", "stop_resume"];
+const WITHOUT: &[&str] = &["subscribe", "unsubscribe", "stop_resume", "session_reset", "network", "usage", "sms"];
 
 /// What a card platform may set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +43,17 @@ impl Default for Settings {
             fault_every: 0,
             faults: Vec::new(),
             seed: 0,
-            capabilities: Capabilities { subscribe: true, unsubscribe: true, stop_resume: true, look: true, by_hand: false },
+            capabilities: Capabilities {
+                subscribe: true,
+                unsubscribe: true,
+                stop_resume: true,
+                session_reset: true,
+                network: true,
+                usage: true,
+                sms: true,
+                look: true,
+                by_hand: false,
+            },
         }
     }
 }
@@ -81,6 +91,10 @@ fn without(mut all: Capabilities, names: &[Value]) -> Result<Capabilities, Strin
             Some("subscribe") => all.subscribe = false,
             Some("unsubscribe") => all.unsubscribe = false,
             Some("stop_resume") => all.stop_resume = false,
+            Some("session_reset") => all.session_reset = false,
+            Some("network") => all.network = false,
+            Some("usage") => all.usage = false,
+            Some("sms") => all.sms = false,
             _ => return Err(format!("without: {name} is none of {}", WITHOUT.join(", "))),
         }
     }

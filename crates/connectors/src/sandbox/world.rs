@@ -5,29 +5,22 @@
 //! instant; a taken write cools its card. A carrier answers by what is so: a package that is already active is not
 //! activated twice, whatever the reference. Every card exists; the carrier belongs to whoever asks.
 //!
-//! Tests also look behind the counter: [`World::card`], [`World::effects`], [`World::logins`], and break things with
-//! [`World::fail`]. Nothing here reads a clock; work that is due is done when the next call brings its time.
+//! Devices live on the same side: [`World::connect`] and [`World::spend`] are what they do. Tests also look behind the
+//! counter: [`World::card`], [`World::effects`], [`World::logins`], and break things with [`World::fail`]. Nothing here reads a clock; work that is due is done when the next call brings its time.
 
-use super::{Fault, Settings};
-use kachi_domain::carrier::{Login, Request, Write};
+use super::{Card, Fault, Settings};
+use kachi_domain::carrier::{Line as Told, Login, Request};
 use kachi_domain::time::Timestamp;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 const COOLING: &str = "13009 too many writes for one card";
+const OVERLOADED: &str = "the platform is overloaded";
+const NOISE: &str = "<html>502</html>";
 
 /// A virtual carrier; clones are the same one.
 #[derive(Debug, Clone, Default)]
 pub struct World(Arc<Mutex<State>>);
-
-/// What the carrier knows of a card.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Card {
-    /// Active packages by the carrier's code, with the instant each became active.
-    pub packages: BTreeMap<String, Timestamp>,
-    /// Since when the card is cut off; none: it is on.
-    pub stopped: Option<Timestamp>,
-}
 
 /// What comes back over the wire.
 #[derive(Debug)]
@@ -41,6 +34,7 @@ pub(super) enum Reply {
     NeverHeard,
     Silence,
     Noise(String),
+    Line(Told),
 }
 
 impl World {
@@ -52,6 +46,25 @@ impl World {
     /// The next new write for this card meets this fault. Several wait their turn.
     pub fn fail_card(&self, iccid: &str, fault: Fault) {
         self.lock().faults.push_back((Some(iccid.into()), fault));
+    }
+
+    /// The next reading of a card meets this fault. Several wait their turn.
+    pub fn fail_read(&self, fault: Fault) {
+        self.lock().read_faults.push_back(fault);
+    }
+
+    /// The card's device connects.
+    pub fn connect(&self, iccid: &str, now: Timestamp) {
+        let mut state = self.lock();
+        state.run(now);
+        state.line(iccid).card.connect(now);
+    }
+
+    /// The card's device uses data. The carrier's counter shows it once it is asked to be brought up to date.
+    pub fn spend(&self, iccid: &str, bytes: i64, now: Timestamp) {
+        let mut state = self.lock();
+        state.run(now);
+        state.line(iccid).card.bytes += bytes;
     }
 
     /// The account's live token stops working.
@@ -95,6 +108,24 @@ impl World {
         state.recall(&terms.account, request, now).unwrap_or(Reply::NeverHeard)
     }
 
+    pub(super) fn read(&self, terms: &Settings, token: &str, iccid: &str, now: Timestamp) -> Reply {
+        let mut state = self.lock();
+        state.run(now);
+        if !state.admits(&terms.account, token, now) {
+            return Reply::TokenRefused;
+        }
+        match state.read_faults.pop_front() {
+            None => Reply::Line(state.lines.get(iccid).map(|line| line.card.told()).unwrap_or_default()),
+            Some(Fault::TokenKilled) => {
+                state.account(&terms.account).live = None;
+                Reply::TokenRefused
+            }
+            Some(Fault::Overloaded { seconds }) => Reply::Busy { seconds, reason: OVERLOADED.into() },
+            Some(Fault::Garbage) => Reply::Noise(NOISE.into()),
+            Some(_) => Reply::Silence,
+        }
+    }
+
     pub(super) fn write(&self, terms: &Settings, token: &str, request: &Request, now: Timestamp) -> Reply {
         let mut state = self.lock();
         state.run(now);
@@ -130,6 +161,7 @@ struct State {
     due: BTreeMap<(Timestamp, u64), Key>,
     taken: u64,
     faults: VecDeque<(Option<String>, Fault)>,
+    read_faults: VecDeque<Fault>,
     effects: HashMap<String, u32>,
 }
 
@@ -253,10 +285,15 @@ impl State {
                 Reply::Taken
             }
             Fault::Lost => Reply::Silence,
-            Fault::Overloaded { seconds } => Reply::Busy { seconds, reason: "the platform is overloaded".into() },
+            Fault::Overloaded { seconds } => Reply::Busy { seconds, reason: OVERLOADED.into() },
             Fault::Garbage => {
                 self.take(terms, request, now);
-                Reply::Noise("<html>502</html>".into())
+                Reply::Noise(NOISE.into())
+            }
+            Fault::Hollow => {
+                self.cool(terms, request, now);
+                self.keep(terms, request, Progress::Done);
+                Reply::Taken
             }
         }
     }
@@ -285,32 +322,6 @@ impl State {
     fn cool(&mut self, terms: &Settings, request: &Request, now: Timestamp) {
         if terms.cool_down_seconds > 0 {
             self.line(&request.iccid).cool = Some(now.plus(terms.cool_down_seconds));
-        }
-    }
-}
-
-impl Card {
-    fn is_so(&self, write: &Write) -> bool {
-        match write {
-            Write::Subscribe { package } => self.packages.contains_key(package),
-            Write::Unsubscribe { package } => !self.packages.contains_key(package),
-            Write::Stop => self.stopped.is_some(),
-            Write::Resume => self.stopped.is_none(),
-        }
-    }
-
-    fn apply(&mut self, write: &Write, at: Timestamp) {
-        match write {
-            Write::Subscribe { package } => {
-                self.packages.entry(package.clone()).or_insert(at);
-            }
-            Write::Unsubscribe { package } => {
-                self.packages.remove(package);
-            }
-            Write::Stop => {
-                self.stopped.get_or_insert(at);
-            }
-            Write::Resume => self.stopped = None,
         }
     }
 }
