@@ -79,7 +79,12 @@ fn writes() -> [Write; 8] {
 
 /// What is asked of a card's line besides packages and being on.
 fn line_acts() -> [Write; 4] {
-    [Write::ResetSession, Write::SwitchNetwork { network: "ATT".into() }, Write::RefreshUsage, Write::SendSms { text: "hello".into() }]
+    [
+        Write::ResetSession,
+        Write::SwitchNetwork { network: "ATT".into() },
+        Write::RefreshUsage,
+        Write::SendSms { text: "hello".into() },
+    ]
 }
 
 fn subscribe() -> Write {

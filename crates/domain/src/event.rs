@@ -27,6 +27,8 @@ EventKind {
     OrderFailed = "order_failed",
     /// The base state of a card changed.
     SimStateChanged = "sim_state_changed",
+    /// A card is on another network.
+    NetworkSwitched = "network_switched",
     /// A card came to, or left, an account.
     SimMoved = "sim_moved",
     /// Money came in.

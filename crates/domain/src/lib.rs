@@ -21,6 +21,8 @@ pub mod rating;
 pub mod refund;
 pub mod refusal;
 pub mod sim;
+pub mod sms;
+pub mod task;
 pub mod time;
 pub mod usage;
 

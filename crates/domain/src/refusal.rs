@@ -62,6 +62,17 @@ pub enum Refusal {
         /// What a good one looks like.
         rule: String,
     },
+    /// The same was asked for this card a moment ago.
+    TooSoon {
+        /// Seconds until it may be asked for again.
+        seconds: i64,
+    },
+    /// The card's product does not offer the network.
+    NetworkUnfit,
+    /// The card is not in use, or another switch is under way.
+    SwitchBarred,
+    /// The card's platform cannot do it.
+    Unsupported,
     /// The same key came with another body.
     KeyReused,
     /// No such IMEI group, or a stranger's.
@@ -100,6 +111,10 @@ impl fmt::Display for Refusal {
             Refusal::InPool { pool } => write!(f, "the card is in pool {pool} already"),
             Refusal::NotInPool => write!(f, "the card is not in this pool"),
             Refusal::BadField { field, rule } => write!(f, "{field}: {rule}"),
+            Refusal::TooSoon { seconds } => write!(f, "the same was asked for a moment ago; again in {seconds} seconds"),
+            Refusal::NetworkUnfit => write!(f, "the card's product does not offer the network"),
+            Refusal::SwitchBarred => write!(f, "the card is not in use, or another switch is under way"),
+            Refusal::Unsupported => write!(f, "the card's platform cannot do it"),
             Refusal::KeyReused => write!(f, "the same request key came with another body"),
             Refusal::UnknownImeiGroup => write!(f, "there is no such IMEI group in this account"),
             Refusal::InImeiGroup => write!(f, "the card is in an IMEI group; take it out of the group first"),

@@ -45,6 +45,16 @@ pub fn json(status: StatusCode, text: String, request_id: &str) -> Response {
     response
 }
 
+/// Says that the operation is deprecated since the instant and what to use instead (RFC 9745, RFC 8288).
+pub fn deprecated(response: &mut Response, since: Timestamp, successor: &str) {
+    let link = format!("<{successor}>; rel=\"successor-version\"");
+    for (name, value) in [("deprecation", format!("@{}", since.0)), ("link", link)] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+}
+
 fn given_id(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(REQUEST_ID)?.to_str().ok()?;
     let fit = (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));

@@ -1,5 +1,7 @@
 //! The EIOTCLUB door held against its published contract, on SQLite and on PostgreSQL.
 
+#[path = "eiotclub/acts.rs"]
+mod acts;
 #[path = "eiotclub/answers.rs"]
 mod answers;
 #[path = "eiotclub/callers.rs"]

@@ -3,6 +3,7 @@
 //! A door authenticates with the catalogue it has ([`Engine::catalogue_last`]) and hands it back with each call; a call
 //! that finds a newer catalogue answers [`Fail::Stale`], and the door begins again with [`Engine::catalogue`].
 
+mod acts;
 mod imei;
 mod lists;
 mod pools;

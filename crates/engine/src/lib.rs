@@ -17,6 +17,7 @@ pub mod import;
 pub mod intents;
 pub mod lists;
 pub mod money;
+pub mod network;
 pub mod notices;
 pub mod orders;
 pub mod overview;
@@ -25,6 +26,8 @@ pub mod profits;
 pub mod records;
 pub mod refunds;
 pub mod sims;
+pub mod sms;
+pub mod tasks;
 pub mod usage;
 pub mod webhooks;
 

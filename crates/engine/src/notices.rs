@@ -12,6 +12,13 @@ use kachi_store::events::NewEvent;
 use kachi_store::orders::{Order, Subscription};
 use kachi_store::sims::Sim;
 
+/// Something about the card alone, for the record: nobody is told.
+pub fn record(sim: &Sim, kind: EventKind, detail: &str, at: Timestamp) -> Result<NewEvent> {
+    let body = Body::Sim { iccid: sim.iccid.clone(), detail: detail.to_owned() };
+    let body = serde_json::to_string(&body).map_err(|e| fault(e.to_string()))?;
+    Ok(NewEvent { account: sim.account, sim: Some(sim.id), kind, at, body, doors: Vec::new(), once: None })
+}
+
 /// An event with one delivery for each door at which its account wants notices.
 pub fn event(
     catalogue: &Catalogue,

@@ -1,4 +1,4 @@
-//! `kachi admin`: looking after people, keys, cards, carriers' writes, notices and orphans; the audit.
+//! `kachi admin`: looking after people, keys, cards, carriers' writes, tasks, messages, notices and orphans; the audit.
 
 use crate::args::{Admin, Delivery, Intent, Key, Orphan, Shape, User};
 use crate::exit::Exit;
@@ -9,6 +9,7 @@ use kachi_engine::{Engine, Fail, audit, intents, webhooks};
 use serde_json::{Value, json};
 use std::path::Path;
 
+mod acts;
 mod cdr;
 mod imei;
 mod sim;
@@ -33,6 +34,8 @@ pub fn run(engine: &Engine, verb: Admin) -> Result<(), Exit> {
         Admin::Sim(verb) => sim::run(engine, verb),
         Admin::Imei(verb) => imei::run(engine, verb),
         Admin::Cdr(verb) => cdr::run(engine, verb),
+        Admin::Task(verb) => acts::tasks(engine, verb),
+        Admin::Sms(verb) => acts::sms(engine, verb),
     }
 }
 

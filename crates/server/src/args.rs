@@ -1,5 +1,9 @@
 //! The command line: verbs, their flags, and the help that is their manual.
 
+mod acts;
+
+pub use acts::{Sms, Task};
+
 use crate::config::ConfigArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -187,6 +191,12 @@ pub enum Admin {
     /// Cards
     #[command(subcommand)]
     Sim(Sim),
+    /// Work over many cards
+    #[command(subcommand)]
+    Task(Task),
+    /// Messages to cards
+    #[command(subcommand)]
+    Sms(Sms),
     /// IMEI groups; `kachi apply` makes them, `admin sim join|leave` moves cards
     #[command(subcommand)]
     Imei(ImeiGroups),

@@ -12,7 +12,7 @@ use kachi_edges::portal;
 use kachi_edges::sender::{Dialect, Sender, SenderSettings};
 use kachi_edges::upload::Uploader;
 use kachi_engine::Engine;
-use kachi_engine::intents::Connectors;
+use kachi_engine::intents::{self, Connectors};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +26,10 @@ const FINISH: Duration = Duration::from_secs(20);
 pub fn run(config: Config, args: ServeArgs) -> Result<(), Exit> {
     let engine = open::engine(&config)?;
     let demo = if args.demo { Some(demo::prepare(&engine, &config)?) } else { None };
+    if args.role.works() {
+        // Doors, perhaps of other processes, refuse at once what the carriers' platforms cannot do.
+        intents::remember(&engine, &connectors(&engine)?)?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -6,7 +6,7 @@ use kachi_edges::files::Watched;
 use kachi_edges::sender::{Sender, off_thread};
 use kachi_edges::upload::Uploader;
 use kachi_engine::intents::Connectors;
-use kachi_engine::{Engine, Result, cards, cdr_deliveries, imei, import, intents, lists, pools};
+use kachi_engine::{Engine, Result, cards, cdr_deliveries, imei, import, intents, lists, pools, tasks};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +44,11 @@ pub fn start(
     loops.spawn(repeat("intents", stop.clone(), IDLE, move || {
         let (e, connectors) = (e.clone(), connectors.clone());
         off_thread(move || intents::step(&e, &connectors, token()))
+    }));
+    let e = on(engine);
+    loops.spawn(repeat("tasks", stop.clone(), IDLE, move || {
+        let e = e.clone();
+        off_thread(move || tasks::step(&e))
     }));
     let e = on(engine);
     loops.spawn(repeat("log index", stop.clone(), Duration::from_secs(5), move || {

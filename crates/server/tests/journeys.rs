@@ -19,6 +19,7 @@ on_both!(
     traffic_becomes_notices,
     a_carrier_confirms_or_refuses,
     a_person_confirms_or_refuses,
+    what_is_asked_of_a_carrier_has_its_result,
     one_number_buys_once,
     orders_race_for_the_last_money,
     an_import_keeps_no_order_waiting,
@@ -60,7 +61,7 @@ platforms:
   - {code: strict, connector: sandbox, settings: {account: strict, fault_every: 1, faults: [refused]}}
 products:
   - {code: 1US-1, name: US, platform: hand}
-  - {code: 1EU-1, name: Europe, platform: play}
+  - {code: 1EU-1, name: Europe, platform: play, networks: [ATT, TMobile]}
   - {code: 1JP-1, name: Japan, platform: strict}
 packages:
   - {code: GJ-100M-30D, product: 1US-1, data: 100MB, validity: 30d, price: "0.80", retail_price: "2.00", currency: USD, stack_max: 1000}
@@ -245,6 +246,55 @@ fn a_person_confirms_or_refuses(house: &House) {
     assert_eq!(house.run(&["admin", "intent", "confirm", &intent(orders[1])], &[]).code, 1, "refused is final");
     assert_eq!(orders.map(|o| ACME_KEY.order_state(&server.address, CARD, o)), [1, 0]);
     assert_eq!(house.money(ACME), (9_800, 0));
+    server.stop();
+    house.assert_sound();
+}
+
+fn what_is_asked_of_a_carrier_has_its_result(house: &House) {
+    quiet(house);
+    let server = house.serve(&[]);
+    let ask = |operation: &str, fields: &[(&str, &str)]| ACME_KEY.ask(&server.address, operation, fields);
+    let (play, strict, hand) = (iccid(PLAY_CARD), iccid(STRICT_CARD), iccid(CARD));
+    assert_eq!(ask("card/switchOperator", &[("iccid", &play), ("network", "ATT")])["code"], "200");
+    until("the card is on the network", || {
+        (ask("card/switchOptions", &[("iccid", &play)])["data"]["network"] == "ATT").then_some(())
+    });
+    assert_eq!(ask("card/refreshUsage", &[("iccid", &play)])["code"], "200");
+    let shown = || house.done(&["admin", "sim", "show", &play, "--json"]).json();
+    until("the carrier's counter is there", || (shown()["counter_bytes"] == 0).then_some(()));
+    assert!(shown()["counter_as_of"].is_string());
+    assert_eq!(ask("card/refreshUsage", &[("iccid", &hand)])["code"], "41032", "nobody to ask");
+
+    let message = |card: &str| {
+        let sent = ask("sms/sendSms", &[("iccid", card), ("message", "hello")]);
+        sent["data"]["trans_id"].as_str().unwrap_or_else(|| panic!("{sent}")).to_owned()
+    };
+    let (delivered, queued) = (message(&play), message(&hand));
+    let sms = |number: &str| {
+        let list = house.done(&["admin", "sms", "list", "--json"]).json();
+        list.as_array().expect("a list").iter().find(|m| m["number"] == number).expect("the message").clone()
+    };
+    until("the message is delivered", || (sms(&delivered)["state"] == "delivered").then_some(()));
+    assert_eq!(sms(&queued)["state"], "queued");
+    assert_eq!(sms(&queued)["note"], "waits: card platform hand cannot send messages");
+
+    let made = ask("card/reset", &[("iccids", &[&*play, &strict, &hand].join(","))]);
+    let id = made["data"]["taskId"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
+    let task = || house.done(&["admin", "task", "show", &id, "--json"]).json();
+    let states = |task: &Value| -> Vec<String> {
+        task["cards"].as_array().expect("cards").iter().map(|c| c["state"].as_str().expect("a word").to_owned()).collect()
+    };
+    until("all but the person have answered", || (states(&task()) == ["done", "failed", "sent"]).then_some(()));
+    assert_eq!(ask("task/query", &[("ids", &id)])["data"][0]["status"], "1");
+    let open = house.done(&["admin", "intent", "list", "--json"]).json();
+    let mine = open.as_array().expect("a list").iter().find(|w| w["request"]["reference"] == format!("task-{id}-3"));
+    house.done(&["admin", "intent", "confirm", &mine.expect("the person's write")["id"].to_string()]);
+    until("the task ends", || (ask("task/query", &[("ids", &id)])["data"][0]["status"] == "2").then_some(()));
+    assert_eq!(states(&task()), ["done", "failed", "done"]);
+    let listed = house.done(&["admin", "task", "list", "--json"]).json();
+    assert_eq!((&listed[0]["state"], &listed[0]["done"], &listed[0]["failed"]), (&"done".into(), &2.into(), &1.into()));
+    assert_eq!(house.run(&["admin", "task", "stop", &id], &[]).code, 1, "it is over");
+    assert_eq!(house.run(&["admin", "task", "show", "999"], &[]).code, 1);
     server.stop();
     house.assert_sound();
 }

@@ -53,6 +53,7 @@ fn killed_at_any_moment(house: &House) {
     let server = house.serve(&ENVIRONMENT);
     driver.resolve(&server.address);
     check::carriers(house);
+    check::tasks(house, &server.address, &driver);
     check::imports(house, &files, &oracle);
     check::orders(&server.address, &driver);
     check::usage(&server.address, &oracle);
@@ -62,11 +63,12 @@ fn killed_at_any_moment(house: &House) {
     let readings = house.assert_sound();
     assert_eq!(readings, oracle.records(), "each distinct record is loaded once");
     println!(
-        "kill -9: {cycles} cycles, {} importers killed at work, {} orders ({} answers lost), {} refunds, {readings} records, {} notices in {} attempts, {:.0?}",
+        "kill -9: {cycles} cycles, {} importers killed at work, {} orders ({} answers lost), {} refunds, {} tasks, {readings} records, {} notices in {} attempts, {:.0?}",
         files.killed,
         driver.orders.len(),
         driver.lost,
         driver.refunded(),
+        driver.tasks.len(),
         receiver.look(|a| a.notices.len()),
         receiver.look(|a| a.attempts),
         began.elapsed()

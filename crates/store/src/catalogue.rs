@@ -3,6 +3,7 @@
 
 use crate::binds;
 use crate::db::{Error, Tx};
+use kachi_domain::carrier::Capabilities;
 use kachi_domain::package::{Fulfil, StartRule, Terms};
 use kachi_domain::{AccountId, Currency, PackageId, PlatformId, ProductId};
 
@@ -17,6 +18,8 @@ pub struct Platform {
     pub connector: String,
     /// The connector's settings, JSON.
     pub settings: String,
+    /// What its connector can do, as it was last opened; none: not known.
+    pub capabilities: Option<Capabilities>,
 }
 
 /// What a card is sold as.
@@ -121,12 +124,25 @@ impl Tx<'_> {
 
     /// Every platform.
     pub fn platforms(&mut self) -> Result<Vec<Platform>, Error> {
-        let rows =
-            self.rows::<(i64, String, String, String)>("SELECT id, code, connector, settings FROM platform ORDER BY id", &[])?;
+        type R = (i64, String, String, String, String);
+        let rows = self.rows::<R>("SELECT id, code, connector, settings, capabilities FROM platform ORDER BY id", &[])?;
         Ok(rows
             .into_iter()
-            .map(|(id, code, connector, settings)| Platform { id: PlatformId(id), code, connector, settings })
+            .map(|(id, code, connector, settings, can)| Platform {
+                id: PlatformId(id),
+                code,
+                connector,
+                settings,
+                capabilities: serde_json::from_str(&can).ok(),
+            })
             .collect())
+    }
+
+    /// Keeps what a platform's connector can do.
+    pub fn put_platform_capabilities(&mut self, id: PlatformId, can: Capabilities) -> Result<(), Error> {
+        let text = serde_json::to_string(&can).map_err(|e| Error::Engine(e.to_string()))?;
+        self.run("UPDATE platform SET capabilities = ? WHERE id = ?", &binds![text, id.0])?;
+        Ok(())
     }
 
     /// Creates or changes a platform by its code; a number of 0 lets the database choose.

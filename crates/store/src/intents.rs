@@ -17,6 +17,10 @@ pub struct Intent {
     pub platform: PlatformId,
     /// The order that waits for it.
     pub order: Option<i64>,
+    /// What it was asked for, as the engine names it.
+    pub cause: String,
+    /// The task it is a part of.
+    pub task: Option<i64>,
     /// The request, JSON.
     pub request: String,
     /// `stored`, `sent`, `confirmed`, `refused` or `in_doubt`.
@@ -29,8 +33,9 @@ pub struct Intent {
     pub created_at: i64,
 }
 
-type R = (i64, i64, i64, i64, Option<i64>, String, String, i64, Option<String>, i64);
-const COLUMNS: &str = "id, account_id, sim_id, platform_id, order_id, request, state, attempts, last_answer, created_at";
+type R = (i64, i64, i64, i64, Option<i64>, String, Option<i64>, String, String, i64, Option<String>, i64);
+const COLUMNS: &str =
+    "id, account_id, sim_id, platform_id, order_id, cause, task_id, request, state, attempts, last_answer, created_at";
 
 fn intent(r: R) -> Intent {
     Intent {
@@ -39,12 +44,31 @@ fn intent(r: R) -> Intent {
         sim: SimId(r.2),
         platform: PlatformId(r.3),
         order: r.4,
-        request: r.5,
-        state: r.6,
-        attempts: r.7,
-        last_answer: r.8,
-        created_at: r.9,
+        cause: r.5,
+        task: r.6,
+        request: r.7,
+        state: r.8,
+        attempts: r.9,
+        last_answer: r.10,
+        created_at: r.11,
     }
+}
+
+/// A write that no order waits for.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish<'a> {
+    /// Whose card.
+    pub account: AccountId,
+    /// The card.
+    pub sim: SimId,
+    /// The platform it goes to.
+    pub platform: PlatformId,
+    /// What it is asked for, as the engine names it.
+    pub cause: &'a str,
+    /// The task it is a part of.
+    pub task: Option<i64>,
+    /// The request, JSON.
+    pub request: &'a str,
 }
 
 impl Tx<'_> {
@@ -64,6 +88,22 @@ impl Tx<'_> {
             &binds![account.0, sim.0, platform.0, order, request, now.0, now.0, now.0],
         )?;
         Ok(row.map_or(0, |r| r.0))
+    }
+
+    /// Stores a write that no order waits for, due at once.
+    pub fn add_wish(&mut self, w: &Wish<'_>, now: Timestamp) -> Result<(), Error> {
+        self.run(
+            "INSERT INTO intent (account_id, sim_id, platform_id, cause, task_id, request, state, attempts, due_at, created_at, updated_at)
+             VALUES (?, ?, ?, ?, ?, ?, 'stored', 0, ?, ?, ?)",
+            &binds![w.account.0, w.sim.0, w.platform.0, w.cause, w.task, w.request, now.0, now.0, now.0],
+        )?;
+        Ok(())
+    }
+
+    /// The card's newest write with this cause.
+    pub fn last_intent(&mut self, sim: SimId, cause: &str) -> Result<Option<Intent>, Error> {
+        let text = format!("SELECT {COLUMNS} FROM intent WHERE sim_id = ? AND cause = ? ORDER BY id DESC LIMIT 1");
+        Ok(self.row::<R>(&text, &binds![sim.0, cause])?.map(intent))
     }
 
     /// Claims due writes under a lease.

@@ -4,6 +4,7 @@
 pub mod accounts;
 pub mod catalogue;
 pub mod cdr_deliveries;
+pub mod counters;
 pub mod db;
 pub mod esim;
 pub mod events;
@@ -19,7 +20,9 @@ pub mod pools;
 pub mod profits;
 pub mod readings;
 pub mod sims;
+pub mod sms;
 pub mod states;
+pub mod tasks;
 pub mod webhooks;
 
 pub use db::{Error, MigrateError, Place, Store, Tx};

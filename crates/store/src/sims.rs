@@ -139,6 +139,15 @@ impl Tx<'_> {
         Ok(self.rows::<SimRow>(&text, &binds![list, below(actor)])?.into_iter().map(sim).collect())
     }
 
+    /// The card with this number of that kind (`iccid`, `imsi`, `msisdn`, `eid`) among those the account sees.
+    pub fn sim_by_number(&mut self, actor: &Path, kind: &str, number: &str) -> Result<Option<Sim>, Error> {
+        let text = format!(
+            "SELECT {SIM_COLUMNS} FROM sim_key k JOIN sim s ON s.id = k.sim_id JOIN account a ON a.id = s.account_id
+             WHERE k.number = ? AND k.kind = ? AND a.path LIKE ?"
+        );
+        Ok(self.row::<SimRow>(&text, &binds![number, kind, below(actor)])?.map(sim))
+    }
+
     /// The card with this ICCID, its package state and the catalogue's version, in one statement. The caller checks the owner.
     pub fn sim_and_state(&mut self, iccid: &str) -> Result<Option<SimAndState>, Error> {
         Ok(self.row::<StatedRow>(sim_and_state_text(), &binds![iccid])?.map(stated))
@@ -243,6 +252,12 @@ impl Tx<'_> {
         self.run("UPDATE sim_state SET account_id = ? WHERE sim_id = ?", &binds![to.0, id.0])?;
         self.run("UPDATE subscription SET account_id = ? WHERE sim_id = ?", &binds![to.0, id.0])?;
         self.run("UPDATE imei_member SET account_id = ? WHERE sim_id = ?", &binds![to.0, id.0])?;
+        Ok(())
+    }
+
+    /// Sets the network a card is on.
+    pub fn set_sim_network(&mut self, id: SimId, network: &str) -> Result<(), Error> {
+        self.run("UPDATE sim SET network = ? WHERE id = ?", &binds![network, id.0])?;
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Shared scaffolding for tests; never a normal dependency of anything.
 
+pub mod carrier;
 pub mod db;
 pub mod ftp;
 pub mod trade;

@@ -73,6 +73,10 @@ impl From<Refusal> for No {
             Refusal::PoolFull { .. } | Refusal::PoolNotEmpty | Refusal::InPool { .. } | Refusal::NotInPool => {
                 codes::PARAMETER_WRONG
             }
+            Refusal::TooSoon { .. } => TOO_SOON,
+            Refusal::NetworkUnfit => NETWORK_UNFIT,
+            Refusal::SwitchBarred => SWITCH_BARRED,
+            Refusal::Unsupported => OPERATOR_UNSUPPORTED,
             Refusal::BadField { .. } => codes::PARAMETER_WRONG,
             Refusal::KeyReused => codes::SIGN_WRONG,
             Refusal::UnknownImeiGroup => IMEI_GROUP_UNKNOWN,
@@ -96,6 +100,24 @@ pub const END_DATE_WRONG: u32 = 41005;
 pub const DATES_WRONG: u32 = 41006;
 /// More ICCIDs than the limit.
 pub const ICCIDS_TOO_MANY: u32 = 41007;
+/// `imsi` is malformed.
+pub const IMSI_WRONG: u32 = 41013;
+/// `network` is missing.
+pub const NETWORK_WRONG: u32 = 41014;
+/// The card's platform cannot do it.
+pub const OPERATOR_UNSUPPORTED: u32 = 41032;
+/// `message` is missing or too long.
+pub const SMS_TEXT_WRONG: u32 = 42000;
+/// The same was asked for this card within five minutes.
+pub const TOO_SOON: u32 = 44001;
+/// There is nothing to refresh: the card's life is over.
+pub const REFRESH_FAILED: u32 = 44002;
+/// No message can go to this card.
+pub const SMS_WRONG: u32 = 45101;
+/// The card is not in use, or another switch is under way.
+pub const SWITCH_BARRED: u32 = 45105;
+/// The card's product does not offer the network.
+pub const NETWORK_UNFIT: u32 = 45107;
 /// The month is missing or malformed.
 pub const MONTH_WRONG: u32 = 41009;
 /// `imei` is missing or malformed.
@@ -164,6 +186,10 @@ mod tests {
             (Refusal::PoolNotEmpty, 43332),
             (Refusal::InPool { pool: 1 }, 43332),
             (Refusal::NotInPool, 43332),
+            (Refusal::TooSoon { seconds: 1 }, 44001),
+            (Refusal::NetworkUnfit, 45107),
+            (Refusal::SwitchBarred, 45105),
+            (Refusal::Unsupported, 41032),
             (Refusal::BadField { field: String::new(), rule: String::new() }, 43332),
             (Refusal::KeyReused, 42402),
             (Refusal::UnknownImeiGroup, 42408),

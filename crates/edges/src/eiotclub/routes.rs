@@ -1,6 +1,7 @@
 //! The operations: each reads its fields, asks the engine and writes the answer. All of them are POST and answer
 //! HTTP 200, refusals too; `code` tells.
 
+mod acts;
 mod esim;
 mod imei;
 mod lists;
@@ -18,6 +19,7 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
 use kachi_dialects::eiotclub::codes::{self, Language};
+use kachi_domain::Timestamp;
 use kachi_domain::order::Channel;
 use kachi_domain::time::{parse_day, parse_month};
 use kachi_engine::orders::{Place, Record};
@@ -116,6 +118,26 @@ operations! {
     PoolRemove = "pool/card/remove",
     /// The pool that a card is in.
     PoolOfCard = "pool/by_iccid",
+    /// The networks a card may switch to.
+    SwitchOptions = "card/switchOptions",
+    /// Switches a card to one of them.
+    SwitchOperator = "card/switchOperator",
+    /// Asks the carrier for a card's usage counter.
+    RefreshUsage = "card/refreshUsage",
+    /// The same by its old name.
+    RefreshCard = "card/refreshCard",
+    /// Cuts a card's session.
+    CancelLocation = "card/cancelLocation",
+    /// Cuts the sessions of many cards, as a task.
+    Reset = "card/reset",
+    /// Where tasks stand.
+    TaskQuery = "task/query",
+    /// Sends a message to a card.
+    SendSms = "sms/sendSms",
+    /// Asks the carrier for a CloudESIM card's usage counter.
+    CloudRefreshUsage = "cloudesim/refreshUsage",
+    /// Cuts a CloudESIM card's session.
+    CloudCancelSession = "cloudesim/cancelSession",
 }
 
 impl Operation {
@@ -130,6 +152,9 @@ impl Operation {
 
 /// How often a request begins again because the catalogue changed under it.
 const ATTEMPTS_MAX: u32 = 3;
+
+/// card/refreshCard is deprecated since 2025-10-22, China time (EIOTCLUB v3).
+const REFRESH_CARD_DEPRECATED: Timestamp = Timestamp(1_761_062_400);
 
 const REMARK_CHARS_MAX: usize = 200;
 const OUT_TRADE_NO_CHARS_MAX: usize = 32;
@@ -154,7 +179,11 @@ pub async fn serve(door: &Door, operation: Operation, request: Request) -> Respo
         }
     };
     door.counts.add(operation.path(), code);
-    http::json(StatusCode::OK, text, &asked.id)
+    let mut response = http::json(StatusCode::OK, text, &asked.id);
+    if operation == Operation::RefreshCard {
+        http::deprecated(&mut response, REFRESH_CARD_DEPRECATED, "/api/v3/card/refreshUsage");
+    }
+    response
 }
 
 async fn answer(door: &Door, operation: Operation, body: Option<&[u8]>, peer: Option<IpAddr>) -> (Language, Result<String, No>) {
@@ -248,6 +277,16 @@ impl Ask<'_> {
             Operation::PoolMembers => self.pool_members().await,
             Operation::PoolRemove => self.pool_remove().await,
             Operation::PoolOfCard => self.pool_of_card().await,
+            Operation::SwitchOptions => self.switch_options().await,
+            Operation::SwitchOperator => self.switch_operator().await,
+            Operation::RefreshUsage => self.refresh_usage().await,
+            Operation::RefreshCard => self.refresh_card().await,
+            Operation::CancelLocation => self.cancel_location().await,
+            Operation::Reset => self.reset().await,
+            Operation::TaskQuery => self.tasks().await,
+            Operation::SendSms => self.send_sms().await,
+            Operation::CloudRefreshUsage => self.cloud_refresh_usage().await,
+            Operation::CloudCancelSession => self.cloud_cancel_session().await,
         }
     }
 

@@ -4,6 +4,7 @@
 //! has: `100`, `97.5`, `0.04`. Megabytes are bytes / 1,048,576, rounded down to two decimals. Dates are
 //! `yyyy-MM-dd HH:mm:ss` in China time. What has no value is "" or 0 (QUIRKS.md).
 
+mod acts;
 mod cards;
 mod esim;
 mod imei;
@@ -11,6 +12,7 @@ mod packages;
 pub mod pools;
 mod profits;
 
+pub use acts::{SmsName, SwitchOptions, TaskLine, TaskName, done, tasks};
 pub use cards::{CardInfo, CardNumbers, Cards, Warning, Warnings, stage_of};
 pub use esim::{EsimBought, EsimGoods, EsimStatus, RefundAmount};
 pub use imei::Unlocked;

@@ -36,6 +36,8 @@ pub struct Answer {
     pub text: String,
     /// The body read.
     pub json: Value,
+    /// Since when the operation is deprecated, as the header says.
+    pub deprecation: Option<String>,
 }
 
 impl Answer {
@@ -155,8 +157,9 @@ async fn send(router: Router, request: Request<Body>) -> Answer {
     assert_eq!(response.headers()[header::CONTENT_TYPE], "application/json;charset=utf-8");
     assert!(response.headers().contains_key("x-request-id"));
     let status = response.status().as_u16();
+    let deprecation = response.headers().get("deprecation").map(|v| v.to_str().expect("text").to_owned());
     let body = to_bytes(response.into_body(), 1 << 24).await.expect("a body");
     let text = String::from_utf8(body.to_vec()).expect("UTF-8");
     let json = serde_json::from_str(&text).expect("JSON");
-    Answer { status, text, json }
+    Answer { status, text, json, deprecation }
 }

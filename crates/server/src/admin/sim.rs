@@ -119,6 +119,7 @@ fn facts(engine: &Engine, page: &CardPage) -> Result<Vec<(&'static str, Value)>,
     let (sim, line, state) = (&page.card.sim, &page.line, &page.card.state);
     let catalogue = engine.catalogue()?;
     let product = catalogue.product(sim.product);
+    let counter = engine.read(|tx, _| Ok(tx.counter(sim.id)?))?;
     let platform = product.and_then(|p| catalogue.platform(p.platform));
     let member = engine.read(|tx, _| Ok(tx.imei_member(sim.id)?))?;
     let group = engine.read(|tx, _| Ok(member.as_ref().map(|m| tx.imei_group(m.group)).transpose()?.flatten()))?;
@@ -153,6 +154,8 @@ fn facts(engine: &Engine, page: &CardPage) -> Result<Vec<(&'static str, Value)>,
         ("out_of_package_bytes", json!(state.outflow_bytes)),
         ("source", json!(SOURCE)),
         ("as_of", instant(line.as_of)),
+        ("counter_bytes", json!(counter.map(|c| c.bytes))),
+        ("counter_as_of", instant(counter.map(|c| c.as_of))),
     ])
 }
 

@@ -2,7 +2,7 @@
 
 use super::driver::{Driver, KEY, Known, LOCAL};
 use super::files::{Files, Oracle};
-use super::{ACME, CARDS, OPENING};
+use super::{ACME, CARDS, CARRIER_CARDS, OPENING};
 use crate::common::partner::order;
 use crate::common::receiver::{Arrived, Receiver};
 use crate::common::{House, iccid, until};
@@ -53,6 +53,24 @@ pub fn carriers(house: &House) {
         }
         (open == Value::Array(Vec::new())).then_some(())
     });
+}
+
+/// Every task comes to its end with a result for each card, and none of its cards was asked for twice.
+pub fn tasks(house: &House, address: &str, driver: &Driver) {
+    assert!(!driver.tasks.is_empty());
+    for id in &driver.tasks {
+        let task = until("the task ends", || {
+            let answer = KEY.ask(address, "task/query", &[("ids", id)]);
+            (answer["data"][0]["status"] == "2").then(|| answer["data"][0].clone())
+        });
+        let result: Value = serde_json::from_str(task["result"].as_str().expect("text")).expect("JSON");
+        assert_eq!((&result["total"], &result["done"]), (&CARRIER_CARDS.into(), &CARRIER_CARDS.into()), "{task}");
+    }
+    let writes = house.done(&["admin", "intent", "list", "--all", "--limit", "100000", "--json"]).json();
+    let names = writes.as_array().expect("a list").iter().filter_map(|w| w["request"]["reference"].as_str());
+    let asked: Vec<&str> = names.filter(|name| name.starts_with("task-")).collect();
+    let cards: HashSet<&&str> = asked.iter().collect();
+    assert_eq!(asked.len(), cards.len(), "each card of each task once");
 }
 
 /// Every order is there exactly once, and its number buys nothing more.

@@ -1,7 +1,7 @@
 //! Orders and refunds over HTTP, and the book of what was answered. A lost answer is asked for again: by the same
 //! request, which must get the first answer, or by a new one with the same number, which must not buy twice.
 
-use super::{CARDS, CARRIER_CARD, Dice};
+use super::{CARDS, CARRIER_CARD, CARRIER_CARDS, Dice};
 use crate::common::iccid;
 use crate::common::partner::{Key, order, post};
 use serde_json::Value;
@@ -44,6 +44,8 @@ pub struct Driver {
     pub orders: Vec<Ours>,
     /// Answers that never came.
     pub lost: usize,
+    /// Tasks over the virtual carrier's cards that were acknowledged.
+    pub tasks: Vec<String>,
     answered: Arc<AtomicU64>,
 }
 
@@ -72,6 +74,7 @@ impl Driver {
         while !stop.load(Ordering::SeqCst) {
             let done = match self.refundable(dice).filter(|_| dice.below(3) == 0) {
                 Some(i) => self.refund(i, address),
+                None if dice.below(8) == 0 => self.reset(address),
                 None => self.buy(address, dice),
             };
             if done.is_err() {
@@ -100,7 +103,8 @@ impl Driver {
 
     fn buy(&mut self, address: &str, dice: &mut Dice) -> std::io::Result<()> {
         let is_carrier = dice.below(6) == 0;
-        let (card, package) = if is_carrier { (CARRIER_CARD + dice.below(10), CARRIER) } else { (dice.below(CARDS), LOCAL) };
+        let (card, package) =
+            if is_carrier { (CARRIER_CARD + dice.below(CARRIER_CARDS), CARRIER) } else { (dice.below(CARDS), LOCAL) };
         let number = format!("kill-{}", self.orders.len());
         let body = KEY.sealed(&order(&iccid(card), package, &number));
         self.orders.push(Ours { card, package, number, body: body.clone(), id: 0, known: Known::InDoubt });
@@ -125,6 +129,14 @@ impl Driver {
         let codes: &[&str] = if was == Known::RefundInDoubt { &["200", "42008"] } else { &["200"] };
         assert!(codes.contains(&answer["code"].as_str().unwrap_or_default()), "{answer}");
         self.orders[i].known = Known::Refunded;
+        Ok(())
+    }
+
+    fn reset(&mut self, address: &str) -> std::io::Result<()> {
+        let cards: Vec<String> = (CARRIER_CARD..CARRIER_CARD + CARRIER_CARDS).map(iccid).collect();
+        let answer = self.heard(KEY.call(address, "card/reset", &[("iccids", &*cards.join(","))]))?;
+        assert_eq!(answer["code"], "200", "{answer}");
+        self.tasks.push(answer["data"]["taskId"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned());
         Ok(())
     }
 

@@ -8,8 +8,10 @@ use crate::common::sims;
 
 /// Cards that are known; all of them get traffic and orders.
 pub const CARDS: u64 = 100;
-/// The first of ten cards of the virtual carrier's product.
+/// The first card of the virtual carrier's product.
 pub const CARRIER_CARD: u64 = 200;
+/// How many there are.
+pub const CARRIER_CARDS: u64 = 10;
 /// What the account has at the start, in cents.
 pub const OPENING: i64 = 10_000_000;
 /// The account.
@@ -55,5 +57,5 @@ packages:
 sims:
 "#
     );
-    [head, sims(0..CARDS, "acme", "1US-1"), sims(CARRIER_CARD..CARRIER_CARD + 10, "acme", "1EU-1")].concat()
+    [head, sims(0..CARDS, "acme", "1US-1"), sims(CARRIER_CARD..CARRIER_CARD + CARRIER_CARDS, "acme", "1EU-1")].concat()
 }

@@ -26,6 +26,7 @@ const STEPS: &[Step] = &[
     step!(6, "0006_pools.sql"),
     step!(7, "0007_lists.sql"),
     step!(8, "0008_cdr_delivery.sql"),
+    step!(9, "0009_acts.sql"),
 ];
 
 /// Why the database could not be opened.

@@ -7,7 +7,7 @@ use crate::eiotclub::wire;
 use kachi_engine::RequestKey;
 
 impl Ask<'_> {
-    fn key(&self, operation: Operation) -> RequestKey {
+    pub(super) fn key(&self, operation: Operation) -> RequestKey {
         auth::request_key(operation.path(), self.signed)
     }
 

@@ -1,0 +1,204 @@
+//! A card at the carrier's network: its session, the network it is on, and the carrier's own count of its usage.
+//!
+//! Who acts: a partner's key, for a card the account sees. Promised: an act is stored as a carrier write in the same
+//! transaction as its answer, and the intents' worker sends it; a refresh and the end of a session may each be asked for
+//! once in five minutes a card; a card's network changes with us only when the carrier has been read and shows it. Not
+//! promised: that it is done when the answer is given. A reading of the carrier's counter is kept with its source and
+//! instant and is never rated; packages burn by CDRs alone.
+
+use crate::act::Actor;
+use crate::cards::Settling;
+use crate::catalogue::Catalogue;
+use crate::error::{Fail, Result, fault};
+use crate::notices;
+use kachi_domain::carrier::{Request, Write};
+use kachi_domain::event::EventKind;
+use kachi_domain::ids::{Eid, Imsi};
+use kachi_domain::sim::BaseState;
+use kachi_domain::{Iccid, Refusal, SimId, Timestamp};
+use kachi_store::Tx;
+use kachi_store::catalogue::{Platform, Product};
+use kachi_store::intents::{Intent, Wish};
+use kachi_store::sims::Sim;
+
+/// Seconds before the same act may be asked for again for the same card (EIOTCLUB v3, code 44001).
+pub const PAUSE_SECONDS: i64 = 300;
+
+const SWITCH: &str = "switch_network";
+
+/// One of the numbers that are printed on a card, by which it is asked about.
+#[derive(Debug, Clone)]
+pub enum CardKey {
+    /// Card number.
+    Iccid(Iccid),
+    /// Subscriber identity.
+    Imsi(Imsi),
+    /// eSIM identity.
+    Eid(Eid),
+    /// Both must be the same card's.
+    Both(Iccid, Imsi),
+}
+
+impl CardKey {
+    /// The card; a stranger's is not there.
+    fn find(&self, tx: &mut Tx<'_>, actor: &Actor) -> Result<Sim> {
+        let found = match self {
+            CardKey::Iccid(iccid) => tx.sim_by_iccid(&actor.path, iccid.as_str())?,
+            CardKey::Imsi(imsi) => tx.sim_by_number(&actor.path, "imsi", imsi.as_str())?,
+            CardKey::Eid(eid) => tx.sim_by_number(&actor.path, "eid", eid.as_str())?,
+            CardKey::Both(iccid, imsi) => {
+                tx.sim_by_iccid(&actor.path, iccid.as_str())?.filter(|s| s.imsi.as_deref() == Some(imsi.as_str()))
+            }
+        };
+        Ok(found.ok_or(Refusal::UnknownSim)?)
+    }
+
+    /// The card, with its state row locked: acts for one card come one after the other.
+    fn lock(&self, tx: &mut Tx<'_>, actor: &Actor) -> Result<Sim> {
+        let sim = self.find(tx, actor)?;
+        let row = tx.state_locked(sim.id)?;
+        if row.account == sim.account { Ok(sim) } else { Err(Fail::Stale) }
+    }
+}
+
+/// What may be asked for once in [`PAUSE_SECONDS`] a card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paced {
+    /// Ask the carrier for its counter.
+    RefreshUsage,
+    /// The same by its old name, with a pause of its own.
+    RefreshCard,
+    /// Cut the session, so that the device connects anew.
+    CancelSession,
+}
+
+impl Paced {
+    fn cause(self) -> &'static str {
+        match self {
+            Paced::RefreshUsage => "refresh_usage",
+            Paced::RefreshCard => "refresh_card",
+            Paced::CancelSession => "cancel_session",
+        }
+    }
+
+    fn write(self) -> Write {
+        match self {
+            Paced::RefreshUsage | Paced::RefreshCard => Write::RefreshUsage,
+            Paced::CancelSession => Write::ResetSession,
+        }
+    }
+}
+
+/// Asks the carrier for the act, unless the same was asked for less than [`PAUSE_SECONDS`] ago. `reference` is a text that
+/// no other write has (made at the roof).
+pub fn ask(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    how: &Settling,
+    actor: &Actor,
+    (card, act, reference): (&CardKey, Paced, &str),
+) -> Result<()> {
+    let sim = card.lock(tx, actor)?;
+    refuse_over(&sim)?;
+    if let Some(last) = tx.last_intent(sim.id, act.cause())? {
+        let seconds = PAUSE_SECONDS - how.now.since(Timestamp(last.created_at));
+        if seconds > 0 {
+            return Err(Refusal::TooSoon { seconds }.into());
+        }
+    }
+    refuse_unable(catalogue, &sim, &act.write())?;
+    wish(tx, catalogue, &sim, (act.cause(), None), (reference, act.write()), how.now)
+}
+
+/// The networks a card may switch to, and the one it is on as far as is known ("" if it is not).
+pub fn options(tx: &mut Tx<'_>, catalogue: &Catalogue, actor: &Actor, card: &CardKey) -> Result<(Vec<String>, String)> {
+    let sim = card.find(tx, actor)?;
+    Ok((catalogue.product(sim.product).map(networks).unwrap_or_default(), sim.network))
+}
+
+/// Asks the carrier to let the card use another network. A switch to the network that is already being asked for is one
+/// with it; to another one it is refused until the carrier's last word on the first.
+pub fn switch(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    how: &Settling,
+    actor: &Actor,
+    (card, network, reference): (&CardKey, &str, &str),
+) -> Result<()> {
+    let sim = card.lock(tx, actor)?;
+    if sim.state != BaseState::Active.word() {
+        return Err(Refusal::SwitchBarred.into());
+    }
+    let offered = catalogue.product(sim.product).map(networks).unwrap_or_default();
+    if !offered.iter().any(|n| n == network) {
+        return Err(Refusal::NetworkUnfit.into());
+    }
+    let write = Write::SwitchNetwork { network: network.to_owned() };
+    refuse_unable(catalogue, &sim, &write)?;
+    match tx.last_intent(sim.id, SWITCH)?.filter(is_open) {
+        None => wish(tx, catalogue, &sim, (SWITCH, None), (reference, write), how.now),
+        Some(open) if asked(&open)?.write == write => Ok(()),
+        Some(_) => Err(Refusal::SwitchBarred.into()),
+    }
+}
+
+/// The carrier has been read, or a person says so: the card is on this network.
+pub(crate) fn switched(tx: &mut Tx<'_>, sim: SimId, network: &str, now: Timestamp) -> Result<()> {
+    let row = tx.state_locked(sim)?;
+    let Some(card) = tx.sim_by_id(sim)? else { return Err(fault(format!("card {sim} vanished"))) };
+    if card.network == network {
+        return Ok(());
+    }
+    tx.set_sim_network(sim, network)?;
+    let detail = format!("from \"{}\" to \"{network}\"", card.network);
+    let card = Sim { account: row.account, ..card };
+    Ok(tx.tell(&[notices::record(&card, EventKind::NetworkSwitched, &detail, now)?], now)?)
+}
+
+/// Stores a carrier write for the card: what for, in which task, under which reference.
+pub(crate) fn wish(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    sim: &Sim,
+    (cause, task): (&str, Option<i64>),
+    (reference, write): (&str, Write),
+    now: Timestamp,
+) -> Result<()> {
+    let request = Request { reference: reference.to_owned(), iccid: sim.iccid.clone(), write };
+    let request = serde_json::to_string(&request).map_err(|e| fault(e.to_string()))?;
+    let platform = platform(catalogue, sim)?.id;
+    tx.add_wish(&Wish { account: sim.account, sim: sim.id, platform, cause, task, request: &request }, now)?;
+    Ok(())
+}
+
+/// The platform the card lives on.
+pub(crate) fn platform<'c>(catalogue: &'c Catalogue, sim: &Sim) -> Result<&'c Platform> {
+    let product = catalogue.product(sim.product);
+    product.and_then(|p| catalogue.platform(p.platform)).ok_or_else(|| fault(format!("card {} has no platform", sim.id)))
+}
+
+/// Nothing is asked of the carrier for a card whose life is over.
+pub(crate) fn refuse_over(sim: &Sim) -> Result<()> {
+    if BaseState::parse(&sim.state).is_ok_and(BaseState::is_over) { Err(Refusal::SimOver.into()) } else { Ok(()) }
+}
+
+/// What the platform is known not to be able to do is refused at once; what is not known is found out by asking.
+fn refuse_unable(catalogue: &Catalogue, sim: &Sim, write: &Write) -> Result<()> {
+    let can = platform(catalogue, sim)?.capabilities;
+    if can.is_some_and(|can| !can.can(write)) { Err(Refusal::Unsupported.into()) } else { Ok(()) }
+}
+
+fn is_open(intent: &Intent) -> bool {
+    !matches!(intent.state.as_str(), "confirmed" | "refused")
+}
+
+/// What a stored write asks.
+pub(crate) fn asked(intent: &Intent) -> Result<Request> {
+    serde_json::from_str(&intent.request).map_err(|e| fault(e.to_string()))
+}
+
+/// The networks a product's cards may switch to.
+fn networks(product: &Product) -> Vec<String> {
+    let details: serde_json::Value = serde_json::from_str(&product.details).unwrap_or_default();
+    serde_json::from_value(details["networks"].clone()).unwrap_or_default()
+}

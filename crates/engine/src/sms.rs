@@ -1,0 +1,55 @@
+//! Messages to cards.
+//!
+//! Who acts: a partner's key, for a card the account sees. Promised: a message is kept with its carrier write in one
+//! transaction, is handed to the carrier once, and keeps what became of it. On a platform that cannot send messages it
+//! stays queued and its note says so; it goes out once the platform can. Not promised: that a device is switched on.
+
+use crate::act::Actor;
+use crate::cards::Settling;
+use crate::catalogue::Catalogue;
+use crate::error::Result;
+use crate::network;
+use kachi_domain::carrier::{Answer, Write};
+use kachi_domain::sms::CHARS_MAX;
+use kachi_domain::task::ItemState;
+use kachi_domain::{Iccid, Refusal, Timestamp};
+use kachi_store::Tx;
+
+/// Queues a message for the card under a number that no other message has (made at the roof).
+pub fn send(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    how: &Settling,
+    actor: &Actor,
+    (iccid, text, number): (&Iccid, &str, &str),
+) -> Result<()> {
+    if text.trim().is_empty() || text.chars().count() > CHARS_MAX {
+        return Err(Refusal::BadField { field: "message".into(), rule: format!("1 to {CHARS_MAX} characters") }.into());
+    }
+    let sim = tx.sim_by_iccid(&actor.path, iccid.as_str())?.ok_or(Refusal::UnknownSim)?;
+    network::refuse_over(&sim)?;
+    let write = Write::SendSms { text: text.to_owned() };
+    let platform = network::platform(catalogue, &sim)?;
+    let note = if platform.capabilities.is_some_and(|can| !can.can(&write)) { unable(&platform.code) } else { String::new() };
+    tx.add_sms(actor.account, sim.id, number, text, &note, how.now)?;
+    network::wish(tx, catalogue, &sim, ("sms", None), (number, write), how.now)
+}
+
+/// Why a message stays queued.
+pub(crate) fn unable(platform: &str) -> String {
+    format!("waits: card platform {platform} cannot send messages")
+}
+
+/// The carrier's word on a message.
+pub(crate) fn told(tx: &mut Tx<'_>, number: &str, answer: &Answer, now: Timestamp) -> Result<()> {
+    if let Some(sms) = tx.sms(number)? {
+        let note = match answer {
+            Answer::Confirmed | Answer::Already => "delivered".to_owned(),
+            Answer::Accepted => "sent, not known to be delivered".to_owned(),
+            Answer::Later { reason, .. } => reason.clone(),
+            _ => ItemState::told(answer).1,
+        };
+        tx.set_sms(number, sms.state.told(answer), &note, now)?;
+    }
+    Ok(())
+}

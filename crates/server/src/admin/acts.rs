@@ -1,0 +1,97 @@
+//! `kachi admin task` and `kachi admin sms`: work over many cards, and messages, with what became of each.
+
+use super::{code, instant};
+use crate::args::{Shape, Sms, Task};
+use crate::exit::Exit;
+use crate::print;
+use kachi_domain::ledger::OPERATOR;
+use kachi_domain::task::ItemState;
+use kachi_engine::Engine;
+use kachi_engine::tasks::{self, Progress};
+use serde_json::{Value, json};
+
+const TASK: [&str; 11] =
+    ["id", "account", "kind", "state", "cards", "done", "failed", "stopped", "created_at", "started_at", "finished_at"];
+const CARD: [&str; 5] = ["line", "iccid", "state", "result", "updated_at"];
+
+/// Runs the verb.
+pub fn tasks(engine: &Engine, verb: Task) -> Result<(), Exit> {
+    match verb {
+        Task::List { limit, shape } => {
+            let found = engine.read(|tx, _| tasks::newest(tx, limit))?;
+            let rows = found.iter().map(|p| row(engine, p)).collect::<Result<Vec<_>, _>>()?;
+            print::table(&TASK, &rows, shape.json)
+        }
+        Task::Show { id, shape } => show(engine, id, shape),
+        Task::Stop { id } => {
+            let stopped = engine.write(move |tx, _, how| tasks::stop(tx, how, id))?;
+            print::line(format_args!("task {id}: stopped; {stopped} cards were not asked for"))
+        }
+    }
+}
+
+fn row(engine: &Engine, progress: &Progress) -> Result<Vec<Value>, Exit> {
+    let task = &progress.task;
+    Ok(vec![
+        json!(task.id),
+        json!(code(engine, task.account)?),
+        json!(task.kind),
+        json!(task.state.word()),
+        json!(progress.items.len()),
+        json!(progress.count(ItemState::Done)),
+        json!(progress.count(ItemState::Failed)),
+        json!(progress.count(ItemState::Stopped)),
+        json!(instant(task.created_at)),
+        json!(task.started_at.map(instant)),
+        json!(task.finished_at.map(instant)),
+    ])
+}
+
+fn show(engine: &Engine, id: i64, shape: Shape) -> Result<(), Exit> {
+    let operator = engine.catalogue()?.actor(OPERATOR).ok_or_else(|| Exit::cannot("there is no operator"))?;
+    let found = engine.read(|tx, _| tasks::query(tx, &operator, &[id]))?;
+    let Some(progress) = found.first() else {
+        return Err(Exit::refused(format!("ID: there is no task {id}; `kachi admin task list` lists them")));
+    };
+    let task = row(engine, progress)?;
+    let card = |i: &kachi_store::tasks::Item| {
+        vec![json!(i.line), json!(i.iccid), json!(i.state.word()), json!(i.result), json!(instant(i.updated_at))]
+    };
+    let cards: Vec<Vec<Value>> = progress.items.iter().map(card).collect();
+    if shape.json {
+        let named = |names: &[&str], row: &[Value]| -> Value {
+            names.iter().map(|n| (*n).to_owned()).zip(row.iter().cloned()).collect::<serde_json::Map<_, _>>().into()
+        };
+        let cards: Vec<Value> = cards.iter().map(|c| named(&CARD, c)).collect();
+        return print::json(&json!({"task": named(&TASK, &task), "cards": cards}));
+    }
+    print::table(&TASK, &[task], false)?;
+    print::line("")?;
+    print::table(&CARD, &cards, false)
+}
+
+/// Runs the verb.
+pub fn sms(engine: &Engine, verb: Sms) -> Result<(), Exit> {
+    let Sms::List { limit, shape } = verb;
+    let columns = ["id", "account", "iccid", "number", "state", "note", "created_at", "updated_at", "text"];
+    let (found, iccids) = engine.read(|tx, _| {
+        let found = tx.sms_newest(limit)?;
+        let iccids = tx.iccids_of(&found.iter().map(|s| s.sim).collect::<Vec<_>>())?;
+        Ok((found, iccids))
+    })?;
+    let mut rows = Vec::new();
+    for s in found {
+        rows.push(vec![
+            json!(s.id),
+            json!(code(engine, s.account)?),
+            json!(iccids.iter().find(|(id, _)| *id == s.sim.0).map(|(_, iccid)| iccid)),
+            json!(s.number),
+            json!(s.state.word()),
+            json!(s.note),
+            json!(instant(s.created_at)),
+            json!(instant(s.updated_at)),
+            json!(s.text),
+        ]);
+    }
+    print::table(&columns, &rows, shape.json)
+}

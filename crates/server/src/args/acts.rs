@@ -1,0 +1,45 @@
+//! Flags of `kachi admin task` and `kachi admin sms`.
+
+use super::Shape;
+use clap::Subcommand;
+
+/// Work over many cards.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum Task {
+    /// List tasks, newest first
+    List {
+        /// At most so many
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=10_000))]
+        limit: i64,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// Show a task and the last word on each of its cards
+    Show {
+        /// Number of the task
+        id: i64,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// Stop a task: cards whose turn has not come are left alone
+    Stop {
+        /// Number of the task
+        id: i64,
+    },
+}
+
+/// Messages to cards.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum Sms {
+    /// List messages, newest first, with what became of each
+    List {
+        /// At most so many
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=100_000))]
+        limit: i64,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
+    },
+}

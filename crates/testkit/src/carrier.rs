@@ -1,0 +1,82 @@
+//! The virtual carrier behind a product of a test's world, and the workers that ask it.
+
+use kachi_connectors::sandbox;
+use kachi_domain::Timestamp;
+use kachi_domain::carrier::{Login, Request};
+use kachi_engine::intents::{self, Connectors};
+use kachi_engine::{Engine, Fail, tasks};
+use kachi_store::catalogue::Product;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// Rounds after which work that never ends is a failure.
+const ROUNDS_MAX: usize = 1_000;
+
+/// A virtual carrier with its connector.
+pub struct Carrier {
+    /// What the carrier knows, and the way to break it.
+    pub world: sandbox::World,
+    connectors: Connectors,
+    token: AtomicI64,
+}
+
+impl Carrier {
+    /// Moves a product to a sandbox platform with these settings, lets it offer these networks, and opens the connector.
+    ///
+    /// # Panics
+    /// If there is no such product, or the settings are no good.
+    pub fn of(engine: &Engine, product: &'static str, settings: Value, networks: &[&str]) -> Carrier {
+        let details = json!({ "networks": networks }).to_string();
+        let text = settings.to_string();
+        engine
+            .write(move |tx, catalogue, _| {
+                tx.put_platform(0, "virtual", "sandbox", &text)?;
+                let platform = tx.platforms()?.into_iter().find(|p| p.code == "virtual").map(|p| p.id);
+                let platform = platform.ok_or_else(|| Fail::fault("platform"))?;
+                let known = catalogue.product_by_code(product).ok_or_else(|| Fail::fault("product"))?;
+                tx.put_product(&Product { platform, details, ..known.clone() })?;
+                Ok(tx.touch_catalogue()?)
+            })
+            .expect("the product moves");
+        let world = sandbox::World::default();
+        let platform = engine.catalogue().expect("catalogue").platform_by_code("virtual").map(|p| p.id).expect("platform");
+        let connector = kachi_connectors::open("sandbox", &settings, &world).expect("the connector opens");
+        let connectors = HashMap::from([(platform, Arc::from(connector))]);
+        Carrier { world, connectors, token: AtomicI64::new(1) }
+    }
+
+    /// Tells the engine what the connector can do, as the server does when it starts.
+    ///
+    /// # Panics
+    /// If the database fails.
+    pub fn remember(&self, engine: &Engine) {
+        intents::remember(engine, &self.connectors).expect("it is kept");
+    }
+
+    /// A worker hands the write in and dies before it notes the answer.
+    ///
+    /// # Panics
+    /// If no connector is open.
+    pub fn hand_in(&self, request: &Request, now: Timestamp) {
+        let connector = self.connectors.values().next().expect("a connector");
+        connector.submit(Login::default(), request, now);
+    }
+
+    /// Lets the workers do all that is due.
+    ///
+    /// # Panics
+    /// If the database fails, or the work never ends although no time passes.
+    pub fn work(&self, engine: &Engine) {
+        for _ in 0..ROUNDS_MAX {
+            let token = self.token.fetch_add(1, Ordering::SeqCst);
+            let moved =
+                tasks::step(engine).expect("tasks move") + intents::step(engine, &self.connectors, token).expect("writes move");
+            if moved == 0 {
+                return;
+            }
+        }
+        panic!("the work never ends");
+    }
+}
