@@ -11,6 +11,10 @@ use kachi_store::{Place, Store};
 use std::path::{Path as FilePath, PathBuf};
 use std::time::Instant;
 
+/// As in the program itself.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The present of every benchmark: 2026-03-02T00:00:00Z.
 pub const NOW: i64 = 1_772_409_600;
 /// The account that owns the cards.

@@ -24,6 +24,11 @@ use config::Config;
 use exit::Exit;
 use std::process::ExitCode;
 
+/// Half of what a small answer costs is memory that is asked for and given back, by SQLite too; this one is about twice as
+/// quick at it as the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // A closed pipe ends the program quietly, as with every other tool, instead of with a panic.
     let cli = match Cli::try_parse() {
