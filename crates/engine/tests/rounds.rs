@@ -134,3 +134,49 @@ fn what_an_importer_left_loaded_is_rated_without_it() {
         w.assert_sound();
     });
 }
+
+/// A file during whose reading, after it was looked at for what waits, something else happens once.
+struct Interrupted<F: FnOnce()> {
+    content: Cursor<Vec<u8>>,
+    looks: u32,
+    meanwhile: Option<F>,
+}
+
+impl<F: FnOnce()> Read for Interrupted<F> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        if self.looks > 2
+            && let Some(meanwhile) = self.meanwhile.take()
+        {
+            meanwhile();
+        }
+        self.content.read(out)
+    }
+}
+
+impl<F: FnOnce()> Seek for Interrupted<F> {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        self.looks += 1;
+        self.content.seek(to)
+    }
+}
+
+#[test]
+fn what_another_worker_rates_meanwhile_is_not_rated_again() {
+    each(|store| {
+        let w = begin(&store, settings(5, 1_000));
+        let content = lines(w.now().0);
+        let mut torn = Torn { content: Cursor::new(content.clone().into_bytes()), good_bytes: 3_000, looks: 0 };
+        import::import(&w.engine, w.platform(), "all", &mut torn, &mut |_| {}).unwrap_err();
+        let rate = || {
+            w.pass(601);
+            assert_eq!(import::finish_left(&w.engine).unwrap(), 1);
+        };
+        let mut content_again =
+            Interrupted { content: Cursor::new(content.clone().into_bytes()), looks: 0, meanwhile: Some(rate) };
+        let second = import::import(&w.engine, w.platform(), "all", &mut content_again, &mut |_| {});
+        assert!(second.is_err(), "its file was moved under its hands: {second:?}");
+        w.assert_sound();
+        assert_eq!(w.cdr("all", &content).loaded, LINES);
+        w.assert_sound();
+    });
+}

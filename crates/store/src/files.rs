@@ -26,6 +26,8 @@ pub struct CdrFile {
     pub bad: i64,
     /// Its batches that wait for their rating are rated for cards numbered up to this.
     pub rated_sim: i64,
+    /// How often its waiting batches were rated to their end: with it no later state of the row equals an earlier one.
+    pub rounds: i64,
 }
 
 /// A line set aside.
@@ -47,7 +49,7 @@ pub struct Aside {
     pub text: String,
 }
 
-type R = (i64, i64, i64, i64, i64, i64, i64, i64, i64);
+type R = (i64, i64, i64, i64, i64, i64, i64, i64, i64, i64);
 
 fn file(r: R) -> CdrFile {
     CdrFile {
@@ -60,10 +62,11 @@ fn file(r: R) -> CdrFile {
         orphan: r.6,
         bad: r.7,
         rated_sim: r.8,
+        rounds: r.9,
     }
 }
 
-const COLUMNS: &str = "id, done, offset_bytes, lines, loaded, duplicate, orphan, bad, rated_sim";
+const COLUMNS: &str = "id, done, offset_bytes, lines, loaded, duplicate, orphan, bad, rated_sim, rounds";
 
 impl Tx<'_> {
     /// Marks the file seen, or finds how far it was read: one row per platform and content.

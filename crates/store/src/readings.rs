@@ -246,7 +246,7 @@ impl Tx<'_> {
     /// All waiting batches of the file are rated for every card.
     pub fn close_batches(&mut self, file: i64, now: Timestamp) -> Result<(), Error> {
         self.run("UPDATE reading_batch SET rated = 1 WHERE file_id = ? AND rated = 0", &binds![file])?;
-        self.run("UPDATE cdr_file SET rated_sim = 0, moved_at = ? WHERE id = ?", &binds![now.0, file])?;
+        self.run("UPDATE cdr_file SET rated_sim = 0, rounds = rounds + 1, moved_at = ? WHERE id = ?", &binds![now.0, file])?;
         Ok(())
     }
 

@@ -90,7 +90,7 @@ pub fn rate_waiting(engine: &Engine, mark: &mut CdrFile, spill: &mut Spill) -> R
     *mark = engine.write(move |tx, _, how| {
         let row = locked(tx, &before)?;
         tx.close_batches(row.id, how.now)?;
-        Ok(CdrFile { rated_sim: 0, ..row })
+        Ok(CdrFile { rated_sim: 0, rounds: row.rounds + 1, ..row })
     })?;
     Ok(())
 }

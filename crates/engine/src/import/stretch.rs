@@ -187,7 +187,8 @@ pub fn commit(
         let (work, mark) = (work.clone(), mark.clone());
         engine.write(move |tx, catalogue, how| {
             let row = tx.file_locked(mark.id)?;
-            if row.offset_bytes != mark.offset_bytes || row.done {
+            // Whatever another worker moved since: what was found waiting before is not what waits now.
+            if row != mark || row.done {
                 return Err(another_worker());
             }
             let mut batch = Batch { tx, how, platform, file: mark.id, asides: work.asides.clone(), done: CdrFile::default() };

@@ -27,6 +27,7 @@ const STEPS: &[Step] = &[
     step!(7, "0007_lists.sql"),
     step!(8, "0008_cdr_delivery.sql"),
     step!(9, "0009_acts.sql"),
+    step!(10, "0010_file_rounds.sql"),
 ];
 
 /// Why the database could not be opened.
