@@ -72,7 +72,7 @@ async fn receiver() -> SocketAddr {
 }
 
 fn body(i: usize) -> Body {
-    Body::Alert { iccid: kachi_bench::iccid(i as u64), alert_type: 1, threshold: 100 }
+    Body::Alert { iccid: kachi_bench::iccid(i as u64), eid: None, alert_type: 1, threshold: 100 }
 }
 
 fn fill(engine: &kachi_engine::Engine, receivers: &[SocketAddr], notices: usize) {

@@ -96,6 +96,20 @@ pub struct SubscriptionSnapshot {
     pub started_at: Option<i64>,
     /// The end of its validity, or its real end once it is over, epoch seconds.
     pub ends_at: Option<i64>,
+    /// Where it came from, if it was moved here from another card.
+    #[serde(default)]
+    pub origin: Option<Origin>,
+}
+
+/// Where a subscription was moved here from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The order it belonged to.
+    pub order: i64,
+    /// The card it was on.
+    pub iccid: String,
+    /// That card's EID.
+    pub eid: Option<String>,
 }
 
 /// The body of an event.
@@ -108,6 +122,9 @@ pub enum Body {
     Sim {
         /// The card.
         iccid: String,
+        /// Set where the owner knows the card by EID.
+        #[serde(default)]
+        eid: Option<String>,
         /// What changed, in words.
         detail: String,
     },
@@ -115,6 +132,9 @@ pub enum Body {
     Alert {
         /// The card.
         iccid: String,
+        /// Set where the owner knows the card by EID.
+        #[serde(default)]
+        eid: Option<String>,
         /// Which of the three.
         alert_type: i64,
         /// The threshold: MB, percent or days.
@@ -124,6 +144,9 @@ pub enum Body {
     Refund {
         /// The card.
         iccid: String,
+        /// Set where the owner knows the card by EID.
+        #[serde(default)]
+        eid: Option<String>,
         /// The order's number.
         order: i64,
         /// The partner's own number.

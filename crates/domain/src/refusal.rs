@@ -37,6 +37,10 @@ pub enum Refusal {
     OutOfStock,
     /// No such order, or a stranger's.
     UnknownOrder,
+    /// The order's subscription is not one that can go to another card now: it is over, or not confirmed yet.
+    NotMovable,
+    /// Only the carrier can make the package real, so it cannot go to another card.
+    MadeByCarrier,
     /// The order is not one that can be refunded now.
     NotRefundable,
     /// No such pool, or a stranger's.
@@ -104,6 +108,8 @@ impl fmt::Display for Refusal {
             Refusal::UnknownGoods => write!(f, "there are no such eSIM goods for this account"),
             Refusal::OutOfStock => write!(f, "no profile of these eSIM goods is left"),
             Refusal::UnknownOrder => write!(f, "there is no such order in this account"),
+            Refusal::NotMovable => write!(f, "the order has nothing that can go to another card in its present state"),
+            Refusal::MadeByCarrier => write!(f, "the package is made real by the carrier and cannot go to another card"),
             Refusal::NotRefundable => write!(f, "the order cannot be refunded in its present state"),
             Refusal::UnknownPool => write!(f, "there is no such pool in this account"),
             Refusal::PoolFull { slots } => write!(f, "the pool has {slots} slots and not that many are free"),

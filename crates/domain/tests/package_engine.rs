@@ -2,15 +2,17 @@
 //!
 //! Left, in any order, joined by `;` (the fold sorts by position):
 //!   `buy NAME KIND ALLOWANCE VALIDITY [WORDS] @WHEN`: names are letters, a = subscription 1. Words: a category, a
-//!       resource, a start rule, `monthly` (the allowance refills each calendar month), `from=WHEN`, `used=BYTES`
-//!   `use BYTES @WHEN`, `refund NAME @WHEN`
+//!       resource, a start rule, `monthly` (the allowance refills each calendar month), `from=WHEN`, `used=BYTES`,
+//!       `left=SECONDS` (of validity, of one moved here)
+//!   `use BYTES @WHEN`, `refund NAME @WHEN`, `move NAME @WHEN` (to another card)
 //!   `pool NAME UNTIL @WHEN`: from then on the card's pool can pay until UNTIL, NAME being its last to pay; `pool none @WHEN`
 //!   `see @WHEN`: look at the card then; without it, just after the last input
 //!   `zone NAME`: Asia/Shanghai unless said
 //! Times: `5d`, `5d+1s`, `5d-1s` count from 2026-01-01 00:00 of the zone; `2026-02-28` and `2026-02-28T10:00:00` are local.
 //!
 //! Right, complete (a fact that is missing or too many fails), in any order:
-//!   `a 0d..10d runs 60`, `a 0d..2d quota 100` (or expired, refunded), `a waits 0`, `a never 0` (refunded unstarted)
+//!   `a 0d..10d runs 60`, `a 0d..2d quota 100` (or expired, refunded, moved), `a waits 0`, `a never 0` (taken away unstarted)
+//!   `rest a@2d 30 691200s` (what went along: bytes used, seconds left or `all`)
 //!   `outflow 20`, `slow a@2d`, `refill a@2026-02-01`
 //!   `over z@5d`: the card is stopped because its pool has nothing left
 //!   `free@0d`, `block quota@2d`: the last change of the block and its instant; `block no_package` if it never changed
@@ -39,6 +41,7 @@ tables!(
     rule_6_what_ended_stays_ended_and_outflow_is_kept "package_engine/rule_6.txt",
     rule_7_and_8_order_and_repetition "package_engine/rule_7_8.txt",
     a_card_in_a_pool_lives_of_it_and_of_its_own "package_engine/pool_member.txt",
+    what_is_left_goes_to_another_card "package_engine/moves.txt",
     rule_9_things_happen_at_their_instant_without_traffic "package_engine/rule_9.txt",
 );
 

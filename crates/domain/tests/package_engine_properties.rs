@@ -43,7 +43,7 @@ impl<'a> Caller<'a> {
 
 fn bytes_in(inputs: &[Input]) -> i64 {
     let bytes = |input: &Input| match input {
-        Input::Refund(..) | Input::Pool(..) => 0,
+        Input::Refund(..) | Input::Move(..) | Input::Pool(..) => 0,
         Input::Purchase(p) => p.used_before,
         Input::Usage(u) => u.bytes,
     };
@@ -122,6 +122,7 @@ fn happened_once(happenings: &[Happening]) -> Result<(), TestCaseError> {
         match happening {
             Happening::Started(id, ..) => prop_assert!(!ended.contains(id) && started.insert(*id)),
             Happening::Ended(id, ..) => prop_assert!(ended.insert(*id)),
+            Happening::Moved(id, ..) => prop_assert!(!ended.contains(id)),
             Happening::Refilled(id, _) | Happening::Slowed(id, _) => {
                 prop_assert!(started.contains(id) && !ended.contains(id));
             }
@@ -211,7 +212,8 @@ proptest! {
         let lives = lives(&happenings);
         for purchase in history.purchases().filter(|p| !p.terms.category.is_side()) {
             let Some((Some(start), end)) = lives.get(&purchase.subscription) else { continue };
-            let validity_end = history.zone.end_of(*start, purchase.terms.validity);
+            let whole = || history.zone.end_of(*start, purchase.terms.validity);
+            let validity_end = purchase.left_seconds.map_or_else(whole, |left| start.plus(left));
             let running = state.live.iter().any(|l| l.id == purchase.subscription);
             prop_assert!(end.map_or(running, |(end, _)| end <= validity_end));
         }

@@ -8,6 +8,8 @@ mod answers;
 mod callers;
 #[path = "eiotclub/client.rs"]
 mod client;
+#[path = "eiotclub/cloudesim.rs"]
+mod cloudesim;
 #[path = "eiotclub/contract.rs"]
 mod contract;
 #[path = "eiotclub/esim.rs"]
@@ -26,3 +28,5 @@ mod pools;
 mod refusals;
 #[path = "eiotclub/replay.rs"]
 mod replay;
+#[path = "eiotclub/transfers.rs"]
+mod transfers;

@@ -13,6 +13,7 @@ pub(crate) use follow::{note, reset_open};
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Result, fault};
+use crate::transfers;
 use kachi_domain::alert::{self, Below, Crossing, Level, Lines};
 use kachi_domain::rating::{CardState, Happening, Input, PoolStand, Position, Purchase, Usage};
 use kachi_domain::time::DAY_SECONDS;
@@ -176,9 +177,10 @@ pub fn settle(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, row: &mut 
 const DUE_AT_ONCE: i64 = 200;
 
 /// Lets time pass for cards on which something is due: ends, starts, refills and warnings happen at their instants even
-/// if no traffic comes. The answer is how many were due.
+/// if no traffic comes, and moved subscriptions get what was really left of them. The answer is how many were due.
 pub fn settle_due(engine: &Engine) -> Result<usize> {
-    engine.write(|tx, catalogue, how| {
+    let followed = transfers::follow_due(engine)?;
+    let settled = engine.write(|tx, catalogue, how| {
         let mut due: Vec<i64> = tx.states_due(how.now, DUE_AT_ONCE)?.into_iter().map(|(sim, _)| sim).collect();
         due.sort_unstable();
         let mut rows = tx.states(&due)?;
@@ -189,7 +191,8 @@ pub fn settle_due(engine: &Engine) -> Result<usize> {
         settle.finish(tx, catalogue, how)?;
         tx.put_states(&rows)?;
         Ok(due.len())
-    })
+    })?;
+    Ok(followed + settled)
 }
 
 fn apply(fold: &mut Fold, fresh: &[Input], lines: &Lines, zone: &Zone) {
@@ -248,6 +251,7 @@ fn history(tx: &mut Tx<'_>, row: &StateRow, base: &CardState, now: Timestamp) ->
     if row.pool_moves > 0 {
         hear_pools(tx, row.sim, base.last.map_or(Timestamp(i64::MIN), |l| l.0), &mut inputs)?;
     }
+    transfers::add_to_history(tx, row.sim, &mut inputs)?;
     inputs.retain(|i| base.last.is_none_or(|last| i.position() > last));
     inputs.sort_by_key(Input::position);
     Ok(inputs)
@@ -272,7 +276,8 @@ fn hear_pools(tx: &mut Tx<'_>, sim: SimId, from: Timestamp, inputs: &mut Vec<Inp
     Ok(())
 }
 
-/// The subscription as an input of the fold; none while the carrier has not confirmed it.
+/// The subscription as an input of the fold; none while the carrier has not confirmed it. What is left of the validity of
+/// one that was moved here is kept elsewhere ([`transfers`]).
 pub fn purchase(s: &Subscription) -> Option<Purchase> {
     Some(Purchase {
         subscription: s.id,
@@ -283,5 +288,6 @@ pub fn purchase(s: &Subscription) -> Option<Purchase> {
         start: s.start,
         not_before: s.not_before.map(Timestamp),
         used_before: s.used_before,
+        left_seconds: None,
     })
 }

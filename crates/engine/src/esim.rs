@@ -83,7 +83,11 @@ pub fn purchase(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &
         let write = Write::Subscribe { package: package.code.clone() };
         let request = Request { reference: order.number.clone(), iccid: sim.iccid.clone(), write };
         orders::store_intent(tx, catalogue, &sim, &order, &request, how.now)?;
-        let body = Body::Sim { iccid: sim.iccid.clone(), detail: format!("order {}: waits for the carrier", order.id) };
+        let body = Body::Sim {
+            iccid: sim.iccid.clone(),
+            eid: sim.eid.clone(),
+            detail: format!("order {}: waits for the carrier", order.id),
+        };
         notices::emit(tx, catalogue, sim.account, Some(sim.id), EventKind::OrderHeld, &body, how.now, how.now)?;
     }
     let profile = local.then_some((sim.iccid, profile.activation_code));
@@ -108,6 +112,7 @@ fn new_order(actor: &Actor, cmd: &Purchase, goods: &Goods, sim: &Sim, currency: 
         created_at: how.now.0,
         updated_at: how.now.0,
         refunded_minor: 0,
+        origin: None,
     }
 }
 

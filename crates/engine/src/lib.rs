@@ -9,6 +9,7 @@ pub mod cards;
 pub mod catalogue;
 pub mod cdr_deliveries;
 pub mod clock;
+pub mod cloudesim;
 pub mod desk;
 pub mod error;
 pub mod esim;
@@ -28,6 +29,7 @@ pub mod refunds;
 pub mod sims;
 pub mod sms;
 pub mod tasks;
+pub mod transfers;
 pub mod usage;
 pub mod webhooks;
 

@@ -14,7 +14,7 @@ use kachi_store::sims::Sim;
 
 /// Something about the card alone, for the record: nobody is told.
 pub fn record(sim: &Sim, kind: EventKind, detail: &str, at: Timestamp) -> Result<NewEvent> {
-    let body = Body::Sim { iccid: sim.iccid.clone(), detail: detail.to_owned() };
+    let body = Body::Sim { iccid: sim.iccid.clone(), eid: sim.eid.clone(), detail: detail.to_owned() };
     let body = serde_json::to_string(&body).map_err(|e| fault(e.to_string()))?;
     Ok(NewEvent { account: sim.account, sim: Some(sim.id), kind, at, body, doors: Vec::new(), once: None })
 }
@@ -84,12 +84,18 @@ fn snapshot(catalogue: &Catalogue, sim: &Sim, order: Option<&Order>, s: &Subscri
         bought_at: s.bought_at,
         started_at: s.started_at,
         ends_at: s.ended_at.or(s.ends_at),
+        origin: order.and_then(|o| o.origin.as_deref()).and_then(|text| serde_json::from_str(text).ok()),
     })
 }
 
 /// A warning line was crossed.
 pub fn alert(catalogue: &Catalogue, sim: &Sim, crossing: &Crossing) -> Result<NewEvent> {
-    let body = Body::Alert { iccid: sim.iccid.clone(), alert_type: crossing.alert_type, threshold: crossing.threshold };
+    let body = Body::Alert {
+        iccid: sim.iccid.clone(),
+        eid: sim.eid.clone(),
+        alert_type: crossing.alert_type,
+        threshold: crossing.threshold,
+    };
     event(catalogue, sim.account, Some(sim.id), EventKind::UsageAlert, &body, crossing.at)
 }
 
@@ -102,7 +108,7 @@ pub fn product_switched(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, now: 
 
 /// Something about the card alone, in words.
 pub fn sim(catalogue: &Catalogue, sim: &Sim, kind: EventKind, detail: &str, at: Timestamp) -> Result<NewEvent> {
-    let body = Body::Sim { iccid: sim.iccid.clone(), detail: detail.to_owned() };
+    let body = Body::Sim { iccid: sim.iccid.clone(), eid: sim.eid.clone(), detail: detail.to_owned() };
     event(catalogue, sim.account, Some(sim.id), kind, &body, at)
 }
 
@@ -124,6 +130,7 @@ pub fn refunded(catalogue: &Catalogue, sim: &Sim, order: &Order, minor: i64, now
     let amount = |minor| Money { minor, currency: order.currency }.to_decimal();
     let body = Body::Refund {
         iccid: sim.iccid.clone(),
+        eid: sim.eid.clone(),
         order: order.id.0,
         out_trade_no: order.out_trade_no.clone(),
         paid: amount(order.paid_minor),

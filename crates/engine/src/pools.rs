@@ -161,6 +161,7 @@ fn new_order(actor: &Actor, cmd: &Subscribe, package: &Package, quote: &Quote, r
         created_at: now.0,
         updated_at: now.0,
         refunded_minor: 0,
+        origin: None,
     })
 }
 

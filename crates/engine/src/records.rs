@@ -6,9 +6,28 @@ use crate::desk::Engine;
 use crate::error::Result;
 use crate::orders::Record;
 use crate::sims;
-use kachi_domain::Timestamp;
+use kachi_domain::{OrderId, Refusal, Timestamp};
 use kachi_store::Tx;
+use kachi_store::orders::Order;
 use std::sync::Arc;
+
+/// How an order is named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrderName {
+    /// By its number.
+    Id(OrderId),
+    /// By its long number.
+    Number(String),
+}
+
+/// An order that the account sees.
+pub fn find(tx: &mut Tx<'_>, actor: &Actor, name: &OrderName) -> Result<Order> {
+    let found = match name {
+        OrderName::Id(id) => tx.order(&actor.sees, *id)?,
+        OrderName::Number(number) => tx.orders_by_numbers(&actor.sees, std::slice::from_ref(number), &[])?.pop(),
+    };
+    Ok(found.ok_or(Refusal::UnknownOrder)?)
+}
 
 /// Orders with one of the long numbers or one of the buyer's own numbers, oldest first, each with the ICCID of its card.
 /// What the account does not see is left out, as is what was bought for a card that is a stranger's by now.

@@ -95,6 +95,10 @@ fn amount(
     }
     let sub =
         tx.subscription_of_order(order.id, sim.id)?.ok_or_else(|| fault(format!("order {} has no subscription", order.id)))?;
+    // What is left is on another card by now, or came from one for nothing.
+    if order.origin.is_some() || tx.transfer(sub.id)?.is_some() {
+        return Err(Fail::Refused(Refusal::NotRefundable));
+    }
     let present = sims::present(tx, catalogue, sim, now)?;
     let live = present.live.iter().find(|l| l.id == sub.id);
     let basis = RefundBasis {

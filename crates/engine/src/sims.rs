@@ -343,6 +343,7 @@ pub fn bring_subscription(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling
         created_at: started.0,
         updated_at: how.now.0,
         refunded_minor: 0,
+        origin: None,
     };
     order.id = tx.add_order(&order)?;
     let mut sub = Subscription {

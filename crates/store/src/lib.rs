@@ -4,6 +4,7 @@
 pub mod accounts;
 pub mod catalogue;
 pub mod cdr_deliveries;
+pub mod cloudesim;
 pub mod counters;
 pub mod db;
 pub mod esim;
@@ -23,6 +24,7 @@ pub mod sims;
 pub mod sms;
 pub mod states;
 pub mod tasks;
+pub mod transfers;
 pub mod webhooks;
 
 pub use db::{Error, MigrateError, Place, Store, Tx};

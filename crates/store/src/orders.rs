@@ -43,13 +43,32 @@ pub struct Order {
     pub updated_at: i64,
     /// What went back, minor units.
     pub refunded_minor: i64,
+    /// Where its subscription was moved from, JSON of [`kachi_domain::event::Origin`].
+    pub origin: Option<String>,
 }
 
-type OrderRow =
-    (i64, i64, String, i64, i64, Option<String>, String, i64, String, String, String, Option<String>, i64, i64, i64, i64);
+type OrderRow = (
+    i64,
+    i64,
+    String,
+    i64,
+    i64,
+    Option<String>,
+    String,
+    i64,
+    String,
+    String,
+    String,
+    Option<String>,
+    i64,
+    i64,
+    i64,
+    i64,
+    Option<String>,
+);
 const ORDER_COLUMNS: &str =
     "o.id, o.account_id, o.number, o.sim_id, o.package_id, o.out_trade_no, o.state, o.paid_minor, o.currency, o.shares,
-    o.channel, o.custom_data, o.renewal, o.created_at, o.updated_at, o.refunded_minor";
+    o.channel, o.custom_data, o.renewal, o.created_at, o.updated_at, o.refunded_minor, o.origin";
 
 fn order(r: OrderRow) -> Result<Order, Error> {
     Ok(Order {
@@ -69,6 +88,7 @@ fn order(r: OrderRow) -> Result<Order, Error> {
         created_at: r.13,
         updated_at: r.14,
         refunded_minor: r.15,
+        origin: r.16,
     })
 }
 
@@ -189,6 +209,7 @@ impl Tx<'_> {
             Int("created_at"),
             Int("updated_at"),
             Int("refunded_minor"),
+            Text("origin"),
         ];
         fn row(o: &Order) -> Vec<Value<'_>> {
             binds![
@@ -206,7 +227,8 @@ impl Tx<'_> {
                 o.renewal,
                 o.created_at,
                 o.updated_at,
-                0_i64
+                0_i64,
+                o.origin.as_deref()
             ]
             .into()
         }

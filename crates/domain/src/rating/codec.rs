@@ -15,6 +15,7 @@ const POOLED: u8 = 2;
 const RUNNING: u8 = 1;
 const REFILL: u8 = 2;
 const SLOW: u8 = 4;
+const MOVED: u8 = 8;
 
 /// The stored number of each word. Numbers are never given out anew: kept bytes carry them.
 const KINDS: &[(u8, Kind)] = &[(1, Kind::Quota), (2, Kind::Time), (3, Kind::Throttled)];
@@ -128,7 +129,8 @@ impl Writer {
         self.signed(live.order.0);
         self.bytes.push(code(KINDS, terms.kind) << 4 | code(CATEGORIES, terms.category));
         self.bytes.push(code(RESOURCES, terms.resource) << 4 | code(WINDOWS, terms.window));
-        self.bytes.push(flag(live.running.is_some(), RUNNING) | flag(live.refill.is_some(), REFILL) | flag(live.slow, SLOW));
+        let running = flag(live.running.is_some(), RUNNING) | flag(live.refill.is_some(), REFILL);
+        self.bytes.push(running | flag(live.slow, SLOW) | flag(live.left_seconds.is_some(), MOVED));
         self.signed(terms.allowance);
         self.unsigned(match terms.validity {
             Span::Days(n) => u64::from(n) << 1,
@@ -141,6 +143,9 @@ impl Writer {
         }
         if let Some(refill) = live.refill {
             self.instant(refill);
+        }
+        if let Some(left) = live.left_seconds {
+            self.signed(left);
         }
         self.signed(live.window_used);
         self.signed(live.used.wrapping_sub(live.window_used));
@@ -209,7 +214,7 @@ impl Reader<'_> {
         let id = SubscriptionId(self.signed()?);
         let (package, order) = (PackageId(self.signed()?), OrderId(self.signed()?));
         let (first, second, flags) = (self.byte()?, self.byte()?, self.byte()?);
-        if flags & !(RUNNING | REFILL | SLOW) != 0 {
+        if flags & !(RUNNING | REFILL | SLOW | MOVED) != 0 {
             return Err(format!("card state: {flags} is not a set of flags"));
         }
         let terms = Terms {
@@ -223,9 +228,11 @@ impl Reader<'_> {
         let eligible = self.instant()?;
         let running = if flags & RUNNING == 0 { None } else { Some((self.instant()?, self.instant()?)) };
         let refill = if flags & REFILL == 0 { None } else { Some(self.instant()?) };
+        let left_seconds = if flags & MOVED == 0 { None } else { Some(self.signed()?) };
         let window_used = self.signed()?;
         let used = self.signed()?.wrapping_add(window_used);
-        Ok(Live { id, package, order, terms, eligible, running, refill, window_used, used, slow: flags & SLOW != 0 })
+        let slow = flags & SLOW != 0;
+        Ok(Live { id, package, order, terms, eligible, running, refill, window_used, used, left_seconds, slow })
     }
 
     fn span(&mut self) -> Result<Span, String> {

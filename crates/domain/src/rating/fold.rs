@@ -57,7 +57,8 @@ impl CardState {
         debug_assert!(position.0 >= self.now, "a state that was moved on takes no earlier input");
         self.pass(position.0, zone, out);
         match input {
-            Input::Refund(_, id) => self.refund(*id, zone, out),
+            Input::Refund(_, id) => self.take_out(*id, EndReason::Refunded, zone, out),
+            Input::Move(_, id) => self.take_out(*id, EndReason::Moved, zone, out),
             Input::Purchase(p) => self.buy(p, zone, out),
             Input::Usage(u) => self.burn(u.bytes, zone, out),
             Input::Pool(_, stand) => self.pool = *stand,
@@ -171,6 +172,8 @@ impl CardState {
             slow_down(live, self.now, out);
             if live.is_finished() {
                 self.end(i, EndReason::Quota, out);
+            } else if end <= self.now {
+                self.end(i, EndReason::Expired, out);
             }
         }
     }
@@ -189,9 +192,12 @@ impl CardState {
         }
     }
 
-    fn refund(&mut self, id: SubscriptionId, zone: &Zone, out: &mut Vec<Happening>) {
+    fn take_out(&mut self, id: SubscriptionId, reason: EndReason, zone: &Zone, out: &mut Vec<Happening>) {
         if let Ok(i) = self.find(id) {
-            self.end(i, EndReason::Refunded, out);
+            if reason == EndReason::Moved {
+                out.push(Happening::Moved(id, self.now, self.live[i].rest(self.now)));
+            }
+            self.end(i, reason, out);
             self.start_ready(zone, out);
         }
     }

@@ -1,6 +1,6 @@
 //! What one subscription can pay, and when it may start.
 
-use super::{EndReason, Live, PackageBlock, Purchase};
+use super::{EndReason, Live, PackageBlock, Purchase, Rest};
 use crate::package::{Category, Kind, Resource, StartRule, Window};
 use crate::time::{Timestamp, Zone};
 
@@ -21,7 +21,7 @@ impl EndReason {
         match self {
             EndReason::Quota => PackageBlock::Quota,
             EndReason::Expired => PackageBlock::Expired,
-            EndReason::Refunded => PackageBlock::NoPackage,
+            EndReason::Refunded | EndReason::Moved => PackageBlock::NoPackage,
         }
     }
 }
@@ -48,6 +48,7 @@ impl Live {
             refill: None,
             window_used,
             used,
+            left_seconds: p.left_seconds,
             slow: false,
         }
     }
@@ -108,11 +109,27 @@ impl Live {
 
     /// Uses it from `at`; answers the end of its validity.
     pub(super) fn begin(&mut self, at: Timestamp, zone: &Zone) -> Timestamp {
-        // Beyond the calendar's last year the sum can lie before the start.
-        let end = zone.end_of(at, self.terms.validity).max(at);
+        let end = self.end_from(at, zone);
+        if self.terms.window == Window::CalendarMonth && zone.next_month(self.eligible) <= at {
+            // What was used of a month that is over since it came here does not count in this one.
+            self.window_used = 0;
+        }
         self.running = Some((at, end));
         self.refill = self.next_refill(at, zone);
         end
+    }
+
+    /// The end of its validity if it starts at `at`.
+    pub(super) fn end_from(&self, at: Timestamp, zone: &Zone) -> Timestamp {
+        let end = self.left_seconds.map_or_else(|| zone.end_of(at, self.terms.validity), |left| at.plus(left));
+        // Beyond the calendar's last year the sum can lie before the start.
+        end.max(at)
+    }
+
+    /// What would go along to another card at `at`.
+    pub fn rest(&self, at: Timestamp) -> Rest {
+        let running = self.running.map(|(_, end)| end.since(at).max(0));
+        Rest { used_bytes: self.window_used, left_seconds: running.or(self.left_seconds) }
     }
 
     /// The next refill after `at` within the validity.

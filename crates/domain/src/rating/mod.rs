@@ -1,7 +1,7 @@
 //! The package engine: who pays for each byte, and when each subscription starts and ends.
 //!
 //! A card's subscriptions and usage are a pure fold over its inputs in the order they happened. An [`Input`] is a
-//! purchase, a refund or a reading; the order is [`Input::position`]. Time itself does the rest: ends, refills and
+//! purchase, a refund, a move to another card or a reading; the order is [`Input::position`]. Time itself does the rest: ends, refills and
 //! starts happen at their exact instants while [`CardState::advance`] moves on.
 //!
 //! What is promised: any order in which the inputs *arrive* gives the same answer, because a late one makes the caller
@@ -47,8 +47,10 @@ pub struct Purchase {
     pub start: StartRule,
     /// Not before this instant, where the order named a date.
     pub not_before: Option<Timestamp>,
-    /// Bytes already used when the subscription was moved here from another system.
+    /// Bytes already used when the subscription was moved here from another system or card.
     pub used_before: i64,
+    /// Seconds of its validity that were left when it was moved here from another card; none: all of it.
+    pub left_seconds: Option<i64>,
 }
 
 /// A usage fact, in bytes of the data resource.
@@ -69,6 +71,8 @@ pub struct Usage {
 pub enum Input {
     /// The subscription was taken back at the instant.
     Refund(Timestamp, SubscriptionId),
+    /// What was left of the subscription went to another card at the instant.
+    Move(Timestamp, SubscriptionId),
     /// A subscription was bought.
     Purchase(Purchase),
     /// Traffic was seen.
@@ -77,7 +81,7 @@ pub enum Input {
     Pool(Timestamp, Option<PoolStand>),
 }
 
-/// Where an input stands in the card's history: instant, then purchases before refunds before usage, then ties.
+/// Where an input stands in the card's history: instant, then purchases before refunds and moves before usage, then ties.
 /// (A refund may come in the very second of its purchase.) How its pool stands comes last: one a card and instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Position(pub Timestamp, pub u8, pub i64, pub i64);
@@ -86,7 +90,7 @@ impl Input {
     /// The input's place in the card's history.
     pub fn position(&self) -> Position {
         match self {
-            Input::Refund(at, id) => Position(*at, 1, id.0, 0),
+            Input::Refund(at, id) | Input::Move(at, id) => Position(*at, 1, id.0, 0),
             Input::Purchase(p) => Position(p.at, 0, p.subscription.0, 0),
             Input::Usage(u) => Position(u.stop, 2, u.start.0, u.source_id),
             Input::Pool(at, _) => Position(*at, 3, 0, 0),
@@ -104,6 +108,8 @@ pub enum EndReason {
     Expired,
     /// It was refunded.
     Refunded,
+    /// What was left of it went to another card.
+    Moved,
 }
 
 impl EndReason {
@@ -113,15 +119,25 @@ impl EndReason {
             EndReason::Quota => "quota",
             EndReason::Expired => "expired",
             EndReason::Refunded => "refunded",
+            EndReason::Moved => "moved",
         }
     }
+}
+
+/// What is left of a subscription that goes to another card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rest {
+    /// Bytes that count against its present allowance.
+    pub used_bytes: i64,
+    /// Seconds of its validity that are left; none if it has not started.
+    pub left_seconds: Option<i64>,
 }
 
 /// Why the card has no data left: the package block of the card (rule 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PackageBlock {
-    /// Never had a package, or the last was refunded.
+    /// Never had a package, or the last was refunded or moved away.
     NoPackage,
     /// The allowance is used up and nothing waits.
     Quota,
@@ -152,6 +168,8 @@ pub struct Live {
     pub window_used: i64,
     /// Bytes used since it was bought.
     pub used: i64,
+    /// Seconds of validity it has once it starts, if it was moved here from another card.
+    pub left_seconds: Option<i64>,
     /// Whether its speed was lowered in the present window (`throttled`).
     pub slow: bool,
 }
@@ -163,6 +181,8 @@ pub enum Happening {
     Started(SubscriptionId, Timestamp, Timestamp),
     /// The subscription is over; the number is all bytes attributed to it.
     Ended(SubscriptionId, Timestamp, EndReason, i64),
+    /// The subscription goes to another card with this rest; its end here follows.
+    Moved(SubscriptionId, Timestamp, Rest),
     /// A monthly allowance was refilled.
     Refilled(SubscriptionId, Timestamp),
     /// The allowance of a `throttled` subscription is used up: ask the carrier for the lower speed.
@@ -182,6 +202,7 @@ impl Happening {
         match self {
             Happening::Started(_, at, _)
             | Happening::Ended(_, at, ..)
+            | Happening::Moved(_, at, _)
             | Happening::Refilled(_, at)
             | Happening::Slowed(_, at)
             | Happening::PoolOver(_, at)

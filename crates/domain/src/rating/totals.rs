@@ -52,7 +52,7 @@ impl CardState {
             let free = at.unwrap_or(self.now);
             let next = waiting.remove(next_in_queue(&waiting, free));
             let start = free.max(next.eligible);
-            at = Some(if next.is_finished() { start } else { zone.end_of(start, next.terms.validity).max(start) });
+            at = Some(if next.is_finished() { start } else { next.end_from(start, zone) });
         }
         at
     }

@@ -38,7 +38,7 @@ fn conserved(script: &Script, state: &CardState) -> Result<(), String> {
     let bytes_in: i64 = distinct
         .iter()
         .map(|input| match input {
-            Input::Refund(..) | Input::Pool(..) => 0,
+            Input::Refund(..) | Input::Move(..) | Input::Pool(..) => 0,
             Input::Purchase(p) => p.used_before,
             Input::Usage(u) => u.bytes,
         })
@@ -86,6 +86,10 @@ fn facts(zone: &Zone, state: &CardState, happenings: &[Happening]) -> Vec<String
                 Some(start) => format!("{} {start}..{} {} {used}", name(*id), show(zone, *at), reason.word()),
                 None => format!("{} never {used}", name(*id)),
             }),
+            Happening::Moved(id, at, rest) => {
+                let left = rest.left_seconds.map_or("all".to_string(), |s| format!("{s}s"));
+                facts.push(format!("rest {}@{} {} {left}", name(*id), show(zone, *at), rest.used_bytes));
+            }
             Happening::Refilled(id, at) => facts.push(format!("refill {}@{}", name(*id), show(zone, *at))),
             Happening::Slowed(id, at) => facts.push(format!("slow {}@{}", name(*id), show(zone, *at))),
             Happening::PoolOver(id, at) => facts.push(format!("over {}@{}", name(*id), show(zone, *at))),
@@ -144,6 +148,7 @@ fn read_script(text: &str) -> Result<Script, String> {
             ["zone", name] => script.zone = Zone::find(name)?,
             ["see", time] => script.see = Some(at(time)?),
             ["refund", name, time] => script.inputs.push(Input::Refund(at(time)?, id(name))),
+            ["move", name, time] => script.inputs.push(Input::Move(at(time)?, id(name))),
             ["use", bytes, time] => {
                 let stop = at(time)?;
                 let bytes = bytes.parse().map_err(|_| format!("{bytes} is not a number"))?;
@@ -186,12 +191,15 @@ fn read_purchase(zone: &Zone, fixed: [&str; 4], options: &[&str], at: Timestamp)
         start: StartRule::Queue,
         not_before: None,
         used_before: 0,
+        left_seconds: None,
     };
     for option in options {
         if let Some(date) = option.strip_prefix("from=") {
             p.not_before = Some(read_time(zone, date)?);
         } else if let Some(used) = option.strip_prefix("used=") {
             p.used_before = used.parse().map_err(|_| format!("{used} is not a number"))?;
+        } else if let Some(left) = option.strip_prefix("left=") {
+            p.left_seconds = Some(left.parse().map_err(|_| format!("{left} is not a number"))?);
         } else if *option == "monthly" {
             p.terms.window = Window::CalendarMonth;
         } else if let Ok(category) = Category::parse(option) {

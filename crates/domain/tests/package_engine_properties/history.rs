@@ -45,7 +45,9 @@ fn purchase() -> impl Strategy<Value = Purchase> {
     let start = prop_oneof![5 => Just(StartRule::Queue), 1 => Just(StartRule::Now), 1 => Just(StartRule::NextMonth)];
     let not_before = prop::option::weighted(0.2, instant());
     let used_before = prop_oneof![4 => Just(0), 1 => 0..250_i64];
-    (instant(), terms(), start, not_before, used_before).prop_map(|(at, terms, start, not_before, used_before)| Purchase {
+    let left_seconds = prop::option::weighted(0.1, 1..30 * 86_400_i64);
+    let parts = (instant(), terms(), start, not_before, used_before, left_seconds);
+    parts.prop_map(|(at, terms, start, not_before, used_before, left_seconds)| Purchase {
         package: kachi_domain::PackageId(7),
         order: kachi_domain::OrderId(10_000_001),
         subscription: SubscriptionId(0),
@@ -54,6 +56,7 @@ fn purchase() -> impl Strategy<Value = Purchase> {
         start,
         not_before,
         used_before,
+        left_seconds,
     })
 }
 
@@ -76,8 +79,9 @@ pub fn history() -> impl Strategy<Value = History> {
         2 => Just(Vec::new()),
         1 => prop::collection::vec((instant(), prop::option::weighted(0.8, (instant(), 90..99_i64))), 1..6),
     ];
+    let moves = prop::collection::vec((instant(), 1..14_i64), 0..3);
     let zone = prop::sample::select(vec!["Asia/Shanghai", "UTC", "America/New_York"]);
-    (purchases, usages, refunds, pools, zone).prop_map(|(purchases, usages, refunds, pools, zone)| {
+    (purchases, usages, refunds, moves, pools, zone).prop_map(|(purchases, usages, refunds, moves, pools, zone)| {
         let mut inputs: Vec<Input> = Vec::new();
         // Numbers are given as bought, but what a carrier confirms late becomes available out of that order.
         inputs.extend((1..).zip(purchases).map(|(i, p)| Input::Purchase(Purchase { subscription: SubscriptionId(i), ..p })));
@@ -85,6 +89,7 @@ pub fn history() -> impl Strategy<Value = History> {
         inputs.extend(refunds.into_iter().map(|(at, id)| Input::Refund(at, SubscriptionId(id))));
         let stand = |(until, last)| PoolStand { until, last: SubscriptionId(last) };
         inputs.extend(pools.into_iter().map(|(at, pool)| Input::Pool(at, pool.map(stand))));
+        inputs.extend(moves.into_iter().map(|(at, id)| Input::Move(at, SubscriptionId(id))));
         inputs.sort_by_key(Input::position);
         inputs.dedup_by_key(|input| input.position());
         History { zone: Zone::find(zone).expect("a zone"), inputs, horizon: ORIGIN.plus(400 * 86_400) }

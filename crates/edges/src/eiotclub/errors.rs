@@ -68,6 +68,8 @@ impl From<Refusal> for No {
             Refusal::UnknownGoods => ESIM_GOODS_UNKNOWN,
             Refusal::OutOfStock => ESIM_OUT_OF_STOCK,
             Refusal::UnknownOrder => codes::ORDER_UNKNOWN,
+            Refusal::NotMovable => ORDER_STATUS_ABNORMAL,
+            Refusal::MadeByCarrier => CARRIER_UNSUPPORTED,
             Refusal::NotRefundable => codes::NOT_REFUNDABLE,
             Refusal::UnknownPool => POOL_UNKNOWN,
             Refusal::PoolFull { .. } | Refusal::PoolNotEmpty | Refusal::InPool { .. } | Refusal::NotInPool => {
@@ -124,10 +126,14 @@ pub const MONTH_WRONG: u32 = 41009;
 pub const IMEI_WRONG: u32 = 41015;
 /// `packageCode` is missing.
 pub const PACKAGE_CODE_WRONG: u32 = 41018;
+/// The carrier cannot do it.
+pub const CARRIER_UNSUPPORTED: u32 = 41032;
 /// The order cannot be placed and no code says it better.
 pub const ORDER_ABNORMAL: u32 = 41036;
 /// The package belongs to another product than the card.
 pub const PACKAGE_MISFIT: u32 = 41050;
+/// The order is in a state in which this cannot be done.
+pub const ORDER_STATUS_ABNORMAL: u32 = 42006;
 /// More orders than may be asked for at once.
 pub const ORDERS_TOO_MANY: u32 = 42009;
 /// The page number is missing or malformed.
@@ -180,6 +186,8 @@ mod tests {
             (Refusal::UnknownGoods, 45109),
             (Refusal::OutOfStock, 45110),
             (Refusal::UnknownOrder, 42004),
+            (Refusal::NotMovable, 42006),
+            (Refusal::MadeByCarrier, 41032),
             (Refusal::NotRefundable, 42008),
             (Refusal::UnknownPool, 42404),
             (Refusal::PoolFull { slots: 1 }, 43332),

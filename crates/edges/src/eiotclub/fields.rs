@@ -4,7 +4,7 @@
 use super::CHINA;
 use super::errors::{self, No};
 use kachi_dialects::eiotclub::{Params, codes};
-use kachi_domain::ids::Imei;
+use kachi_domain::ids::{Eid, Imei};
 use kachi_domain::{Iccid, OrderId, Timestamp};
 use std::borrow::Cow;
 
@@ -33,8 +33,31 @@ impl<'a> Fields<'a> {
 
     /// The card asked about.
     pub fn iccid(self) -> Result<Iccid, No> {
-        let text = self.required("iccid", codes::ICCID_MALFORMED)?;
+        self.iccid_in("iccid")
+    }
+
+    /// A card named in another field.
+    pub fn iccid_in(self, name: &str) -> Result<Iccid, No> {
+        let text = self.required(name, codes::ICCID_MALFORMED)?;
         Iccid::parse(&text).map_err(|_| No::Code(codes::ICCID_MALFORMED))
+    }
+
+    /// The card asked about by its EID; a malformed one has the code of a malformed ICCID.
+    pub fn eid(self, name: &str) -> Result<Eid, No> {
+        let text = self.required(name, codes::ICCID_MALFORMED)?;
+        Eid::parse(&text).map_err(|_| No::Code(codes::ICCID_MALFORMED))
+    }
+
+    /// The cards of `eids`, each once, in the order given; none if the field is absent.
+    pub fn eids(self, max: usize) -> Result<Option<Vec<Eid>>, No> {
+        if self.text("eids", errors::ICCIDS_WRONG)?.is_none() {
+            return Ok(None);
+        }
+        let texts = self.texts("eids", errors::ICCIDS_WRONG)?;
+        if texts.len() > max {
+            return Err(No::Code(errors::ICCIDS_TOO_MANY));
+        }
+        texts.iter().map(|t| Eid::parse(t).map_err(|_| No::Code(errors::ICCIDS_WRONG))).collect::<Result<_, _>>().map(Some)
     }
 
     /// The order asked about: digits.
@@ -103,8 +126,13 @@ impl<'a> Fields<'a> {
 
     /// Which page: number from 1 (under either of its names) and size, as records to pass over and records at most.
     pub fn page(self, number: &str, needed: bool, max: i64) -> Result<Page, No> {
+        self.page_sized(number, needed, max, max)
+    }
+
+    /// As [`Fields::page`], with another size where none is given.
+    pub fn page_sized(self, number: &str, needed: bool, usual: i64, max: i64) -> Result<Page, No> {
         let number = self.page_number(number, needed)?;
-        let size = self.number("pageSize", errors::PAGE_SIZE_WRONG)?.unwrap_or(max);
+        let size = self.number("pageSize", errors::PAGE_SIZE_WRONG)?.unwrap_or(usual);
         if !(1..=max).contains(&size) {
             return Err(No::Code(errors::PAGE_SIZE_WRONG));
         }

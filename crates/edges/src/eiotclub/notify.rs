@@ -16,28 +16,33 @@ use serde_json::Value;
 pub fn notice(event_kind: &str, body_json: &str, id: &str, timestamp: i64, nonce: u32, secret: &str) -> Option<String> {
     let body: Body = serde_json::from_str(body_json).ok()?;
     let (event, fields) = match (EventKind::parse(event_kind).ok()?, &body) {
-        (EventKind::UsageAlert, Body::Alert { iccid, alert_type, threshold }) => (
-            "FlowAlert",
-            vec![
-                ("iccid", iccid.as_str().into()),
-                ("alert_type", (*alert_type).into()),
-                ("alert_value", threshold.to_string().into()),
-            ],
-        ),
-        (EventKind::SubscriptionBought, Body::Subscription(s)) => ("SubPkgList", vec![("data", text(&[Line::bought(s)]))]),
-        (EventKind::SubscriptionStarted, Body::Subscription(s)) => ("PkgEffective", vec![("data", text(&Line::started(s)))]),
-        (EventKind::SubscriptionEnded, Body::Subscription(s)) => ("PkgQuantityList", vec![("data", text(&[Line::ended(s)]))]),
-        (EventKind::SimStopped, Body::Sim { iccid, .. }) => ("CardStopped", vec![("iccid", iccid.as_str().into())]),
-        (EventKind::Refunded, Body::Refund { iccid, order, out_trade_no, paid, refunded }) => (
-            "Refund",
-            vec![
-                ("iccid", iccid.as_str().into()),
-                ("orderId", (*order).into()),
+        (EventKind::UsageAlert, Body::Alert { iccid, eid, alert_type, threshold }) => {
+            let (event, mut fields) = known(iccid, eid.as_deref(), ["FlowAlert", "CloudESimFlowAlert"]);
+            fields.extend([("alert_type", (*alert_type).into()), ("alert_value", threshold.to_string().into())]);
+            (event, fields)
+        }
+        (EventKind::SubscriptionBought, Body::Subscription(s)) => {
+            (of(s, ["SubPkgList", "CloudESimSubPkgList"]), vec![("data", text(&[Line::bought(s)]))])
+        }
+        (EventKind::SubscriptionStarted, Body::Subscription(s)) => {
+            (of(s, ["PkgEffective", "CloudESimPkgActivate"]), vec![("data", text(&Line::started(s)))])
+        }
+        (EventKind::SubscriptionEnded, Body::Subscription(s)) => {
+            (of(s, ["PkgQuantityList", "CloudESimPkgDeactivate"]), vec![("data", text(&[Line::ended(s)]))])
+        }
+        (EventKind::SimStopped, Body::Sim { iccid, eid, .. }) => {
+            known(iccid, eid.as_deref(), ["CardStopped", "CloudESimCardStopped"])
+        }
+        (EventKind::Refunded, Body::Refund { iccid, eid, order, out_trade_no, paid, refunded }) => {
+            let (event, mut fields) = known(iccid, eid.as_deref(), ["Refund", "CloudESimRefund"]);
+            fields.extend([
+                (if eid.is_some() { "eshopOrderId" } else { "orderId" }, (*order).into()),
                 ("outTradeNo", out_trade_no.as_deref().unwrap_or_default().into()),
                 ("orderAmount", two_decimals(paid).into()),
                 ("refundAmount", two_decimals(refunded).into()),
-            ],
-        ),
+            ]);
+            (event, fields)
+        }
         (EventKind::SimLocked, Body::Lock { iccid, eid, .. }) => {
             known(iccid, eid.as_deref(), ["CardIMEILocked", "CloudESimLocked"])
         }
@@ -65,6 +70,11 @@ fn known(iccid: &str, eid: Option<&str>, events: [&'static str; 2]) -> (&'static
     }
 }
 
+/// The event of a subscription, by how its card is known.
+fn of(s: &SubscriptionSnapshot, events: [&'static str; 2]) -> &'static str {
+    events[usize::from(s.eid.is_some())]
+}
+
 fn pool(iccid: &str, group: i64) -> Vec<(&'static str, Value)> {
     vec![("iccid", iccid.into()), ("plockGroupId", group.into())]
 }
@@ -78,8 +88,14 @@ pub fn acknowledged(status: u16, body: &[u8]) -> bool {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Line<'a> {
-    iccid: &'a str,
-    order_id: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iccid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    eid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_id: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    eshop_order_id: Option<i64>,
     package_name: &'a str,
     package_code: &'a str,
     state: i64,
@@ -94,11 +110,25 @@ struct Line<'a> {
     out_trade_no: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sales_channel: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from_iccid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from_eid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from_order_id: Option<i64>,
 }
 
 impl<'a> Line<'a> {
     fn bought(s: &'a SubscriptionSnapshot) -> Line<'a> {
-        Line { sales_channel: Some(&s.channel), ..Line::ended(s) }
+        let origin = s.origin.as_ref();
+        let by_eid = origin.and_then(|o| o.eid.as_deref()).filter(|_| s.eid.is_some());
+        Line {
+            sales_channel: Some(&s.channel),
+            from_iccid: origin.filter(|_| s.eid.is_none()).map(|o| o.iccid.as_str()),
+            from_eid: by_eid,
+            from_order_id: origin.map(|o| o.order),
+            ..Line::ended(s)
+        }
     }
 
     fn started(s: &'a SubscriptionSnapshot) -> Line<'a> {
@@ -108,8 +138,10 @@ impl<'a> Line<'a> {
 
     fn ended(s: &'a SubscriptionSnapshot) -> Line<'a> {
         Line {
-            iccid: &s.iccid,
-            order_id: s.order,
+            iccid: s.eid.is_none().then_some(&s.iccid),
+            eid: s.eid.as_deref(),
+            order_id: s.eid.is_none().then_some(s.order),
+            eshop_order_id: s.eid.is_some().then_some(s.order),
             package_name: &s.package_name,
             package_code: &s.package_code,
             state: s.state,
@@ -120,6 +152,9 @@ impl<'a> Line<'a> {
             end_date: None,
             out_trade_no: s.out_trade_no.as_deref(),
             sales_channel: None,
+            from_iccid: None,
+            from_eid: None,
+            from_order_id: None,
         }
     }
 }

@@ -2,12 +2,14 @@
 //! HTTP 200, refusals too; `code` tells.
 
 mod acts;
+mod cloudesim;
 mod esim;
 mod imei;
 mod lists;
 mod packages;
 mod pools;
 mod profits;
+mod transfers;
 
 use super::Door;
 use super::auth::{self, Caller, Signed};
@@ -21,6 +23,7 @@ use axum::response::Response;
 use kachi_dialects::eiotclub::codes::{self, Language};
 use kachi_domain::Timestamp;
 use kachi_domain::order::Channel;
+use kachi_domain::sim::Stage;
 use kachi_domain::time::{parse_day, parse_month};
 use kachi_engine::orders::{Place, Record};
 use kachi_engine::{Catalogue, Once};
@@ -84,6 +87,26 @@ operations! {
     EsimOrderStatus = "esim/orderStatus",
     /// What would be given back for it.
     EsimRefundAmount = "esim/queryRefundAmount",
+    /// The account's cards with an EID, page by page.
+    EidCards = "cloudesim/list",
+    /// Such a card as it is now.
+    EidCard = "cloudesim/get",
+    /// The packages that can be bought for it.
+    EidOffers = "cloudesim/pkg/list",
+    /// What was bought for it.
+    EidRecord = "cloudesim/pkg/record/list",
+    /// Buys a package for it.
+    EidPurchase = "cloudesim/purchase",
+    /// Where such an order stands.
+    EidOrderStatus = "cloudesim/orderStatus",
+    /// Takes it back.
+    EidRefund = "cloudesim/refund",
+    /// What would be given back for it.
+    EidRefundAmount = "cloudesim/queryRefundAmount",
+    /// Moves what is left of a subscription to another such card.
+    EidTransfer = "cloudesim/transferPkg",
+    /// Moves what is left of a subscription to another card.
+    TransferPackage = "card/transferPkg",
     /// Bytes of cards over days or a month.
     Traffic = "cdr/traffic/query",
     /// Unlocks a card that was seen outside its IMEI group.
@@ -260,6 +283,16 @@ impl Ask<'_> {
             Operation::EsimRefund => self.esim_refund().await,
             Operation::EsimOrderStatus => self.esim_status().await,
             Operation::EsimRefundAmount => self.esim_refund_amount().await,
+            Operation::EidCards => self.eid_cards().await,
+            Operation::EidCard => self.eid_card().await,
+            Operation::EidOffers => self.eid_offers().await,
+            Operation::EidRecord => self.eid_record().await,
+            Operation::EidPurchase => self.eid_purchase().await,
+            Operation::EidOrderStatus => self.eid_status().await,
+            Operation::EidRefund => self.eid_refund().await,
+            Operation::EidRefundAmount => self.eid_refund_amount().await,
+            Operation::EidTransfer => self.eid_transfer().await,
+            Operation::TransferPackage => self.transfer_package().await,
             Operation::Traffic => self.traffic().await,
             Operation::ImeiUnlock => self.imei_unlock().await,
             Operation::PlockAddImei => self.plock_add_imei().await,
@@ -292,6 +325,14 @@ impl Ask<'_> {
 
     fn fields(&self) -> Fields<'_> {
         Fields(&self.signed.params)
+    }
+
+    /// The stage that `cardStatus` asks for.
+    fn stage(&self) -> Result<Option<Stage>, No> {
+        match self.fields().text("cardStatus", codes::PARAMETER_WRONG)? {
+            Some(word) => wire::stage_of(&word).map(Some).ok_or(No::Code(codes::PARAMETER_WRONG)),
+            None => Ok(None),
+        }
     }
 
     /// The partner's own number: 1 to 32 characters.
@@ -436,7 +477,6 @@ struct RecordFilter {
 
 impl RecordFilter {
     fn read(fields: Fields<'_>) -> Result<RecordFilter, No> {
-        let time = |name| Ok::<_, No>(fields.time(name)?.map(|t| t.0));
         let states = [
             fields.number("state", codes::PARAMETER_WRONG)?.map(|s| vec![s]),
             fields.numbers("stateArrStr", codes::PARAMETER_WRONG)?,
@@ -444,8 +484,14 @@ impl RecordFilter {
         if states.iter().flatten().flatten().any(|s| !(0..=2).contains(s)) {
             return Err(No::Code(codes::PARAMETER_WRONG));
         }
+        Ok(RecordFilter { states, ..RecordFilter::of_orders(fields)? })
+    }
+
+    /// As [`RecordFilter::read`], for an operation that does not publish the states.
+    fn of_orders(fields: Fields<'_>) -> Result<RecordFilter, No> {
+        let time = |name| Ok::<_, No>(fields.time(name)?.map(|t| t.0));
         Ok(RecordFilter {
-            states,
+            states: [None, None],
             orders: fields.numbers("orderIdArrStr", codes::ORDER_ID_MALFORMED)?,
             created: [time("createDateStart")?, time("createDateEnd")?],
             updated: [time("updateDateStart")?, time("updateDateEnd")?],

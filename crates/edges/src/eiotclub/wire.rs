@@ -6,18 +6,22 @@
 
 mod acts;
 mod cards;
+mod cloudesim;
 mod esim;
 mod imei;
 mod packages;
 pub mod pools;
 mod profits;
+mod transfers;
 
 pub use acts::{SmsName, SwitchOptions, TaskLine, TaskName, done, tasks};
 pub use cards::{CardInfo, CardNumbers, Cards, Warning, Warnings, stage_of};
+pub use cloudesim::{EidCard, EidCards, EidPlaced, EidRecord, EidRecords, EidStatus};
 pub use esim::{EsimBought, EsimGoods, EsimStatus, RefundAmount};
 pub use imei::Unlocked;
 pub use packages::{List, OrderDetail, Package};
 pub use profits::{Profit, Profits};
+pub use transfers::{EidTransferred, Transferred};
 
 use super::CHINA;
 use super::errors::No;

@@ -44,6 +44,7 @@ fn subscription(state: i64, out_trade_no: Option<&str>) -> Body {
         bought_at: 1_716_860_087,
         started_at: (state > 0).then_some(1_716_860_088),
         ends_at: (state > 0).then_some(1_716_946_488),
+        origin: None,
     })
 }
 
@@ -63,14 +64,14 @@ fn every_notice_is_as_published() {
     let ended = declared(EventKind::SubscriptionEnded, &subscription(2, None), "PkgQuantityList");
     assert_eq!(ended["data"][0]["state"], 2);
 
-    let stopped = Body::Sim { iccid: "89852000263320817044".into(), detail: "quota".into() };
+    let stopped = Body::Sim { iccid: "89852000263320817044".into(), eid: None, detail: "quota".into() };
     assert_eq!(declared(EventKind::SimStopped, &stopped, "CardStopped")["iccid"], "89852000263320817044");
-    let alert = Body::Alert { iccid: "89852012345678901234".into(), alert_type: 1, threshold: 100 };
+    let alert = Body::Alert { iccid: "89852012345678901234".into(), eid: None, alert_type: 1, threshold: 100 };
     let alert = declared(EventKind::UsageAlert, &alert, "FlowAlert");
     assert_eq!((&alert["alert_type"], &alert["alert_value"]), (&json!(1), &json!("100")));
     for (paid, refunded, shown) in [("1.30", "0.65", ("1.30", "0.65")), ("120", "0", ("120.00", "0.00"))] {
         let (iccid, paid, refunded) = ("89423053323291099364".to_owned(), paid.into(), refunded.into());
-        let body = Body::Refund { iccid, order: 10_004_728, out_trade_no: None, paid, refunded };
+        let body = Body::Refund { iccid, eid: None, order: 10_004_728, out_trade_no: None, paid, refunded };
         let refund = declared(EventKind::Refunded, &body, "Refund");
         assert_eq!((refund["orderAmount"].as_str().unwrap(), refund["refundAmount"].as_str().unwrap()), shown);
         assert_eq!(refund["outTradeNo"], "");

@@ -4,7 +4,7 @@
 use super::{Fold, Settling};
 use crate::catalogue::Catalogue;
 use crate::error::{Result, fault};
-use crate::notices;
+use crate::{notices, transfers};
 use kachi_domain::alert::Crossing;
 use kachi_domain::event::EventKind;
 use kachi_domain::order::SubscriptionState;
@@ -56,7 +56,7 @@ pub(super) fn follow(
     events: &mut Vec<NewEvent>,
 ) -> Result<()> {
     let mut known = Known::read(tx, folds)?;
-    let mut verdicts = Vec::new();
+    let (mut verdicts, mut rests) = (Vec::new(), Vec::new());
     for fold in folds {
         let Some(mut sim) = known.sims.remove(&fold.sim) else { return Err(fault(format!("card {} vanished", fold.sim))) };
         sim.account = fold.account;
@@ -65,10 +65,17 @@ pub(super) fn follow(
         if fold.moves() {
             stand(tx, catalogue, how, fold, &sim, events)?;
         }
+        if fold.base.is_some() || fold.happenings.iter().any(|h| matches!(h, Happening::Moved(..))) {
+            rests.push((fold, subs.clone()));
+        }
         announce(catalogue, fold, &sim, &subs, &known.orders, events)?;
     }
     if !verdicts.is_empty() {
         tx.set_subscription_verdicts(&verdicts)?;
+    }
+    // Only now, when the verdicts are written: what is left of a moved subscription is told from them.
+    for (fold, subs) in rests {
+        transfers::note_rests(tx, fold.sim, &fold.happenings, &subs)?;
     }
     Ok(())
 }
@@ -125,7 +132,8 @@ pub(crate) fn note(subs: &mut [Subscription], happening: &Happening) {
             (s.state, s.ended_at, s.end_reason) = (SubscriptionState::Ended, Some(at.0), Some(reason.word().to_owned()));
             s.used_bytes = *used;
         }),
-        Happening::Refilled(..)
+        Happening::Moved(..)
+        | Happening::Refilled(..)
         | Happening::Slowed(..)
         | Happening::PoolOver(..)
         | Happening::Blocked(..)
@@ -214,7 +222,7 @@ fn announce(
                 let event = notices::sim(catalogue, sim, EventKind::SimRestored, "a subscription can pay again", at)?;
                 once("restored", at.0, event);
             }
-            Telling::Happened(Happening::Refilled(..) | Happening::Slowed(..)) => {}
+            Telling::Happened(Happening::Moved(..) | Happening::Refilled(..) | Happening::Slowed(..)) => {}
         }
     }
     // Bought and taken back within one second, a card is blocked before and after that instant, so the fold tells no change.

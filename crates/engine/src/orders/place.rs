@@ -250,6 +250,7 @@ fn new_order(actor: &Actor, chosen: &Chosen<'_>, now: Timestamp) -> Result<Order
         created_at: now.0,
         updated_at: now.0,
         refunded_minor: 0,
+        origin: None,
     })
 }
 

@@ -28,6 +28,7 @@ const STEPS: &[Step] = &[
     step!(8, "0008_cdr_delivery.sql"),
     step!(9, "0009_acts.sql"),
     step!(10, "0010_file_rounds.sql"),
+    step!(11, "0011_transfers.sql"),
 ];
 
 /// Why the database could not be opened.

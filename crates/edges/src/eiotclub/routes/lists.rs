@@ -14,10 +14,7 @@ impl Ask<'_> {
     pub(super) async fn cards(&self) -> Result<String, No> {
         let (fields, settings) = (self.fields(), &self.door.settings);
         let page = fields.page("pageNum", true, settings.page_max)?;
-        let stage = match fields.text("cardStatus", codes::PARAMETER_WRONG)? {
-            Some(word) => Some(wire::stage_of(&word).ok_or(No::Code(codes::PARAMETER_WRONG))?),
-            None => None,
-        };
+        let stage = self.stage()?;
         let iccids = fields.iccids(settings.iccids_max, errors::ICCIDS_WRONG)?;
         let iccids = iccids.map(|l| l.iter().map(ToString::to_string).collect());
         let list = CardList { stage, iccids, offset: page.offset, limit: page.size };
@@ -51,6 +48,6 @@ impl Ask<'_> {
 }
 
 /// Pages that so many entries fill.
-fn pages(entries: i64, size: i64) -> i64 {
+pub(super) fn pages(entries: i64, size: i64) -> i64 {
     entries.div_euclid(size) + i64::from(entries % size != 0)
 }

@@ -110,22 +110,22 @@ impl<'a> CardInfo<'a> {
     }
 }
 
-fn text(value: &Option<String>) -> &str {
+pub(super) fn text(value: &Option<String>) -> &str {
     value.as_deref().unwrap_or_default()
 }
 
 /// Bytes of the present window; none of a package without limit.
-fn allowance(live: &Live) -> i64 {
+pub(super) fn allowance(live: &Live) -> i64 {
     bytes_of(&live.terms)
 }
 
 /// Bytes left in the present window; none of a package without limit.
-fn left(live: &Live) -> i64 {
+pub(super) fn left(live: &Live) -> i64 {
     if live.takes_bytes() { live.left().unwrap_or(0) } else { 0 }
 }
 
 /// The published word for a card's state and blocks.
-fn card_status(base: BaseState, blocks: Blocks, bare_use: bool) -> &'static str {
+pub(super) fn card_status(base: BaseState, blocks: Blocks, bare_use: bool) -> &'static str {
     match Stage::of(base, blocks) {
         Stage::Stopped if base == BaseState::Active && blocks.only_package() && bare_use => "ACTIVATED_BASE",
         stage => STATUSES[stage as usize - 1],

@@ -77,6 +77,13 @@ impl<'a> Package<'a> {
         Some(Package { price: Some(quote.price_minor), ..Package::of(catalogue, id, true)? })
     }
 
+    /// As cloudesim/pkg/list writes it: the price in minor units, the size in bytes.
+    pub fn in_bytes(catalogue: &'a Catalogue, id: PackageId, quote: &Quote) -> Option<Package<'a>> {
+        let bytes = bytes_of(&catalogue.package(id)?.terms);
+        let sized = Package { flow_size: None, flow_size_bytes: Some(bytes), ..Package::with_goods(catalogue, id)? };
+        Some(Package { price: Some(quote.price_minor), ..sized })
+    }
+
     /// As esim/goods writes it.
     pub fn with_goods(catalogue: &'a Catalogue, id: PackageId) -> Option<Package<'a>> {
         let product = catalogue.product(catalogue.package(id)?.product)?;
