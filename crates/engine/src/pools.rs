@@ -15,7 +15,7 @@ mod members;
 
 pub(crate) use burn::decode;
 use burn::settle;
-pub use burn::{AllNews, News, Rated, rate, settle_due};
+pub use burn::{AllNews, News, Rated, Supply, rate, settle_due, supplies};
 pub use members::{add, addable, leave_all, members, of_card, remove};
 
 use crate::act::Actor;

@@ -147,6 +147,9 @@ impl Arrivals {
                 if changed == there {
                     return Ok(Put::Same(there.id));
                 }
+                if changed.product != there.product {
+                    crate::pools::leave_all(tx, catalogue, how, &there)?;
+                }
                 tx.change_sim(there.id, &changed)?;
                 if changed.product != there.product {
                     notices::product_switched(tx, catalogue, &changed, how.now)?;
@@ -279,7 +282,8 @@ pub fn transfer(
     Ok(Moved { from: sim.account, subscriptions: subs.iter().filter(open).count() })
 }
 
-/// Sells a card as another product from here on; what it has bought stays its own. The owner is told.
+/// Sells a card as another product from here on; what it has bought stays its own, and it leaves the pool it is in. The
+/// owner is told.
 pub fn switch_product(
     tx: &mut Tx<'_>,
     catalogue: &Catalogue,
@@ -289,7 +293,12 @@ pub fn switch_product(
 ) -> Result<()> {
     let bad = |field: &str, rule: String| Err(Refusal::BadField { field: field.into(), rule }.into());
     let seen = tx.sim_by_iccid(&actor.path, iccid.as_str())?.ok_or(Refusal::UnknownSim)?;
+    // A pool is for cards of one product.
+    crate::pools::leave_all(tx, catalogue, how, &seen)?;
     tx.state_locked(seen.id)?;
+    if crate::pools::of_card(tx, actor, iccid)?.is_some() {
+        return Err(crate::Fail::Stale); // it joined another meanwhile
+    }
     let sim = tx.sim_by_iccid(&actor.path, iccid.as_str())?.ok_or(Refusal::UnknownSim)?;
     let Some(product) = catalogue.product_by_code(product_code) else {
         return bad("product", format!("there is no product {product_code}"));

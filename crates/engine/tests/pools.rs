@@ -269,6 +269,34 @@ fn a_card_that_moves_to_another_account_leaves_its_pool() {
 }
 
 #[test]
+fn a_card_that_becomes_another_product_leaves_its_pool() {
+    each(|store| {
+        let w = world(store);
+        w.engine
+            .write(|tx, catalogue, _| {
+                let us = catalogue.product_by_code("1US-1").cloned().ok_or_else(|| Fail::fault("product"))?;
+                let eu = kachi_store::catalogue::Product { id: kachi_domain::ProductId(0), code: "2EU-1".into(), ..us };
+                tx.put_product(&eu)?;
+                Ok(tx.touch_catalogue()?)
+            })
+            .unwrap();
+        let pool = create(&w, "P100-7D", None);
+        subscribe(&w, pool, "P100-7D", "s").unwrap();
+        add(&w, pool, &[0, 1]).unwrap();
+        w.pass(60);
+        let operator = w.actor(AccountId(1));
+        let switch = move |tx: &mut kachi_store::Tx<'_>, c: &kachi_engine::Catalogue, how: &kachi_engine::cards::Settling| {
+            sims::switch_product(tx, c, how, &operator, (&World::iccid(0), "2EU-1"))
+        };
+        w.engine.write(switch).unwrap();
+        assert_eq!(view(&w, ACME, pool).unwrap().members, 1);
+        assert_eq!((w.card(0).blocks(), w.card(1).blocks()), (Blocks::NO_PACKAGE, Blocks::NONE));
+        assert_eq!(refusal(add(&w, pool, &[0])), Refusal::PackageMisfit);
+        w.assert_sound();
+    });
+}
+
+#[test]
 fn a_card_in_no_pool_is_kept_as_short_as_ever() {
     each(|store| {
         let w = world(store);

@@ -399,6 +399,11 @@ const AUDITS: &[(&str, &str)] = &[
          WHERE m.left_at IS NULL AND s.account_id <> p.account_id LIMIT 50",
     ),
     (
+        "card {}: in a pool of another product",
+        "SELECT s.id FROM pool_member m JOIN pool p ON p.id = m.pool_id JOIN package k ON k.id = p.package_id JOIN sim s ON s.id = m.sim_id
+         WHERE m.left_at IS NULL AND s.product_id <> k.product_id LIMIT 50",
+    ),
+    (
         "card {}: its count of pool moves is wrong",
         "SELECT t.sim_id FROM sim_state t JOIN (SELECT sim_id, SUM(CASE WHEN left_at IS NULL THEN 1 ELSE 2 END) AS n FROM pool_member GROUP BY sim_id) m
          ON m.sim_id = t.sim_id WHERE m.n <> t.pool_moves LIMIT 50",

@@ -352,7 +352,9 @@ impl Ask<'_> {
     async fn card(&self) -> Result<String, No> {
         let iccid = self.fields().iccid()?;
         let card = self.door.engine.card(self.catalogue, &self.caller.actor, &iccid).await?;
-        Ok(wire::good(self.caller.language, &wire::CardInfo::alone(self.catalogue, &card)))
+        let pools = self.door.engine.pool_supplies(self.catalogue, std::slice::from_ref(&card)).await?;
+        let info = wire::CardInfo::alone(self.catalogue, &card).supplied(pools.get(&card.sim.id));
+        Ok(wire::good(self.caller.language, &info))
     }
 
     async fn product(&self) -> Result<String, No> {

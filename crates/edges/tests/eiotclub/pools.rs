@@ -69,6 +69,11 @@ fn a_pool_from_its_making_to_its_end() {
         let line = json!({"pool_object_id": pool, "pool_lines": 2, "used_pool_lines": 2, "total": 100 * MB, "remain": 70 * MB,
                           "total_active": 7, "available_days": 7, "expire_timestamp": now + 7 * DAY, "status": 2, "create_at": now,
                           "memo": "memo info"});
+        let flow = |card: &Value| [&card["remainFlowType"], &card["dataFlow"], &card["remainFlow"]].map(Clone::clone);
+        assert_eq!(flow(&good(&client, "card/getCardsInfo", json!({"iccid": READY}))), [json!(1), json!(100), json!(70)]);
+        let all = good(&client, "card/getAllCardInfo", json!({"pageNum": "1", "iccids": format!("{READY},{CHINESE}")}));
+        assert_eq!(flow(&all["cardInfoList"][0]), [json!(1), json!(100), json!(70)]);
+        assert_eq!(flow(&all["cardInfoList"][1]), [json!(0), json!(0), json!(0)]);
         let found = |fields: Value| list(&client, "pool/list", fields);
         assert_eq!(found(json!({"pool_object_id_arr": format!("{pool},999")})), vec![line.clone()]);
         assert_eq!((found(json!({"memo": "info"})), found(json!({"memo": "other"}))), (vec![line], vec![]));
@@ -97,7 +102,8 @@ fn a_pool_from_its_making_to_its_end() {
             .map(|r| r["status_code"].clone())
             .collect();
         assert_eq!(states, [-1, -2]);
-        assert_eq!(client.ask("card/getCardsInfo", json!({"iccid": READY})).data()["cardStatus"], "DEACTIVATED_NAME");
+        let stopped = good(&client, "card/getCardsInfo", json!({"iccid": READY}));
+        assert_eq!((&stopped["cardStatus"], flow(&stopped)), (&json!("DEACTIVATED_NAME"), [json!(0), json!(0), json!(0)]));
 
         assert_eq!(good(&client, "pool/card/remove", cards(pool, &format!("{CARD},{READY}"))), json!({}));
         assert_eq!(good(&client, "pool/by_iccid", json!({"iccid": READY})), json!({"pool_object_id": 0}));

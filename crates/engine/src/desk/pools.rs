@@ -5,8 +5,10 @@ use crate::act::{Actor, Once, RequestKey};
 use crate::catalogue::Catalogue;
 use crate::error::Result;
 use crate::orders::Placed;
-use crate::pools::{self, Create, Offer, PoolAct, PoolRecord, Subscribe, View};
-use kachi_domain::{Iccid, PoolId, Timestamp};
+use crate::pools::{self, Create, Offer, PoolAct, PoolRecord, Subscribe, Supply, View};
+use crate::sims::Card;
+use kachi_domain::{Iccid, PoolId, SimId, Timestamp};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 impl Engine {
@@ -96,6 +98,17 @@ impl Engine {
     pub async fn pool_members(&self, catalogue: &Arc<Catalogue>, actor: &Actor, id: PoolId) -> Result<Vec<(String, Timestamp)>> {
         let actor = actor.clone();
         self.question(catalogue, move |tx, _| pools::members(tx, &actor, id)).await
+    }
+
+    /// What their pools have for cards now; a card whose pool has nothing for it is not in the answer. Asks only about cards
+    /// in a pool.
+    pub async fn pool_supplies(&self, catalogue: &Arc<Catalogue>, cards: &[Card]) -> Result<HashMap<SimId, Supply>> {
+        let sims: Vec<SimId> = cards.iter().filter(|c| c.state.pool.is_some()).map(|c| c.sim.id).collect();
+        if sims.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let now = self.now();
+        self.question(catalogue, move |tx, c| pools::supplies(tx, c, &sims, now)).await
     }
 
     /// The pool a card is in.

@@ -21,6 +21,7 @@ use kachi_domain::{PoolId, SimId, Timestamp};
 use kachi_store::orders::Subscription;
 use kachi_store::pools::{Payment, Pool, Stand, Stay};
 use kachi_store::{Error, Tx};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// What the rating of pools means for one card.
@@ -166,6 +167,41 @@ pub fn present(tx: &mut Tx<'_>, catalogue: &Catalogue, pool: &Pool, now: Timesta
     let mut subs = tx.subscriptions_of_pool(pool.id)?;
     subscription_happenings(&out).for_each(|h| cards::note(&mut subs, h));
     Ok((state, subs))
+}
+
+/// What a pool has for one of its members now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Supply {
+    /// Bytes of the subscription in use.
+    pub total_bytes: i64,
+    /// Bytes that the member can still take of it.
+    pub left_bytes: i64,
+}
+
+/// What their pools have for these cards now; a card whose pool has nothing for it is not in the answer.
+pub fn supplies(tx: &mut Tx<'_>, catalogue: &Catalogue, sims: &[SimId], now: Timestamp) -> Result<HashMap<SimId, Supply>> {
+    let mut states: HashMap<PoolId, (PoolState, Option<i64>)> = HashMap::new();
+    let mut found = HashMap::new();
+    let stays = tx.pool_stays_of(&sims.iter().map(|s| s.0).collect::<Vec<_>>())?;
+    for stay in stays.into_iter().filter(|s| s.left_at.is_none()) {
+        let (state, cap) = match states.entry(stay.pool) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(place) => {
+                let Some(pool) = tx.pool_by_id(stay.pool)? else { continue };
+                let mut state = decode(&pool)?;
+                state.advance(now.max(state.burn.now), rules(catalogue, &pool), &mut Vec::new());
+                place.insert((state, pool.member_cap_bytes))
+            }
+        };
+        let Some(live) = state.burn.current_main() else { continue };
+        let taken = state.members.get(&stay.sim).map_or(0, |m| m.taken_bytes);
+        let own = cap.map_or(i64::MAX, |cap| cap.saturating_sub(taken).max(0));
+        let supply = Supply { total_bytes: live.terms.allowance, left_bytes: live.left().unwrap_or(0).min(own) };
+        if supply.left_bytes > 0 {
+            found.insert(stay.sim, supply);
+        }
+    }
+    Ok(found)
 }
 
 fn rules<'c>(catalogue: &'c Catalogue, pool: &Pool) -> PoolRules<'c> {

@@ -35,7 +35,6 @@ impl Work<'_, '_> {
                 Some(k) => {
                     let fields = differing(&[
                         ("name", k.name != wanted.name),
-                        ("product", k.product != wanted.product),
                         ("lines", slots != Some(lines)),
                         ("data or days", k.terms != wanted.terms),
                         ("price", k.price_minor != wanted.price_minor),
@@ -54,7 +53,13 @@ impl Work<'_, '_> {
 
     fn wanted_type(&mut self, place: &str, entry: &file::PoolType, known: Option<&Package>) -> Step<Package> {
         let product = match (&entry.product, known) {
-            (Some(code), _) => self.product(&format!("{place}.product"), code)?.id,
+            (Some(code), known) => {
+                let product = self.product(&format!("{place}.product"), code)?.id;
+                if known.is_some_and(|k| k.product != product) {
+                    return self.refuse(&format!("{place}.product"), format!("that of {} never changes", entry.code));
+                }
+                product
+            }
             (None, Some(k)) => k.product,
             (None, None) => return self.refuse(&format!("{place}.product"), "is missing; name the product its cards are"),
         };

@@ -7,6 +7,7 @@ use kachi_domain::rating::Live;
 use kachi_domain::sim::{BaseState, Blocks, Stage};
 use kachi_engine::Catalogue;
 use kachi_engine::lists::Counts;
+use kachi_engine::pools::Supply;
 use kachi_engine::sims::Card;
 use serde::Serialize;
 
@@ -76,6 +77,13 @@ impl<'a> CardInfo<'a> {
             imei: text(&card.sim.imei),
         };
         CardInfo { listed: Some(listed), ..CardInfo::of(catalogue, card) }
+    }
+
+    /// With what its pool has for the card, which burns first: the total and what is left of it are the pool's then.
+    pub fn supplied(self, pool: Option<&Supply>) -> CardInfo<'a> {
+        let Some(pool) = pool else { return self };
+        let (data_flow, remain_flow) = (Number::megabytes(pool.total_bytes), Number::megabytes(pool.left_bytes));
+        CardInfo { remain_flow_type: 1, data_flow, remain_flow, ..self }
     }
 
     fn of(catalogue: &'a Catalogue, card: &'a Card) -> CardInfo<'a> {
