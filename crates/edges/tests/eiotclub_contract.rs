@@ -6,6 +6,8 @@ mod acts;
 mod answers;
 #[path = "eiotclub/callers.rs"]
 mod callers;
+#[path = "eiotclub/calls.rs"]
+mod calls;
 #[path = "eiotclub/client.rs"]
 mod client;
 #[path = "eiotclub/cloudesim.rs"]
@@ -14,8 +16,14 @@ mod cloudesim;
 mod contract;
 #[path = "eiotclub/esim.rs"]
 mod esim;
+#[path = "eiotclub/examples.rs"]
+mod examples;
+#[path = "eiotclub/fired.rs"]
+mod fired;
 #[path = "eiotclub/goods.rs"]
 mod goods;
+#[path = "eiotclub/hostile.rs"]
+mod hostile;
 #[path = "eiotclub/imei.rs"]
 mod imei;
 #[path = "eiotclub/lists.rs"]
@@ -28,5 +36,7 @@ mod pools;
 mod refusals;
 #[path = "eiotclub/replay.rs"]
 mod replay;
+#[path = "eiotclub/scene.rs"]
+mod scene;
 #[path = "eiotclub/transfers.rs"]
 mod transfers;

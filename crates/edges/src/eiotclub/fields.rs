@@ -7,6 +7,7 @@ use kachi_dialects::eiotclub::{Params, codes};
 use kachi_domain::ids::{Eid, Imei};
 use kachi_domain::{Iccid, OrderId, Timestamp};
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 /// The parameters of one operation.
 #[derive(Debug, Clone, Copy)]
@@ -108,13 +109,10 @@ impl<'a> Fields<'a> {
 
     /// The entries of a comma-separated list of texts, each once, in the order given; empty without the field.
     pub fn texts(self, name: &str, code: u32) -> Result<Vec<String>, No> {
-        let mut found: Vec<String> = Vec::new();
-        for part in self.text(name, code)?.as_deref().unwrap_or_default().split(',').map(str::trim).filter(|p| !p.is_empty()) {
-            if !found.iter().any(|f| f == part) {
-                found.push(part.to_owned());
-            }
-        }
-        Ok(found)
+        let text = self.text(name, code)?.unwrap_or_default();
+        let mut seen = HashSet::new();
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty() && seen.insert(*part));
+        Ok(parts.map(str::to_owned).collect())
     }
 
     /// A time written `yyyy-MM-dd HH:mm:ss` in China time, if there is one.

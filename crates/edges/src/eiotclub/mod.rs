@@ -83,6 +83,11 @@ impl Door {
     }
 }
 
+/// Every path that the door serves, below `/api/v3/`.
+pub fn paths() -> impl Iterator<Item = &'static str> {
+    Operation::ALL.iter().map(|operation| operation.path())
+}
+
 /// The routes, with their prefix `/api/v3`.
 pub fn router(door: Door) -> Router {
     let mut inner = Router::new();

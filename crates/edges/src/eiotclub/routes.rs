@@ -27,6 +27,7 @@ use kachi_domain::sim::Stage;
 use kachi_domain::time::{parse_day, parse_month};
 use kachi_engine::orders::{Place, Record};
 use kachi_engine::{Catalogue, Once};
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -472,7 +473,7 @@ fn days(fields: Fields<'_>) -> Result<(i64, i64), No> {
 /// Which lines of an order record are wanted; every filter given narrows.
 struct RecordFilter {
     states: [Option<Vec<i64>>; 2],
-    orders: Option<Vec<i64>>,
+    orders: Option<HashSet<i64>>,
     created: [Option<i64>; 2],
     updated: [Option<i64>; 2],
 }
@@ -494,7 +495,7 @@ impl RecordFilter {
         let time = |name| Ok::<_, No>(fields.time(name)?.map(|t| t.0));
         Ok(RecordFilter {
             states: [None, None],
-            orders: fields.numbers("orderIdArrStr", codes::ORDER_ID_MALFORMED)?,
+            orders: fields.numbers("orderIdArrStr", codes::ORDER_ID_MALFORMED)?.map(HashSet::from_iter),
             created: [time("createDateStart")?, time("createDateEnd")?],
             updated: [time("updateDateStart")?, time("updateDateEnd")?],
         })

@@ -125,6 +125,17 @@ impl<'w> Client<'w> {
         self.runtime.block_on(async { router.oneshot(request).await.expect("infallible").status().as_u16() })
     }
 
+    /// Sends these bytes to a path below the root, whatever they are, with or without a content type.
+    pub fn raw(&self, method: &str, uri: &str, content_type: Option<&str>, body: Vec<u8>) -> Answer {
+        let peer = SocketAddr::new([127, 0, 0, 1].into(), 40_000);
+        let mut request = Request::builder().method(method).uri(uri).extension(ConnectInfo(peer));
+        if let Some(kind) = content_type {
+            request = request.header(header::CONTENT_TYPE, kind);
+        }
+        let request = request.body(Body::from(body)).expect("a request");
+        self.runtime.block_on(send(self.router.clone(), request))
+    }
+
     /// Posts all bodies at once.
     pub fn race(&self, path: &str, bodies: Vec<String>) -> Vec<Answer> {
         self.runtime.block_on(async {

@@ -10,6 +10,7 @@ use kachi_domain::order::Channel;
 use kachi_domain::{Iccid, PoolId};
 use kachi_engine::Once;
 use kachi_engine::pools::{Create, PoolAct, Subscribe, Which};
+use std::collections::HashSet;
 
 /// Characters of a pool's note.
 const MEMO_CHARS_MAX: usize = 200;
@@ -163,15 +164,15 @@ impl Ask<'_> {
 
 /// Which records of a pool are wanted; every filter given narrows.
 struct Filter {
-    texts: [Option<Vec<String>>; 3],
-    states: Option<Vec<i64>>,
+    texts: [Option<HashSet<String>>; 3],
+    states: Option<HashSet<i64>>,
     times: [[Option<i64>; 2]; 3],
 }
 
 impl Filter {
     fn read(ask: &Ask<'_>) -> Result<Filter, No> {
         let fields = ask.fields();
-        let list = |name, code| -> Result<Option<Vec<String>>, No> {
+        let list = |name, code| -> Result<Option<HashSet<String>>, No> {
             Ok(fields.text(name, code)?.map(|t| t.split(',').map(|part| part.trim().to_owned()).collect()))
         };
         let time = |name| fields.number(name, errors::TIME_WRONG);
@@ -196,7 +197,7 @@ impl Filter {
         let within = |[from, to]: &[Option<i64>; 2], at: i64| from.is_none_or(|f| f <= at) && to.is_none_or(|t| at <= t);
         let texts = [line.order_no, line.out_trade_no, line.pool_type_code];
         let times = [line.create_at, line.active_timestamp, line.expire_timestamp];
-        self.texts.iter().zip(texts).all(|(wanted, is)| wanted.as_ref().is_none_or(|w| w.iter().any(|w| w == is)))
+        self.texts.iter().zip(texts).all(|(wanted, is)| wanted.as_ref().is_none_or(|w| w.contains(is)))
             && self.times.iter().zip(times).all(|(wanted, is)| within(wanted, is))
             && self.states.as_ref().is_none_or(|s| s.contains(&line.status_code))
     }
