@@ -25,6 +25,8 @@ EventKind {
     Refunded = "refunded",
     /// An order was refused by the carrier.
     OrderFailed = "order_failed",
+    /// A renewal took effect, or was refused by the carrier or the operator.
+    RenewalSettled = "renewal_settled",
     /// The base state of a card changed.
     SimStateChanged = "sim_state_changed",
     /// A card is on another network.
@@ -48,7 +50,16 @@ EventKind {
 });
 
 impl EventKind {
-    /// Whether a customer is told; the rest are kept for the record.
+    /// Whether a customer is told at this door; what no door tells is kept for the record.
+    pub fn told_at(self, door: &str) -> bool {
+        match door {
+            "cardboss_data" => self == EventKind::RenewalSettled,
+            "cardboss_sms" => false,
+            _ => self.is_notice(),
+        }
+    }
+
+    /// Whether a customer is told at the doors that tell of packages and locks one by one.
     pub fn is_notice(self) -> bool {
         matches!(
             self,
@@ -189,6 +200,29 @@ pub enum Body {
         pool: i64,
         /// What changed, in words.
         detail: String,
+    },
+    /// How a renewal ended.
+    Renewal {
+        /// The card.
+        iccid: String,
+        /// Its telephone number, empty where it is not known.
+        msisdn: String,
+        /// Its subscriber identity, empty where it is not known.
+        imsi: String,
+        /// The customer's own number of the device it is in.
+        equipment: String,
+        /// The order's long number.
+        number: String,
+        /// The package's code.
+        package_code: String,
+        /// The package's name.
+        package_name: String,
+        /// For how many months.
+        months: u32,
+        /// Whether it took effect.
+        done: bool,
+        /// Why not.
+        reason: String,
     },
     /// Money came in.
     Money {

@@ -20,6 +20,7 @@ pub mod profit;
 pub mod rating;
 pub mod refund;
 pub mod refusal;
+pub mod renewal;
 pub mod sim;
 pub mod sms;
 pub mod task;

@@ -4,11 +4,13 @@ use crate::package::words;
 
 words!(/// Where an order stands.
 OrderState {
+    /// The money is held; the operator has not approved the renewal yet.
+    InReview = "in_review",
     /// The money is held; the carrier has not confirmed yet.
     Pending = "pending",
     /// Paid and the subscription is the card's.
     Done = "done",
-    /// The carrier refused; the money went back.
+    /// The carrier, or the operator, refused; the money went back.
     Failed = "failed",
     /// Taken back, in part or whole.
     Refunded = "refunded",
@@ -54,10 +56,15 @@ impl SubscriptionState {
 }
 
 impl OrderState {
+    /// Whether its money is set aside and neither taken nor given back yet.
+    pub fn holds_money(self) -> bool {
+        matches!(self, OrderState::InReview | OrderState::Pending)
+    }
+
     /// The partner API's order status: 0 not yet, 1 done, -1 refunded.
     pub fn wire(self) -> i64 {
         match self {
-            OrderState::Pending | OrderState::Failed => 0,
+            OrderState::InReview | OrderState::Pending | OrderState::Failed => 0,
             OrderState::Done => 1,
             OrderState::Refunded => -1,
         }
@@ -66,7 +73,7 @@ impl OrderState {
     /// The partner API's status of an eSIM's order: 1 under way, 2 done, 3 refunded, -1 failed.
     pub fn esim_wire(self) -> i64 {
         match self {
-            OrderState::Pending => 1,
+            OrderState::InReview | OrderState::Pending => 1,
             OrderState::Done => 2,
             OrderState::Refunded => 3,
             OrderState::Failed => -1,

@@ -31,6 +31,11 @@ pub enum Refusal {
         /// Its long number.
         number: String,
     },
+    /// An earlier renewal of the card has neither taken effect nor been refused yet.
+    DuplicateRenewal {
+        /// The long number of its order.
+        number: String,
+    },
     /// No such eSIM goods, or not sold to this account.
     UnknownGoods,
     /// No profile of the goods is left.
@@ -105,6 +110,7 @@ impl fmt::Display for Refusal {
             Refusal::StackFull { stack_max } => write!(f, "{stack_max} of this package already wait or run, which is its limit"),
             Refusal::InsufficientBalance => write!(f, "the balance and credit do not cover the price"),
             Refusal::DuplicateOrder { order, .. } => write!(f, "the order number was used before, for order {order}"),
+            Refusal::DuplicateRenewal { number } => write!(f, "renewal {number} of the card is not settled yet"),
             Refusal::UnknownGoods => write!(f, "there are no such eSIM goods for this account"),
             Refusal::OutOfStock => write!(f, "no profile of these eSIM goods is left"),
             Refusal::UnknownOrder => write!(f, "there is no such order in this account"),

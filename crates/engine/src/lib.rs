@@ -26,6 +26,7 @@ pub mod pools;
 pub mod profits;
 pub mod records;
 pub mod refunds;
+pub mod renewals;
 pub mod sims;
 pub mod sms;
 pub mod tasks;

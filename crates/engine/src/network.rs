@@ -13,7 +13,7 @@ use crate::error::{Fail, Result, fault};
 use crate::notices;
 use kachi_domain::carrier::{Request, Write};
 use kachi_domain::event::EventKind;
-use kachi_domain::ids::{Eid, Imsi};
+use kachi_domain::ids::{Eid, Imsi, Msisdn};
 use kachi_domain::sim::BaseState;
 use kachi_domain::{Iccid, Refusal, SimId, Timestamp};
 use kachi_store::Tx;
@@ -35,17 +35,25 @@ pub enum CardKey {
     Imsi(Imsi),
     /// eSIM identity.
     Eid(Eid),
+    /// Telephone number.
+    Msisdn(Msisdn),
+    /// Both must be the same card's.
+    Line(Msisdn, Iccid),
     /// Both must be the same card's.
     Both(Iccid, Imsi),
 }
 
 impl CardKey {
     /// The card; a stranger's is not there.
-    fn find(&self, tx: &mut Tx<'_>, actor: &Actor) -> Result<Sim> {
+    pub(crate) fn find(&self, tx: &mut Tx<'_>, actor: &Actor) -> Result<Sim> {
         let found = match self {
             CardKey::Iccid(iccid) => tx.sim_by_iccid(&actor.path, iccid.as_str())?,
             CardKey::Imsi(imsi) => tx.sim_by_number(&actor.path, "imsi", imsi.as_str())?,
             CardKey::Eid(eid) => tx.sim_by_number(&actor.path, "eid", eid.as_str())?,
+            CardKey::Msisdn(msisdn) => tx.sim_by_number(&actor.path, "msisdn", msisdn.as_str())?,
+            CardKey::Line(msisdn, iccid) => {
+                tx.sim_by_iccid(&actor.path, iccid.as_str())?.filter(|s| s.msisdn.as_deref() == Some(msisdn.as_str()))
+            }
             CardKey::Both(iccid, imsi) => {
                 tx.sim_by_iccid(&actor.path, iccid.as_str())?.filter(|s| s.imsi.as_deref() == Some(imsi.as_str()))
             }

@@ -29,8 +29,8 @@ pub fn event(
     at: Timestamp,
 ) -> Result<NewEvent> {
     let body = serde_json::to_string(body).map_err(|e| fault(e.to_string()))?;
-    let info = catalogue.account(account).filter(|_| kind.is_notice());
-    let doors = info.map_or_else(Vec::new, |info| info.notify.keys().cloned().collect());
+    let told = |info: &crate::catalogue::AccountInfo| info.notify.keys().filter(|door| kind.told_at(door)).cloned().collect();
+    let doors = catalogue.account(account).map_or_else(Vec::new, told);
     Ok(NewEvent { account, sim, kind, at, body, doors, once: None })
 }
 

@@ -17,7 +17,7 @@ use crate::act::Actor;
 use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::error::{Result, fault};
-use crate::{esim, notices, profits};
+use crate::{esim, notices, profits, renewals};
 use kachi_domain::carrier::{Request, Write};
 use kachi_domain::event::EventKind;
 use kachi_domain::ledger::{self, Journal, Share};
@@ -70,6 +70,14 @@ pub(crate) fn store_intent(
     Ok(())
 }
 
+/// Stores the wish that the carrier activates what an order bought.
+pub(crate) fn store_subscribe(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, order: &Order, now: Timestamp) -> Result<()> {
+    let package = catalogue.package(order.package).ok_or_else(|| fault(format!("package {} vanished", order.package)))?;
+    let write = Write::Subscribe { package: package.code.clone() };
+    let request = Request { reference: order.number.clone(), iccid: sim.iccid.clone(), write };
+    store_intent(tx, catalogue, sim, order, &request, now)
+}
+
 /// Stores the wish that the carrier takes back what an order had it activate.
 pub(crate) fn store_unsubscribe(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, order: &Order, now: Timestamp) -> Result<()> {
     let Some(package) = catalogue.package(order.package).filter(|p| p.fulfil == Fulfil::Carrier) else { return Ok(()) };
@@ -78,9 +86,9 @@ pub(crate) fn store_unsubscribe(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Si
     store_intent(tx, catalogue, sim, order, &request, now)
 }
 
-/// The carrier confirmed: the held money is taken and the subscription is the card's from now on.
+/// The carrier, or the operator where no carrier has to, confirmed: the held money is taken and the subscription is the card's from now on.
 pub fn fulfilled(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, id: OrderId) -> Result<()> {
-    let Some((order, sim, sub)) = pending(tx, catalogue, id)? else { return Ok(()) };
+    let Some((order, sim, sub)) = held(tx, catalogue, id)? else { return Ok(()) };
     let shares: Vec<Share> = serde_json::from_str(&order.shares).map_err(|e| fault(e.to_string()))?;
     lock_sale(tx, order.account, &shares)?;
     tx.post(
@@ -94,7 +102,8 @@ pub fn fulfilled(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, id: Ord
     tx.set_order_state(id, OrderState::Done, how.now)?;
     tx.set_subscription_available(sub.id, how.now)?;
     let sub = Subscription { available_at: Some(how.now.0), state: SubscriptionState::Waiting, ..sub };
-    start(tx, catalogue, how, (&sim, &order), &sub)
+    start(tx, catalogue, how, (&sim, &order), &sub)?;
+    renewals::settled(tx, catalogue, &sim, &order, Ok(()), how.now)
 }
 
 /// Locks the buyer and then the levels above it, the nearest first (shares are listed from the top down).
@@ -104,9 +113,9 @@ pub(crate) fn lock_sale(tx: &mut Tx<'_>, buyer: AccountId, shares: &[Share]) -> 
     Ok(())
 }
 
-/// The carrier refused for good: the held money goes back and the subscription never was.
+/// The carrier refused for good, or the operator rejected: the held money goes back and the subscription never was.
 pub fn failed(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, id: OrderId, reason: &str) -> Result<()> {
-    let Some((order, sim, sub)) = pending(tx, catalogue, id)? else { return Ok(()) };
+    let Some((order, sim, sub)) = held(tx, catalogue, id)? else { return Ok(()) };
     tx.lock_balances(&[order.account])?;
     tx.post(order.account, Journal::Release, &format!("order {id}"), &ledger::release(order.account, order.paid_minor), how.now)?;
     tx.set_order_state(id, OrderState::Failed, how.now)?;
@@ -114,12 +123,13 @@ pub fn failed(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, id: OrderI
     esim::put_back(tx, id, how.now)?;
     let event = notices::sim(catalogue, &sim, EventKind::OrderFailed, &format!("order {id}: {reason}"), how.now)?;
     tx.tell(&[event], how.now)?;
-    Ok(())
+    renewals::settled(tx, catalogue, &sim, &order, Err(reason), how.now)
 }
 
-fn pending(tx: &mut Tx<'_>, catalogue: &Catalogue, id: OrderId) -> Result<Option<(Order, Sim, Subscription)>> {
+/// An order whose money is set aside, locked, with its card and subscription.
+fn held(tx: &mut Tx<'_>, catalogue: &Catalogue, id: OrderId) -> Result<Option<(Order, Sim, Subscription)>> {
     let all: Vec<_> = catalogue.accounts().map(|a| a.account.id).collect();
-    let Some(order) = tx.order_locked(&all, id)?.filter(|o| o.state == OrderState::Pending) else { return Ok(None) };
+    let Some(order) = tx.order_locked(&all, id)?.filter(|o| o.state.holds_money()) else { return Ok(None) };
     let sim = tx.sim_by_id(order.sim)?.ok_or_else(|| fault(format!("card {} vanished", order.sim)))?;
     let sub = tx.subscription_of_order(id, order.sim)?.ok_or_else(|| fault(format!("order {id} has no subscription")))?;
     Ok(Some((order, sim, sub)))

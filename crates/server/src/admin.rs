@@ -12,6 +12,7 @@ use std::path::Path;
 mod acts;
 mod cdr;
 mod imei;
+mod renewal;
 mod sim;
 
 /// Newest notices searched for the one to be shown.
@@ -29,6 +30,7 @@ pub fn run(engine: &Engine, verb: Admin) -> Result<(), Exit> {
         Admin::Key(Key::Create { account, name, door, shape }) => create_key(engine, &account, name, &door, shape),
         Admin::Key(Key::List(shape)) => list_keys(engine, shape),
         Admin::Intent(verb) => intent(engine, verb),
+        Admin::Renewal(verb) => renewal::run(engine, verb),
         Admin::Delivery(verb) => delivery(engine, verb),
         Admin::Orphan(Orphan::List { limit, shape }) => list_orphans(engine, limit, shape),
         Admin::Sim(verb) => sim::run(engine, verb),

@@ -1,8 +1,10 @@
 //! The command line: verbs, their flags, and the help that is their manual.
 
 mod acts;
+mod renewal;
 
 pub use acts::{Sms, Task};
+pub use renewal::Renewal;
 
 use crate::config::ConfigArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -182,6 +184,9 @@ pub enum Admin {
     /// Writes that a carrier, or a person, must confirm
     #[command(subcommand)]
     Intent(Intent),
+    /// Renewals, which the operator approves or rejects
+    #[command(subcommand)]
+    Renewal(Renewal),
     /// Notices to customers
     #[command(subcommand)]
     Delivery(Delivery),

@@ -1,5 +1,9 @@
 //! The binary as a person at a terminal meets it, on both engines.
 
+use kachi_domain::{AccountId, Iccid};
+use kachi_engine::network::CardKey;
+use kachi_engine::renewals::{self, Again, Renew, Review};
+use kachi_engine::{Clock, Engine, Settings};
 use kachi_store::Place;
 use kachi_testkit::db::each;
 use std::path::{Path, PathBuf};
@@ -521,5 +525,54 @@ fn esim_goods_and_their_stock_are_applied() {
             assert!(done.code == 1 && done.err.contains(words), "{text}\nwanted {words}\n{done:?}");
         }
         assert!(desk.done(&["admin", "audit"]).starts_with("clean: 3 cards"));
+    });
+}
+
+/// A renewal of the first card of the world, ordered by its owner and waiting for the operator.
+fn ordered(desk: &Desk, months: u32) -> String {
+    let place = desk.url.strip_prefix("sqlite:").map_or_else(|| Place::Postgres(desk.url.clone()), |p| Place::File(p.into()));
+    let clock = Clock::new(|| kachi_domain::Timestamp(1_772_337_600));
+    let engine =
+        Engine::open(kachi_store::Store::open(place, 2).expect("the database"), clock, Settings::default()).expect("it opens");
+    let cmd = Renew {
+        card: CardKey::Iccid(Iccid::parse("89860012345678901234").expect("well-formed")),
+        package_code: "GJ-100M-30D".into(),
+        months,
+        again: Again::Allow,
+        start_day: None,
+        review: Review::Manual,
+        remark: Some("by the window".into()),
+        digits: 1,
+    };
+    let actor = engine.catalogue().expect("catalogue").actor(AccountId(10_001)).expect("acme");
+    engine.write(move |tx, catalogue, how| renewals::renew(tx, catalogue, how, &actor, &cmd)).expect("ordered").number
+}
+
+#[test]
+fn renewals_are_listed_approved_and_rejected() {
+    on_both(|desk| {
+        world(desk);
+        let (two, three) = (ordered(desk, 2), ordered(desk, 3));
+        let list = |words: &[&str]| -> serde_json::Value {
+            serde_json::from_str(&desk.done(&[&["admin", "renewal", "list", "--json"], words].concat())).expect("JSON")
+        };
+        let waiting = list(&[]);
+        assert_eq!((&waiting[0]["number"], &waiting[1]["number"]), (&three.clone().into(), &two.clone().into()));
+        assert_eq!(
+            (&waiting[1]["amount"], &waiting[1]["months"], &waiting[1]["state"]),
+            (&"3.00".into(), &2.into(), &"in_review".into())
+        );
+        assert_eq!((&waiting[1]["account"], &waiting[1]["remark"]), (&"acme".into(), &"by the window".into()));
+        let approved = desk.done(&["admin", "renewal", "approve", &two, "--by", "Li", "--json"]);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&approved).expect("JSON")["state"], "done");
+        let id = waiting[0]["order"].to_string();
+        let rejected = desk.done(&["admin", "renewal", "reject", &id, "--reason", "no contract"]);
+        assert_eq!(rejected, format!("order {id} ({three}): failed\n"));
+        assert_eq!(list(&[]), serde_json::json!([]));
+        let all = list(&["--all"]);
+        assert_eq!((&all[0]["reason"], &all[1]["decided_by"]), (&"no contract".into(), &"Li".into()));
+        let again = desk.run(&["admin", "renewal", "approve", &three]);
+        assert!(again.code == 1 && again.err.contains(&format!("order: there is no renewal {three} in review")), "{again:?}");
+        assert!(desk.done(&["admin", "audit"]).starts_with("clean: 2 cards"));
     });
 }

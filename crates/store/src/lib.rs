@@ -20,6 +20,7 @@ pub mod page;
 pub mod pools;
 pub mod profits;
 pub mod readings;
+pub mod renewals;
 pub mod sims;
 pub mod sms;
 pub mod states;

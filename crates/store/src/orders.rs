@@ -471,6 +471,16 @@ const AUDITS: &[(&str, &str)] = &[
         "order {}: pending without an open intent",
         "SELECT o.id FROM orders o WHERE o.state = 'pending' AND NOT EXISTS (SELECT 1 FROM intent i WHERE i.order_id = o.id AND i.state NOT IN ('confirmed', 'refused')) LIMIT 50",
     ),
+    (
+        "order {}: in review without a renewal, or with a write to the carrier",
+        "SELECT o.id FROM orders o WHERE o.state = 'in_review' AND (NOT EXISTS (SELECT 1 FROM renewal r WHERE r.order_id = o.id)
+         OR EXISTS (SELECT 1 FROM intent i WHERE i.order_id = o.id)) LIMIT 50",
+    ),
+    (
+        "account {}: the money it has set aside is not that of its open orders",
+        "SELECT b.account_id FROM balance b LEFT JOIN (SELECT account_id, SUM(paid_minor) AS minor FROM orders WHERE state IN ('in_review', 'pending') GROUP BY account_id) AS o
+         ON o.account_id = b.account_id WHERE b.held_minor <> COALESCE(o.minor, 0) LIMIT 50",
+    ),
     ("delivery {}: neither due nor settled", "SELECT id FROM delivery WHERE due_at IS NULL AND state = 'waiting' LIMIT 50"),
     ("card {}: no state row", "SELECT id FROM sim WHERE NOT EXISTS (SELECT 1 FROM sim_state t WHERE t.sim_id = sim.id) LIMIT 50"),
     (

@@ -98,6 +98,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("pool_exhausted", "pool used up", "流量池用尽"),
     ("unpaid", "invoice unpaid", "账单未付"),
     // Orders, subscriptions, deliveries.
+    ("in_review", "in review", "待审核"),
     ("pending", "waiting for the carrier", "待运营商确认"),
     ("done", "done", "已完成"),
     ("failed", "failed", "失败"),
@@ -116,6 +117,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("sim_restored", "card usable again", "卡已恢复"),
     ("usage_alert", "usage warning", "用量提醒"),
     ("order_failed", "order failed", "订单失败"),
+    ("renewal_settled", "renewal settled", "续费结果"),
     ("sim_state_changed", "card state changed", "卡状态变更"),
     ("topped_up", "money came in", "账户充值"),
     ("sim_locked", "locked to its devices", "机卡锁定"),

@@ -173,7 +173,7 @@ pub fn orders(view: &View, caption: &str, orders: &[OrderLine]) -> Html {
         let tone = match o.state {
             OrderState::Done => "good",
             OrderState::Failed => "bad",
-            OrderState::Pending => "warn",
+            OrderState::InReview | OrderState::Pending => "warn",
             OrderState::Refunded => "",
         };
         let number = Html(format!("{}<br>{}", o.id, Html::small(&o.buyer)));

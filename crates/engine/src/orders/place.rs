@@ -1,12 +1,11 @@
 //! Placing orders: what each command means, what it locks, costs and makes.
 
-use super::{Place, Placed, store_intent};
+use super::{Place, Placed, store_subscribe};
 use crate::act::Actor;
 use crate::cards::{self, Settle, Settling};
 use crate::catalogue::{Catalogue, Quote};
 use crate::error::{Fail, Result, fault};
 use crate::{notices, profits};
-use kachi_domain::carrier::{Request, Write};
 use kachi_domain::event::EventKind;
 use kachi_domain::ledger::{self, Journal, Share};
 use kachi_domain::order::{OrderState, SubscriptionState};
@@ -65,9 +64,7 @@ pub fn place_all(
             let row = rows.iter_mut().find(|r| r.sim == sim.id).ok_or_else(|| fault("a card without a state row"))?;
             begin(tx, catalogue, how, &mut settle, (sim, order, sub), row)?;
         } else {
-            let write = Write::Subscribe { package: choice.package.code.clone() };
-            let request = Request { reference: order.number.clone(), iccid: sim.iccid.clone(), write };
-            store_intent(tx, catalogue, sim, order, &request, how.now)?;
+            store_subscribe(tx, catalogue, sim, order, how.now)?;
             let detail = format!("order {}: waits for the carrier", order.id);
             settle.tell(notices::sim(catalogue, sim, EventKind::OrderHeld, &detail, how.now)?);
         }
