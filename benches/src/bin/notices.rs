@@ -41,6 +41,7 @@ async fn main() {
     let dialect = Dialect {
         render: |job, id, timestamp, nonce| eiotclub::notice(&job.kind, &job.body, id, timestamp, nonce, &job.secret),
         acknowledged: eiotclub::acknowledged,
+        timeout: None,
     };
     let settings = SenderSettings {
         outbound,

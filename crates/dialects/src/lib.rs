@@ -3,5 +3,6 @@
 //! Nothing here reads a clock, a socket, a file or a random number. Times, nonces, ids and secrets are handed in,
 //! and both sides of a protocol are here: what we verify as a server and what we sign as a sender.
 
+pub mod cardboss;
 pub mod eiotclub;
 pub mod standard_webhooks;

@@ -19,6 +19,8 @@ EventKind {
     SimStopped = "sim_stopped",
     /// Usable again.
     SimRestored = "sim_restored",
+    /// Something about a card that its owner may want to act on, told with the card's figures.
+    CardWarning = "card_warning",
     /// A threshold was crossed.
     UsageAlert = "usage_alert",
     /// Money went back.
@@ -53,7 +55,7 @@ impl EventKind {
     /// Whether a customer is told at this door; what no door tells is kept for the record.
     pub fn told_at(self, door: &str) -> bool {
         match door {
-            "cardboss_data" => self == EventKind::RenewalSettled,
+            "cardboss_data" => matches!(self, EventKind::RenewalSettled | EventKind::CardWarning),
             "cardboss_sms" => false,
             _ => self.is_notice(),
         }
@@ -123,6 +125,96 @@ pub struct Origin {
     pub eid: Option<String>,
 }
 
+/// What a customer is warned of, numbered as CardBOSS v2.2.2 does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WarningKind {
+    /// 11: little data is left.
+    DataLow,
+    /// 12: little voice is left.
+    VoiceLow,
+    /// 13: few messages are left.
+    SmsLow,
+    /// 14: few connections are left.
+    ConnectionsLow,
+    /// 15: the card's pool has nothing left for it.
+    PoolShareUsed,
+    /// 21: data was used that no package could pay for.
+    DataOver,
+    /// 22: the same of voice.
+    VoiceOver,
+    /// 23: the same of messages.
+    SmsOver,
+    /// 24: the same of connections.
+    ConnectionsOver,
+    /// 31: the package in use is about to end.
+    PackageEnding,
+    /// 32: a package has expired.
+    PackageExpired,
+    /// 41: the card has no package.
+    NoPackage,
+    /// 42: the last package is about to end.
+    CardEnding,
+    /// 51: the card is stopped because its allowance is used up.
+    StoppedAtCap,
+}
+
+impl WarningKind {
+    /// All of them, with their published numbers.
+    pub const ALL: [(WarningKind, i64); 14] = [
+        (WarningKind::DataLow, 11),
+        (WarningKind::VoiceLow, 12),
+        (WarningKind::SmsLow, 13),
+        (WarningKind::ConnectionsLow, 14),
+        (WarningKind::PoolShareUsed, 15),
+        (WarningKind::DataOver, 21),
+        (WarningKind::VoiceOver, 22),
+        (WarningKind::SmsOver, 23),
+        (WarningKind::ConnectionsOver, 24),
+        (WarningKind::PackageEnding, 31),
+        (WarningKind::PackageExpired, 32),
+        (WarningKind::NoPackage, 41),
+        (WarningKind::CardEnding, 42),
+        (WarningKind::StoppedAtCap, 51),
+    ];
+
+    /// Its published number.
+    pub fn number(self) -> i64 {
+        WarningKind::ALL.iter().find(|(kind, _)| *kind == self).map_or(0, |(_, number)| *number)
+    }
+}
+
+/// A warning with the card's figures at that moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// Of what.
+    pub warning: WarningKind,
+    /// When, epoch seconds.
+    pub at: i64,
+    /// The carrier, as its product names it.
+    pub carrier: String,
+    /// The card.
+    pub iccid: String,
+    /// Its telephone number, empty where it is not known.
+    pub msisdn: String,
+    /// The device it was last seen in, empty where it is not known.
+    pub imei: String,
+    /// The customer's own number of the device it is in.
+    pub equipment: String,
+    /// The package it is about, empty of none.
+    pub package_name: String,
+    /// When that package ends or ended, epoch seconds.
+    pub package_ends_at: Option<i64>,
+    /// When the last package ends, epoch seconds.
+    pub card_ends_at: Option<i64>,
+    /// Bytes of the allowances in use.
+    pub total_bytes: i64,
+    /// Bytes used of them.
+    pub used_bytes: i64,
+    /// Bytes that nothing could pay for, ever.
+    pub outflow_bytes: i64,
+}
+
 /// The body of an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -151,6 +243,8 @@ pub enum Body {
         /// The threshold: MB, percent or days.
         threshold: i64,
     },
+    /// A warning with the card's figures.
+    Warning(Warning),
     /// Money went back.
     Refund {
         /// The card.

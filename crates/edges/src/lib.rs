@@ -3,9 +3,11 @@
 //! A door authenticates, parses, calls the engine and writes the answer in its partner's words. It decides nothing and
 //! knows nothing of another door; what doors share is plumbing ([`http`]), never words.
 
+pub mod cardboss;
 pub mod eiotclub;
 pub mod files;
 pub mod http;
+pub mod lockout;
 pub mod outbound;
 pub mod portal;
 pub mod sender;

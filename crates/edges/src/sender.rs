@@ -16,6 +16,8 @@ pub struct Dialect {
     pub render: fn(&Job, &str, i64, u32) -> Option<String>,
     /// Whether an answer (status, body) acknowledges it.
     pub acknowledged: fn(u16, &[u8]) -> bool,
+    /// How long an answer may take, where the protocol says; never longer than the setting.
+    pub timeout: Option<Duration>,
 }
 
 /// Posts notices.
@@ -26,6 +28,7 @@ pub struct Sender {
     dialects: Arc<HashMap<&'static str, Dialect>>,
     parallel: usize,
     answer_bytes_max: usize,
+    timeout: Duration,
     random: Arc<dyn Fn() -> u64 + Send + Sync>,
 }
 
@@ -55,6 +58,7 @@ impl Sender {
             dialects: Arc::new(dialects),
             parallel: settings.parallel.max(1),
             answer_bytes_max: settings.answer_bytes_max,
+            timeout: settings.timeout,
             random: settings.random,
         })
     }
@@ -124,7 +128,11 @@ impl Sender {
             Err(why) => return failed(why, 0),
         };
         let began = Instant::now();
-        let sent = self.client.post(url).header("content-type", "application/json;charset=utf-8").body(body).send().await;
+        let mut post = self.client.post(url).header("content-type", "application/json;charset=utf-8").body(body);
+        if let Some(most) = dialect.timeout {
+            post = post.timeout(most.min(self.timeout));
+        }
+        let sent = post.send().await;
         let millis = |began: Instant| i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX);
         match sent {
             Err(e) => failed(chain(&e), millis(began)),

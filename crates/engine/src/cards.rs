@@ -7,6 +7,7 @@
 //! transaction is gone and with it everything; the next try does the same.
 
 mod follow;
+mod warnings;
 
 pub(crate) use follow::{note, reset_open};
 
@@ -54,6 +55,10 @@ struct Fold {
     base: Option<CardState>,
     /// Whether pools may have changed how the card stands.
     pooled: bool,
+    /// When data was used last that nothing could pay for, if any was and someone is told of it.
+    outflow: Option<Timestamp>,
+    /// The device the card was last seen in, 0 before any.
+    seen: i64,
     /// The state as it is now.
     present: CardState,
 }
@@ -122,12 +127,18 @@ impl Settle {
             crossings: Vec::new(),
             base: None,
             pooled: late && row.pool_moves > 0 || fresh.iter().any(|i| matches!(i, Input::Pool(..))),
+            outflow: None,
+            seen: row.seen.imei,
             present: CardState::new(),
         };
+        let unpaid = fold.head.outflow_bytes;
         if late {
             refold(tx, how, row, &mut fold, zone, first)?;
         } else {
             apply(&mut fold, fresh, &how.lines, zone);
+        }
+        if fold.head.outflow_bytes > unpaid && warnings::wanted(catalogue, row.account) {
+            fold.outflow = fold.head.last.map(|last| last.0);
         }
         fold.present = fold.head.clone();
         fold.present.advance(how.now, zone, &mut fold.happenings);
@@ -143,7 +154,7 @@ impl Settle {
         let ahead = due.map(|(at, _)| at).filter(|at| *at > how.now);
         row.due_at = [fold.present.next_due(zone), ahead].into_iter().flatten().min().map(|t| t.0);
         row.head = fold.head.to_bytes();
-        if fold.moves() || !fold.crossings.is_empty() {
+        if fold.moves() || !fold.crossings.is_empty() || fold.outflow.is_some() {
             self.folds.push(fold);
         }
         Ok(())
@@ -255,6 +266,21 @@ fn history(tx: &mut Tx<'_>, row: &StateRow, base: &CardState, now: Timestamp) ->
     inputs.retain(|i| base.last.is_none_or(|last| i.position() > last));
     inputs.sort_by_key(Input::position);
     Ok(inputs)
+}
+
+/// Bytes of the card that nothing could pay for, from an instant on and before another: asked of its history.
+pub fn outflow_between(tx: &mut Tx<'_>, sim: SimId, zone: &Zone, from: Timestamp, to: Timestamp, now: Timestamp) -> Result<i64> {
+    let row = tx.states_page(sim.0 - 1, 1)?.pop().filter(|r| r.sim == sim);
+    let row = row.ok_or_else(|| fault(format!("card {sim} has no state row")))?;
+    let kept = decode(&tx.state_base(sim)?.unwrap_or_default())?;
+    let mut state = if kept.last.is_some_and(|last| last.0 < from) { kept } else { CardState::new() };
+    let inputs = history(tx, &row, &state, now)?;
+    let [before, within] = [from, to].map(|at| inputs.partition_point(|i| i.position().0 < at));
+    let mut unheard = Vec::new();
+    inputs[..before].iter().for_each(|i| state.apply(i, zone, &mut unheard));
+    let until_then = state.outflow_bytes;
+    inputs[before..within].iter().for_each(|i| state.apply(i, zone, &mut unheard));
+    Ok(state.outflow_bytes - until_then)
 }
 
 /// Takes what pools paid off the readings, and adds how they stood: one a instant, of the pool that the card was in then.

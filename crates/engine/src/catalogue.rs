@@ -126,6 +126,12 @@ impl Catalogue {
         of_account.min_by(|a, b| a.0.cmp(b.0)).map(|(_, (_, secret))| secret.as_str())
     }
 
+    /// The name of the account's key at a door (the first where it has several).
+    pub fn key_of(&self, door: &str, id: AccountId) -> Option<&str> {
+        let of_account = self.credentials.iter().filter(|((d, _), (account, _))| d == door && *account == id);
+        of_account.map(|((_, name), _)| name.as_str()).min()
+    }
+
     /// The account as one that acts.
     pub fn actor(&self, id: AccountId) -> Option<Actor> {
         self.accounts.get(&id).map(|a| Actor { account: id, path: a.account.path.clone(), sees: a.sees.clone() })

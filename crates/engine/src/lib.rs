@@ -13,6 +13,7 @@ pub mod cloudesim;
 pub mod desk;
 pub mod error;
 pub mod esim;
+pub mod figures;
 pub mod imei;
 pub mod import;
 pub mod intents;

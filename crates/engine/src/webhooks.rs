@@ -21,10 +21,14 @@ pub struct Job {
     pub door: String,
     /// Where to.
     pub url: String,
+    /// The name of the account's key at that door.
+    pub name: String,
     /// The account's secret at that door.
     pub secret: String,
     /// The event's kind.
     pub kind: String,
+    /// When it happened, epoch seconds.
+    pub at: i64,
     /// The event's body.
     pub body: String,
     /// Attempts made before.
@@ -79,16 +83,28 @@ pub fn claim(engine: &Engine, token: i64) -> Result<Claim> {
 fn job(catalogue: &crate::Catalogue, c: &Claimed) -> (Job, Option<String>) {
     let info = catalogue.account(c.account);
     let url = info.and_then(|i| i.notify.get(&c.door)).cloned().unwrap_or_default();
-    let secret = catalogue.secret_of(&c.door, c.account).unwrap_or_default().to_owned();
+    // A door with several notify addresses (`cardboss_data`, `cardboss_sms`) has one key for all of them.
+    let keys = c.door.split('_').next().unwrap_or_default();
+    let name = catalogue.key_of(keys, c.account).unwrap_or_default().to_owned();
+    let secret = catalogue.secret_of(keys, c.account).unwrap_or_default().to_owned();
     let trouble = if url.is_empty() {
         Some(format!("the account has no notify address for {}", c.door))
     } else if secret.is_empty() {
-        Some(format!("the account has no key for {}", c.door))
+        Some(format!("the account has no key for {keys}"))
     } else {
         None
     };
-    let job =
-        Job { id: c.id, door: c.door.clone(), url, secret, kind: c.kind.clone(), body: c.body.clone(), attempts: c.attempts };
+    let job = Job {
+        id: c.id,
+        door: c.door.clone(),
+        url,
+        name,
+        secret,
+        kind: c.kind.clone(),
+        at: c.at,
+        body: c.body.clone(),
+        attempts: c.attempts,
+    };
     (job, trouble)
 }
 

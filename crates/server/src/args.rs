@@ -152,6 +152,25 @@ pub struct ImportCdr {
 pub enum Sign {
     /// A request of the EIOTCLUB API v3
     Eiotclub(SignEiotclub),
+    /// A request of the CardBOSS API v2.2.2
+    Cardboss(SignCardboss),
+}
+
+/// A request and an apikey.
+#[derive(Debug, Args)]
+pub struct SignCardboss {
+    /// The operation's path, such as card/pkg/renew
+    #[arg(value_name = "PATH")]
+    pub path: String,
+    /// The query or form: sid=...&ts=...&name=value, percent-encoded
+    #[arg(value_name = "FORM")]
+    pub form: String,
+    /// The apikey of the sid
+    #[arg(long)]
+    pub apikey: String,
+    /// Check the form's `sign` instead of printing one
+    #[arg(long)]
+    pub verify: bool,
 }
 
 /// A request body and a secret.

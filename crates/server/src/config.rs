@@ -49,6 +49,8 @@ pub struct Config {
     pub usage: Usage,
     /// `sign.*`.
     pub sign: Sign,
+    /// `cardboss.*`.
+    pub cardboss: Cardboss,
     /// `alerts.*`.
     pub alerts: Alerts,
     /// `clock.*`.
@@ -75,6 +77,19 @@ pub struct Database {
 pub struct Listen {
     /// The web door.
     pub web: SocketAddr,
+    /// The CardBOSS door: what the platform knows; none: shut.
+    pub cardboss_data: Option<SocketAddr>,
+    /// The CardBOSS door: what is passed to the carrier; none: shut.
+    pub cardboss_direct: Option<SocketAddr>,
+}
+
+/// The CardBOSS door.
+#[derive(Debug, Clone)]
+pub struct Cardboss {
+    /// Whether operations that the source marks as out of use are served.
+    pub retired: bool,
+    /// Seconds an act waits for the carrier's word.
+    pub carrier_wait_seconds: u64,
 }
 
 /// Where the program may go.
@@ -219,7 +234,11 @@ impl Config {
                 url: values.secret("database.url")?,
                 connections_max: size("database.connections_max", 1, 1000)?,
             },
-            listen: Listen { web: values.address("listen.web")? },
+            listen: Listen {
+                web: values.address("listen.web")?,
+                cardboss_data: values.address_or_off("listen.cardboss_data")?,
+                cardboss_direct: values.address_or_off("listen.cardboss_direct")?,
+            },
             outbound: Outbound { allow: values.networks("outbound.allow")? },
             cdr: Cdr {
                 watch: values.watch("cdr.watch")?,
@@ -234,6 +253,10 @@ impl Config {
             sign: Sign {
                 window_seconds: whole("sign.window_seconds", 10, 86_400)?,
                 lockout: values.off_or("sign.lockout", 1_000_000)?,
+            },
+            cardboss: Cardboss {
+                retired: values.flag("cardboss.retired")?,
+                carrier_wait_seconds: whole("cardboss.carrier_wait_seconds", 1, 60)? as u64,
             },
             alerts: Alerts {
                 remaining_mb: whole("alerts.remaining_mb", 0, 1 << 30)?,

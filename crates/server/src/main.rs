@@ -49,6 +49,7 @@ fn run(cli: Cli) -> Result<(), Exit> {
     match cli.verb {
         Verb::Version(shape) => version(shape),
         Verb::Sign(Sign::Eiotclub(args)) => sign::eiotclub(args),
+        Verb::Sign(Sign::Cardboss(args)) => sign::cardboss(args),
         Verb::Config(ConfigVerb::Check) => check(Config::load(&cli.config)),
         Verb::Config(ConfigVerb::Print(shape)) => print_config(&config()?, shape),
         Verb::Admin(Admin::Doctor(shape)) => doctor::run(Config::load(&cli.config), shape),

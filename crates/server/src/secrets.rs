@@ -9,7 +9,9 @@ use std::path::Path;
 /// What a person may be.
 pub const ROLES: [&str; 4] = ["owner", "operator", "finance", "viewer"];
 /// Where keys are used.
-pub const DOORS: [&str; 1] = ["eiotclub"];
+pub const DOORS: [&str; 2] = ["eiotclub", "cardboss"];
+/// Where customers are told.
+pub const NOTIFY: [&str; 3] = ["eiotclub", "cardboss_data", "cardboss_sms"];
 
 /// Characters of a password at least.
 const PASSWORD_MIN: usize = 10;

@@ -5,7 +5,9 @@ use crate::config::Config;
 use crate::exit::Exit;
 use crate::{demo, open, workers};
 use axum::Router;
+use kachi_dialects::cardboss::Port;
 use kachi_domain::PlatformId;
+use kachi_edges::cardboss;
 use kachi_edges::eiotclub::{self, Door, DoorSettings};
 use kachi_edges::outbound::{Network, Outbound};
 use kachi_edges::portal;
@@ -39,16 +41,15 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), Exit> {
 
 async fn serve(engine: Engine, config: Config, args: ServeArgs, demo: Option<demo::Shown>) -> Result<(), Exit> {
     let (stop, stopped) = watch::channel(false);
-    let listener = TcpListener::bind(config.listen.web).await.map_err(|e| {
-        Exit::cannot(format!("listen.web: {} cannot be opened: {e}; choose another with --listen", config.listen.web))
-    })?;
-    let address = listener.local_addr().map_err(Exit::cannot)?;
+    let web = bind("listen.web", config.listen.web, "choose another with --listen").await?;
+    let address = web.local_addr().map_err(Exit::cannot)?;
+    let mut listeners = vec![(web, doors(&engine, &config, &args, demo.is_some()))];
+    listeners.extend(cardboss_doors(&engine, &config, args.role).await?);
     let mut loops = if matches!(args.role, Role::All | Role::Worker) {
         workers::start(&engine, &config, connectors(&engine)?, senders(&config, demo.is_some())?, &stopped)
     } else {
         tokio::task::JoinSet::new()
     };
-    let app = doors(&engine, &config, &args, demo.is_some());
     if config.clock.offset_seconds != 0 {
         tracing::warn!(offset_seconds = config.clock.offset_seconds, "the clock is shifted for a test");
     }
@@ -56,20 +57,54 @@ async fn serve(engine: Engine, config: Config, args: ServeArgs, demo: Option<dem
     if let Some(shown) = demo {
         shown.print(&engine, address);
     }
-    let closing = async move {
-        signal().await;
-        let _ = stop.send(true);
-        tracing::info!("stopping: no new requests, open ones may finish");
-    };
-    let server =
-        axum::serve(listener, app.into_make_service_with_connect_info::<std::net::SocketAddr>()).with_graceful_shutdown(closing);
-    let mut hurry = stopped.clone();
-    tokio::select! {
-        result = server => result.map_err(Exit::cannot)?,
-        () = async { let _ = hurry.wait_for(|s| *s).await; tokio::time::sleep(FINISH).await } => tracing::warn!("some requests did not finish in time"),
+    let mut servers = tokio::task::JoinSet::new();
+    for (listener, app) in listeners {
+        let mut stopped = stopped.clone();
+        let app = app.into_make_service_with_connect_info::<std::net::SocketAddr>();
+        let closing = async move { drop(stopped.wait_for(|s| *s).await) };
+        servers.spawn(async move { axum::serve(listener, app).with_graceful_shutdown(closing).await });
+    }
+    signal().await;
+    let _ = stop.send(true);
+    tracing::info!("stopping: no new requests, open ones may finish");
+    let finished = tokio::time::timeout(FINISH, async { while servers.join_next().await.is_some() {} }).await;
+    if finished.is_err() {
+        tracing::warn!("some requests did not finish in time");
     }
     let _ = tokio::time::timeout(FINISH, async { while loops.join_next().await.is_some() {} }).await;
     Ok(())
+}
+
+async fn bind(key: &str, address: std::net::SocketAddr, remedy: &str) -> Result<TcpListener, Exit> {
+    TcpListener::bind(address).await.map_err(|e| Exit::cannot(format!("{key}: {address} cannot be opened: {e}; {remedy}")))
+}
+
+/// The two listeners of the CardBOSS door, those that are not shut.
+async fn cardboss_doors(engine: &Engine, config: &Config, role: Role) -> Result<Vec<(TcpListener, Router)>, Exit> {
+    if !matches!(role, Role::All | Role::Api) {
+        return Ok(Vec::new());
+    }
+    let settings = cardboss::DoorSettings {
+        window_seconds: config.sign.window_seconds,
+        body_bytes_max: config.limits.body_bytes_max,
+        lockout: config.sign.lockout,
+        retired: config.cardboss.retired,
+        carrier_wait: Duration::from_secs(config.cardboss.carrier_wait_seconds),
+        token: Arc::new(order_number),
+    };
+    let door = cardboss::Door::new(engine.clone(), Arc::new(settings));
+    let mut open = Vec::new();
+    for (key, address, port) in [
+        ("listen.cardboss_data", config.listen.cardboss_data, Port::Data),
+        ("listen.cardboss_direct", config.listen.cardboss_direct, Port::Direct),
+    ] {
+        let Some(address) = address else { continue };
+        let listener = bind(key, address, "choose another in the configuration, or \"off\"").await?;
+        let address = listener.local_addr().map_err(Exit::cannot)?;
+        tracing::info!(%address, "{key} is open");
+        open.push((listener, cardboss::router(door.clone(), port)));
+    }
+    Ok(open)
 }
 
 fn doors(engine: &Engine, config: &Config, args: &ServeArgs, is_demo: bool) -> Router {
@@ -136,8 +171,19 @@ pub fn dialects() -> HashMap<&'static str, Dialect> {
     let eiotclub = Dialect {
         render: |job, id, timestamp, nonce| eiotclub::notice(&job.kind, &job.body, id, timestamp, nonce, &job.secret),
         acknowledged: eiotclub::acknowledged,
+        timeout: None,
     };
-    HashMap::from([(eiotclub::DOOR, eiotclub)])
+    let cardboss_data = Dialect {
+        render: |job, id, timestamp, _| cardboss::data_push(&job.kind, &job.body, id, timestamp, (&job.name, &job.secret)),
+        acknowledged: cardboss::data_acknowledged,
+        timeout: None,
+    };
+    let cardboss_sms = Dialect {
+        render: |job, _, _, _| cardboss::sms_push(&job.kind, &job.body),
+        acknowledged: cardboss::sms_acknowledged,
+        timeout: Some(cardboss::SMS_PUSH_TIMEOUT),
+    };
+    HashMap::from([(eiotclub::DOOR, eiotclub), (cardboss::DATA, cardboss_data), (cardboss::SMS, cardboss_sms)])
 }
 
 /// Opens the connector of every platform.

@@ -1,8 +1,9 @@
 //! `kachi sign`: for partners' developers who look for their mistake.
 
-use crate::args::SignEiotclub;
+use crate::args::{SignCardboss, SignEiotclub};
 use crate::exit::Exit;
 use crate::print;
+use kachi_dialects::cardboss::{self, Operation, Written};
 use kachi_dialects::eiotclub::{Form, Limits, Params, canonical, is_ambiguous, sign, verify};
 use std::io::Read;
 
@@ -22,6 +23,43 @@ pub fn eiotclub(args: SignEiotclub) -> Result<(), Exit> {
         eprintln!("kachi: a name or value holds & or =, so that another body has the same signature: servers refuse it");
     }
     if args.verify { check(&params, &args.secret) } else { show(&params, &args.secret) }
+}
+
+/// Prints the signature of a query or form and the text that is signed, or says whether its own `sign` fits.
+pub fn cardboss(args: SignCardboss) -> Result<(), Exit> {
+    let path = args.path.trim_start_matches('/').trim_start_matches("iotapi/rest/v2/");
+    let Some(operation) = Operation::find(path) else {
+        let all: Vec<_> = Operation::ALL.iter().map(|o| o.path()).collect();
+        return Err(Exit::refused(format!("there is no operation {path}; there are {}", all.join(", "))));
+    };
+    let raw = if args.verify { args.form.clone() } else { format!("{}&sign=0", without_sign(&args.form)) };
+    let form = cardboss::read(operation, raw.as_bytes())
+        .map_err(|fault| Exit::refused(format!("{}{}: code {}", fault.field, fault.rule, fault.code)))?;
+    if args.verify {
+        return match cardboss::verify(operation, &form, &args.apikey) {
+            Some(Written::Utf8) => print::line("ok"),
+            Some(Written::Gb2312) => print::line("ok, over GB2312 bytes"),
+            None => {
+                show_cardboss(operation, &form, &args.apikey)?;
+                Err(Exit::refused("sign: does not fit; compare the signed text above with yours, then the apikey".to_owned()))
+            }
+        };
+    }
+    show_cardboss(operation, &form, &args.apikey)
+}
+
+fn show_cardboss(operation: Operation, form: &cardboss::Form, apikey: &str) -> Result<(), Exit> {
+    print::line(format_args!("sign: {}", cardboss::sign(operation, form, apikey, Written::Utf8).unwrap_or_default()))?;
+    let ascii = operation.signed().iter().all(|name| form.get(name).is_ascii());
+    if let Some(gb) = cardboss::sign(operation, form, apikey, Written::Gb2312).filter(|_| !ascii) {
+        print::line(format_args!("sign, over GB2312 bytes: {gb}"))?;
+    }
+    print::line(format_args!("signed text: {}", cardboss::signed_text(operation, form)))
+}
+
+/// The form without a `sign` of its own.
+fn without_sign(form: &str) -> String {
+    form.split('&').filter(|piece| !piece.starts_with("sign=")).collect::<Vec<_>>().join("&")
 }
 
 fn show(params: &Params, secret: &str) -> Result<(), Exit> {

@@ -9,6 +9,7 @@ pub mod counters;
 pub mod db;
 pub mod esim;
 pub mod events;
+pub mod figures;
 pub mod files;
 pub mod idempotency;
 pub mod imei;

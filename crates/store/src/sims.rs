@@ -160,8 +160,17 @@ impl Tx<'_> {
         Ok(self.rows::<StatedRow>(&text, &binds![list])?.into_iter().map(stated).collect())
     }
 
+    /// As [`Tx::sims_and_states`], by printed numbers of a kind (`iccid`, `msisdn`, ...).
+    pub fn sims_and_states_by(&mut self, kind: &str, numbers: &[&str]) -> Result<Vec<SimAndState>, Error> {
+        let rows = self.row_each("sim_key n", "n.number = k.value AND n.kind = ?");
+        let from = format!("FROM {rows} JOIN sim s ON s.id = n.sim_id LEFT");
+        let text = sim_and_state_text().replace("FROM sim s LEFT", &from).replace(" WHERE s.iccid = ?", "");
+        let list = serde_json::to_string(numbers).map_err(|e| Error::Engine(e.to_string()))?;
+        Ok(self.rows::<StatedRow>(&text, &binds![list, kind])?.into_iter().map(stated).collect())
+    }
+
     /// As [`Tx::sims_and_states`], by their numbers with us.
-    pub(crate) fn sims_and_states_of(&mut self, sims: &[i64]) -> Result<Vec<SimAndState>, Error> {
+    pub fn sims_and_states_of(&mut self, sims: &[i64]) -> Result<Vec<SimAndState>, Error> {
         let text = sim_and_state_text().replace("s.iccid = ?", &self.one_of("s.id"));
         let list = self.list(sims.iter().copied());
         Ok(self.rows::<StatedRow>(&text, &binds![list])?.into_iter().map(stated).collect())

@@ -3,16 +3,14 @@
 use super::errors::No;
 use super::{DOOR, Door};
 use crate::http::is_allowed;
+use crate::lockout::Rule;
 use kachi_dialects::eiotclub::codes::{self, Language};
 use kachi_dialects::eiotclub::{Limits, Params, System, is_ambiguous, verify};
 use kachi_engine::{Actor, Catalogue, RequestKey};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fmt::Write;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
-use std::sync::Mutex;
 
 /// The language of refusals to a caller whose account is not known: the source's own.
 pub const LANGUAGE_UNKNOWN: Language = Language::Zh;
@@ -111,56 +109,20 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// Callers that gave wrong signatures, by appkey and address. Bounded: when full, it forgets the past first, then all.
-#[derive(Debug, Default)]
-pub struct Lockout(Mutex<HashMap<u64, Strikes>>);
-
-#[derive(Debug, Clone, Copy)]
-struct Strikes {
-    count: u32,
-    last: i64,
-}
-
-const LOCKOUT_CALLERS_MAX: usize = 10_000;
-
 impl Door {
     /// Whether the caller has used up its wrong signatures for now.
     pub(super) fn is_locked_out(&self, signed: &Signed, peer: Option<IpAddr>) -> bool {
-        let Some(max) = self.settings.lockout else { return false };
-        let callers = self.lockout.0.lock().expect("lockout lock");
-        callers.get(&caller_hash(signed, peer)).is_some_and(|s| s.count >= max && self.in_window(s))
+        self.lockout.holds(self.lockout_rule(), &signed.system.appkey, peer, self.engine.now())
     }
 
     /// Remembers whether the signature was wrong; a good one wipes the slate.
     pub(super) fn note_signature(&self, signed: &Signed, peer: Option<IpAddr>, wrong: bool) {
-        if self.settings.lockout.is_none() {
-            return;
-        }
-        let mut callers = self.lockout.0.lock().expect("lockout lock");
-        let caller = caller_hash(signed, peer);
-        if !wrong {
-            callers.remove(&caller);
-            return;
-        }
-        if callers.len() >= LOCKOUT_CALLERS_MAX {
-            callers.retain(|_, s| self.in_window(s));
-        }
-        if callers.len() >= LOCKOUT_CALLERS_MAX {
-            callers.clear();
-        }
-        let before = callers.get(&caller).filter(|s| self.in_window(s)).map_or(0, |s| s.count);
-        callers.insert(caller, Strikes { count: before.saturating_add(1), last: self.engine.now().0 });
+        self.lockout.note(self.lockout_rule(), &signed.system.appkey, peer, wrong, self.engine.now());
     }
 
-    fn in_window(&self, strikes: &Strikes) -> bool {
-        self.engine.now().0.saturating_sub(strikes.last) <= self.settings.window_seconds
+    fn lockout_rule(&self) -> Rule {
+        Rule { max: self.settings.lockout, seconds: self.settings.window_seconds }
     }
-}
-
-fn caller_hash(signed: &Signed, peer: Option<IpAddr>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (&signed.system.appkey, peer).hash(&mut hasher);
-    hasher.finish()
 }
 
 #[cfg(test)]

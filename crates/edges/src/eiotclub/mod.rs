@@ -14,7 +14,7 @@ mod wire;
 pub use notify::{acknowledged, notice};
 
 use crate::http::{self, Counts};
-use auth::Lockout;
+use crate::lockout::Lockout;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;

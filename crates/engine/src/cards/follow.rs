@@ -1,7 +1,7 @@
 //! What follows from folds: verdicts on subscriptions, how the card stands, and what is told. Read and written for many
 //! cards together.
 
-use super::{Fold, Settling};
+use super::{Fold, Settling, warnings};
 use crate::catalogue::Catalogue;
 use crate::error::{Result, fault};
 use crate::{notices, transfers};
@@ -69,6 +69,7 @@ pub(super) fn follow(
             rests.push((fold, subs.clone()));
         }
         announce(catalogue, fold, &sim, &subs, &known.orders, events)?;
+        warnings::warn(catalogue, fold, &sim, &subs, events)?;
     }
     if !verdicts.is_empty() {
         tx.set_subscription_verdicts(&verdicts)?;

@@ -162,9 +162,9 @@ impl Work<'_, '_> {
         if let Some(notify) = &entry.notify {
             for (door, url) in notify {
                 let place = format!("{place}.notify.{door}");
-                if !secrets::DOORS.contains(&door.as_str()) {
+                if !secrets::NOTIFY.contains(&door.as_str()) {
                     return self
-                        .refuse(&place, format!("not supported by this version; there are {}", secrets::DOORS.join(", ")));
+                        .refuse(&place, format!("not supported by this version; there are {}", secrets::NOTIFY.join(", ")));
                 }
                 if !["http://", "https://"].iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme)) {
                     return self.refuse(&place, format!("\"{url}\" is not an address: write http://... or https://..."));
@@ -183,7 +183,7 @@ impl Work<'_, '_> {
         for (i, entry) in entries.iter().enumerate() {
             let place = format!("accounts[{i}]");
             let account = self.account(&place, &entry.code)?;
-            self.key(&place, entry, &account)?;
+            self.keys(&place, entry, &account)?;
             self.cdr_folder(&place, entry, &account)?;
             for (n, price) in entry.prices.iter().enumerate() {
                 self.price(&format!("{place}.prices[{n}]"), price, &account)?;
@@ -219,39 +219,61 @@ impl Work<'_, '_> {
         Ok(())
     }
 
-    fn key(&mut self, place: &str, entry: &file::Account, account: &Account) -> Step {
-        let Some(given) = entry.credentials.as_ref().and_then(|c| c.eiotclub.as_ref()) else { return Ok(()) };
-        let place = format!("{place}.credentials.eiotclub");
-        let door = secrets::DOORS[0];
+    fn keys(&mut self, place: &str, entry: &file::Account, account: &Account) -> Step {
+        let Some(given) = &entry.credentials else { return Ok(()) };
+        if let Some(key) = &given.eiotclub {
+            self.key(
+                &format!("{place}.credentials.eiotclub"),
+                (secrets::DOORS[0], "appkey", &key.appkey, "secret", &key.secret),
+                account,
+            )?;
+        }
+        if let Some(key) = &given.cardboss {
+            let place = format!("{place}.credentials.cardboss");
+            // Messages are encrypted with its first sixteen characters and its last sixteen.
+            if key.apikey.as_ref().is_some_and(|k| k.len() < 16 || !k.is_ascii()) {
+                return self
+                    .refuse(&format!("{place}.apikey"), "has fewer than 16 ASCII characters; leave it out to have one made");
+            }
+            self.key(&place, (secrets::DOORS[1], "sid", &key.sid, "apikey", &key.apikey), account)?;
+        }
+        Ok(())
+    }
+
+    /// A key at a door: its name and secret as the door calls them, each as given.
+    fn key(
+        &mut self,
+        place: &str,
+        (door, name_is, name, secret_is, secret): (&str, &str, &Option<String>, &str, &Option<String>),
+        account: &Account,
+    ) -> Step {
         let all = self.tx.credentials()?;
         let mut own: Vec<_> = all.iter().filter(|c| c.0 == door && c.2 == account.id).collect();
         own.sort();
-        let name = given.appkey.clone().or_else(|| own.first().map(|c| c.1.clone())).unwrap_or_else(|| account.id.to_string());
-        if name.is_empty() || given.secret.as_deref() == Some("") {
-            return self.refuse(&place, "an appkey or secret is not empty; leave it out to have one made");
+        let name = name.clone().or_else(|| own.first().map(|c| c.1.clone())).unwrap_or_else(|| account.id.to_string());
+        if name.is_empty() || secret.as_deref() == Some("") {
+            return self.refuse(place, format!("an {name_is} or {secret_is} is not empty; leave it out to have one made"));
         }
         let known = all.iter().find(|c| c.0 == door && c.1 == name);
         if known.is_some_and(|c| c.2 != account.id) {
-            return self.refuse(&format!("{place}.appkey"), format!("{name} belongs to another account; choose another"));
+            return self.refuse(&format!("{place}.{name_is}"), format!("{name} belongs to another account; choose another"));
         }
         let label = format!("{} {door} {name}", account.code);
-        let secret = match (&given.secret, known) {
+        let secret = match (secret, known) {
             (None, Some(_)) => {
-                return {
-                    self.outcome.compared("key", &label, &[]);
-                    Ok(())
-                };
+                self.outcome.compared("key", &label, &[]);
+                return Ok(());
             }
             (Some(secret), _) => secret.clone(),
             (None, None) => {
                 let made = secrets::made();
-                self.outcome.secrets.push(format!("{label}: secret, shown once: {made}"));
+                self.outcome.secrets.push(format!("{label}: {secret_is}, shown once: {made}"));
                 made
             }
         };
         match known {
             None => self.outcome.added("key", &label),
-            Some(k) => self.outcome.compared("key", &label, &differing(&[("secret", k.3 != secret)])),
+            Some(k) => self.outcome.compared("key", &label, &differing(&[(secret_is, k.3 != secret)])),
         }
         if known.is_none_or(|k| k.3 != secret) {
             self.tx.put_credential(door, &name, account.id, &secret)?;

@@ -6,7 +6,7 @@ use crate::secrets;
 use kachi_domain::account::Path;
 use kachi_domain::ids::{Eid, Imei, Imsi, Msisdn};
 use kachi_domain::sim::BaseState;
-use kachi_domain::{AccountId, Iccid, ProductId, Timestamp};
+use kachi_domain::{AccountId, Currency, Iccid, Money, ProductId, Timestamp};
 use kachi_engine::Catalogue;
 use kachi_engine::sims::{self, Arrivals, Brought, Put};
 use kachi_store::sims::Sim;
@@ -70,6 +70,7 @@ impl Work<'_, '_> {
         )?;
         let put = arrivals.put(self.tx, catalogue, &self.how, &wanted);
         let put = self.engine(place, put)?;
+        let balance_changed = self.carrier_balance(place, entry, put)?;
         let Some(there) = there.filter(|_| !matches!(put, Put::Added(_))) else {
             self.outcome.added("sim", iccid.as_str());
             return Ok(());
@@ -84,9 +85,22 @@ impl Work<'_, '_> {
             ("group", there.group != wanted.group),
             ("remark", there.remark != wanted.remark),
             ("details", there.details != wanted.details),
+            ("balance", balance_changed),
         ]);
         self.outcome.compared("sim", iccid.as_str(), &fields);
         Ok(())
+    }
+
+    /// What the card's own account at the carrier has, in yuan; the answer is whether that is news.
+    fn carrier_balance(&mut self, place: &str, entry: &file::Sim, put: Put) -> Step<bool> {
+        let Some(text) = &entry.balance else { return Ok(false) };
+        let minor = self.at(&format!("{place}.balance"), Money::parse(text, Currency::CNY))?.minor;
+        let known = self.tx.carrier_balances(&[put.id().0])?;
+        if known.iter().any(|(_, there)| *there == minor) {
+            return Ok(false);
+        }
+        self.tx.put_carrier_balance(put.id(), minor, self.how.now)?;
+        Ok(true)
     }
 
     fn wanted_sim(&self, place: &str, entry: &file::Sim, is_new: bool, base: Sim) -> Step<Sim> {

@@ -46,12 +46,8 @@ impl Document {
             return Some((*name).to_owned());
         }
         for (i, a) in self.accounts.iter().enumerate() {
-            let keys = [
-                ("fastbee", a.fastbee.is_some()),
-                ("credentials.cardboss", a.credentials.as_ref().is_some_and(|c| c.cardboss.is_some())),
-            ];
-            if let Some((key, _)) = keys.iter().find(|(_, given)| *given) {
-                return Some(format!("accounts[{i}].{key}"));
+            if a.fastbee.is_some() {
+                return Some(format!("accounts[{i}].fastbee"));
             }
         }
         if let Some(i) = self.pools.iter().position(|p| p.package.is_some()) {
@@ -100,7 +96,7 @@ pub struct Account {
 #[serde(deny_unknown_fields)]
 pub struct Credentials {
     pub eiotclub: Option<EiotclubKey>,
-    pub cardboss: Option<Unread>,
+    pub cardboss: Option<CardbossKey>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -108,6 +104,13 @@ pub struct Credentials {
 pub struct EiotclubKey {
     pub appkey: Option<String>,
     pub secret: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CardbossKey {
+    pub sid: Option<String>,
+    pub apikey: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -156,6 +159,8 @@ pub struct Contact {
     pub warning_phones: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extcode: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -242,6 +247,7 @@ pub struct Sim {
     pub real_name: Option<bool>,
     pub test_until: Option<String>,
     pub sleep_until: Option<String>,
+    pub balance: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -192,6 +192,15 @@ impl Values {
         address.ok_or_else(|| self.wrong(key, "an address and port such as \"127.0.0.1:8080\" or \"[::]:8080\""))
     }
 
+    /// As [`Values::address`], or none for "off".
+    pub(super) fn address_or_off(&self, key: &str) -> Result<Option<SocketAddr>, String> {
+        if self.value(key).as_str() == Some("off") {
+            return Ok(None);
+        }
+        let address = self.value(key).as_str().and_then(|t| t.parse().ok());
+        address.map(Some).ok_or_else(|| self.wrong(key, "\"off\", or an address and port such as \"127.0.0.1:9011\""))
+    }
+
     /// The value, or the first line of the file that its `_file` names.
     pub(super) fn secret(&self, key: &str) -> Result<String, String> {
         let twin = format!("{key}_file");

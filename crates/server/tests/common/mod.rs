@@ -93,6 +93,8 @@ impl House {
     pub fn command(&self, words: &[&str], environment: &[(&str, &str)]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kachi"));
         command.args(["--database-url", &self.database.url()]).args(words).current_dir(self.folder.path());
+        // Servers side by side: each takes free ports for its doors.
+        command.env("KACHI_LISTEN__CARDBOSS_DATA", "127.0.0.1:0").env("KACHI_LISTEN__CARDBOSS_DIRECT", "127.0.0.1:0");
         command.envs(environment.iter().copied()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

@@ -30,6 +30,7 @@ const STEPS: &[Step] = &[
     step!(10, "0010_file_rounds.sql"),
     step!(11, "0011_transfers.sql"),
     step!(14, "0014_renewals.sql"),
+    step!(15, "0015_cardboss.sql"),
 ];
 
 /// Why the database could not be opened.

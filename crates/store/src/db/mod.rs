@@ -13,6 +13,7 @@ mod lookups;
 mod migrate;
 mod pool;
 pub mod sql;
+mod whole;
 mod writer;
 
 use crate::sims::SimAndState;

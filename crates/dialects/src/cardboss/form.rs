@@ -1,0 +1,87 @@
+//! The parameters of a request, decoded, each with the bytes that were meant.
+
+use super::grammar::Fault;
+use super::text::{Written, decode};
+use std::collections::BTreeMap;
+
+/// Parameters that a request may have at most; those of the busiest operation are eleven.
+const PARAMETERS_MAX: usize = 64;
+
+/// What was sent: name to text. A name stands once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Form(BTreeMap<String, (String, Written)>);
+
+impl Form {
+    /// Reads a query or a form: `name=value` joined by `&`, with `+` and `%xx`. Empty pieces are passed over (the source
+    /// prints `&&` once). A control character other than tab and line ends is refused in any value.
+    ///
+    /// # Errors
+    /// 1031, in words, for what cannot be read one way only.
+    pub fn parse(raw: &[u8]) -> Result<Form, Fault> {
+        let mut found = BTreeMap::new();
+        for piece in raw.split(|b| *b == b'&').filter(|p| !p.is_empty()) {
+            let split = piece.iter().position(|b| *b == b'=').unwrap_or(piece.len());
+            let (name, value) = (&piece[..split], piece.get(split + 1..).unwrap_or_default());
+            let (name, value) = (unescaped(name).ok_or(BROKEN)?, unescaped(value).ok_or(BROKEN)?);
+            let name = String::from_utf8(name).map_err(|_| BROKEN)?;
+            let (text, written) = decode(&value).ok_or(NO_TEXT)?;
+            if name.chars().chain(text.chars()).any(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r')) {
+                return Err(CONTROL);
+            }
+            let twice = found.insert(name, (text.into_owned(), written)).is_some();
+            if twice || found.len() > PARAMETERS_MAX {
+                return Err(TWICE);
+            }
+        }
+        Ok(Form(found))
+    }
+
+    /// The value of a parameter; empty if it is absent.
+    pub fn get(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", |v| &v.0)
+    }
+
+    /// How the value of a parameter was written.
+    pub fn written(&self, name: &str) -> Written {
+        self.0.get(name).map_or(Written::Utf8, |v| v.1)
+    }
+
+    /// The entries of a list joined by commas; none of an absent or empty one.
+    pub fn list(&self, name: &str) -> Vec<&str> {
+        let text = self.get(name);
+        if text.is_empty() { Vec::new() } else { text.split(',').collect() }
+    }
+
+    /// Every parameter, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.0.as_str()))
+    }
+}
+
+impl<'a> FromIterator<(&'a str, &'a str)> for Form {
+    fn from_iter<T: IntoIterator<Item = (&'a str, &'a str)>>(pairs: T) -> Form {
+        Form(pairs.into_iter().map(|(name, value)| (name.to_owned(), (value.to_owned(), Written::Utf8))).collect())
+    }
+}
+
+const BROKEN: Fault = Fault::value("", "请求参数无法解析, %后必须为两位十六进制数字");
+const NO_TEXT: Fault = Fault::value("", "请求参数既不是utf-8也不是gb2312编码");
+const CONTROL: Fault = Fault::value("", "请求参数不能包含控制字符");
+const TWICE: Fault = Fault::value("", "请求参数重复或过多");
+
+fn unescaped(text: &[u8]) -> Option<Vec<u8>> {
+    let digit = |b: &u8| char::from(*b).to_digit(16).map(|d| d as u8);
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, after)) = rest.split_first() {
+        (rest, _) = match first {
+            b'+' => (after, out.push(b' ')),
+            b'%' => {
+                let [high, low, after @ ..] = after else { return None };
+                (after, out.push(digit(high)? << 4 | digit(low)?))
+            }
+            byte => (after, out.push(*byte)),
+        };
+    }
+    Some(out)
+}

@@ -1,0 +1,77 @@
+//! Each refusal of the engine and its published code.
+
+use kachi_dialects::cardboss::{Fault, codes};
+use kachi_domain::Refusal;
+use kachi_engine::Fail;
+
+/// Why a request got no good answer.
+#[derive(Debug)]
+pub enum No {
+    /// A published code, and what is wrong in words.
+    Code(u32, String),
+    /// The catalogue changed meanwhile: begin again.
+    Stale,
+    /// Ours; the words are for the log alone.
+    Fault(String),
+}
+
+impl No {
+    /// A published code with words.
+    pub fn said(code: u32, words: &str) -> No {
+        No::Code(code, words.to_owned())
+    }
+
+    /// The published code.
+    pub fn code(&self) -> u32 {
+        match self {
+            No::Code(code, _) => *code,
+            No::Stale | No::Fault(_) => codes::INTERNAL,
+        }
+    }
+
+    /// `detail`.
+    pub fn detail(&self) -> &str {
+        match self {
+            No::Code(_, words) => words,
+            No::Stale | No::Fault(_) => "请稍后重试",
+        }
+    }
+
+    /// Whether another catalogue could know the caller better: a new key, a changed secret or network.
+    pub fn may_pass_later(&self) -> bool {
+        matches!(self, No::Stale | No::Code(codes::AUTHENTICATION_FAILED | codes::IP_NOT_ALLOWED, _))
+    }
+}
+
+impl From<Fault> for No {
+    fn from(fault: Fault) -> No {
+        No::Code(fault.code, format!("{}{}", fault.field, fault.rule))
+    }
+}
+
+impl From<Fail> for No {
+    fn from(fail: Fail) -> No {
+        match fail {
+            Fail::Refused(refusal) => refusal.into(),
+            Fail::Fault(e) => No::Fault(e.to_string()),
+            Fail::Stale => No::Stale,
+        }
+    }
+}
+
+impl From<Refusal> for No {
+    fn from(refusal: Refusal) -> No {
+        let (code, words) = match &refusal {
+            Refusal::UnknownSim => (codes::NO_DATA, "当前账号下无此卡"),
+            Refusal::UnknownPackage | Refusal::NoPrice => (codes::VALUE_WRONG, "套餐不存在"),
+            Refusal::PackageMisfit => (codes::VALUE_WRONG, "套餐与卡不匹配"),
+            Refusal::InsufficientBalance => (codes::BALANCE_SHORT, "账户余额不足, 请联系客服充值"),
+            Refusal::KeyReused => (codes::AUTHENTICATION_FAILED, "同一签名已用于其他请求内容"),
+            Refusal::SimOver => (codes::CARRIER_ERROR, "该卡已销号"),
+            Refusal::Unsupported => (codes::CARRIER_ERROR, "该卡所属上级通道不支持此业务"),
+            Refusal::BadField { field, rule } => return No::Code(codes::VALUE_WRONG, format!("{field}: {rule}")),
+            _ => return No::Code(codes::VALUE_WRONG, refusal.to_string()),
+        };
+        No::said(code, words)
+    }
+}

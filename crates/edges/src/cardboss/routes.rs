@@ -1,0 +1,125 @@
+//! What is asked: each operation reads its fields, asks the engine and writes the answer. All of them answer HTTP 200,
+//! refusals too; `code` tells.
+
+mod cards;
+
+use super::Door;
+use super::auth::{self, Caller};
+use super::errors::No;
+use super::wire;
+use crate::http;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::Response;
+use kachi_dialects::cardboss::{Form, Method, Operation, codes, read};
+use kachi_engine::Catalogue;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// How often a request begins again because the catalogue changed under it.
+const ATTEMPTS_MAX: u32 = 3;
+
+/// Answers one request.
+pub async fn serve(door: &Door, operation: Operation, request: Request) -> Response {
+    let method = match operation.method() {
+        Method::Get => "GET",
+        Method::Post => "POST",
+    };
+    let is_wrong = request.method().as_str() != method;
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let asked = http::take(request, door.settings.body_bytes_max, door.engine.now()).await;
+    let outcome = match (is_wrong, operation.method(), &asked.body) {
+        (true, ..) => Err(No::Code(codes::METHOD_WRONG, format!("请使用{method}方式请求"))),
+        (_, Method::Get, _) => answer(door, operation, query.as_bytes(), asked.peer).await,
+        (_, Method::Post, Some(body)) => answer(door, operation, body, asked.peer).await,
+        (_, Method::Post, None) => Err(No::said(codes::VALUE_WRONG, "请求内容过长或不完整")),
+    };
+    let (code, text) = match outcome {
+        Ok(text) => (codes::SUCCESS, text),
+        Err(no) => {
+            match &no {
+                No::Fault(words) => tracing::error!(request = %asked.id, operation = operation.path(), "{words}"),
+                No::Stale => {
+                    tracing::error!(request = %asked.id, operation = operation.path(), "the catalogue changed at every attempt")
+                }
+                No::Code(..) => {}
+            }
+            (no.code(), wire::refusal(&no))
+        }
+    };
+    door.counts.add(operation.path(), code);
+    http::json(StatusCode::OK, text, &asked.id)
+}
+
+async fn answer(door: &Door, operation: Operation, raw: &[u8], peer: Option<IpAddr>) -> Result<String, No> {
+    let form = read(operation, raw)?;
+    let sid = form.get("sid");
+    if door.is_locked_out(sid, peer) {
+        return Err(No::said(codes::TOO_MANY_REQUESTS, "签名错误次数过多, 请稍后重试"));
+    }
+    let mut catalogue = door.engine.catalogue_last();
+    let mut attempt = 1;
+    loop {
+        let caller = auth::authenticate(door, &catalogue, (operation, &form), peer);
+        let verdict = caller.as_ref().err().map(No::code);
+        let outcome = match caller {
+            Ok(_) if operation.is_retired() && !door.settings.retired => Err(No::said(codes::RETIRED, "该接口已停用")),
+            Ok(caller) => Ask { door, catalogue: &catalogue, caller: &caller, operation, form: &form }.operate().await,
+            Err(no) => Err(no),
+        };
+        // A key, secret or network may be newer than the catalogue at hand.
+        let again = attempt < ATTEMPTS_MAX && (verdict.is_some() || matches!(outcome, Err(No::Stale)));
+        if again && outcome.as_ref().is_err_and(No::may_pass_later) {
+            if let Some(newer) = newer(door, &catalogue).await? {
+                (catalogue, attempt) = (newer, attempt + 1);
+                continue;
+            }
+        }
+        door.note_signature(sid, peer, verdict == Some(codes::AUTHENTICATION_FAILED));
+        return outcome;
+    }
+}
+
+/// The catalogue as it is now, if it is newer than the one at hand.
+async fn newer(door: &Door, at_hand: &Catalogue) -> Result<Option<Arc<Catalogue>>, No> {
+    let engine = door.engine.clone();
+    let read = tokio::task::spawn_blocking(move || engine.catalogue()).await;
+    let fresh = read.map_err(|e| No::Fault(format!("reading the catalogue panicked: {e}")))??;
+    Ok(Some(fresh).filter(|fresh| fresh.version > at_hand.version))
+}
+
+/// One authenticated request.
+struct Ask<'a> {
+    door: &'a Door,
+    catalogue: &'a Arc<Catalogue>,
+    caller: &'a Caller,
+    operation: Operation,
+    form: &'a Form,
+}
+
+impl Ask<'_> {
+    async fn operate(&self) -> Result<String, No> {
+        match self.operation {
+            Operation::CustomerGet => self.customer().await,
+            Operation::CardList => self.card_list().await,
+            Operation::CardDetail => self.card_detail().await,
+            Operation::UsageCurrent => self.usage_current().await,
+            Operation::UsagePast => self.usage_past().await,
+            Operation::CardAbnormal => self.card_abnormal().await,
+            Operation::PkgGet => self.pkg_get().await,
+            Operation::UsageDay => self.usage_day().await,
+            Operation::PoolList => self.pool_list().await,
+            Operation::PkgRenew
+            | Operation::StopTest
+            | Operation::ForActive
+            | Operation::StopKeep
+            | Operation::SwitchNet
+            | Operation::VoiceWhitelist
+            | Operation::SmsIot
+            | Operation::SmsIotEncrypted
+            | Operation::SmsReport
+            | Operation::SmsMo
+            | Operation::SmsPhone => Err(No::said(codes::RETIRED, "该接口暂未开通")),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The questions: the account, its cards, what they used, their packages, its pools.
+
+use super::Ask;
+use crate::cardboss::errors::No;
+use crate::cardboss::wire;
+use kachi_dialects::cardboss::codes;
+use kachi_domain::ids::Msisdn;
+use kachi_domain::time::{parse_day, parse_month};
+use kachi_domain::{Iccid, Refusal, Zone};
+use kachi_engine::desk::CardList;
+use kachi_engine::figures::{Depth, Figures, Numbers};
+
+/// Cards of one page.
+const PAGE: i64 = 100;
+/// Months before the present one that can be asked about.
+const MONTHS_BACK: i64 = 3;
+/// Days before today that can be asked about.
+const DAYS_BACK: i64 = 7;
+
+impl Ask<'_> {
+    pub(super) async fn customer(&self) -> Result<String, No> {
+        let standing = self.door.engine.standing(self.catalogue, &self.caller.actor).await?;
+        let Some(info) = self.catalogue.account(self.caller.actor.account) else {
+            return Err(No::Fault("an account that acts is not in the catalogue".into()));
+        };
+        Ok(wire::customer(&wire::Customer::of(self.form.get("sid"), info, &standing)))
+    }
+
+    pub(super) async fn card_list(&self) -> Result<String, No> {
+        let page = self.page();
+        let list = CardList { offset: (page - 1) * PAGE, limit: PAGE, ..CardList::default() };
+        let found = self.door.engine.cards(self.catalogue, &self.caller.actor, list).await?;
+        let cards: Vec<_> = found.entries.iter().map(wire::ListedCard::of).collect();
+        Ok(wire::good(&wire::Page { count: found.total, pageindex: page, totalpage: pages(found.total), cards }))
+    }
+
+    pub(super) async fn card_abnormal(&self) -> Result<String, No> {
+        let page = self.page();
+        let found = self.door.engine.cards_in_debt(self.catalogue, &self.caller.actor, ((page - 1) * PAGE, PAGE)).await?;
+        let cards: Vec<_> = found.cards.iter().map(|(card, minor)| wire::CardInDebt::of(card, *minor)).collect();
+        Ok(wire::good(&wire::Page { count: found.total, pageindex: page, totalpage: pages(found.total), cards }))
+    }
+
+    pub(super) async fn card_detail(&self) -> Result<String, No> {
+        let figures = self.figures(Depth::All, self.this_month()).await?;
+        let month_start = self.zone().start_of_day(self.this_month().0);
+        let cards: Vec<_> = figures.iter().map(|f| wire::Detail::of(self.catalogue, f, month_start)).collect();
+        Ok(wire::good(&wire::Cards { count: cards.len(), cards }))
+    }
+
+    pub(super) async fn usage_current(&self) -> Result<String, No> {
+        let figures = self.figures(Depth::All, self.this_month()).await?;
+        let month_start = self.zone().start_of_day(self.this_month().0);
+        let usages: Vec<_> = figures.iter().map(|f| wire::CurrentUse::of(f, month_start)).collect();
+        Ok(wire::good(&wire::Usages { count: usages.len(), day: None, usages }))
+    }
+
+    pub(super) async fn usage_past(&self) -> Result<String, No> {
+        let month = self.form.get("month");
+        let (year, of_year) = month.split_at(4);
+        let days = parse_month(&format!("{year}-{of_year}")).map_err(|_| No::said(codes::DATE_WRONG, "month格式为yyyyMM"))?;
+        let ordinal = |year: &str, of_year: &str| year.parse::<i64>().unwrap_or(0) * 12 + of_year.parse::<i64>().unwrap_or(0);
+        let today = self.zone().text(self.door.engine.now());
+        let back = ordinal(&today[..4], &today[5..7]) - ordinal(year, of_year);
+        if !(0..=MONTHS_BACK).contains(&back) {
+            return Err(No::said(codes::VALUE_WRONG, "month只允许查询最近3个月"));
+        }
+        let figures = self.figures(Depth::Use, days).await?;
+        let usages: Vec<_> = figures.iter().map(|f| wire::PastUse::of(f, month)).collect();
+        Ok(wire::good(&wire::Usages { count: usages.len(), day: None, usages }))
+    }
+
+    pub(super) async fn usage_day(&self) -> Result<String, No> {
+        let text = self.form.get("day");
+        let day = parse_day(&format!("{}-{}-{}", &text[..4], &text[4..6], &text[6..]));
+        let day = day.map_err(|_| No::said(codes::DATE_WRONG, "day格式为yyyyMMdd"))?;
+        let today = self.zone().day(self.door.engine.now());
+        if !(today - DAYS_BACK..=today).contains(&day) {
+            return Err(No::said(codes::VALUE_WRONG, "day只允许查询最近7日"));
+        }
+        let figures = self.figures(Depth::Use, (day, day)).await?;
+        let usages: Vec<_> = figures.iter().map(wire::DayUse::of).collect();
+        Ok(wire::good(&wire::Usages { count: usages.len(), day: Some(text), usages }))
+    }
+
+    pub(super) async fn pkg_get(&self) -> Result<String, No> {
+        let mut figures = self.figures(Depth::All, self.this_month()).await?;
+        let found = figures.pop().ok_or(Refusal::UnknownSim)?;
+        let pkgs: Vec<_> = found.card.state.live.iter().map(|l| wire::Package::of(self.catalogue, &found.card, l)).collect();
+        Ok(wire::good(&wire::Packages { msisdn: wire::text(&found.card.sim.msisdn), count: pkgs.len(), pkgs }))
+    }
+
+    pub(super) async fn pool_list(&self) -> Result<String, No> {
+        let figures = self.door.engine.pool_figures(self.catalogue, &self.caller.actor).await?;
+        let pools: Vec<_> = figures.iter().map(|p| wire::PoolLine::of(self.catalogue, p)).collect();
+        Ok(wire::good(&wire::Pools { count: pools.len(), pools }))
+    }
+
+    /// Which page: the grammar has seen that it is a number from 1.
+    fn page(&self) -> i64 {
+        self.form.get("pageindex").parse().unwrap_or(1)
+    }
+
+    fn zone(&self) -> &Zone {
+        self.catalogue.zone(self.caller.actor.account)
+    }
+
+    /// First and last day of the present month.
+    fn this_month(&self) -> (i64, i64) {
+        let today = self.zone().text(self.door.engine.now());
+        parse_month(&today[..7]).unwrap_or((0, 0))
+    }
+
+    /// The cards asked about, in the order asked; none of them seen is no data.
+    async fn figures(&self, depth: Depth, days: (i64, i64)) -> Result<Vec<Figures>, No> {
+        let figures = self.door.engine.figures(self.catalogue, &self.caller.actor, (self.numbers()?, depth), days).await?;
+        if figures.is_empty() { Err(Refusal::UnknownSim.into()) } else { Ok(figures) }
+    }
+
+    /// `msisdns` and `msisdn` win over `iccids` and `iccid`.
+    fn numbers(&self) -> Result<Numbers, No> {
+        let list = |names: [&str; 2]| names.map(|n| self.form.list(n)).concat();
+        let wrong = |number: &str| No::Code(codes::NUMBER_WRONG, format!("{number}格式错误"));
+        let msisdns = list(["msisdns", "msisdn"]);
+        if !msisdns.is_empty() {
+            let read = |n: &&str| Msisdn::parse(n).map(|m| m.as_str().to_owned()).map_err(|_| wrong(n));
+            return Ok(Numbers::Msisdns(msisdns.iter().map(read).collect::<Result<_, _>>()?));
+        }
+        let read = |n: &&str| Iccid::parse(n).map(|i| i.as_str().to_owned()).map_err(|_| wrong(n));
+        Ok(Numbers::Iccids(list(["iccids", "iccid"]).iter().map(read).collect::<Result<_, _>>()?))
+    }
+}
+
+fn pages(total: i64) -> i64 {
+    total.saturating_add(PAGE - 1) / PAGE
+}

@@ -1,0 +1,456 @@
+//! Cards, what they used, and their packages.
+
+use super::{Number, date, text};
+use kachi_domain::package::{Category, Kind, Resource};
+use kachi_domain::rating::{Happening, Live};
+use kachi_domain::sim::{BaseState, Blocks, Stage};
+use kachi_domain::{Span, Timestamp};
+use kachi_engine::Catalogue;
+use kachi_engine::figures::Figures;
+use kachi_engine::sims::Card;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+/// A page of a list.
+#[derive(Serialize)]
+pub struct Page<T> {
+    /// Cards in all.
+    pub count: i64,
+    /// This page.
+    pub pageindex: i64,
+    /// Pages in all.
+    pub totalpage: i64,
+    /// The cards.
+    pub cards: Vec<T>,
+}
+
+/// Cards asked about.
+#[derive(Serialize)]
+pub struct Cards<'a> {
+    /// How many are here.
+    pub count: usize,
+    /// The cards.
+    pub cards: Vec<Detail<'a>>,
+}
+
+/// What cards used.
+#[derive(Serialize)]
+pub struct Usages<'a, T> {
+    /// How many are here.
+    pub count: usize,
+    /// The day, where one was asked about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub day: Option<&'a str>,
+    /// One line a card.
+    pub usages: Vec<T>,
+}
+
+/// A line of card/list.
+#[derive(Serialize)]
+pub struct ListedCard<'a> {
+    msisdn: &'a str,
+    msisdns: &'a str,
+    iccid: &'a str,
+    imsi: &'a str,
+    state: &'static str,
+}
+
+impl<'a> ListedCard<'a> {
+    /// A card.
+    pub fn of(card: &'a Card) -> ListedCard<'a> {
+        let (sim, msisdn) = (&card.sim, text(&card.sim.msisdn));
+        ListedCard { msisdn, msisdns: msisdn, iccid: &sim.iccid, imsi: text(&sim.imsi), state: state(card) }
+    }
+}
+
+/// A line of card/abnormal.
+#[derive(Serialize)]
+pub struct CardInDebt<'a> {
+    msisdn: &'a str,
+    iccid: &'a str,
+    imsi: &'a str,
+    state: &'static str,
+    balance: Number,
+}
+
+impl<'a> CardInDebt<'a> {
+    /// A card with what its account at the carrier has.
+    pub fn of(card: &'a Card, minor: i64) -> CardInDebt<'a> {
+        let sim = &card.sim;
+        let balance = Number::money(minor, 2);
+        CardInDebt { msisdn: text(&sim.msisdn), iccid: &sim.iccid, imsi: text(&sim.imsi), state: state(card), balance }
+    }
+}
+
+/// The account's switch on our side: 0 closed for good, 2 stopped by its owner or the operator, else 1.
+fn state(card: &Card) -> &'static str {
+    let stopped = Blocks::OWNER_STOP.0 | Blocks::FORCED.0;
+    match card.base_state() {
+        base if base.is_over() => "0",
+        _ if card.blocks().0 & stopped != 0 => "2",
+        _ => "1",
+    }
+}
+
+/// The card's use state: 0 stock, 1 to be activated, 2 normal, 3 stopped, 4 cancelled, 5 other, 6 testing.
+fn msstatus(card: &Card) -> &'static str {
+    match (card.base_state(), Stage::of(card.base_state(), card.blocks())) {
+        (BaseState::Testing, _) => "6",
+        (BaseState::Unknown, _) => "5",
+        (_, Stage::Stock) => "0",
+        (_, Stage::Ready) => "1",
+        (_, Stage::Working) => "2",
+        (_, Stage::Stopped) => "3",
+        (_, Stage::Over) => "4",
+    }
+}
+
+/// 1 test, 2 silent, 3 formal, 0 other.
+fn cycle(card: &Card) -> &'static str {
+    match card.base_state() {
+        BaseState::Testing => "1",
+        BaseState::Ready => "2",
+        BaseState::Active | BaseState::Stopped => "3",
+        _ => "0",
+    }
+}
+
+/// The carrier's published letters.
+pub fn mno(carrier: &str) -> &str {
+    if carrier == "CU" { "UN" } else { carrier }
+}
+
+/// What a card's packages have: 0 in all of a card in a pool.
+#[derive(Serialize, Clone)]
+struct Allowance {
+    pkgtotalflow: Number,
+    pkgusedflow: Number,
+    pkgtotalusedflow: Number,
+    pkgleftflow: Number,
+}
+
+impl Allowance {
+    fn of(figures: &Figures, month_start: Timestamp) -> Allowance {
+        let zero = Number::Whole(0);
+        if figures.card.state.pool.is_some() {
+            return Allowance {
+                pkgtotalflow: zero.clone(),
+                pkgusedflow: zero.clone(),
+                pkgtotalusedflow: zero.clone(),
+                pkgleftflow: zero,
+            };
+        }
+        let sum = |f: fn(&Live) -> i64| {
+            let valid = figures.card.state.live.iter().filter(|l| l.running.is_some() && l.takes_bytes());
+            valid.map(f).fold(0, i64::saturating_add)
+        };
+        let used = sum(|l| l.window_used);
+        Allowance {
+            pkgtotalflow: Number::kb(sum(|l| if l.left().is_some() { l.terms.allowance } else { 0 })),
+            pkgusedflow: Number::kb(used),
+            pkgtotalusedflow: Number::kb(used.saturating_add(figures.ended_bytes_since(month_start))),
+            pkgleftflow: Number::kb(sum(|l| l.left().unwrap_or(0))),
+        }
+    }
+}
+
+/// What a card used over some days.
+#[derive(Serialize)]
+struct Used {
+    flowusage: Number,
+    smsusage: i64,
+    voiceusage: i64,
+    connectusage: i64,
+    outflowusage: Number,
+}
+
+impl Used {
+    fn of(figures: &Figures) -> Used {
+        Used {
+            flowusage: Number::kb(figures.bytes),
+            smsusage: figures.messages,
+            voiceusage: 0,
+            connectusage: figures.connections,
+            outflowusage: Number::kb(figures.outflow_bytes),
+        }
+    }
+}
+
+/// A line of card/usage/current.
+#[derive(Serialize)]
+pub struct CurrentUse<'a> {
+    msisdn: &'a str,
+    imsi: &'a str,
+    iccid: &'a str,
+    iccids: &'a str,
+    state: &'static str,
+    #[serde(flatten)]
+    allowance: Allowance,
+    #[serde(flatten)]
+    used: Used,
+}
+
+impl<'a> CurrentUse<'a> {
+    /// A card with its use of the present month.
+    pub fn of(figures: &'a Figures, month_start: Timestamp) -> CurrentUse<'a> {
+        let sim = &figures.card.sim;
+        CurrentUse {
+            msisdn: text(&sim.msisdn),
+            imsi: text(&sim.imsi),
+            iccid: &sim.iccid,
+            iccids: &sim.iccid,
+            state: state(&figures.card),
+            allowance: Allowance::of(figures, month_start),
+            used: Used::of(figures),
+        }
+    }
+}
+
+/// A line of card/usage/past.
+#[derive(Serialize)]
+pub struct PastUse<'a> {
+    month: &'a str,
+    msisdn: &'a str,
+    iccid: &'a str,
+    #[serde(flatten)]
+    used: Used,
+}
+
+impl<'a> PastUse<'a> {
+    /// A card with its use of the month.
+    pub fn of(figures: &'a Figures, month: &'a str) -> PastUse<'a> {
+        let sim = &figures.card.sim;
+        PastUse { month, msisdn: text(&sim.msisdn), iccid: &sim.iccid, used: Used::of(figures) }
+    }
+}
+
+/// A line of card/usage/day.
+#[derive(Serialize)]
+pub struct DayUse<'a> {
+    msisdn: &'a str,
+    iccid: &'a str,
+    iccids: &'a str,
+    usage: Number,
+}
+
+impl<'a> DayUse<'a> {
+    /// A card with its use of the day.
+    pub fn of(figures: &'a Figures) -> DayUse<'a> {
+        let sim = &figures.card.sim;
+        DayUse { msisdn: text(&sim.msisdn), iccid: &sim.iccid, iccids: &sim.iccid, usage: Number::kb(figures.bytes) }
+    }
+}
+
+/// A card in detail.
+#[derive(Serialize)]
+pub struct Detail<'a> {
+    msisdn: &'a str,
+    iccid: &'a str,
+    imsi: &'a str,
+    imei: &'a str,
+    state: &'static str,
+    balance: Number,
+    status: &'static str,
+    msstatus: &'static str,
+    #[serde(rename = "msStatus")]
+    ms_status: &'static str,
+    cycle: &'static str,
+    activedate: String,
+    stoptestdate: String,
+    stopsleepdate: String,
+    expiredate: String,
+    openpool: &'static str,
+    mno: &'a str,
+    yys: &'a str,
+    pkgcode: &'a str,
+    pkgname: &'a str,
+    isxn: &'static str,
+    isjyb: &'static str,
+    isaxb: &'static str,
+    sbbh: Cow<'a, str>,
+    openapns: String,
+    apnstatus: String,
+    onoff: &'a str,
+    #[serde(rename = "onOff")]
+    on_off: &'a str,
+    online: &'a str,
+    #[serde(rename = "gprsStatus")]
+    gprs_status: &'a str,
+    apn: &'a str,
+    rat: &'a str,
+    ip: &'a str,
+    #[serde(flatten)]
+    allowance: Allowance,
+    #[serde(flatten)]
+    used: Used,
+    statusyncdate: String,
+    pkgsyncdate: String,
+    monthsincdate: String,
+    monthsyncdate: String,
+}
+
+impl<'a> Detail<'a> {
+    /// A card with its use of the present month.
+    pub fn of(catalogue: &'a Catalogue, figures: &'a Figures, month_start: Timestamp) -> Detail<'a> {
+        let (card, sim) = (&figures.card, &figures.card.sim);
+        let extras = Extras::of(card);
+        let package = card.in_use().and_then(|l| catalogue.package(l.package));
+        let mno = catalogue.product(sim.product).map_or("", |p| mno(&p.carrier));
+        let bought = |category| {
+            let this_month = figures.subscriptions.iter().filter(|s| s.bought_at >= month_start.0);
+            if this_month.into_iter().any(|s| s.terms.category == category) { "1" } else { "0" }
+        };
+        let as_of = date(card.as_of);
+        let status = msstatus(card);
+        Detail {
+            msisdn: text(&sim.msisdn),
+            iccid: &sim.iccid,
+            imsi: text(&sim.imsi),
+            imei: text(&sim.imei),
+            state: state(card),
+            balance: Number::money(figures.carrier_balance, 2),
+            status: if status == "2" { "00-正常" } else { "" },
+            msstatus: status,
+            ms_status: status,
+            cycle: cycle(card),
+            activedate: date(sim.activated_at.map(Timestamp)),
+            stoptestdate: extras.date("test_until"),
+            stopsleepdate: extras.date("sleep_until"),
+            expiredate: date(card.state.expected_end(catalogue.zone(sim.account)).or_else(|| figures.expired_at())),
+            openpool: if card.state.pool.is_some() { "1" } else { "0" },
+            mno,
+            yys: mno,
+            pkgcode: package.map_or("", |p| &p.code),
+            pkgname: package.map_or("", |p| &p.name),
+            isxn: "0",
+            isjyb: bought(Category::TopUp),
+            isaxb: bought(Category::Safety),
+            sbbh: extras.text("sbbh").into(),
+            openapns: extras.apns().join(","),
+            apnstatus: extras.apns_switched(card.blocks().0 & Blocks::DATA_OFF.0 != 0),
+            onoff: "",
+            on_off: "",
+            online: "",
+            gprs_status: "",
+            apn: "",
+            rat: "",
+            ip: "",
+            allowance: Allowance::of(figures, month_start),
+            used: Used::of(figures),
+            statusyncdate: as_of.clone(),
+            pkgsyncdate: as_of.clone(),
+            monthsincdate: as_of.clone(),
+            monthsyncdate: as_of,
+        }
+    }
+}
+
+/// What is kept of a card beyond its numbers and state.
+struct Extras(Map<String, Value>);
+
+impl Extras {
+    fn of(card: &Card) -> Extras {
+        Extras(if card.sim.details == "{}" { Map::new() } else { serde_json::from_str(&card.sim.details).unwrap_or_default() })
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.0.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+    }
+
+    fn date(&self, name: &str) -> String {
+        date(Timestamp::parse_rfc3339(&self.text(name)).ok())
+    }
+
+    fn apns(&self) -> Vec<&str> {
+        self.0.get("apns").and_then(Value::as_array).map_or_else(Vec::new, |all| all.iter().filter_map(Value::as_str).collect())
+    }
+
+    fn apns_switched(&self, off: bool) -> String {
+        let word = if off { "暂停" } else { "正常" };
+        self.apns().iter().map(|apn| format!("{apn}:{word}")).collect::<Vec<_>>().join(",")
+    }
+}
+
+/// The packages of a card.
+#[derive(Serialize)]
+pub struct Packages<'a> {
+    /// The card.
+    pub msisdn: &'a str,
+    /// How many are valid or wait.
+    pub count: usize,
+    /// The packages.
+    pub pkgs: Vec<Package<'a>>,
+}
+
+/// A package of a card.
+#[derive(Serialize)]
+pub struct Package<'a> {
+    msisdn: &'a str,
+    pkgcode: &'a str,
+    pkgname: &'a str,
+    startdate: String,
+    enddate: String,
+    buycycle: u32,
+    pkgtype: &'static str,
+    pkgcategory: &'static str,
+    mainpkg: bool,
+    totalflow: Number,
+}
+
+impl<'a> Package<'a> {
+    /// A subscription that is in use or waits; one that waits starts when those before it are over if only time passes.
+    pub fn of(catalogue: &'a Catalogue, card: &'a Card, live: &Live) -> Package<'a> {
+        let package = catalogue.package(live.package);
+        let span = live.running.or_else(|| planned(catalogue, card, live));
+        Package {
+            msisdn: text(&card.sim.msisdn),
+            pkgcode: package.map_or("", |p| &p.code),
+            pkgname: package.map_or("", |p| &p.name),
+            startdate: date(span.map(|s| s.0)),
+            enddate: date(span.map(|s| s.1.plus(-1))),
+            buycycle: buycycle(live),
+            pkgtype: match live.terms.resource {
+                Resource::Data => "1",
+                Resource::Voice => "2",
+                Resource::Nb => "3",
+                Resource::Sms => "4",
+            },
+            pkgcategory: match live.terms.category {
+                Category::Month => "1",
+                Category::Long => "2",
+                Category::TopUp => "3",
+                Category::Safety => "4",
+                Category::Test => "5",
+                Category::IdleHours => "6",
+                Category::Postpaid => "7",
+            },
+            mainpkg: live.is_main(),
+            totalflow: match (live.terms.resource, live.terms.kind) {
+                (Resource::Voice | Resource::Sms, _) => Number::Whole(0),
+                (_, Kind::Time) => Number::Whole(-1),
+                _ => Number::kb(live.terms.allowance),
+            },
+        }
+    }
+}
+
+/// When a waiting subscription starts and ends if only time passes.
+fn planned(catalogue: &Catalogue, card: &Card, live: &Live) -> Option<(Timestamp, Timestamp)> {
+    let zone = catalogue.zone(card.sim.account);
+    let (mut ahead, mut heard) = (card.state.clone(), Vec::new());
+    ahead.advance(ahead.expected_end(zone)?.max(live.eligible).plus(1), zone, &mut heard);
+    heard.iter().find_map(|h| match h {
+        Happening::Started(id, start, end) if *id == live.id => Some((*start, *end)),
+        _ => None,
+    })
+}
+
+/// Months that are bought at least.
+fn buycycle(live: &Live) -> u32 {
+    match (live.terms.category, live.terms.validity) {
+        (Category::Month, _) => 12,
+        (_, Span::Months(n)) => n,
+        (_, Span::Days(n)) => n.div_ceil(31),
+    }
+}

@@ -1,0 +1,235 @@
+//! Good answers to questions, each as the contract declares it, with figures that are true.
+
+use crate::shop::{MSISDN, MSISDN_CN, MSISDN_FOREIGN, NORTH_SID, OTHER_SID, SID, Shop};
+use kachi_dialects::cardboss::Operation;
+use kachi_domain::{Iccid, PoolId};
+use kachi_engine::pools;
+use kachi_testkit::db;
+use kachi_testkit::trade::{ACME, CARD, CHINESE, READY};
+use serde_json::{Value, json};
+
+const KB: i64 = 1024;
+const MB: i64 = 1 << 20;
+
+fn of<'v>(value: &'v Value, names: &[&str]) -> Vec<&'v Value> {
+    names.iter().map(|name| &value[*name]).collect()
+}
+
+#[test]
+fn an_account_as_it_is() {
+    db::each(|store| {
+        let shop = Shop::new(store);
+        let contact = shop.trade.engine.store().write(|tx| {
+            let account = tx.accounts()?.into_iter().find(|a| a.id == ACME).expect("an account");
+            let contact = r#"{"phone":"0512-1","linkman":"Li","warning_mails":"a@b.example","warning_phones":"13800000001","extcode":"003"}"#;
+            tx.put_account(&kachi_store::accounts::Account { contact: contact.into(), ..account }, kachi_domain::Timestamp(0))?;
+            tx.put_login("acme-owner", ACME, "owner", "x", kachi_domain::Timestamp(0))?;
+            tx.touch_catalogue()
+        });
+        contact.unwrap();
+        let customer = shop.good(Operation::CustomerGet, json!({}));
+        assert_eq!(
+            customer,
+            json!({"sid": SID, "name": "ACME", "telephone": "0512-1", "status": "1", "balance": 100, "extcode": "003",
+                   "loginname": "acme-owner", "linkman": "Li", "warningmails": "a@b.example", "warningphones": "13800000001",
+                   "signature": "【物联网卡运营平台】", "cardqty": 4})
+        );
+        shop.buy(CARD, "GJ-100M-30D", "n-1");
+        assert_eq!(shop.good(Operation::CustomerGet, json!({}))["balance"], json!(98.7));
+        let above = shop.good_as(NORTH_SID, Operation::CustomerGet, json!({}));
+        assert_eq!((&above["cardqty"], &above["loginname"]), (&json!(0), &json!("")), "the cards of accounts below do not count");
+    });
+}
+
+#[test]
+fn cards_come_a_hundred_a_page() {
+    db::each(|store| {
+        let shop = Shop::new(store);
+        let page = shop.good(Operation::CardList, json!({"pageindex": "1"}));
+        assert_eq!(of(&page, &["count", "pageindex", "totalpage"]), [&json!(4), &json!(1), &json!(1)]);
+        assert_eq!(
+            page["cards"][0],
+            json!({"msisdn": MSISDN, "msisdns": MSISDN, "iccid": CARD, "imsi": "460001234567890", "state": "1"})
+        );
+        assert_eq!(page["cards"][3]["state"], "0", "closed for good");
+        assert_eq!(shop.good(Operation::CardList, json!({"pageindex": "2"}))["cards"], json!([]));
+        assert_eq!(
+            shop.good_as(NORTH_SID, Operation::CardList, json!({"pageindex": "1"}))["count"],
+            4,
+            "an account sees below it"
+        );
+        assert_eq!(shop.good_as(OTHER_SID, Operation::CardList, json!({"pageindex": "1"}))["count"], 1);
+    });
+}
+
+#[test]
+fn a_card_in_detail() {
+    db::each(|store| {
+        let shop = Shop::new(store);
+        shop.trade.engine.note_carrier_balance(shop.trade.sim(CHINESE), -160, shop.trade.now()).unwrap();
+        shop.buy(CHINESE, "CN-100M-30D", "n-1");
+        shop.trade.traffic(CHINESE, shop.midnight(-1), 7 * MB);
+        shop.trade.traffic(CHINESE, shop.trade.now(), 805 * KB + 512);
+        let detail = shop.good(Operation::CardDetail, json!({"msisdns": MSISDN_CN}));
+        let card = &detail["cards"][0];
+        assert_eq!(detail["count"], 1);
+        for (name, wanted) in [
+            ("msisdn", json!(MSISDN_CN)),
+            ("iccid", json!(CHINESE)),
+            ("state", json!("1")),
+            ("balance", json!(-1.6)),
+            ("status", json!("00-正常")),
+            ("msstatus", json!("2")),
+            ("msStatus", json!("2")),
+            ("cycle", json!("3")),
+            ("activedate", json!("2026-03-01")),
+            ("stoptestdate", json!("2026-05-01")),
+            ("stopsleepdate", json!("2026-08-01")),
+            ("expiredate", json!("2026-03-31")),
+            ("openpool", json!("0")),
+            ("mno", json!("CM")),
+            ("yys", json!("CM")),
+            ("pkgcode", json!("CN-100M-30D")),
+            ("pkgname", json!("name of CN-100M-30D")),
+            ("isjyb", json!("0")),
+            ("imei", json!("867530912345678")),
+            ("openapns", json!("CMIOT,M2MIOT")),
+            ("apnstatus", json!("CMIOT:正常,M2MIOT:正常")),
+            ("pkgtotalflow", json!(102_400)),
+            ("pkgusedflow", json!(805.5)),
+            ("pkgtotalusedflow", json!(805.5)),
+            ("pkgleftflow", json!(101_594.5)),
+            ("flowusage", json!(805.5)),
+            ("connectusage", json!(1)),
+            ("outflowusage", json!(0)),
+            ("monthsincdate", json!("2026-03-01")),
+        ] {
+            assert_eq!(card[name], wanted, "{name}");
+        }
+        let two = shop.good(Operation::CardDetail, json!({"iccids": format!("{},{CARD},{CARD}", READY.to_lowercase())}));
+        let found: Vec<_> = two["cards"].as_array().unwrap().iter().map(|c| c["iccid"].as_str().unwrap()).collect();
+        assert_eq!(found, [READY, CARD], "in the order asked, each once");
+        assert_eq!(two["cards"][1]["sbbh"], "gate 7");
+        let both = shop.good(Operation::CardDetail, json!({"msisdns": MSISDN, "iccids": READY}));
+        assert_eq!(both["cards"][0]["iccid"], CARD, "telephone numbers win");
+        let above = shop.good_as(NORTH_SID, Operation::CardDetail, json!({"msisdns": MSISDN}));
+        assert_eq!(above["count"], 1, "a card of an account below");
+        let some = shop.good(Operation::CardDetail, json!({"msisdns": format!("{MSISDN},{MSISDN_FOREIGN}")}));
+        assert_eq!(some["count"], 1, "a stranger's card is left out");
+    });
+}
+
+#[test]
+fn use_of_this_month_of_past_months_and_of_days() {
+    db::each(|store| {
+        let shop = Shop::new(store);
+        // Twenty days back lies in February; 100 MB bought then are used up there with 10 MB that nothing pays for.
+        let february = shop.midnight(-20);
+        shop.buy(CARD, "GJ-100M-30D", "n-1");
+        shop.trade.traffic(CARD, february, 3 * MB);
+        shop.trade.traffic(CARD, shop.trade.now(), 103 * MB);
+        shop.trade.pass(3600);
+        shop.trade.traffic(CARD, shop.trade.now(), 5 * MB);
+        let now = &shop.good(Operation::UsageCurrent, json!({"msisdns": MSISDN}))["usages"][0];
+        let names =
+            ["flowusage", "connectusage", "outflowusage", "pkgtotalflow", "pkgusedflow", "pkgtotalusedflow", "pkgleftflow"];
+        let kb = |mb: i64| json!(mb * 1024);
+        assert_eq!(of(now, &names), [&kb(108), &json!(2), &kb(8), &json!(0), &json!(0), &kb(100), &json!(0)]);
+        let past = &shop.good(Operation::UsagePast, json!({"month": "202602", "iccids": CARD}))["usages"][0];
+        assert_eq!(of(past, &["month", "flowusage", "outflowusage"]), [&json!("202602"), &kb(3), &kb(3)]);
+        let same = &shop.good(Operation::UsagePast, json!({"month": "202603", "showday": "1", "iccids": CARD}))["usages"][0];
+        assert_eq!(of(same, &["flowusage", "outflowusage"]), [&kb(108), &kb(8)]);
+        let empty = &shop.good(Operation::UsagePast, json!({"month": "202512", "iccids": CARD}))["usages"][0];
+        assert_eq!(of(empty, &["flowusage", "connectusage"]), [&json!(0), &json!(0)]);
+        let day = shop.good(Operation::UsageDay, json!({"day": "20260301", "msisdns": format!("{MSISDN},{MSISDN_CN}")}));
+        assert_eq!(of(&day, &["count", "day"]), [&json!(2), &json!("20260301")]);
+        assert_eq!(of(&day["usages"][0], &["msisdn", "usage"]), [&json!(MSISDN), &kb(108)]);
+        assert_eq!(day["usages"][1]["usage"], 0);
+        assert_eq!(shop.good(Operation::UsageDay, json!({"day": "20260222", "msisdns": MSISDN}))["usages"][0]["usage"], 0);
+    });
+}
+
+#[test]
+fn packages_in_use_and_waiting() {
+    db::each(|store| {
+        let shop = Shop::new(store);
+        shop.buy(CHINESE, "CN-100M-30D", "n-1");
+        shop.buy(CHINESE, "CN-50M-7D", "n-2");
+        let found = shop.good(Operation::PkgGet, json!({"msisdn": MSISDN_CN}));
+        assert_eq!(of(&found, &["msisdn", "count"]), [&json!(MSISDN_CN), &json!(2)]);
+        assert_eq!(
+            found["pkgs"][0],
+            json!({"msisdn": MSISDN_CN, "pkgcode": "CN-100M-30D", "pkgname": "name of CN-100M-30D", "startdate": "2026-03-01",
+                   "enddate": "2026-03-31", "buycycle": 1, "pkgtype": "1", "pkgcategory": "2", "mainpkg": true, "totalflow": 102_400})
+        );
+        assert_eq!(of(&found["pkgs"][1], &["startdate", "enddate"]), [&json!("2026-03-31"), &json!("2026-04-07")]);
+        let none = shop.good(Operation::PkgGet, json!({"iccid": READY}));
+        assert_eq!((&none["count"], &none["pkgs"]), (&json!(0), &json!([])));
+    });
+}
+
+#[test]
+fn pools_with_those_of_accounts_below() {
+    db::each(|store| {
+        let shop = Shop::new(store);
+        let actor = shop.trade.actor(ACME);
+        let made = shop.trade.engine.write(move |tx, catalogue, how| {
+            let create = pools::Create { type_code: "POOL-100M-7D".into(), memo: "gates".into(), ..pools::Create::default() };
+            let id = pools::create(tx, catalogue, how, &actor, &create)?;
+            let subscribe = pools::Subscribe {
+                pool: id,
+                type_code: "POOL-100M-7D".into(),
+                out_trade_no: "p-1".into(),
+                channel: kachi_domain::order::Channel::Api,
+                number: "p1".into(),
+            };
+            pools::subscribe(tx, catalogue, how, &actor, &subscribe)?;
+            let cards = [CARD, READY].map(|i| Iccid::parse(i).expect("a number"));
+            pools::add(tx, catalogue, how, &actor, (id, &cards[..1]))?;
+            Ok(id)
+        });
+        let PoolId(id) = made.unwrap();
+        shop.trade.traffic(CARD, shop.trade.now(), 3 * MB);
+        let list = shop.good_as(NORTH_SID, Operation::PoolList, json!({}));
+        let pool = &list["pools"][0];
+        assert_eq!(list["count"], 1);
+        for (name, wanted) in [
+            ("sid", json!(SID)),
+            ("state", json!("1")),
+            ("tbsj", json!("2026-03-01 12:00:00")),
+            ("poolid", json!(id.to_string())),
+            ("poolname", json!("gates")),
+            ("ptcardcount", json!(1)),
+            ("pttotalflow", json!(51_200)),
+            ("ptactcardcount", json!(1)),
+            ("ptacttotalflow", json!(51_200)),
+            ("pkgname", json!("name of POOL-100M-7D")),
+            ("pkgsize", json!(51_200)),
+            ("usedflow", json!(3072)),
+        ] {
+            assert_eq!(pool[name], wanted, "{name}");
+        }
+        assert_eq!(shop.good_as(OTHER_SID, Operation::PoolList, json!({}))["count"], 0);
+        let member = &shop.good(Operation::CardDetail, json!({"msisdns": MSISDN}))["cards"][0];
+        let names = ["openpool", "pkgtotalflow", "pkgusedflow", "pkgtotalusedflow", "pkgleftflow", "flowusage"];
+        let zero = json!(0);
+        assert_eq!(of(member, &names), [&json!("1"), &zero, &zero, &zero, &zero, &json!(3072)]);
+    });
+}
+
+#[test]
+fn cards_that_owe_their_carrier() {
+    db::each(|store| {
+        let shop = Shop::new(store);
+        let note =
+            |iccid: &str, minor| shop.trade.engine.note_carrier_balance(shop.trade.sim(iccid), minor, shop.trade.now()).unwrap();
+        note(CARD, 500);
+        note(CHINESE, -160);
+        note(kachi_testkit::trade::FOREIGN, -10);
+        let page = shop.good(Operation::CardAbnormal, json!({"pageindex": "1"}));
+        assert_eq!(of(&page, &["count", "totalpage"]), [&json!(1), &json!(1)]);
+        assert_eq!(page["cards"], json!([{"msisdn": MSISDN_CN, "iccid": CHINESE, "imsi": "", "state": "1", "balance": -1.6}]));
+        note(CHINESE, 0);
+        assert_eq!(shop.good(Operation::CardAbnormal, json!({"pageindex": "1"}))["count"], 0);
+    });
+}

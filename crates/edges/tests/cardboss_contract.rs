@@ -1,0 +1,14 @@
+//! The CardBOSS door held against its published contract, on SQLite and on PostgreSQL.
+
+#[path = "cardboss/answers.rs"]
+mod answers;
+#[path = "cardboss/callers.rs"]
+mod callers;
+#[path = "cardboss/contract.rs"]
+mod contract;
+#[path = "cardboss/pushes.rs"]
+mod pushes;
+#[path = "cardboss/refusals.rs"]
+mod refusals;
+#[path = "cardboss/shop.rs"]
+mod shop;

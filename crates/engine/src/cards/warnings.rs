@@ -1,0 +1,121 @@
+//! What an owner is warned of with the card's figures, at the doors that tell warnings so.
+//!
+//! Each is told once: a line crossed, an end, a stop or a pool's share once per subscription, data beyond every package once
+//! a month. Warnings of voice, messages and connections have no source here yet: nothing counts them against packages.
+
+use super::Fold;
+use crate::catalogue::Catalogue;
+use crate::error::Result;
+use crate::notices;
+use kachi_domain::event::{Body, EventKind, Warning, WarningKind};
+use kachi_domain::imei;
+use kachi_domain::rating::{EndReason, Happening, PackageBlock};
+use kachi_domain::{AccountId, SubscriptionId, Timestamp};
+use kachi_store::events::NewEvent;
+use kachi_store::orders::Subscription;
+use kachi_store::sims::Sim;
+
+/// Whether anyone is told such warnings of the account's cards.
+pub(super) fn wanted(catalogue: &Catalogue, account: AccountId) -> bool {
+    let told = |door: &String| EventKind::CardWarning.told_at(door);
+    catalogue.account(account).is_some_and(|info| info.notify.keys().any(told))
+}
+
+/// Adds the warnings that follow from a fold.
+pub(super) fn warn(
+    catalogue: &Catalogue,
+    fold: &Fold,
+    sim: &Sim,
+    subs: &[Subscription],
+    events: &mut Vec<NewEvent>,
+) -> Result<()> {
+    if !wanted(catalogue, sim.account) {
+        return Ok(());
+    }
+    let mut told = |(name, subject): (&'static str, i64), kind, about, at| {
+        let body = Body::Warning(snapshot(catalogue, fold, sim, subs, (kind, about, at)));
+        let event = notices::event(catalogue, sim.account, Some(sim.id), EventKind::CardWarning, &body, at)?;
+        events.push(NewEvent { once: Some((name, subject)), ..event });
+        Ok::<_, crate::Fail>(())
+    };
+    for c in &fold.crossings {
+        let about = Some(c.period);
+        match c.alert_type {
+            1 => told(("warned11", c.period.0), WarningKind::DataLow, about, c.at)?,
+            2 => told(("warned11%", c.period.0), WarningKind::DataLow, about, c.at)?,
+            _ => {
+                // The line of days is that of the last package, and with it that of the card.
+                told(("warned31", c.period.0), WarningKind::PackageEnding, about, c.at)?;
+                told(("warned42", c.period.0), WarningKind::CardEnding, about, c.at)?;
+            }
+        }
+    }
+    let mut last = None;
+    for happening in &fold.happenings {
+        match happening {
+            Happening::Ended(id, at, reason, _) => {
+                last = Some(*id);
+                if *reason == EndReason::Expired {
+                    told(("warned32", id.0), WarningKind::PackageExpired, last, *at)?;
+                }
+            }
+            Happening::PoolOver(id, at) => {
+                last = Some(*id);
+                told(("warned15", id.0), WarningKind::PoolShareUsed, None, *at)?;
+            }
+            Happening::Blocked(block, at) => {
+                let subject = last.map_or(at.0, |id: SubscriptionId| id.0);
+                match block {
+                    PackageBlock::Quota | PackageBlock::PoolExhausted => {
+                        told(("warned51", subject), WarningKind::StoppedAtCap, last, *at)?;
+                    }
+                    PackageBlock::Expired | PackageBlock::NoPackage => {
+                        told(("warned41", subject), WarningKind::NoPackage, None, *at)?;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    if let Some(at) = fold.outflow {
+        let month = catalogue.zone(sim.account).text(at)[..7].replace('-', "").parse().unwrap_or(0);
+        told(("warned21", month), WarningKind::DataOver, last, at)?;
+    }
+    Ok(())
+}
+
+fn snapshot(
+    catalogue: &Catalogue,
+    fold: &Fold,
+    sim: &Sim,
+    subs: &[Subscription],
+    (warning, about, at): (WarningKind, Option<SubscriptionId>, Timestamp),
+) -> Warning {
+    let state = &fold.present;
+    let live = state.live.iter().find(|l| Some(l.id) == about).or_else(|| state.current_main().filter(|_| about.is_none()));
+    let over = subs.iter().find(|s| Some(s.id) == about);
+    let package = live.map(|l| l.package).or(over.map(|s| s.package)).and_then(|id| catalogue.package(id));
+    let (total_bytes, used_bytes) = match (live, over) {
+        (Some(l), _) => (l.terms.allowance, l.window_used),
+        (None, Some(s)) => (s.terms.allowance, s.used_bytes),
+        (None, None) => (0, 0),
+    };
+    let package_ends_at = live.and_then(|l| l.running).map(|(_, end)| end.0).or(over.and_then(|s| s.ended_at.or(s.ends_at)));
+    let last_end = || subs.iter().filter_map(|s| s.ended_at).max();
+    let details: serde_json::Value = serde_json::from_str(&sim.details).unwrap_or_default();
+    Warning {
+        warning,
+        at: at.0,
+        carrier: catalogue.product(sim.product).map_or_else(String::new, |p| p.carrier.clone()),
+        iccid: sim.iccid.clone(),
+        msisdn: sim.msisdn.clone().unwrap_or_default(),
+        imei: if fold.seen == 0 { sim.imei.clone().unwrap_or_default() } else { imei::text(fold.seen) },
+        equipment: details["sbbh"].as_str().unwrap_or_default().to_owned(),
+        package_name: package.map_or_else(String::new, |p| p.name.clone()),
+        package_ends_at,
+        card_ends_at: state.expected_end(catalogue.zone(sim.account)).map(|t| t.0).or_else(last_end),
+        total_bytes,
+        used_bytes,
+        outflow_bytes: state.outflow_bytes,
+    }
+}

@@ -1,0 +1,247 @@
+//! What cards are and used over some days, asked for many cards at once by printed numbers; pools in numbers.
+//!
+//! A card the account does not see is left out like one that is not there. Usage is that which the accounts it sees owned
+//! when it happened. Days are those of the asking account's zone.
+
+use crate::act::Actor;
+use crate::cards;
+use crate::catalogue::Catalogue;
+use crate::desk::Engine;
+use crate::error::{Fail, Result};
+use crate::pools::{self, View};
+use crate::sims::{self, Card};
+use kachi_domain::order::SubscriptionState;
+use kachi_domain::{PoolId, SimId, Timestamp};
+use kachi_store::Tx;
+use kachi_store::orders::Subscription;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Cards by one kind of printed number, in the order of the answer. The caller bounds how many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Numbers {
+    /// By telephone numbers.
+    Msisdns(Vec<String>),
+    /// By card numbers, upper-case.
+    Iccids(Vec<String>),
+}
+
+/// How much of each card is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Its use.
+    Use,
+    /// Also what was bought for it, and its account at the carrier.
+    All,
+}
+
+/// A card and what it used.
+#[derive(Debug, Clone)]
+pub struct Figures {
+    /// The card now.
+    pub card: Card,
+    /// Bytes over the days.
+    pub bytes: i64,
+    /// Usage records over the days: each is a connection.
+    pub connections: i64,
+    /// Messages to it that its carrier took.
+    pub messages: i64,
+    /// Bytes of the days that nothing could pay for.
+    pub outflow_bytes: i64,
+    /// What was bought for it, oldest first ([`Depth::All`]).
+    pub subscriptions: Vec<Subscription>,
+    /// What its own account at the carrier has, minor units of yuan ([`Depth::All`]).
+    pub carrier_balance: i64,
+}
+
+impl Figures {
+    /// Bytes of subscriptions that ended at the instant or later.
+    pub fn ended_bytes_since(&self, from: Timestamp) -> i64 {
+        let ended = self.subscriptions.iter().filter(|s| s.ended_at.is_some_and(|at| at >= from.0));
+        ended.map(|s| s.used_bytes).fold(0, i64::saturating_add)
+    }
+
+    /// When the last of its subscriptions was over, of a card that has none left.
+    pub fn expired_at(&self) -> Option<Timestamp> {
+        let over = |s: &&Subscription| s.state == SubscriptionState::Ended;
+        self.subscriptions.iter().filter(over).filter_map(|s| s.ended_at).max().map(Timestamp)
+    }
+}
+
+/// The cards with their use of days `first..=last`.
+pub fn of(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    actor: &Actor,
+    (numbers, depth): (&Numbers, Depth),
+    (first, last): (i64, i64),
+    now: Timestamp,
+) -> Result<Vec<Figures>> {
+    let found = cards_of(tx, catalogue, actor, numbers, now)?;
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut sims: Vec<i64> = found.iter().map(|c| c.sim.id.0).collect();
+    sims.sort_unstable();
+    let zone = catalogue.zone(actor.account);
+    let (from, to) = (zone.start_of_day(first), zone.start_of_day(last + 1));
+    let used: HashMap<i64, (i64, i64)> =
+        tx.use_of_days(&actor.sees, &sims, first, last)?.into_iter().map(|(sim, bytes, n)| (sim, (bytes, n))).collect();
+    let messages: HashMap<i64, i64> = tx.messages_of(&sims, from, to)?.into_iter().collect();
+    let (mut bought, mut balances) = (HashMap::<i64, Vec<Subscription>>::new(), HashMap::new());
+    if depth == Depth::All {
+        for s in tx.subscriptions_of(&sims)? {
+            bought.entry(s.sim.0).or_default().push(s);
+        }
+        balances = tx.carrier_balances(&sims)?.into_iter().collect();
+    }
+    let mut figures = Vec::with_capacity(found.len());
+    for card in found {
+        let sim = card.sim.id.0;
+        let (bytes, connections) = used.get(&sim).copied().unwrap_or_default();
+        let any = bytes > 0 && card.state.outflow_bytes > 0;
+        let outflow_bytes =
+            if any { cards::outflow_between(tx, card.sim.id, catalogue.zone(card.sim.account), from, to, now)? } else { 0 };
+        figures.push(Figures {
+            bytes,
+            connections,
+            messages: messages.get(&sim).copied().unwrap_or(0),
+            outflow_bytes,
+            subscriptions: bought.remove(&sim).unwrap_or_default(),
+            carrier_balance: balances.get(&sim).copied().unwrap_or(0),
+            card,
+        });
+    }
+    Ok(figures)
+}
+
+/// The cards that the account sees, each once, in the order asked.
+fn cards_of(tx: &mut Tx<'_>, catalogue: &Catalogue, actor: &Actor, numbers: &Numbers, now: Timestamp) -> Result<Vec<Card>> {
+    let (kind, wanted) = match numbers {
+        Numbers::Msisdns(list) => ("msisdn", list),
+        Numbers::Iccids(list) => ("iccid", list),
+    };
+    let texts: Vec<&str> = wanted.iter().map(String::as_str).collect();
+    let mut read: HashMap<String, _> = HashMap::with_capacity(texts.len());
+    for r in tx.sims_and_states_by(kind, &texts)?.into_iter().filter(|r| actor.may_see(r.sim.account)) {
+        let number = if kind == "iccid" { Some(r.sim.iccid.clone()) } else { r.sim.msisdn.clone() };
+        read.extend(number.map(|n| (n, r)));
+    }
+    let mut cards = Vec::with_capacity(read.len());
+    for text in texts {
+        if let Some(r) = read.remove(text) {
+            cards.push(sims::card(catalogue, actor, Some(r), now)?);
+        }
+    }
+    Ok(cards)
+}
+
+/// A pool in numbers.
+#[derive(Debug, Clone)]
+pub struct PoolFigures {
+    /// The pool now.
+    pub view: View,
+    /// Cards in it that are activated.
+    pub activated: i64,
+    /// Up to when usage of any of its cards is known.
+    pub as_of: Option<Timestamp>,
+}
+
+/// The pools the account sees, by number.
+pub fn pools(tx: &mut Tx<'_>, catalogue: &Catalogue, actor: &Actor, now: Timestamp) -> Result<Vec<PoolFigures>> {
+    let views = pools::list(tx, catalogue, actor, (None, None), now)?;
+    let ids: Vec<PoolId> = views.iter().map(|v| v.pool.id).collect();
+    let counted = tx.pool_figures(&ids)?;
+    let of = |view: View| {
+        let (activated, as_of) = counted.iter().find(|c| c.0 == view.pool.id.0).map_or((0, None), |c| (c.2, c.3));
+        PoolFigures { view, activated, as_of: as_of.map(Timestamp) }
+    };
+    Ok(views.into_iter().map(of).collect())
+}
+
+/// Cards that owe their carrier money, and how many there are.
+#[derive(Debug, Clone)]
+pub struct InDebt {
+    /// The cards of the page, each with what its account at the carrier has, minor units of yuan.
+    pub cards: Vec<(Card, i64)>,
+    /// All of them.
+    pub total: i64,
+}
+
+/// A page of the cards that owe their carrier money, by number.
+pub fn in_debt(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    actor: &Actor,
+    (offset, limit): (i64, i64),
+    now: Timestamp,
+) -> Result<InDebt> {
+    let (owed, total) = tx.cards_in_debt(&actor.sees, offset, limit)?;
+    let ids: Vec<i64> = owed.iter().map(|o| o.0).collect();
+    let mut read: HashMap<i64, _> = tx.sims_and_states_of(&ids)?.into_iter().map(|r| (r.sim.id.0, r)).collect();
+    let mut cards = Vec::with_capacity(owed.len());
+    for (sim, minor) in owed {
+        cards.push((sims::card(catalogue, actor, read.remove(&sim), now)?, minor));
+    }
+    Ok(InDebt { cards, total })
+}
+
+/// An account and what it owns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// What it may spend, credit not counted.
+    pub balance: kachi_domain::Money,
+    /// Its own cards, not those of accounts below it.
+    pub own_cards: i64,
+    /// The first of those who log in for it.
+    pub login: Option<String>,
+}
+
+/// An account and what it owns.
+pub fn standing(tx: &mut Tx<'_>, catalogue: &Catalogue, actor: &Actor) -> Result<Standing> {
+    let balance = crate::money::balance(tx, catalogue, actor.account)?;
+    // Its list has the cards of everybody below it: those of the accounts right under it come off.
+    let mut own_cards = tx.card_counts(actor.account)?.total();
+    for child in actor.sees.iter().filter(|a| catalogue.parent(**a) == Some(actor.account)) {
+        own_cards -= tx.card_counts(*child)?.total();
+    }
+    let login = tx.logins()?.into_iter().find(|l| l.1 == actor.account).map(|l| l.0);
+    Ok(Standing { balance, own_cards, login })
+}
+
+impl Engine {
+    /// The cards with their use of days `first..=last`; those the account does not see are left out.
+    pub async fn figures(
+        &self,
+        catalogue: &Arc<Catalogue>,
+        actor: &Actor,
+        (numbers, depth): (Numbers, Depth),
+        days: (i64, i64),
+    ) -> Result<Vec<Figures>> {
+        let (actor, now) = (actor.clone(), self.now());
+        self.question(catalogue, move |tx, c| of(tx, c, &actor, (&numbers, depth), days, now)).await
+    }
+
+    /// The pools the account sees in numbers.
+    pub async fn pool_figures(&self, catalogue: &Arc<Catalogue>, actor: &Actor) -> Result<Vec<PoolFigures>> {
+        let (actor, now) = (actor.clone(), self.now());
+        self.question(catalogue, move |tx, c| pools(tx, c, &actor, now)).await
+    }
+
+    /// A page of the cards that owe their carrier money.
+    pub async fn cards_in_debt(&self, catalogue: &Arc<Catalogue>, actor: &Actor, stretch: (i64, i64)) -> Result<InDebt> {
+        let (actor, now) = (actor.clone(), self.now());
+        self.question(catalogue, move |tx, c| in_debt(tx, c, &actor, stretch, now)).await
+    }
+
+    /// The account and what it owns.
+    pub async fn standing(&self, catalogue: &Arc<Catalogue>, actor: &Actor) -> Result<Standing> {
+        let actor = actor.clone();
+        self.question(catalogue, move |tx, c| standing(tx, c, &actor)).await
+    }
+
+    /// Keeps what a card's own account at the carrier has, in minor units of yuan.
+    pub fn note_carrier_balance(&self, sim: SimId, minor: i64, as_of: Timestamp) -> Result<()> {
+        self.write(move |tx, _, _| tx.put_carrier_balance(sim, minor, as_of).map_err(Fail::from))
+    }
+}
