@@ -10,5 +10,7 @@ mod contract;
 mod pushes;
 #[path = "cardboss/refusals.rs"]
 mod refusals;
+#[path = "cardboss/renewals.rs"]
+mod renewals;
 #[path = "cardboss/shop.rs"]
 mod shop;

@@ -1,7 +1,7 @@
 //! Each refusal of the engine and its published code.
 
 use kachi_dialects::cardboss::{Fault, codes};
-use kachi_domain::Refusal;
+use kachi_domain::{Refusal, Timestamp};
 use kachi_engine::Fail;
 
 /// Why a request got no good answer.
@@ -9,6 +9,17 @@ use kachi_engine::Fail;
 pub enum No {
     /// A published code, and what is wrong in words.
     Code(u32, String),
+    /// 1080: something is in the way of a renewal; the answer has a `result` all the same.
+    NotRenewed {
+        /// What.
+        detail: String,
+        /// The card's number as it was given.
+        msisdn: String,
+        /// When it was asked for.
+        at: Timestamp,
+    },
+    /// 1005: the signature came before, with another body.
+    Reused,
     /// The catalogue changed meanwhile: begin again.
     Stale,
     /// Ours; the words are for the log alone.
@@ -25,6 +36,8 @@ impl No {
     pub fn code(&self) -> u32 {
         match self {
             No::Code(code, _) => *code,
+            No::NotRenewed { .. } => codes::RENEWAL_FAILED,
+            No::Reused => codes::AUTHENTICATION_FAILED,
             No::Stale | No::Fault(_) => codes::INTERNAL,
         }
     }
@@ -32,7 +45,8 @@ impl No {
     /// `detail`.
     pub fn detail(&self) -> &str {
         match self {
-            No::Code(_, words) => words,
+            No::Code(_, words) | No::NotRenewed { detail: words, .. } => words,
+            No::Reused => "同一签名已用于其他请求内容",
             No::Stale | No::Fault(_) => "请稍后重试",
         }
     }
@@ -66,7 +80,7 @@ impl From<Refusal> for No {
             Refusal::UnknownPackage | Refusal::NoPrice => (codes::VALUE_WRONG, "套餐不存在"),
             Refusal::PackageMisfit => (codes::VALUE_WRONG, "套餐与卡不匹配"),
             Refusal::InsufficientBalance => (codes::BALANCE_SHORT, "账户余额不足, 请联系客服充值"),
-            Refusal::KeyReused => (codes::AUTHENTICATION_FAILED, "同一签名已用于其他请求内容"),
+            Refusal::KeyReused => return No::Reused,
             Refusal::SimOver => (codes::CARRIER_ERROR, "该卡已销号"),
             Refusal::Unsupported => (codes::CARRIER_ERROR, "该卡所属上级通道不支持此业务"),
             Refusal::BadField { field, rule } => return No::Code(codes::VALUE_WRONG, format!("{field}: {rule}")),

@@ -1,6 +1,7 @@
 //! What is asked: each operation reads its fields, asks the engine and writes the answer. All of them answer HTTP 200,
 //! refusals too; `code` tells.
 
+mod acts;
 mod cards;
 
 use super::Door;
@@ -11,10 +12,13 @@ use crate::http;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
-use kachi_dialects::cardboss::{Form, Method, Operation, codes, read};
+use kachi_dialects::cardboss::{Form, Method, Operation, Written, codes, read};
 use kachi_engine::Catalogue;
 use std::net::IpAddr;
 use std::sync::Arc;
+
+/// Under this name signatures are counted that came again with another body.
+const REUSED: &str = "signature with another body";
 
 /// How often a request begins again because the catalogue changed under it.
 const ATTEMPTS_MAX: u32 = 3;
@@ -42,7 +46,11 @@ pub async fn serve(door: &Door, operation: Operation, request: Request) -> Respo
                 No::Stale => {
                     tracing::error!(request = %asked.id, operation = operation.path(), "the catalogue changed at every attempt")
                 }
-                No::Code(..) => {}
+                No::Reused => {
+                    tracing::warn!(request = %asked.id, operation = operation.path(), peer = ?asked.peer, "a signature came again with another body");
+                    door.counts.add(REUSED, no.code());
+                }
+                No::Code(..) | No::NotRenewed { .. } => {}
             }
             (no.code(), wire::refusal(&no))
         }
@@ -62,6 +70,11 @@ async fn answer(door: &Door, operation: Operation, raw: &[u8], peer: Option<IpAd
     loop {
         let caller = auth::authenticate(door, &catalogue, (operation, &form), peer);
         let verdict = caller.as_ref().err().map(No::code);
+        if let Ok(caller) = &caller
+            && operation.signed().iter().any(|name| !form.get(name).is_ascii())
+        {
+            door.counts.add(written_as(caller.written), codes::SUCCESS);
+        }
         let outcome = match caller {
             Ok(_) if operation.is_retired() && !door.settings.retired => Err(No::said(codes::RETIRED, "该接口已停用")),
             Ok(caller) => Ask { door, catalogue: &catalogue, caller: &caller, operation, form: &form }.operate().await,
@@ -69,14 +82,22 @@ async fn answer(door: &Door, operation: Operation, raw: &[u8], peer: Option<IpAd
         };
         // A key, secret or network may be newer than the catalogue at hand.
         let again = attempt < ATTEMPTS_MAX && (verdict.is_some() || matches!(outcome, Err(No::Stale)));
-        if again && outcome.as_ref().is_err_and(No::may_pass_later) {
-            if let Some(newer) = newer(door, &catalogue).await? {
-                (catalogue, attempt) = (newer, attempt + 1);
-                continue;
-            }
+        let again = again && outcome.as_ref().is_err_and(No::may_pass_later);
+        let newer = if again { newer(door, &catalogue).await? } else { None };
+        if let Some(newer) = newer {
+            (catalogue, attempt) = (newer, attempt + 1);
+            continue;
         }
         door.note_signature(sid, peer, verdict == Some(codes::AUTHENTICATION_FAILED));
         return outcome;
+    }
+}
+
+/// Under which name texts beyond ASCII are counted.
+fn written_as(written: Written) -> &'static str {
+    match written {
+        Written::Utf8 => "text in utf-8",
+        Written::Gb2312 => "text in gb2312",
     }
 }
 
@@ -109,8 +130,8 @@ impl Ask<'_> {
             Operation::PkgGet => self.pkg_get().await,
             Operation::UsageDay => self.usage_day().await,
             Operation::PoolList => self.pool_list().await,
-            Operation::PkgRenew
-            | Operation::StopTest
+            Operation::PkgRenew => self.renew().await,
+            Operation::StopTest
             | Operation::ForActive
             | Operation::StopKeep
             | Operation::SwitchNet

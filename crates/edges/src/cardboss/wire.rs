@@ -15,6 +15,7 @@ use super::errors::No;
 use kachi_dialects::cardboss::codes::{SUCCESS, message};
 use kachi_domain::Timestamp;
 use kachi_domain::money::decimal;
+use kachi_engine::renewals::Renewed;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -40,9 +41,33 @@ pub fn customer(customer: &Customer<'_>) -> String {
     write(SUCCESS, "", Some(customer), None)
 }
 
-/// A refusal.
+/// A refusal. One of a renewal has a `result` that names no order.
 pub fn refusal(no: &No) -> String {
-    write::<()>(no.code(), no.detail(), None, None)
+    match no {
+        No::NotRenewed { msisdn, at, .. } => write(no.code(), no.detail(), None, Some(&Renewal::none(msisdn, *at))),
+        _ => write::<()>(no.code(), no.detail(), None, None),
+    }
+}
+
+/// card/pkg/renew.
+#[derive(Serialize)]
+pub struct Renewal<'a> {
+    msisdn: &'a str,
+    orderid: &'a str,
+    ordertime: String,
+    orderamount: Number,
+}
+
+impl<'a> Renewal<'a> {
+    /// A renewal that was ordered.
+    pub fn of(renewed: &'a Renewed) -> Renewal<'a> {
+        let orderamount = Number::money(renewed.amount.minor, renewed.amount.currency.exponent());
+        Renewal { msisdn: &renewed.msisdn, orderid: &renewed.number, ordertime: CHINA.text(renewed.at), orderamount }
+    }
+
+    fn none(msisdn: &'a str, at: Timestamp) -> Renewal<'a> {
+        Renewal { msisdn, orderid: "", ordertime: CHINA.text(at), orderamount: Number::Whole(0) }
+    }
 }
 
 fn write<T: Serialize>(code: u32, detail: &str, customer: Option<&T>, result: Option<&T>) -> String {

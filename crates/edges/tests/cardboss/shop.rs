@@ -173,7 +173,7 @@ impl Shop {
 
     /// Everything in the database.
     pub fn whole(&self) -> Vec<String> {
-        self.trade.engine.store().read(kachi_store::Tx::whole).expect("the database")
+        self.trade.engine.store().read(|tx| tx.whole()).expect("the database")
     }
 
     /// Buys a package for a card as its owner `ACME`, at once.

@@ -1,10 +1,11 @@
 //! Cards, what they used, and their packages.
 
 use super::{Number, date, text};
+use kachi_domain::Timestamp;
 use kachi_domain::package::{Category, Kind, Resource};
 use kachi_domain::rating::{Happening, Live};
+use kachi_domain::renewal::least_months;
 use kachi_domain::sim::{BaseState, Blocks, Stage};
-use kachi_domain::{Span, Timestamp};
 use kachi_engine::Catalogue;
 use kachi_engine::figures::Figures;
 use kachi_engine::sims::Card;
@@ -298,8 +299,8 @@ impl<'a> Detail<'a> {
         let package = card.in_use().and_then(|l| catalogue.package(l.package));
         let mno = catalogue.product(sim.product).map_or("", |p| mno(&p.carrier));
         let bought = |category| {
-            let this_month = figures.subscriptions.iter().filter(|s| s.bought_at >= month_start.0);
-            if this_month.into_iter().any(|s| s.terms.category == category) { "1" } else { "0" }
+            let this_month = figures.subscriptions.iter().any(|s| s.bought_at >= month_start.0 && s.terms.category == category);
+            if this_month { "1" } else { "0" }
         };
         let as_of = date(card.as_of);
         let status = msstatus(card);
@@ -409,7 +410,7 @@ impl<'a> Package<'a> {
             pkgname: package.map_or("", |p| &p.name),
             startdate: date(span.map(|s| s.0)),
             enddate: date(span.map(|s| s.1.plus(-1))),
-            buycycle: buycycle(live),
+            buycycle: least_months(package.map_or(&live.terms, |p| &p.terms)),
             pkgtype: match live.terms.resource {
                 Resource::Data => "1",
                 Resource::Voice => "2",
@@ -444,13 +445,4 @@ fn planned(catalogue: &Catalogue, card: &Card, live: &Live) -> Option<(Timestamp
         Happening::Started(id, start, end) if *id == live.id => Some((*start, *end)),
         _ => None,
     })
-}
-
-/// Months that are bought at least.
-fn buycycle(live: &Live) -> u32 {
-    match (live.terms.category, live.terms.validity) {
-        (Category::Month, _) => 12,
-        (_, Span::Months(n)) => n,
-        (_, Span::Days(n)) => n.div_ceil(31),
-    }
 }

@@ -1,0 +1,168 @@
+//! Renewals: what they answer, what is in their way, one signature one body, and the push of their result.
+
+use crate::contract;
+use crate::shop::{MSISDN, MSISDN_CN, MSISDN_FOREIGN, NORTH_SID, SID, Shop, escaped};
+use kachi_dialects::cardboss::Operation;
+use kachi_domain::package::{Category, Window};
+use kachi_domain::{Span, package::Kind};
+use kachi_store::catalogue::Package;
+use kachi_testkit::db;
+use kachi_testkit::trade::{ACME, CHINESE, CLOSED, package};
+use serde_json::{Value, json};
+
+const RENEW: Operation = Operation::PkgRenew;
+
+/// A shop with a month package of 1.00 a month and a package of 3 months at 5.00, both for `CHINESE`.
+fn shop(store: kachi_store::Store) -> Shop {
+    let shop = Shop::new(store);
+    let sold = shop.trade.engine.write(|tx, catalogue, _| {
+        let product = catalogue.product_by_code("CN-1").expect("a product").id;
+        let mut month = Package { price_minor: 100, ..package("CN-MONTH", product, Kind::Quota, Span::Months(1), 100) };
+        (month.terms.category, month.terms.window) = (Category::Month, Window::CalendarMonth);
+        tx.put_package(&month)?;
+        tx.put_package(&package("CN-3MO", product, Kind::Quota, Span::Months(3), 500))?;
+        tx.touch_catalogue()?;
+        Ok(())
+    });
+    sold.expect("packages");
+    shop
+}
+
+fn month(months: &str) -> Value {
+    json!({"msisdn": MSISDN_CN, "iccid": CHINESE, "pkgcode": "CN-MONTH", "month": months, "audit": "2"})
+}
+
+fn held(shop: &Shop) -> (i64, i64) {
+    let money = shop.trade.engine.store().read(|tx| tx.balance(ACME)).expect("the balance");
+    (money.0, money.1)
+}
+
+#[test]
+fn a_renewal_is_held_or_taken_and_named() {
+    db::each(|store| {
+        let shop = shop(store);
+        let taken = shop.good(RENEW, month("12"));
+        assert_eq!(
+            (&taken["msisdn"], &taken["orderamount"], &taken["ordertime"]),
+            (&json!(MSISDN_CN), &json!(12), &json!("2026-03-01 12:00:00"))
+        );
+        let number = taken["orderid"].as_str().unwrap();
+        assert!(number.len() == 18 && number.starts_with("CR260301120000"), "{number}");
+        assert_eq!(held(&shop), (10_000 - 1200, 0), "local and automatic: taken at once");
+        let mut manual = month("12");
+        manual.as_object_mut().unwrap().remove("audit");
+        shop.trade.pass(1);
+        shop.good(RENEW, manual);
+        assert_eq!(held(&shop), (10_000 - 2400, 1200), "reviewed: held");
+        let packages = shop.good(Operation::PkgGet, json!({"msisdn": MSISDN_CN}));
+        assert_eq!((&packages["pkgs"][0]["buycycle"], &packages["pkgs"][0]["pkgcategory"]), (&json!(12), &json!("1")));
+        shop.trade.assert_sound();
+    });
+}
+
+#[test]
+fn what_is_in_the_way_has_its_code_and_changes_nothing() {
+    db::each(|store| {
+        let shop = shop(store);
+        let mut open = month("12");
+        open["audit"] = json!("1");
+        let first = shop.good(RENEW, open)["orderid"].as_str().unwrap().to_owned();
+        shop.trade.pass(1);
+        let before = shop.whole();
+        let with = |name: &str, value: &str| {
+            let mut fields = month("12");
+            fields[name] = json!(value);
+            fields["repetition"] = json!("1");
+            fields
+        };
+        for (fields, code) in [
+            (json!({"pkgcode": "CN-MONTH", "month": "12"}), "1012"),
+            (with("month", "0"), "1031"),
+            (with("month", "5"), "1031"),
+            (with("month", "11"), "1031"),
+            (json!({"msisdn": MSISDN_CN, "pkgcode": "CN-3MO", "month": "4", "repetition": "1"}), "1031"),
+            (with("pkgcode", "no-such"), "1031"),
+            (with("pkgcode", "GJ-100M-30D"), "1031"),
+            (with("startdate", "2026-02-30"), "1024"),
+            (with("startdate", "2026-02-01"), "1031"),
+            (with("audit", "3"), "1031"),
+            (with("msisdn", MSISDN_FOREIGN), "1032"),
+            (json!({"msisdn": MSISDN_FOREIGN, "pkgcode": "CN-MONTH", "month": "12"}), "1032"),
+            (json!({"msisdn": MSISDN, "pkgcode": "GJ-DEAR", "month": "1", "audit": "2"}), "1007"),
+            (json!({"iccid": CLOSED, "pkgcode": "GJ-100M-30D", "month": "1"}), "1080"),
+            (month("12"), "1080"),
+        ] {
+            let answer = shop.ask(RENEW, fields.clone());
+            assert_eq!((answer.status, answer.code()), (200, code), "{fields}: {}", answer.text);
+            if code == "1080" {
+                assert_eq!(contract::faults(RENEW, &answer.json), Vec::<String>::new(), "a refusal too has a result");
+                assert_eq!((&answer.result()["orderid"], &answer.result()["orderamount"]), (&json!(""), &json!(0)));
+            } else {
+                assert!(answer.json.get("result").is_none());
+            }
+        }
+        let again = shop.ask(RENEW, month("12"));
+        assert_eq!(again.json["msg"], "套餐续费失败");
+        assert_eq!(again.json["detail"], format!("续费失败, 原因: {MSISDN_CN} 存在重复续费单, 单号: {first}"));
+        assert_eq!(shop.whole(), before, "nothing changed");
+        assert_eq!(
+            shop.ask_as(NORTH_SID, RENEW, with("remark", "for the gates")).code(),
+            "0",
+            "an account acts for those below it"
+        );
+    });
+}
+
+#[test]
+fn one_signature_is_good_for_one_body() {
+    db::each(|store| {
+        let shop = shop(store);
+        let mut fields = month("12");
+        fields["audit"] = json!("1");
+        let form = shop.sealed(SID, RENEW, &fields);
+        let first = shop.send(RENEW, &form);
+        assert_eq!(first.code(), "0", "{}", first.text);
+        let before = shop.whole();
+        let all = shop.race(RENEW, vec![form.clone(); 8]);
+        assert!(all.iter().all(|answer| answer.text == first.text), "to the letter");
+        let shuffled: Vec<&str> = form.split('&').rev().collect();
+        assert_eq!(shop.send(RENEW, &shuffled.join("&")).text, first.text, "the order of parameters does not matter");
+        // The parameters that no signature covers.
+        for other in [
+            form.replace("audit=1", "audit=2"),
+            format!("{form}&repetition=1"),
+            format!("{form}&startdate={}", escaped(b"2026-04-01")),
+            format!("{form}&remark=x"),
+        ] {
+            let answer = shop.send(RENEW, &other);
+            assert_eq!(answer.code(), "1005", "{other}: {}", answer.text);
+        }
+        assert_eq!(shop.whole(), before);
+        let counted = shop.door.counts().all();
+        assert!(counted.contains(&("signature with another body", 1005, 4)), "{counted:?}");
+        assert_eq!(held(&shop), (10_000 - 1200, 1200), "bought once");
+    });
+}
+
+#[test]
+fn the_result_is_on_its_way_to_the_buyer() {
+    db::each(|store| {
+        let shop = shop(store);
+        let set = shop.trade.engine.store().write(|tx| {
+            let account = tx.accounts()?.into_iter().find(|a| a.id == ACME).expect("an account");
+            let notify = r#"{"cardboss_data":"http://127.0.0.1:9/d"}"#.to_owned();
+            tx.put_account(&kachi_store::accounts::Account { notify, ..account }, kachi_domain::Timestamp(0))?;
+            tx.touch_catalogue()
+        });
+        set.unwrap();
+        shop.good(RENEW, month("12"));
+        let claim = kachi_engine::webhooks::claim(&shop.trade.engine, 7).unwrap();
+        let job = claim.lanes.concat().into_iter().find(|j| j.kind == "renewal_settled").expect("a delivery");
+        assert_eq!((job.door.as_str(), job.name.as_str()), ("cardboss_data", SID));
+        let push = kachi_edges::cardboss::data_push(&job.kind, &job.body, "id", 0, (&job.name, &job.secret)).expect("a push");
+        let push: Value = serde_json::from_str(&push).unwrap();
+        let data: Value = serde_json::from_str(push["data"].as_str().unwrap()).unwrap();
+        assert_eq!((&push["sn"], &data["status"], &data["msisdn"]), (&json!("OD1002"), &json!("1"), &json!(MSISDN_CN)));
+        assert_eq!(contract::object_faults(&data, contract::push("OD1002"), "OD1002"), Vec::<String>::new());
+    });
+}

@@ -1,0 +1,98 @@
+//! The CardBOSS door of the built binary and a partner in Python that shares no code with us.
+
+mod common;
+
+use common::{House, client, finished};
+use std::net::TcpListener;
+
+const APIKEY: &str = "0123456789abcdef0123456789abcdef";
+const CARD: &str = "1064700000001";
+const FOREIGN: &str = "1064700000009";
+
+on_both!(a_partners_day);
+
+fn world(port: u16) -> String {
+    format!(
+        r#"
+accounts:
+  - code: acme
+    id: 10043
+    currency: CNY
+    opening_balance: "1000.00"
+    credentials: {{cardboss: {{sid: "10043", apikey: {APIKEY}}}}}
+    notify: {{cardboss_data: "http://127.0.0.1:{port}/d"}}
+    contact: {{phone: "0512-1", linkman: Li, extcode: "003"}}
+  - {{code: other, id: 10044, currency: CNY, credentials: {{cardboss: {{}}}}}}
+platforms:
+  - {{code: hand, connector: manual}}
+products:
+  - {{code: CN-1, name: China, carrier: CM, platform: hand}}
+packages:
+  - {{code: xagx020, name: 1G, product: CN-1, kind: quota, category: month, window: calendar_month, data: 1GB, validity: 1mo, price: "2.40", currency: CNY}}
+sims:
+  - {{iccid: "89860012345678901234", msisdn: "{CARD}", product: CN-1, account: acme, state: active, apns: [CMIOT], balance: "-1.60"}}
+  - {{iccid: "89860012345678901242", msisdn: "{FOREIGN}", product: CN-1, account: other, state: active}}
+"#
+    )
+}
+
+fn a_partners_day(house: &House) {
+    // A port that is free now is the receiver's a moment later.
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
+    house.apply(&world(port));
+    let again = house.done(&["apply", "world.yaml"]);
+    assert!(again.out.contains("nothing changed"), "{again:?}");
+    let server =
+        house.serve(&[("KACHI_OUTBOUND__ALLOW", r#"["127.0.0.1"]"#), ("KACHI_WEBHOOKS__RETRY", r#"["0s", "0s", "1s"]"#)]);
+    let open = |key: &str| {
+        let log = server.log();
+        let line =
+            log.lines().find(|l| l.contains(&format!("{key} is open"))).unwrap_or_else(|| panic!("{key}: {log}")).to_owned();
+        format!("http://{}", line.split_once("address=").expect("its address").1.trim())
+    };
+    let (data, direct) = (open("listen.cardboss_data"), open("listen.cardboss_direct"));
+    let mut journey = client("cardboss.py");
+    journey.args(["journey", "--data", &data, "--direct", &direct, "--sid", "10043", "--apikey", APIKEY]);
+    journey.args([
+        "--card",
+        CARD,
+        "--foreign",
+        FOREIGN,
+        "--package",
+        "xagx020",
+        "--months",
+        "12",
+        "--receive",
+        &port.to_string(),
+    ]);
+    let done = finished(&mut journey);
+    assert!(done.code == 0 && done.out.contains("checks passed"), "{done:?}");
+    server.stop();
+    assert_eq!(house.money(10_043), (100_000 - 2 * 2880, 2880), "one renewal is paid, one is held");
+    house.assert_sound();
+}
+
+#[test]
+fn a_signature_by_hand_is_that_of_the_door() {
+    let house = House::new(kachi_testkit::db::Database::sqlite());
+    let form = "sid=10043&ts=20170401100312&pageindex=1";
+    let done = house.done(&["sign", "cardboss", "card/list", form, "--apikey", APIKEY]);
+    assert!(done.out.starts_with("sign: d51960c856bf6db759e6db44431c3a74\n"), "{done:?}");
+    assert!(done.out.contains("signed text: 10043***201704011003121\n"), "no apikey is shown: {done:?}");
+    let signed = format!("{form}&sign=d51960c856bf6db759e6db44431c3a74");
+    assert_eq!(
+        house.done(&["sign", "cardboss", "/iotapi/rest/v2/card/list", &signed, "--apikey", APIKEY, "--verify"]).out,
+        "ok\n"
+    );
+    for (words, said) in [
+        (
+            vec!["sign", "cardboss", "card/list", &signed, "--apikey", "another apikey, long enough", "--verify"],
+            "sign: does not fit",
+        ),
+        (vec!["sign", "cardboss", "card/none", form, "--apikey", APIKEY], "there is no operation card/none"),
+        (vec!["sign", "cardboss", "card/list", "sid=1&ts=20170401100312", "--apikey", APIKEY], "code 1012"),
+    ] {
+        let done = house.run(&words, &[]);
+        assert!(done.code == 1 && done.err.contains(said), "{words:?}: {done:?}");
+    }
+}
