@@ -43,6 +43,8 @@ pub enum Verb {
     /// Look after the system
     #[command(subcommand)]
     Admin(Admin),
+    /// Run the carriers' side on loopback addresses: five protocols over one virtual world of cards
+    Simulate(SimulateArgs),
     /// Bring the database's schema up to date
     Migrate,
     /// Look at the configuration
@@ -91,6 +93,26 @@ impl Role {
     pub fn works(self) -> bool {
         matches!(self, Role::All | Role::Worker)
     }
+}
+
+/// A virtual world.
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// Cards of the world, over all carriers
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=2_000_000))]
+    pub sims: u32,
+    /// How many times as fast as the real clock the world's runs; 0 stands still
+    #[arg(long, value_name = "X", default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub speed: u32,
+    /// Where the control port is; the carriers are at 7101 to 7105 of the same address. Port 0: all at free ports
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7100")]
+    pub control: std::net::SocketAddr,
+    /// What all chance is drawn from: the same number is the same world
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Folder for CDR files, one a carrier and virtual hour
+    #[arg(long, value_name = "DIR")]
+    pub cdr_dir: Option<PathBuf>,
 }
 
 /// What to apply.

@@ -15,6 +15,7 @@ mod print;
 mod secrets;
 mod serve;
 mod sign;
+mod simulate;
 mod workers;
 
 pub use args::ServeArgs;
@@ -53,6 +54,7 @@ fn run(cli: Cli) -> Result<(), Exit> {
         Verb::Config(ConfigVerb::Check) => check(Config::load(&cli.config)),
         Verb::Config(ConfigVerb::Print(shape)) => print_config(&config()?, shape),
         Verb::Admin(Admin::Doctor(shape)) => doctor::run(Config::load(&cli.config), shape),
+        Verb::Simulate(args) => simulate::run(&args),
         Verb::Migrate => migrate(&config()?),
         Verb::Serve(args) => start(config()?, args),
         Verb::Apply(args) => apply::run(&open::engine(&config()?)?, &args),

@@ -22,7 +22,9 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("kachi-connectors", &["kachi-domain", "kachi-dialects"]),
     ("kachi-engine", &["kachi-domain", "kachi-store"]),
     ("kachi-edges", &["kachi-domain", "kachi-dialects", "kachi-engine"]),
-    ("kachi", &["kachi-domain", "kachi-dialects", "kachi-store", "kachi-connectors", "kachi-engine", "kachi-edges"]),
+    // Each side of a carrier's wire checks the other, so neither may know the other.
+    ("kachi-simulator", &["kachi-domain"]),
+    ("kachi", &["kachi-domain", "kachi-dialects", "kachi-store", "kachi-connectors", "kachi-engine", "kachi-edges", "kachi-simulator"]),
     ("kachi-testkit", &["kachi-domain", "kachi-dialects", "kachi-store", "kachi-connectors", "kachi-engine", "kachi-edges"]),
     ("kachi-bench", &["kachi-domain", "kachi-dialects", "kachi-store", "kachi-connectors", "kachi-engine", "kachi-edges"]),
 ];
@@ -32,7 +34,7 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("diesel", &["kachi-store"]),
     ("libsqlite3-sys", &["kachi-store"]),
     ("pq-sys", &["kachi-store"]),
-    ("axum", &["kachi-edges", "kachi", "kachi-bench"]),
+    ("axum", &["kachi-edges", "kachi", "kachi-bench", "kachi-simulator"]),
     ("reqwest", &["kachi-edges", "kachi-bench"]),
     ("suppaftp", &["kachi-edges"]),
     ("russh", &["kachi-edges"]),
