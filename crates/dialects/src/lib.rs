@@ -5,4 +5,5 @@
 
 pub mod cardboss;
 pub mod eiotclub;
+pub mod fastbee;
 pub mod standard_webhooks;

@@ -47,6 +47,8 @@ EventKind {
     ImeiGroupLeft = "imei_group_left",
     /// A card is sold as another product.
     ProductSwitched = "product_switched",
+    /// A card is in another device, by the device's own word or a person's.
+    DeviceBound = "device_bound",
     /// A pool was made or deleted, its subscriptions changed, or a card joined or left it.
     PoolChanged = "pool_changed",
 });

@@ -8,6 +8,7 @@ pub mod alert;
 pub mod carrier;
 pub mod cdr;
 pub mod coverage;
+pub mod device;
 pub mod esim;
 pub mod event;
 pub mod ids;

@@ -48,6 +48,7 @@ pub fn audit(engine: &Engine) -> Result<Report> {
         }
         found.extend(tx.audit_imei(Blocks::IMEI_LOCK.0)?);
         found.extend(tx.audit_lists()?);
+        found.extend(tx.audit_devices()?);
         (readings, unrated) = tx.audit_readings()?;
         found.extend(tx.audit_pools()?);
         let paid = audit_pools(tx, &mut found)?;

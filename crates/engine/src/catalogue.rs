@@ -157,6 +157,11 @@ impl Catalogue {
         self.products.get(&id)
     }
 
+    /// Every product.
+    pub fn products(&self) -> impl Iterator<Item = &Product> {
+        self.products.values()
+    }
+
     /// A product by its code.
     pub fn product_by_code(&self, code: &str) -> Option<&Product> {
         self.products.values().find(|p| p.code == code)

@@ -7,8 +7,10 @@ mod acts;
 mod imei;
 mod lists;
 mod pools;
+mod stock;
 
 pub use lists::CardList;
+pub use stock::Reading;
 
 use crate::act::{Actor, Once, RequestKey, once};
 use crate::cards::Settling;

@@ -199,6 +199,12 @@ pub fn watch(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, seen: &[(Si
     Ok(())
 }
 
+/// Whether each group holds the device that was seen at the time, in the order asked; two statements at most.
+pub(crate) fn holding(tx: &mut Tx<'_>, asked: &[(i64, Sighting)]) -> Result<Vec<bool>> {
+    let known = Known::of_groups(tx, asked.iter().map(|(group, _)| *group).collect(), asked.iter().map(|(_, seen)| *seen))?;
+    Ok(asked.iter().map(|(group, seen)| known.holds(*group, *seen)).collect())
+}
+
 fn owner_sees(catalogue: &Catalogue, group: &ImeiGroup, account: AccountId) -> bool {
     catalogue.account(group.account).is_some_and(|owner| owner.sees.binary_search(&account).is_ok())
 }
@@ -208,8 +214,10 @@ struct Known(HashMap<(i64, i64), Vec<HeldDevice>>);
 
 impl Known {
     fn of(tx: &mut Tx<'_>, members: &[ImeiMember], sightings: impl Fn(&ImeiMember) -> Vec<Sighting>) -> Result<Known> {
-        let mut groups: Vec<i64> = members.iter().map(|m| m.group).collect();
-        let seen = members.iter().flat_map(sightings);
+        Known::of_groups(tx, members.iter().map(|m| m.group).collect(), members.iter().flat_map(sightings))
+    }
+
+    fn of_groups(tx: &mut Tx<'_>, mut groups: Vec<i64>, seen: impl Iterator<Item = Sighting>) -> Result<Known> {
         let mut serials: Vec<i64> = seen.flat_map(|s| Device::seen(s.imei)).map(|d| d.serial).collect();
         for list in [&mut groups, &mut serials] {
             list.sort_unstable();

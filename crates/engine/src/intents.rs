@@ -10,7 +10,7 @@ use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};
-use crate::{network, orders, sms, tasks};
+use crate::{network, orders, sms, stock, tasks};
 use kachi_domain::carrier::{Answer, Connector, Counter, Login, Request, Write};
 use kachi_domain::{OrderId, PlatformId, Refusal, Timestamp};
 use kachi_store::Tx;
@@ -149,6 +149,9 @@ fn finish(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, intent: &Inten
     match (&request.write, answer) {
         (Write::SwitchNetwork { network }, Answer::Confirmed | Answer::Already) => {
             network::switched(tx, intent.sim, network, how.now)?;
+        }
+        (write @ (Write::Stop | Write::Resume), Answer::Confirmed | Answer::Already) => {
+            stock::switched(tx, intent, write, how.now)?;
         }
         (Write::SendSms { .. }, _) => sms::told(tx, &request.reference, answer, how.now)?,
         _ => {}

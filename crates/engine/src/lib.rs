@@ -5,12 +5,14 @@
 
 pub mod act;
 pub mod audit;
+pub mod card_reads;
 pub mod cards;
 pub mod catalogue;
 pub mod cdr_deliveries;
 pub mod clock;
 pub mod cloudesim;
 pub mod desk;
+pub mod devices;
 pub mod error;
 pub mod esim;
 pub mod figures;
@@ -30,6 +32,7 @@ pub mod refunds;
 pub mod renewals;
 pub mod sims;
 pub mod sms;
+pub mod stock;
 pub mod tasks;
 pub mod transfers;
 pub mod usage;

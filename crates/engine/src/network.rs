@@ -191,12 +191,12 @@ pub(crate) fn refuse_over(sim: &Sim) -> Result<()> {
 }
 
 /// What the platform is known not to be able to do is refused at once; what is not known is found out by asking.
-fn refuse_unable(catalogue: &Catalogue, sim: &Sim, write: &Write) -> Result<()> {
+pub(crate) fn refuse_unable(catalogue: &Catalogue, sim: &Sim, write: &Write) -> Result<()> {
     let can = platform(catalogue, sim)?.capabilities;
     if can.is_some_and(|can| !can.can(write)) { Err(Refusal::Unsupported.into()) } else { Ok(()) }
 }
 
-fn is_open(intent: &Intent) -> bool {
+pub(crate) fn is_open(intent: &Intent) -> bool {
     !matches!(intent.state.as_str(), "confirmed" | "refused")
 }
 

@@ -11,6 +11,7 @@ use std::path::Path;
 
 mod acts;
 mod cdr;
+mod devices;
 mod imei;
 mod renewal;
 mod sim;
@@ -38,6 +39,8 @@ pub fn run(engine: &Engine, verb: Admin) -> Result<(), Exit> {
         Admin::Cdr(verb) => cdr::run(engine, verb),
         Admin::Task(verb) => acts::tasks(engine, verb),
         Admin::Sms(verb) => acts::sms(engine, verb),
+        Admin::Device(verb) => devices::devices(engine, verb),
+        Admin::Claim(verb) => devices::claims(engine, verb),
     }
 }
 

@@ -1,9 +1,11 @@
 //! The command line: verbs, their flags, and the help that is their manual.
 
 mod acts;
+mod devices;
 mod renewal;
 
 pub use acts::{Sms, Task};
+pub use devices::{Claim, Device};
 pub use renewal::Renewal;
 
 use crate::config::ConfigArgs;
@@ -249,6 +251,12 @@ pub enum Admin {
     /// CDR files to customers
     #[command(subcommand)]
     Cdr(Cdr),
+    /// Devices that report over the message broker
+    #[command(subcommand)]
+    Device(Device),
+    /// Claims of devices to cards
+    #[command(subcommand)]
+    Claim(Claim),
 }
 
 /// How to print.

@@ -6,7 +6,7 @@ use kachi_edges::files::Watched;
 use kachi_edges::sender::{Sender, off_thread};
 use kachi_edges::upload::Uploader;
 use kachi_engine::intents::Connectors;
-use kachi_engine::{Engine, Result, cards, cdr_deliveries, imei, import, intents, lists, pools, tasks};
+use kachi_engine::{Engine, Result, card_reads, cards, cdr_deliveries, devices, imei, import, intents, lists, pools, tasks};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,9 +41,20 @@ pub fn start(
         async move { sender.step(&e).await }
     }));
     let (e, connectors) = (on(engine), Arc::new(connectors));
+    let open = connectors.clone();
     loops.spawn(repeat("intents", stop.clone(), IDLE, move || {
-        let (e, connectors) = (e.clone(), connectors.clone());
+        let (e, connectors) = (e.clone(), open.clone());
         off_thread(move || intents::step(&e, &connectors, token()))
+    }));
+    let (e, open) = (on(engine), connectors.clone());
+    loops.spawn(repeat("devices' cards", stop.clone(), UNHURRIED, move || {
+        let (e, connectors) = (e.clone(), open.clone());
+        off_thread(move || devices::look::step(&e, &connectors, token()))
+    }));
+    let (e, open) = (on(engine), connectors.clone());
+    loops.spawn(repeat("card readings", stop.clone(), IDLE, move || {
+        let (e, connectors) = (e.clone(), open.clone());
+        off_thread(move || card_reads::step(&e, &connectors, token()))
     }));
     let e = on(engine);
     loops.spawn(repeat("tasks", stop.clone(), IDLE, move || {

@@ -2,11 +2,13 @@
 //! together. Nothing is decided here: the engine decides, the store keeps.
 
 pub mod accounts;
+pub mod card_reads;
 pub mod catalogue;
 pub mod cdr_deliveries;
 pub mod cloudesim;
 pub mod counters;
 pub mod db;
+pub mod devices;
 pub mod esim;
 pub mod events;
 pub mod figures;
@@ -25,6 +27,7 @@ pub mod renewals;
 pub mod sims;
 pub mod sms;
 pub mod states;
+pub mod stock;
 pub mod tasks;
 pub mod transfers;
 pub mod webhooks;

@@ -220,6 +220,18 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// The card goes for good: it leaves a hole in every list.
+    pub(crate) fn leave_places(&mut self, sim: SimId, now: Timestamp) -> Result<(), Error> {
+        let standing = self.standing(sim)?;
+        let text =
+            "UPDATE sim_place SET sim_id = NULL, stage = 0, warned = 0, left_at = ? WHERE sim_id = ? RETURNING account_id, place";
+        let mut changes = Changes::default();
+        for place in self.rows::<(i64, i64)>(text, &binds![now.0, sim.0])? {
+            changes.add(place, &standing.kinds(), -1);
+        }
+        self.note_changes(&changes)
+    }
+
     /// The card's base state, blocks or first activation changed.
     pub(crate) fn change_stage(
         &mut self,

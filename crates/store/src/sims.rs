@@ -261,6 +261,8 @@ impl Tx<'_> {
         self.run("UPDATE sim_state SET account_id = ? WHERE sim_id = ?", &binds![to.0, id.0])?;
         self.run("UPDATE subscription SET account_id = ? WHERE sim_id = ?", &binds![to.0, id.0])?;
         self.run("UPDATE imei_member SET account_id = ? WHERE sim_id = ?", &binds![to.0, id.0])?;
+        // The device it is in goes along.
+        self.run("UPDATE device SET account_id = ? WHERE sim_id = ?", &binds![to.0, id.0])?;
         Ok(())
     }
 

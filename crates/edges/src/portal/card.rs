@@ -52,6 +52,7 @@ fn facts(view: &View, page: &CardPage) -> Html {
     fact("IMSI", number(&sim.imsi));
     fact("EID", number(&sim.eid));
     fact("IMEI", number(&sim.imei));
+    fact(l.pick("Device", "设备"), device(view, page));
     fact(l.pick("Network", "网络"), Html::text(&sim.network));
     let real_name = if sim.real_name { l.pick("known", "已实名") } else { l.pick("not known", "未实名") };
     fact(l.pick("Real name", "实名"), Html::text(real_name));
@@ -59,6 +60,16 @@ fn facts(view: &View, page: &CardPage) -> Html {
     fact(l.pick("Outside any package", "套外用量"), Html(size(page.card.state.outflow_bytes)));
     out += "</dl>";
     Html(out + &view.as_of(l.pick("Source: usage records", "来源：话单"), page.line.as_of))
+}
+
+/// The device that says the card is in it, and how fresh that is.
+fn device(view: &View, page: &CardPage) -> Html {
+    let Some(d) = &page.device else { return Html(String::new()) };
+    let l = view.lang;
+    let signal = d.rssi.map_or_else(String::new, |dbm| format!(" {dbm} dBm"));
+    let when = view.date(Some(Timestamp(d.reported_at)));
+    let age = format!("{}{} {when}", l.pick("reported", "上报于"), Html::text(&signal));
+    Html(format!("{} <small>{age}</small>", Html::text(&d.serial)))
 }
 
 fn usable(view: &View, page: &CardPage) -> Html {

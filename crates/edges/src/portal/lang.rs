@@ -124,6 +124,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("sim_unlocked", "unlocked", "机卡解锁"),
     ("imei_group_joined", "came into an IMEI group", "移入 IMEI 池"),
     ("imei_group_left", "left an IMEI group", "移出 IMEI 池"),
+    ("device_bound", "in another device", "设备已绑定"),
     ("product_switched", "product changed", "产品已切换"),
 ];
 

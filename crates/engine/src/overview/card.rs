@@ -9,6 +9,7 @@ use crate::sims::{self, Card};
 use kachi_domain::order::SubscriptionState;
 use kachi_domain::rating::{CardState, Input, Live, Usage};
 use kachi_domain::{Iccid, SubscriptionId, Timestamp, Zone};
+use kachi_store::devices::Device;
 use kachi_store::orders::Subscription;
 
 /// Orders and notices listed with one card.
@@ -52,6 +53,8 @@ pub struct CardPage {
     pub notices: Vec<NoticeLine>,
     /// Its usage per day.
     pub usage: Days,
+    /// The device it is in, by the device's own word.
+    pub device: Option<Device>,
 }
 
 /// Everything about one card; refused alike if there is none and if it is a stranger's.
@@ -74,6 +77,7 @@ pub fn card(engine: &Engine, actor: &Actor, iccid: &Iccid) -> Result<CardPage> {
             subscriptions,
             orders: orders.iter().map(|o| order_line(catalogue, o, card.sim.iccid.clone())).collect(),
             notices: tx.deliveries_of_sim(&actor.sees, sim, OF_CARD_MAX)?,
+            device: tx.devices_of_sims(&[sim.0])?.pop(),
             usage: days(tx, catalogue.zone(actor.account), actor, Some(sim), now)?,
             card,
         })

@@ -29,6 +29,7 @@ const STEPS: &[Step] = &[
     step!(9, "0009_acts.sql"),
     step!(10, "0010_file_rounds.sql"),
     step!(11, "0011_transfers.sql"),
+    step!(12, "0012_devices.sql"),
     step!(14, "0014_renewals.sql"),
     step!(15, "0015_cardboss.sql"),
 ];

@@ -1,0 +1,172 @@
+//! A card as it is at its carrier now: asked for by its owner, read by a worker, kept here.
+//!
+//! Who acts: an account for a card it sees, or for one it wants to add that the platform must know. Promised: a reading
+//! is asked for once while it has no answer, whoever asks again; what is read is kept with its source and instant; a
+//! card that is to be added is there only if the platform knows it; a platform that cannot tell, or refuses, is told as
+//! that and changes nothing. The carrier is called with no transaction open, under a lease: a dead worker's reading is
+//! asked again, which changes nothing there. Not promised: an answer before the caller's patience ends.
+
+use crate::act::Actor;
+use crate::cards::Settling;
+use crate::catalogue::Catalogue;
+use crate::desk::Engine;
+use crate::devices::{claims::Adding, look};
+use crate::error::{Fail, Result, fault};
+use crate::intents::Connectors;
+use crate::{network, stock};
+use kachi_domain::account::Path;
+use kachi_domain::carrier::{Answer, Line};
+use kachi_domain::{Iccid, PlatformId, Refusal};
+use kachi_store::Tx;
+use kachi_store::card_reads::CardRead;
+
+/// Readings worked on at once.
+const AT_ONCE: i64 = 20;
+/// How often a platform that gives no answer is asked.
+const TRIES_MAX: i64 = 3;
+/// Seconds until it is asked again.
+const AGAIN_SECONDS: i64 = 1;
+/// Longest wait that a platform may ask for before a reading fails instead.
+const LATER_SECONDS_MAX: i64 = 10;
+
+/// What is wanted of a card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// Everything; a card that is not here is added.
+    Info,
+    /// Where it stands.
+    Status,
+    /// Its usage.
+    Traffic,
+}
+
+impl What {
+    fn word(self) -> &'static str {
+        match self {
+            What::Info => "info",
+            What::Status => "status",
+            What::Traffic => "traffic",
+        }
+    }
+}
+
+/// What is asked: of which card, at which platform, as which product it is added if it is not here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// The card.
+    pub iccid: Iccid,
+    /// The platform, where it is said.
+    pub platform: Option<PlatformId>,
+    /// The product's code, where it is said.
+    pub product: Option<String>,
+    /// What is wanted.
+    pub what: What,
+}
+
+/// Asks for a reading; the answer is its number.
+pub fn ask(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Actor, ask: &Ask) -> Result<i64> {
+    if let Some(open) = tx.open_card_read(actor.account, &ask.iccid, ask.what.word())? {
+        return Ok(open.id);
+    }
+    let there = tx.sim_by_iccid(&Path::root(), ask.iccid.as_str())?;
+    let seen = there.as_ref().filter(|s| actor.may_see(s.account));
+    let (sim, product, platform) = match (seen, ask.what) {
+        (Some(sim), _) => (Some(sim.id), None, network::platform(catalogue, sim)?.id),
+        (None, What::Info) if ask.platform.is_some() || ask.product.is_some() => {
+            if there.is_some() {
+                return bad("iccid", format!("{} is there already; an ICCID is unique", ask.iccid));
+            }
+            let product = stock::product(catalogue, ask.product.as_deref(), ask.platform)?;
+            let lives = catalogue.product(product).map(|p| p.platform).ok_or_else(|| fault("the product vanished"))?;
+            (None, Some(product), lives)
+        }
+        (None, _) => return Err(Refusal::UnknownSim.into()),
+    };
+    if let Some(named) = ask.platform.filter(|p| *p != platform) {
+        return bad("cardPlatformId", format!("the card lives on card platform {platform}, not {named}; leave it out"));
+    }
+    let read = CardRead {
+        id: 0,
+        account: actor.account,
+        iccid: ask.iccid.as_str().to_owned(),
+        sim,
+        product,
+        platform,
+        what: ask.what.word().to_owned(),
+        state: String::new(),
+        words: String::new(),
+        tries: 0,
+    };
+    Ok(tx.add_card_read(&read, how.now)?)
+}
+
+/// Reads what is due at the carriers; the answer is how many. `token` must be new each time.
+pub fn step(engine: &Engine, connectors: &Connectors, token: i64) -> Result<usize> {
+    let now = engine.now();
+    if !engine.store().look(|tx| tx.card_reads_due(now).map_err(Fail::from))? {
+        return Ok(0);
+    }
+    let lease = engine.settings().lease_seconds;
+    let due = engine.write(move |tx, _, how| Ok(tx.claim_card_reads(how.now, how.now.plus(lease), token, AT_ONCE)?))?;
+    let n = due.len();
+    for wish in due {
+        let told = match connectors.get(&wish.platform) {
+            Some(connector) => look::read(engine, connector.as_ref(), wish.platform, &wish.iccid)?,
+            None => Err(Answer::Refused { code: "closed".into(), reason: "the platform has no connector open".into() }),
+        };
+        engine.write(move |tx, catalogue, how| settle(tx, catalogue, how, &wish, token, &told))?;
+    }
+    Ok(n)
+}
+
+fn settle(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    how: &Settling,
+    wish: &CardRead,
+    token: i64,
+    told: &std::result::Result<Line, Answer>,
+) -> Result<()> {
+    let again = |seconds: i64| (wish.tries + 1 < TRIES_MAX).then(|| how.now.plus(seconds));
+    let (state, words, due) = match told {
+        Ok(_) => ("done", String::new(), None),
+        Err(Answer::Refused { code, reason }) => ("failed", format!("{code} {reason}"), None),
+        Err(Answer::Later { seconds, reason }) if *seconds <= LATER_SECONDS_MAX => ("waiting", reason.clone(), again(*seconds)),
+        Err(Answer::Later { reason, .. }) => ("failed", reason.clone(), None),
+        Err(Answer::InDoubt { reason }) => ("waiting", reason.clone(), again(AGAIN_SECONDS)),
+        Err(other) => ("failed", format!("{other:?}"), None),
+    };
+    let state = if state == "waiting" && due.is_none() { "failed" } else { state };
+    if !tx.settle_card_read((wish.id, token), state, &words, due, how.now)? {
+        return Ok(()); // the lease was lost: whoever holds it now decides
+    }
+    match told {
+        Ok(line) => keep(tx, catalogue, how, wish, line),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Keeps what the carrier told; a card that is to be added is added first.
+fn keep(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, wish: &CardRead, line: &Line) -> Result<()> {
+    let there = tx.sim_by_iccid(&Path::root(), &wish.iccid)?;
+    let sim = match (there, wish.product) {
+        (Some(sim), _) => sim,
+        (None, Some(product)) => {
+            let iccid = Iccid::parse(&wish.iccid).map_err(|e| fault(e.to_string()))?;
+            look::add(tx, catalogue, how, &iccid, Adding { product, account: wish.account })?;
+            tx.sim_by_iccid(&Path::root(), &wish.iccid)?.ok_or_else(|| fault("an added card vanished"))?
+        }
+        (None, None) => return Ok(()), // it was taken out meanwhile
+    };
+    if let Some(counter) = line.counter {
+        tx.put_counter((sim.id, sim.account, wish.platform), counter, how.now)?;
+    }
+    match &line.network {
+        Some(network) => network::switched(tx, sim.id, network, how.now),
+        None => Ok(()),
+    }
+}
+
+fn bad<T>(field: &str, rule: String) -> Result<T> {
+    Err(Refusal::BadField { field: field.into(), rule }.into())
+}
