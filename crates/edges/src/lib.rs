@@ -5,6 +5,7 @@
 
 pub mod cardboss;
 pub mod eiotclub;
+pub mod fastbee;
 pub mod files;
 pub mod http;
 pub mod lockout;

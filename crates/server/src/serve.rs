@@ -9,6 +9,7 @@ use kachi_dialects::cardboss::Port;
 use kachi_domain::PlatformId;
 use kachi_edges::cardboss;
 use kachi_edges::eiotclub::{self, Door, DoorSettings};
+use kachi_edges::fastbee;
 use kachi_edges::outbound::{Network, Outbound};
 use kachi_edges::portal;
 use kachi_edges::sender::{Dialect, Sender, SenderSettings};
@@ -23,6 +24,9 @@ use tokio::sync::watch;
 
 /// How long open requests may take to finish after a stop.
 const FINISH: Duration = Duration::from_secs(20);
+
+/// How long a caller of the card door waits for a carrier's answer.
+const CARRIER_PATIENCE: Duration = Duration::from_secs(8);
 
 /// Runs until it is told to stop.
 pub fn run(config: Config, args: ServeArgs) -> Result<(), Exit> {
@@ -111,6 +115,16 @@ fn doors(engine: &Engine, config: &Config, args: &ServeArgs, is_demo: bool) -> R
     let mut app = portal::health_router(engine.clone());
     if matches!(args.role, Role::All | Role::Api) {
         app = app.merge(eiotclub::router(Door::new(engine.clone(), Arc::new(door_settings(config)))));
+    }
+    if args.role.serves_api() {
+        let settings = fastbee::DoorSettings {
+            body_bytes_max: config.limits.body_bytes_max,
+            page_max: config.limits.page_max,
+            cards_max: config.limits.iccids_max,
+            patience: CARRIER_PATIENCE,
+            reference: Arc::new(order_number),
+        };
+        app = app.merge(fastbee::router(fastbee::Door::new(engine.clone(), Arc::new(settings))));
     }
     if matches!(args.role, Role::All | Role::Portal) {
         let clock = open::clock(config);

@@ -6,6 +6,7 @@ use crate::{open, secrets};
 use kachi_domain::account::Path;
 use kachi_domain::time::DEFAULT_ZONE;
 use kachi_domain::{AccountId, Currency, Money, Zone};
+use kachi_edges::fastbee;
 use kachi_engine::{Catalogue, money};
 use kachi_store::accounts::Account;
 use kachi_store::catalogue::Price;
@@ -13,6 +14,8 @@ use std::collections::HashSet;
 
 /// The first number given to an account that names none.
 const FIRST_ID: i64 = 10_001;
+/// Characters of a bearer token, at least.
+const TOKEN_MIN: usize = 4;
 /// The cause of an opening balance: it makes the credit happen once.
 const OPENING: &str = "opening balance";
 
@@ -184,6 +187,7 @@ impl Work<'_, '_> {
             let place = format!("accounts[{i}]");
             let account = self.account(&place, &entry.code)?;
             self.keys(&place, entry, &account)?;
+            self.token(&place, entry, &account)?;
             self.cdr_folder(&place, entry, &account)?;
             for (n, price) in entry.prices.iter().enumerate() {
                 self.price(&format!("{place}.prices[{n}]"), price, &account)?;
@@ -277,6 +281,46 @@ impl Work<'_, '_> {
         }
         if known.is_none_or(|k| k.3 != secret) {
             self.tx.put_credential(door, &name, account.id, &secret)?;
+        }
+        Ok(())
+    }
+
+    /// The bearer token of the card door: one an account, kept as its digest.
+    fn token(&mut self, place: &str, entry: &file::Account, account: &Account) -> Step {
+        let Some(given) = &entry.fastbee else { return Ok(()) };
+        let place = format!("{place}.fastbee.token");
+        let all = self.tx.credentials()?;
+        let own = all.iter().find(|c| c.0 == fastbee::DOOR && c.2 == account.id);
+        let label = format!("{} {}", account.code, fastbee::DOOR);
+        let token = match (&given.token, own) {
+            (None, Some(_)) => {
+                self.outcome.compared("token", &label, &[]);
+                return Ok(());
+            }
+            (Some(token), _) if token.len() < TOKEN_MIN || !token.bytes().all(|b| b.is_ascii_graphic()) => {
+                let rule = format!(
+                    "must have at least {TOKEN_MIN} letters, digits or signs without blanks; leave it out to have one made"
+                );
+                return self.refuse(&place, rule);
+            }
+            (Some(token), _) => token.clone(),
+            (None, None) => {
+                let made = secrets::made();
+                self.outcome.secrets.push(format!("{label}: token, shown once: {made}"));
+                made
+            }
+        };
+        let name = fastbee::token_name(&token);
+        if all.iter().any(|c| c.0 == fastbee::DOOR && c.1 == name && c.2 != account.id) {
+            return self.refuse(&place, "is another account's; choose another");
+        }
+        match own {
+            None => self.outcome.added("token", &label),
+            Some(own) => self.outcome.compared("token", &label, &differing(&[("token", own.1 != name)])),
+        }
+        if own.is_none_or(|own| own.1 != name) {
+            self.tx.remove_credentials(fastbee::DOOR, account.id)?;
+            self.tx.put_credential(fastbee::DOOR, &name, account.id, "")?;
         }
         Ok(())
     }

@@ -45,11 +45,6 @@ impl Document {
         if let Some((name, _)) = sections.iter().find(|(_, given)| *given) {
             return Some((*name).to_owned());
         }
-        for (i, a) in self.accounts.iter().enumerate() {
-            if a.fastbee.is_some() {
-                return Some(format!("accounts[{i}].fastbee"));
-            }
-        }
         if let Some(i) = self.pools.iter().position(|p| p.package.is_some()) {
             return Some(format!("pools[{i}].package"));
         }
@@ -88,7 +83,7 @@ pub struct Account {
     #[serde(default)]
     pub users: Vec<User>,
     pub language: Option<String>,
-    pub fastbee: Option<Unread>,
+    pub fastbee: Option<Fastbee>,
     pub contact: Option<Contact>,
 }
 
@@ -111,6 +106,12 @@ pub struct EiotclubKey {
 pub struct CardbossKey {
     pub sid: Option<String>,
     pub apikey: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fastbee {
+    pub token: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
