@@ -9,6 +9,7 @@ pub mod fastbee;
 pub mod files;
 pub mod http;
 pub mod lockout;
+pub mod mqtt;
 pub mod outbound;
 pub mod portal;
 pub mod sender;

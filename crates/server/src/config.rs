@@ -6,6 +6,7 @@
 mod values;
 
 use kachi_domain::alert::Lines;
+use kachi_edges::mqtt::Address;
 use kachi_engine::Settings;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -43,6 +44,8 @@ pub struct Config {
     pub outbound: Outbound,
     /// `cdr.*`.
     pub cdr: Cdr,
+    /// `mqtt.*`, where there is a broker.
+    pub mqtt: Option<Mqtt>,
     /// `webhooks.*`.
     pub webhooks: Webhooks,
     /// `usage.*`.
@@ -121,6 +124,23 @@ pub struct Watch {
     pub every_seconds: u64,
 }
 
+/// Where device reports come from.
+#[derive(Debug, Clone)]
+pub struct Mqtt {
+    /// The broker.
+    pub address: Address,
+    /// Our name there.
+    pub client_id: String,
+    /// Our login there, unless the address has one.
+    pub credentials: Option<(String, String)>,
+    /// What is subscribed to.
+    pub topics: Vec<String>,
+    /// Whether reports are answered.
+    pub reply: bool,
+    /// Days that reports are kept.
+    pub keep_days: i64,
+}
+
 /// How customers are told.
 #[derive(Debug, Clone)]
 pub struct Webhooks {
@@ -185,6 +205,8 @@ pub struct Limits {
     pub delivery_parallel: usize,
     /// CDR files being delivered at once.
     pub cdr_parallel: usize,
+    /// Device reports kept in one transaction.
+    pub report_batch: usize,
     /// Seconds claimed work stays with its worker.
     pub lease_seconds: i64,
     /// Bytes of a receiver's answer that are kept.
@@ -245,6 +267,7 @@ impl Config {
                 retry_seconds: values.durations("cdr.retry", 50)?,
                 timeout_seconds: whole("cdr.timeout_seconds", 1, 600)? as u64,
             },
+            mqtt: mqtt(&values)?,
             webhooks: Webhooks {
                 retry_seconds: values.durations("webhooks.retry", 50)?,
                 timeout_seconds: whole("webhooks.timeout_seconds", 1, 120)? as u64,
@@ -273,6 +296,7 @@ impl Config {
                 delivery_batch: whole("limits.delivery_batch", 1, 10_000)?,
                 delivery_parallel: size("limits.delivery_parallel", 1, 10_000)?,
                 cdr_parallel: size("limits.cdr_parallel", 1, 100)?,
+                report_batch: size("limits.report_batch", 1, 100_000)?,
                 lease_seconds: whole("limits.lease_seconds", 5, 3600)?,
                 answer_bytes_max: size("limits.answer_bytes_max", 16, 1 << 20)?,
             },
@@ -284,6 +308,18 @@ impl Config {
         }
         Ok(config)
     }
+}
+
+/// The broker, if there is one; the other keys are checked in any case.
+fn mqtt(values: &Values) -> Result<Option<Mqtt>, String> {
+    let client_id = values.text("mqtt.client_id")?;
+    let topics = values.list("mqtt.topics", "a list of topics such as [\"/+/+/info/post\"]")?;
+    let (reply, keep_days) = (values.flag("mqtt.reply")?, values.whole("mqtt.keep_days", 1, 3650)?);
+    let password = values.secret_if_any("mqtt.password")?;
+    let credentials = values.text_if_any("mqtt.username")?.map(|user| (user, password.unwrap_or_default()));
+    let Some(url) = values.secret_if_any("mqtt.url")? else { return Ok(None) };
+    let address = Address::parse(&url).map_err(|rule| values.wrong("mqtt.url", rule.trim_start_matches("must be ")))?;
+    Ok(Some(Mqtt { address, client_id, credentials, topics, reply, keep_days }))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use crate::config::Config;
 use kachi_edges::files::Watched;
+use kachi_edges::mqtt::MqttSettings;
 use kachi_edges::sender::{Sender, off_thread};
 use kachi_edges::upload::Uploader;
 use kachi_engine::intents::Connectors;
@@ -19,6 +20,9 @@ const IDLE: Duration = Duration::from_millis(250);
 const UNHURRIED: Duration = Duration::from_secs(1);
 /// A look that failed waits this long.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
+
+/// Device reports forgotten in one transaction.
+const FORGET_AT_ONCE: i64 = 5_000;
 
 /// Starts every loop; they end when `stop` turns true.
 pub fn start(
@@ -75,7 +79,28 @@ pub fn start(
     loops.spawn(repeat("forget answers", stop.clone(), Duration::from_secs(600), forget(e, config.sign.window_seconds)));
     watch_folders(engine, config, stop, &mut loops);
     deliver_cdr(engine, config, uploader, stop, &mut loops);
+    hear_devices(engine, config, stop, &mut loops);
     loops
+}
+
+/// Device reports from the broker, where there is one, and forgetting old ones.
+fn hear_devices(engine: &Engine, config: &Config, stop: &watch::Receiver<bool>, loops: &mut JoinSet<()>) {
+    let Some(mqtt) = &config.mqtt else { return };
+    let settings = MqttSettings {
+        address: mqtt.address.clone(),
+        client_id: mqtt.client_id.clone(),
+        credentials: mqtt.credentials.clone(),
+        topics: mqtt.topics.clone(),
+        reply: mqtt.reply,
+        batch: config.limits.report_batch,
+        random: Arc::new(rand::random::<u64>),
+    };
+    loops.spawn(kachi_edges::mqtt::listen(engine.clone(), settings, stop.clone()));
+    let (e, keep_seconds) = (engine.clone(), mqtt.keep_days * 86_400);
+    loops.spawn(repeat("forget device reports", stop.clone(), Duration::from_secs(60), move || {
+        let e = e.clone();
+        off_thread(move || e.write(move |tx, _, how| Ok(tx.forget_device_reports(how.now.plus(-keep_seconds), FORGET_AT_ONCE)?)))
+    }));
 }
 
 /// Stored answers are kept for twice the signature window: after that the request itself is too old to be repeated.

@@ -38,6 +38,7 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("reqwest", &["kachi-edges", "kachi-bench"]),
     ("suppaftp", &["kachi-edges"]),
     ("russh", &["kachi-edges"]),
+    ("rumqttc", &["kachi-edges", "kachi-bench"]),
     ("rand", &["kachi", "kachi-bench"]),
     ("clap", &["kachi"]),
 ];

@@ -3,7 +3,7 @@
 //!
 //! Files: `auth` says who asks, `fields` reads what is asked, `routes` is the list of operations, `wire` writes answers,
 //! `errors` gives each refusal its status and words. Where the source contradicts itself or is silent: QUIRKS.md in this
-//! folder.
+//! folder. What devices report over the broker is taken in elsewhere ([`crate::mqtt`]).
 
 mod auth;
 mod errors;

@@ -91,6 +91,9 @@ fn errors_name_the_place_the_key_and_a_good_value() {
         ("[log]\nformat = \"xml\"", &[], "kachi.toml: log.format must be one of text, json, not \"xml\""),
         ("[clock]\noffset_seconds = 5", &[], "kachi.toml: clock.offset_seconds must be 0 unless clock.test = true, not 5"),
         ("[log]\n\nlevel = ", &[], "kachi.toml:3: "),
+        ("[mqtt]\nurl = \"broker\"", &[], "kachi.toml: mqtt.url must be mqtt://HOST[:PORT] or mqtts://"),
+        ("[mqtt]\ntopics = []", &[], "kachi.toml: mqtt.topics must be a list of topics such as"),
+        ("[mqtt]\nreply = \"yes\"", &[], "kachi.toml: mqtt.reply must be true or false"),
         ("[database]\nurl_file = \"/nowhere\"", &[], "kachi.toml: database.url_file: /nowhere cannot be read"),
     ];
     for (file, environment, start) in table {
@@ -111,6 +114,14 @@ fn a_secret_may_lie_in_a_file_and_is_never_printed() {
     let args = ConfigArgs { database_url: Some("postgres://u:pw@h/d".into()), ..ConfigArgs::default() };
     let config = load(&file, &[], args).expect("good");
     assert_eq!(config.database.url, "postgres://u:pw@h/d");
+    let secret = "[mqtt]\nurl = \"mqtt://u:s3cret@b\"\nusername = \"v\"\npassword = \"pa55\"";
+    let broker = load(secret, &[], ConfigArgs::default()).expect("good");
+    let shown = broker.given.iter().map(|g| super::inline(&g.value)).collect::<String>();
+    assert!(shown.contains("mqtt://u:***@b") && !shown.contains("s3cret") && !shown.contains("pa55"), "{shown}");
+    assert_eq!(
+        broker.mqtt.map(|m| (m.address.to_string(), m.credentials)),
+        Some(("mqtt://b:1883".into(), Some(("v".into(), "pa55".into()))))
+    );
     let shown = config.given.iter().map(|g| super::inline(&g.value)).collect::<String>();
     assert!(shown.contains("postgres://u:***@h/d") && !shown.contains("pw"), "{shown}");
 }

@@ -9,7 +9,7 @@ use toml::{Table, Value};
 
 const DEFAULTS: &str = include_str!("../../../../config.default.toml");
 /// Keys whose value may lie in a file of its own, named by the key with `_file`.
-const SECRETS: &[&str] = &["database.url"];
+const SECRETS: &[&str] = &["database.url", "mqtt.url", "mqtt.password"];
 const FILE: &str = "kachi.toml";
 const PREFIX: &str = "KACHI_";
 /// What the tests are told; never a key.
@@ -219,6 +219,26 @@ impl Values {
         }
     }
 
+    /// As [`Values::secret`]; none if neither the key nor its `_file` says anything.
+    pub(super) fn secret_if_any(&self, key: &str) -> Result<Option<String>, String> {
+        let is_empty = |key: &str| self.value(key).as_str() == Some("");
+        if is_empty(key) && is_empty(&format!("{key}_file")) { Ok(None) } else { self.secret(key).map(Some) }
+    }
+
+    /// A text that may be empty.
+    pub(super) fn text_if_any(&self, key: &str) -> Result<Option<String>, String> {
+        match self.value(key).as_str() {
+            Some(text) => Ok(Some(text.to_owned()).filter(|t| !t.is_empty())),
+            None => Err(self.wrong(key, "text in quotes")),
+        }
+    }
+
+    /// A list of texts, none of them empty.
+    pub(super) fn list(&self, key: &str, rule: &str) -> Result<Vec<String>, String> {
+        let good = self.texts(key).filter(|list| !list.is_empty() && list.iter().all(|t| !t.trim().is_empty()));
+        good.map(|list| list.into_iter().map(str::to_owned).collect()).ok_or_else(|| self.wrong(key, rule))
+    }
+
     fn texts(&self, key: &str) -> Option<Vec<&str>> {
         self.value(key).as_array()?.iter().map(Value::as_str).collect()
     }
@@ -285,6 +305,9 @@ fn watched(value: &Value) -> Option<Watch> {
 /// `postgres://user:password@host` without its password.
 fn masked(key: &str, value: &Value) -> Value {
     let Some(text) = value.as_str().filter(|_| SECRETS.contains(&key)) else { return value.clone() };
+    if key.ends_with("password") && !text.is_empty() {
+        return Value::String("***".into());
+    }
     let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
     let (userinfo, host) = rest.rsplit_once('@').unwrap_or(("", rest));
     let hidden = match userinfo.split_once(':') {

@@ -1,6 +1,7 @@
 //! A house for the tests of the built binary: a folder, a database, commands, a running server, a partner that calls it.
 #![allow(dead_code)] // each test binary uses its own part
 
+pub mod broker;
 pub mod partner;
 pub mod receiver;
 
@@ -130,9 +131,14 @@ impl House {
         std::mem::take(rows)
     }
 
+    /// The database itself.
+    pub fn store(&self) -> &Store {
+        self.store.get_or_init(|| self.database.open())
+    }
+
     /// An account's money as kept: (available, held), minor units.
     pub fn money(&self, account: i64) -> (i64, i64) {
-        let read = self.store.get_or_init(|| self.database.open()).read(move |tx| tx.balance(AccountId(account)));
+        let read = self.store().read(move |tx| tx.balance(AccountId(account)));
         let (available, held, _) = read.expect("the balance");
         (available, held)
     }
