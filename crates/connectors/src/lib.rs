@@ -1,15 +1,15 @@
 //! Clients of the carriers' platforms, one module each, all behind [`Connector`].
 //!
 //! The engine opens a connector by name, asks what it can do and hands it one write at a time. What a connector
-//! promises: a call takes the platform's stored login and returns the one to store; a write is `Accepted` only if the
-//! carrier took it; an answer that does not say whether it was taken is `InDoubt`, and [`Connector::look`] settles it;
+//! promises: a call works with the login it is handed and says `NoLogin` when that is over; a write is `Accepted` only if
+//! the carrier took it; an answer that does not say whether it was taken is `InDoubt`, and [`Connector::look`] settles it;
 //! a reference submitted twice is taken once; an act outside its capabilities is `Refused` before anything is sent;
 //! [`Connector::read`] tells a card as it is and changes nothing.
-//! `tests/contract.rs` holds every connector of [`NAMES`] to this.
+//! `tests/contract/` holds every connector of [`NAMES`] to this.
 //!
 //! What it does not: keep state, retry later, decide anything, or read a clock.
 
-use kachi_domain::carrier::{Answer, Capabilities, Connector, Write};
+use kachi_domain::carrier::{Answer, Connector};
 use serde_json::{Map, Value};
 
 pub mod manual;
@@ -45,22 +45,16 @@ fn unknown_key(key: &str, keys: &[&str]) -> String {
     }
 }
 
-/// The refusal of an act the connector cannot do; none if it can.
-fn unable(capabilities: Capabilities, write: &Write) -> Option<Answer> {
-    let act = match write {
-        Write::Subscribe { .. } => "activate packages",
-        Write::Unsubscribe { .. } => "take packages back",
-        Write::Stop | Write::Resume => "stop or resume cards",
-        Write::ResetSession => "cut sessions",
-        Write::SwitchNetwork { .. } => "switch networks",
-        Write::RefreshUsage => "tell usage",
-        Write::SendSms { .. } => "send messages",
-    };
-    (!capabilities.can(write)).then(|| unsupported(act))
-}
-
-fn unsupported(act: &str) -> Answer {
-    Answer::Refused { code: "unsupported".into(), reason: format!("this card platform cannot {act}") }
+/// The refusal of a batch that is larger than the platform takes.
+fn bound(cards: usize, most: u16) -> Result<(), Answer> {
+    match most {
+        0 => Err(Answer::unsupported("be asked about many cards at once")),
+        most if cards > usize::from(most) => {
+            let reason = format!("{cards} cards at once, at most {most}");
+            Err(Answer::Refused { code: "too many".into(), reason })
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -5,8 +5,7 @@
 //! are refused. The connector never says `Confirmed` by itself, sends
 //! nothing and needs no login; the one it is handed comes back untouched.
 
-use kachi_domain::carrier::{Answer, Capabilities, Connector, Line, Login, Request};
-use kachi_domain::time::Timestamp;
+use kachi_domain::carrier::{Answer, Call, Capabilities, Card, Connector, Facts, Line, Login, Request, Sent};
 use serde_json::{Map, Value};
 
 /// A person with the carrier's portal.
@@ -26,24 +25,30 @@ impl Connector for Manual {
             subscribe: true,
             unsubscribe: true,
             stop_resume: true,
+            activate: true,
+            end_test: true,
+            data_switch: true,
+            voice_list: true,
             session_reset: true,
             network: true,
-            usage: false,
-            sms: false,
-            look: false,
             by_hand: true,
+            ..Capabilities::default()
         }
     }
 
-    fn submit(&self, login: Login, request: &Request, _: Timestamp) -> (Answer, Login) {
-        (crate::unable(self.capabilities(), &request.write).unwrap_or(Answer::Accepted), login)
+    fn renew(&self, call: &Call<'_>) -> Result<Login, Answer> {
+        Ok(call.login.clone())
     }
 
-    fn look(&self, login: Login, request: &Request, now: Timestamp) -> (Answer, Login) {
-        self.submit(login, request, now)
+    fn submit(&self, _: &Call<'_>, request: &Request) -> Answer {
+        self.capabilities().refuse(&request.write).unwrap_or(Answer::ACCEPTED)
     }
 
-    fn read(&self, login: Login, _: &str, _: Timestamp) -> (Result<Line, Answer>, Login) {
-        (Err(crate::unsupported("be read")), login)
+    fn look(&self, call: &Call<'_>, request: &Request, _: &Sent) -> Answer {
+        self.submit(call, request)
+    }
+
+    fn read(&self, _: &Call<'_>, _: &Card, _: Facts) -> Result<Line, Answer> {
+        Err(Answer::unsupported("be read"))
     }
 }

@@ -1,162 +1,268 @@
-//! What every carrier platform looks like from inside: capabilities and three verbs, asked with the stored login.
+//! What every carrier platform looks like from inside: what it can do, what it is asked, and its answers.
+//!
+//! A connector keeps nothing. Each call is handed the platform's stored login, the time and numbers that no other call on
+//! the platform has, in whatever process; it answers in the words of this file. It never renews a login by itself: a
+//! missing or dead one is answered with [`Answer::NoLogin`], so that whoever asks can have one refresher an account.
 
+use crate::cdr::{self, Feed};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::cell::Cell;
 
-/// What a connector can do; the engine asks before it sends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Capabilities {
-    /// Activates packages at the carrier.
-    pub subscribe: bool,
-    /// Takes packages back at the carrier.
-    pub unsubscribe: bool,
-    /// Stops and resumes cards.
-    pub stop_resume: bool,
-    /// Cuts a card's session, so that its device connects anew.
-    pub session_reset: bool,
-    /// Switches a card to another network, and tells which one it is on.
-    pub network: bool,
-    /// Tells a card's usage counter.
-    pub usage: bool,
-    /// Sends a message to a card and tells what became of it.
-    pub sms: bool,
-    /// Tells what became of a write.
-    pub look: bool,
-    /// A person does the work and confirms it by hand.
-    pub by_hand: bool,
-}
+mod answer;
+mod can;
+mod cycle;
+mod line;
+mod write;
 
-impl Capabilities {
-    /// Whether the act can be asked of this platform.
-    pub fn can(self, write: &Write) -> bool {
-        match write {
-            Write::Subscribe { .. } => self.subscribe,
-            Write::Unsubscribe { .. } => self.unsubscribe,
-            Write::Stop | Write::Resume => self.stop_resume,
-            Write::ResetSession => self.session_reset,
-            Write::SwitchNetwork { .. } => self.network,
-            Write::RefreshUsage => self.usage,
-            Write::SendSms { .. } => self.sms,
-        }
-    }
-}
+pub use answer::Answer;
+pub use can::{Batches, Capabilities, Fact, Facts};
+pub use cycle::{Cycle, Month};
+pub use line::{Apn, Bought, Counter, Line, Period, Session, Standing, Stop};
+pub use write::{Card, Request, Sent, Write};
 
-/// The platform's stored login. A call is handed it and returns the new one; a connector keeps nothing.
+/// Requests that one call may make, at most.
+pub const REQUESTS_MAX: u32 = 100;
+
+/// A missing login, and one that another client killed meanwhile.
+const RENEWALS_MAX: usize = 2;
+
+/// Seconds to wait when the platform refuses our login: a person has to look.
+pub const LOGIN_REFUSED_SECONDS: i64 = 600;
+
+/// The platform's stored login. A call is handed it; a new one comes from [`Connector::renew`] alone.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Login {
     /// The token, empty before the first login.
     pub token: String,
-    /// When it stops working.
+    /// When it is to be renewed: a margin before it stops working.
     pub expires: Option<Timestamp>,
 }
 
-/// What is asked of the carrier for one card.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "act")]
-pub enum Write {
-    /// Activate a package, under our own reference.
-    Subscribe {
-        /// The carrier's code of the package.
-        package: String,
-    },
-    /// Take a package back.
-    Unsubscribe {
-        /// The carrier's code of the package.
-        package: String,
-    },
-    /// Cut the card off.
-    Stop,
-    /// Let the card on again.
-    Resume,
-    /// Cut the card's session; its device connects anew by itself.
-    ResetSession,
-    /// Let the card use this network from now on.
-    SwitchNetwork {
-        /// The network, as the card's product names it.
-        network: String,
-    },
-    /// Bring the usage counter up to date; what it then shows is read with [`Connector::read`].
-    RefreshUsage,
-    /// Send a message to the card's device. Accepted is sent, confirmed is delivered.
-    SendSms {
-        /// What it says.
-        text: String,
-    },
+impl Login {
+    /// Whether it may still work. That another login has killed it is known only by asking.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        !self.token.is_empty() && self.expires.is_none_or(|end| now < end)
+    }
 }
 
-/// A write for one card, with the reference under which its outcome can be asked for later.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Request {
-    /// Our reference; the same for every try of the same act.
-    pub reference: String,
-    /// The card.
-    pub iccid: String,
-    /// The act.
-    pub write: Write,
+/// The circumstances of one call, and the count of requests it made.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// The platform's login as it is stored.
+    pub login: &'a Login,
+    /// The caller's clock.
+    pub now: Timestamp,
+    number: u64,
+    requests_max: u32,
+    requests: Cell<u32>,
 }
 
-/// The carrier's word on a write.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "answer")]
-pub enum Answer {
-    /// Taken; not yet known to be done.
-    Accepted,
-    /// Done, says the carrier. What can be read back is read back before it counts.
-    Confirmed,
-    /// Was already so; counts as done.
-    Already,
-    /// Refused for good.
-    Refused {
-        /// The carrier's code.
-        code: String,
-        /// The carrier's words.
-        reason: String,
-    },
-    /// Not now (cooling down, overloaded); ask again no earlier than this many seconds.
-    Later {
-        /// Seconds to wait.
-        seconds: i64,
-        /// The carrier's words.
-        reason: String,
-    },
-    /// No answer, or none that says whether it was done: settled by asking, never by guessing.
-    InDoubt {
-        /// What was seen.
-        reason: String,
-    },
-    /// The carrier has never heard of the reference.
-    Unknown,
+impl<'a> Call<'a> {
+    /// A call with a number that no other call on this platform has, in whatever process, ever.
+    pub fn new(login: &'a Login, now: Timestamp, number: u64) -> Call<'a> {
+        Call { login, now, number, requests_max: REQUESTS_MAX, requests: Cell::new(0) }
+    }
+
+    /// The same, making at most this many requests: what the platform's rate budget has left.
+    pub fn limited(self, requests_max: u32) -> Call<'a> {
+        Call { requests_max: requests_max.min(REQUESTS_MAX), ..self }
+    }
+
+    /// The number of the next request, before it is sent: unlike that of every other request on the platform. The error
+    /// is `Later`: the call may make no further one.
+    pub fn next(&self) -> Result<u64, Answer> {
+        let made = self.requests.get();
+        if made >= self.requests_max {
+            return Err(Answer::Later { seconds: 1, reason: format!("the call may make {made} requests and needs more") });
+        }
+        self.requests.set(made + 1);
+        Ok(self.number.wrapping_mul(u64::from(REQUESTS_MAX)).wrapping_add(u64::from(made)))
+    }
+
+    /// How many requests it made.
+    pub fn requests(&self) -> u32 {
+        self.requests.get()
+    }
 }
 
-/// What a carrier tells of a card. What it does not tell is none.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Line {
-    /// The network it may use, as its product names it.
-    pub network: Option<String>,
-    /// Since when its present session is up.
-    pub session: Option<Timestamp>,
-    /// Its usage counter.
-    pub counter: Option<Counter>,
-}
-
-/// A carrier's own count of a card's data.
+/// What [`Connector::read_many`] asks about many cards at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Counter {
-    /// Bytes since the carrier began to count.
-    pub bytes: i64,
-    /// When that was so.
-    pub as_of: Timestamp,
+pub enum Ask {
+    /// Where each stands.
+    State,
+    /// Data of one day in China, days since 1970-01-01.
+    Day(i64),
+    /// Data of one of the platform's billing months.
+    Month(Month),
 }
 
-/// One carrier platform's client. State lives outside: each call takes the login and returns the new one.
+/// A card as the carrier tells it has changed; of its numbers those that are told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Card number.
+    pub iccid: Option<String>,
+    /// Telephone number.
+    pub msisdn: Option<String>,
+    /// How it stands now, if that is told; else it is to be read.
+    pub standing: Option<Standing>,
+}
+
+/// A page of changes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// The cards.
+    pub changes: Vec<Change>,
+    /// Where the next page begins; none: this was the last.
+    pub next: Option<String>,
+}
+
+/// A call that the carrier makes to us.
+#[derive(Debug, Clone, Copy)]
+pub struct Callback<'a> {
+    /// What stands behind the `?`.
+    pub query: &'a str,
+    /// Names and values.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// The body as it came.
+    pub body: &'a [u8],
+}
+
+/// What a carrier tells by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// A card changed.
+    Changed(Change),
+    /// What became of a message: the carrier's number of it.
+    Message {
+        /// The job under which it was accepted.
+        job: String,
+        /// The word on it.
+        answer: Answer,
+    },
+    /// A card's device wrote.
+    Wrote(Uplink),
+}
+
+/// A message from a card's device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Uplink {
+    /// The carrier's number of it: the same message may come again under it.
+    pub id: String,
+    /// The card, by whichever number is told.
+    pub card: String,
+    /// The number it was sent to.
+    pub to: String,
+    /// What it says.
+    pub text: String,
+    /// When it was sent, or told.
+    pub at: Timestamp,
+}
+
+/// One carrier platform's client. State lives outside: each call is handed what it needs.
+///
+/// Errors of reads are `Refused`, `Later`, `InDoubt` or `NoLogin`. What is outside of [`Connector::capabilities`] is
+/// `Refused` before anything is sent.
 pub trait Connector: Send + Sync {
     /// What this platform can do.
     fn capabilities(&self) -> Capabilities;
-    /// Sends a write. `now` is the caller's clock.
-    fn submit(&self, login: Login, request: &Request, now: Timestamp) -> (Answer, Login);
-    /// Asks what became of an earlier write.
-    fn look(&self, login: Login, request: &Request, now: Timestamp) -> (Answer, Login);
-    /// Reads a card as it is at the carrier. The error is `Refused`, `Later` or `InDoubt`.
-    fn read(&self, login: Login, iccid: &str, now: Timestamp) -> (Result<Line, Answer>, Login);
+    /// Logs in. Where one account has one live token this kills the last one: one refresher an account.
+    fn renew(&self, call: &Call<'_>) -> Result<Login, Answer>;
+    /// Sends a write.
+    fn submit(&self, call: &Call<'_>, request: &Request) -> Answer;
+    /// Sends writes of the same act for at most [`Capabilities::submit_batch`] cards; an answer for each, in their order.
+    /// One that the carrier does not take for itself never holds up the others: they are `Later`.
+    fn submit_many(&self, call: &Call<'_>, requests: &[Request]) -> Vec<Answer> {
+        requests.iter().map(|request| self.submit(call, request)).collect()
+    }
+    /// Asks what became of an earlier write; `sent` is what is known of it. `Unknown`: it may be sent again.
+    fn look(&self, call: &Call<'_>, request: &Request, sent: &Sent) -> Answer;
+    /// Reads of a card what is wanted and can be told; the rest of the answer is empty.
+    fn read(&self, call: &Call<'_>, card: &Card, wanted: Facts) -> Result<Line, Answer>;
+    /// How many requests such a reading makes, at most.
+    fn cost(&self, wanted: Facts) -> u32 {
+        let _ = wanted;
+        1
+    }
+    /// Reads one fact of many cards, at most as many as [`Capabilities::batches`] says; an answer for each, in their order.
+    fn read_many(&self, call: &Call<'_>, cards: &[Card], ask: Ask) -> Result<Vec<Result<Line, Answer>>, Answer> {
+        let _ = (call, cards, ask);
+        Err(Answer::unsupported("be read card by card only"))
+    }
+    /// Cards that changed on the China day `day` (days since 1970-01-01) or since its start, from a page on.
+    fn changes(&self, call: &Call<'_>, day: i64, from: Option<&str>) -> Result<Changes, Answer> {
+        let _ = (call, day, from);
+        Err(Answer::unsupported("tell what changed"))
+    }
+    /// Messages that devices of these cards sent; the same ones may come again. Nothing where the carrier has no such question.
+    fn uplinks(&self, call: &Call<'_>, cards: &[Card]) -> Result<Vec<Uplink>, Answer> {
+        let _ = (call, cards);
+        Ok(Vec::new())
+    }
+    /// Reads what the carrier tells by itself; one that is not the carrier's is refused.
+    fn read_callback(&self, callback: &Callback<'_>, now: Timestamp) -> Result<Vec<News>, Answer> {
+        let _ = (callback, now);
+        Err(Answer::unsupported("tell anything by itself"))
+    }
+    /// Reads a CDR file of this carrier, line by line. Where it has no form of its own, it is the one of the domain.
+    fn read_cdrs(&self, file: &[u8], each: &mut dyn FnMut(cdr::Line<'_>)) {
+        let mut feed = Feed::new();
+        feed.block(file, &mut |line| each(line));
+        feed.finish(&mut |line| each(line));
+    }
+}
+
+/// Makes a call with a login that works: a missing one is renewed, one that then is killed once more, and the call made again. `number` hands out
+/// numbers as [`Call::new`] wants them. A login that is refused is `Later`: it says nothing of what was asked. For callers that
+/// are alone with the account.
+pub fn logged_in<T>(
+    connector: &dyn Connector,
+    login: &mut Login,
+    now: Timestamp,
+    number: &mut dyn FnMut() -> u64,
+    ask: &dyn Fn(&Call<'_>) -> Result<T, Answer>,
+) -> Result<T, Answer> {
+    let mut told = ask(&Call::new(login, now, number()));
+    for _ in 0..RENEWALS_MAX {
+        if !matches!(told, Err(Answer::NoLogin { .. })) {
+            break;
+        }
+        *login = match connector.renew(&Call::new(login, now, number())) {
+            Ok(renewed) => renewed,
+            Err(Answer::Refused { code, reason }) => {
+                let reason = format!("the platform refuses our login: {code} {reason}");
+                return Err(Answer::Later { seconds: LOGIN_REFUSED_SECONDS, reason });
+            }
+            Err(other) => return Err(other),
+        };
+        told = ask(&Call::new(login, now, number()));
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_of_all_calls_have_numbers_of_their_own_and_an_end() {
+        let login = Login::default();
+        let mut seen = std::collections::BTreeSet::new();
+        for number in 0..50 {
+            let call = Call::new(&login, Timestamp(0), number);
+            while let Ok(n) = call.next() {
+                assert!(seen.insert(n), "{n} twice");
+            }
+            assert_eq!(call.requests(), REQUESTS_MAX);
+        }
+        let call = Call::new(&login, Timestamp(0), 50).limited(1);
+        assert!(call.next().is_ok() && matches!(call.next(), Err(Answer::Later { .. })));
+    }
+
+    #[test]
+    fn a_login_lives_until_its_end() {
+        let login = |token: &str, end: Option<i64>| Login { token: token.into(), expires: end.map(Timestamp) };
+        assert!(login("t", None).is_live(Timestamp(5)) && login("t", Some(6)).is_live(Timestamp(5)));
+        assert!(!login("t", Some(5)).is_live(Timestamp(5)) && !login("", Some(6)).is_live(Timestamp(5)));
+    }
 }

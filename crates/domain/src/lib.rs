@@ -4,6 +4,7 @@
 //! rule can only answer or refuse. Bytes and money are integers with the unit in the name.
 
 pub mod account;
+pub mod address;
 pub mod alert;
 pub mod carrier;
 pub mod cdr;

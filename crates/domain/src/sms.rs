@@ -22,10 +22,10 @@ impl SmsState {
     /// Where a message stands after the carrier's word; an answer that says nothing of it leaves it where it is.
     pub fn told(self, answer: &Answer) -> SmsState {
         match answer {
-            Answer::Accepted => SmsState::Sent,
+            Answer::Accepted { .. } => SmsState::Sent,
             Answer::Confirmed | Answer::Already => SmsState::Delivered,
             Answer::Refused { .. } => SmsState::Failed,
-            Answer::Later { .. } | Answer::InDoubt { .. } | Answer::Unknown => self,
+            Answer::Later { .. } | Answer::InDoubt { .. } | Answer::Unknown | Answer::NoLogin { .. } => self,
         }
     }
 }
@@ -38,7 +38,7 @@ mod tests {
     fn submitted_is_not_delivered() {
         let later = Answer::Later { seconds: 1, reason: String::new() };
         assert_eq!(SmsState::Queued.told(&later), SmsState::Queued);
-        assert_eq!(SmsState::Queued.told(&Answer::Accepted), SmsState::Sent);
+        assert_eq!(SmsState::Queued.told(&Answer::ACCEPTED), SmsState::Sent);
         assert_eq!(SmsState::Sent.told(&Answer::InDoubt { reason: String::new() }), SmsState::Sent);
         assert_eq!(SmsState::Sent.told(&Answer::Confirmed), SmsState::Delivered);
         assert_eq!(SmsState::Sent.told(&Answer::Refused { code: String::new(), reason: String::new() }), SmsState::Failed);

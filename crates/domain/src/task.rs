@@ -67,10 +67,11 @@ impl ItemState {
             Answer::Confirmed => (ItemState::Done, "done".into()),
             Answer::Already => (ItemState::Done, "was so already".into()),
             Answer::Refused { code, reason } => (ItemState::Failed, format!("{code} {reason}")),
-            Answer::Accepted => (ItemState::Sent, "accepted, not known to be done".into()),
+            Answer::Accepted { .. } => (ItemState::Sent, "accepted, not known to be done".into()),
             Answer::Later { reason, .. } => (ItemState::Sent, format!("later: {reason}")),
             Answer::InDoubt { reason } => (ItemState::Sent, format!("in doubt: {reason}")),
             Answer::Unknown => (ItemState::Sent, "in doubt: the carrier does not know of it".into()),
+            Answer::NoLogin { reason } => (ItemState::Sent, format!("later: the platform's login: {reason}")),
         }
     }
 }
@@ -103,10 +104,11 @@ mod tests {
             (Answer::Confirmed, "done"),
             (Answer::Already, "done"),
             (Answer::Refused { code: "1".into(), reason: reason() }, "failed"),
-            (Answer::Accepted, "sent"),
+            (Answer::ACCEPTED, "sent"),
             (Answer::Later { seconds: 1, reason: reason() }, "sent"),
             (Answer::InDoubt { reason: reason() }, "sent"),
             (Answer::Unknown, "sent"),
+            (Answer::NoLogin { reason: reason() }, "sent"),
         ] {
             assert_eq!(ItemState::told(&answer).0.word(), state, "{answer:?}");
         }

@@ -11,7 +11,7 @@ use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};
 use crate::refunds::{self, RefundQuote};
-use crate::{notices, orders};
+use crate::{network, notices, orders};
 use kachi_domain::carrier::{Request, Write};
 use kachi_domain::event::{Body, EventKind};
 use kachi_domain::ledger::{self, Journal, OPERATOR};
@@ -80,8 +80,8 @@ pub fn purchase(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &
     if local {
         orders::start(tx, catalogue, how, (&sim, &order), &sub)?;
     } else {
-        let write = Write::Subscribe { package: package.code.clone() };
-        let request = Request { reference: order.number.clone(), iccid: sim.iccid.clone(), write };
+        let write = Write::subscribe(&package.code);
+        let request = Request { reference: order.number.clone(), card: network::named(&sim), write };
         orders::store_intent(tx, catalogue, &sim, &order, &request, how.now)?;
         let body = Body::Sim {
             iccid: sim.iccid.clone(),

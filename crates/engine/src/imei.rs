@@ -12,7 +12,7 @@ use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};
-use crate::notices;
+use crate::{network, notices};
 use kachi_domain::carrier::{Request, Write};
 use kachi_domain::event::{Body, EventKind};
 use kachi_domain::ids::Imei;
@@ -354,7 +354,7 @@ impl Card {
         let product =
             catalogue.product(self.sim.product).ok_or_else(|| fault(format!("product {} vanished", self.sim.product)))?;
         let word = if write == Write::Stop { "lock" } else { "unlock" };
-        let request = Request { reference: format!("{word}-{}-{}", self.sim.id, now.0), iccid: self.sim.iccid.clone(), write };
+        let request = Request { reference: format!("{word}-{}-{}", self.sim.id, now.0), card: network::named(&self.sim), write };
         let text = serde_json::to_string(&request).map_err(|e| fault(e.to_string()))?;
         tx.add_intent(self.sim.account, self.sim.id, product.platform, None, &text, now)?;
         Ok(())

@@ -10,11 +10,13 @@ use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};
-use crate::{network, orders, sms, stock, tasks};
-use kachi_domain::carrier::{Answer, Connector, Counter, Login, Request, Write};
+use crate::network::{self, Kept};
+use crate::{orders, sms, stock, tasks};
+use kachi_domain::carrier::{Answer, Call, Connector, Counter, Fact, Facts, Login, Request, Sent, Write, logged_in};
 use kachi_domain::{OrderId, PlatformId, Refusal, Timestamp};
 use kachi_store::Tx;
 use kachi_store::intents::Intent;
+use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -27,6 +29,10 @@ const CLAIM_MAX: i64 = 50;
 const ASK_AGAIN_SECONDS: [i64; 6] = [1, 2, 5, 30, 120, 600];
 /// Seconds between two looks at a write that a person must do.
 const PERSON_SECONDS: i64 = 3600;
+/// Seconds to wait when a fresh login was killed too: another client logs in at the same time.
+const LOGIN_SECONDS: i64 = 1;
+/// Calls that one step of one write makes, at most: each of look, submit and read three times with logins between.
+const CALLS_MAX: i64 = 15;
 
 /// Keeps what each open connector can do, so that an act it cannot do is refused when it is asked for.
 pub fn remember(engine: &Engine, connectors: &Connectors) -> Result<()> {
@@ -44,92 +50,167 @@ pub fn remember(engine: &Engine, connectors: &Connectors) -> Result<()> {
 /// Moves every due write one step on; the answer is how many were claimed. `token` must be new each time.
 pub fn step(engine: &Engine, connectors: &Connectors, token: i64) -> Result<usize> {
     let lease = engine.settings().lease_seconds;
-    let claimed = engine.write(move |tx, _, how| Ok(tx.claim_intents(how.now, how.now.plus(lease), token, CLAIM_MAX)?))?;
+    let claimed = engine.write(move |tx, _, how| {
+        let claimed = tx.claim_intents(how.now, how.now.plus(lease), token, CLAIM_MAX)?;
+        let mut numbered = Vec::with_capacity(claimed.len());
+        for intent in claimed {
+            let kept = network::kept(&intent)?;
+            if kept.sent.is_none() {
+                // Whoever finds it after this worker died asks before sending again.
+                let begun = Kept { request: kept.request.clone(), sent: Some(Sent::in_doubt(how.now)) };
+                tx.put_intent_request(intent.id, token, &text(&begun)?)?;
+            }
+            let first = tx.take_call_numbers(intent.platform, CALLS_MAX)?;
+            numbered.push((intent, kept, first));
+        }
+        Ok(numbered)
+    })?;
     let n = claimed.len();
-    for intent in claimed {
-        let word = call(engine, connectors, &intent)?;
-        settle(engine, intent, token, word)?;
+    for (intent, kept, first) in claimed {
+        let word = call(engine, connectors, (&intent, &kept), first)?;
+        settle(engine, intent, token, (kept.request, word))?;
     }
     Ok(n)
 }
 
-/// What the carrier said, and what its counter showed where that was asked for.
+/// What the carrier said, what its counter showed where that was asked for, and what is known of the sending from now on.
 struct Word {
     answer: Answer,
     counter: Option<Counter>,
+    sent: Option<Sent>,
 }
 
-impl From<Answer> for Word {
-    fn from(answer: Answer) -> Word {
-        Word { answer, counter: None }
+impl Word {
+    fn of(answer: Answer, sent: Option<Sent>) -> Word {
+        Word { answer, counter: None, sent }
+    }
+}
+
+/// What a call told, or why it did not.
+type Told<T> = std::result::Result<T, Answer>;
+
+/// A platform's client with its login, for the calls of one write.
+struct Line<'c> {
+    connector: &'c dyn Connector,
+    login: Login,
+    now: Timestamp,
+    number: u64,
+}
+
+impl Line<'_> {
+    /// One call, with a login that works.
+    fn call<T>(&mut self, ask: &dyn Fn(&Call<'_>) -> Told<T>) -> Told<T> {
+        let number = &mut self.number;
+        let mut next = || {
+            *number += 1;
+            *number - 1
+        };
+        logged_in(self.connector, &mut self.login, self.now, &mut next, ask)
+    }
+
+    fn submit(&mut self, request: &Request) -> Answer {
+        let connector = self.connector;
+        self.call(&|call| connector.submit(call, request).or_no_login()).unwrap_or_else(|not_sent| not_sent)
+    }
+
+    fn look(&mut self, request: &Request, sent: &Sent) -> Answer {
+        let connector = self.connector;
+        self.call(&|call| connector.look(call, request, sent).or_no_login()).unwrap_or_else(|not_asked| not_asked)
     }
 }
 
 /// One call to the carrier, with the platform's stored login, and no transaction open.
-fn call(engine: &Engine, connectors: &Connectors, intent: &Intent) -> Result<Word> {
-    let (request, platform) = (network::asked(intent)?, intent.platform);
+fn call(engine: &Engine, connectors: &Connectors, (intent, kept): (&Intent, &Kept), first: i64) -> Result<Word> {
+    let (Kept { request, sent }, platform) = (kept, intent.platform);
     let Some(connector) = connectors.get(&platform) else {
-        return Ok(Answer::Later { seconds: 60, reason: format!("platform {platform} has no connector open") }.into());
+        let reason = format!("platform {platform} has no connector open");
+        return Ok(Word::of(Answer::Later { seconds: 60, reason }, sent.clone()));
     };
     if matches!(request.write, Write::SendSms { .. }) && !connector.capabilities().sms {
         let code = engine.catalogue()?.platform(platform).map(|p| p.code.clone()).unwrap_or_default();
-        return Ok(Answer::Later { seconds: PERSON_SECONDS, reason: sms::unable(&code) }.into());
+        return Ok(Word::of(Answer::Later { seconds: PERSON_SECONDS, reason: sms::unable(&code) }, sent.clone()));
     }
-    let kept = engine.store().look(|tx| tx.platform_login(platform).map_err(Fail::from))?;
-    let before: Login = serde_json::from_str(&kept).unwrap_or_default();
-    let now = engine.now();
-    let (answer, after) = if intent.state == "stored" {
-        connector.submit(before.clone(), &request, now)
-    } else {
-        match connector.look(before.clone(), &request, now) {
-            // The carrier never heard of it: it was lost on the way, so it is sent again under the same reference.
-            (Answer::Unknown, login) => connector.submit(login, &request, now),
-            answered => answered,
-        }
+    let stored = engine.store().look(|tx| tx.platform_login(platform).map_err(Fail::from))?;
+    let before: Login = serde_json::from_str(&stored).unwrap_or_default();
+    let (now, number) = (engine.now(), u64::try_from(first).unwrap_or_default());
+    let mut line = Line { connector: connector.as_ref(), login: before.clone(), now, number };
+    let looked = match sent {
+        None if intent.state == "stored" => None,
+        sent => Some(line.look(request, sent.as_ref().unwrap_or(&Sent::in_doubt(Timestamp(intent.created_at))))),
     };
-    let (word, after) = read_back(connector.as_ref(), after, &request, answer, now);
+    let (answer, sent) = match looked {
+        // Never sent; or the carrier never heard of it: it was lost on the way, so it is sent again under the same reference.
+        None | Some(Answer::Unknown) => {
+            let answer = line.submit(request);
+            let sent = sent_by(&answer, now);
+            (answer, sent)
+        }
+        Some(told) => (told, sent.clone()),
+    };
+    let (answer, counter) = read_back(&mut line, request, answer);
+    let after = line.login;
     if after != before {
-        let text = serde_json::to_string(&after).map_err(|e| fault(e.to_string()))?;
+        let text = text(&after)?;
         engine.write(move |tx, _, _| Ok(tx.put_platform_login(platform, &text)?))?;
     }
-    Ok(if connector.capabilities().by_hand && word.answer == Answer::Accepted {
+    Ok(if connector.capabilities().by_hand && matches!(answer, Answer::Accepted { .. }) {
         let reason = "waits for a person: kachi admin intent confirm|refuse".into();
-        Answer::Later { seconds: PERSON_SECONDS, reason }.into()
+        Word::of(Answer::Later { seconds: PERSON_SECONDS, reason }, sent)
     } else {
-        word
+        Word { answer, counter, sent }
     })
 }
 
-/// Reads at the carrier what it says it has done, where that can be read. What does not show is in doubt.
-fn read_back(connector: &dyn Connector, login: Login, request: &Request, answer: Answer, now: Timestamp) -> (Word, Login) {
-    let can_be_read = matches!(request.write, Write::SwitchNetwork { .. } | Write::RefreshUsage);
-    if !can_be_read || !matches!(answer, Answer::Confirmed | Answer::Already) {
-        return (answer.into(), login);
+/// What is known of a write's sending by the answer to it. What was not taken counts as never sent.
+fn sent_by(answer: &Answer, now: Timestamp) -> Option<Sent> {
+    match answer {
+        Answer::Accepted { job } => Some(Sent { at: now, accepted: Some(now), job: job.clone() }),
+        Answer::Confirmed | Answer::Already => Some(Sent { at: now, accepted: Some(now), job: None }),
+        Answer::InDoubt { .. } => Some(Sent::in_doubt(now)),
+        Answer::Refused { .. } | Answer::Later { .. } | Answer::Unknown | Answer::NoLogin { .. } => None,
     }
-    let (line, login) = connector.read(login, &request.iccid, now);
-    let word = match (line, &request.write) {
-        (Err(not_told), _) => not_told.into(),
-        (Ok(line), Write::SwitchNetwork { network }) if line.network.as_ref() != Some(network) => {
-            let seen = line.network.map_or_else(|| "none that it tells".to_owned(), |n| format!("\"{n}\""));
-            Answer::InDoubt { reason: format!("said to be done, but the card's network is {seen}") }.into()
-        }
-        (Ok(line), Write::RefreshUsage) if line.counter.is_none() => {
-            Answer::InDoubt { reason: "said to be done, but no counter is told".into() }.into()
-        }
-        (Ok(line), _) => Word { answer, counter: line.counter },
-    };
-    (word, login)
 }
 
-fn settle(engine: &Engine, intent: Intent, token: i64, Word { answer, counter }: Word) -> Result<()> {
+fn text(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|e| fault(e.to_string()))
+}
+
+/// Reads at the carrier what it says it has done, where that can be read. What does not show is in doubt.
+fn read_back(line: &mut Line<'_>, request: &Request, answer: Answer) -> (Answer, Option<Counter>) {
+    let can_be_read = matches!(request.write, Write::SwitchNetwork { .. } | Write::RefreshUsage);
+    if !can_be_read || !matches!(answer, Answer::Confirmed | Answer::Already) {
+        return (answer, None);
+    }
+    let connector = line.connector;
+    let wanted = Facts::of(&[Fact::Network, Fact::Counter, Fact::Month]).and(connector.capabilities().facts);
+    let told = line.call(&|call| connector.read(call, &request.card, wanted));
+    let doubt = |reason: String| (Answer::InDoubt { reason }, None);
+    match (told, &request.write) {
+        (Err(not_told), _) => (not_told, None),
+        (Ok(line), Write::SwitchNetwork { network }) if line.network.as_ref() != Some(network) => {
+            let seen = line.network.map_or_else(|| "none that it tells".to_owned(), |n| format!("\"{n}\""));
+            doubt(format!("said to be done, but the card's network is {seen}"))
+        }
+        (Ok(line), Write::RefreshUsage) => match line.counter.or(line.month.map(|m| m.counter)) {
+            None => doubt("said to be done, but no counter is told".into()),
+            counter => (answer, counter),
+        },
+        (Ok(_), _) => (answer, None),
+    }
+}
+
+fn settle(engine: &Engine, intent: Intent, token: i64, (request, word): (Request, Word)) -> Result<()> {
+    let Word { answer, counter, sent } = word;
     engine.write(move |tx, catalogue, how| {
-        let words = serde_json::to_string(&answer).map_err(|e| fault(e.to_string()))?;
+        let words = text(&answer)?;
+        tx.put_intent_request(intent.id, token, &text(&Kept { request: request.clone(), sent: sent.clone() })?)?;
         let wait = |n: i64| how.now.plus(ASK_AGAIN_SECONDS[(n.max(0) as usize).min(ASK_AGAIN_SECONDS.len() - 1)]);
         let (state, due): (&str, Option<Timestamp>) = match &answer {
             Answer::Confirmed | Answer::Already => ("confirmed", None),
             Answer::Refused { .. } => ("refused", None),
-            Answer::Accepted => ("sent", Some(wait(intent.attempts))),
+            Answer::Accepted { .. } => ("sent", Some(wait(intent.attempts))),
             Answer::InDoubt { .. } | Answer::Unknown => ("in_doubt", Some(wait(intent.attempts))),
+            Answer::NoLogin { .. } => (intent.state.as_str(), Some(how.now.plus(LOGIN_SECONDS))),
             Answer::Later { seconds, .. } => (intent.state.as_str(), Some(how.now.plus((*seconds).clamp(1, 86_400)))),
         };
         if !tx.settle_intent(intent.id, token, state, due, &words, how.now)? {

@@ -11,7 +11,7 @@ use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::error::{Fail, Result, fault};
 use crate::notices;
-use kachi_domain::carrier::{Request, Write};
+use kachi_domain::carrier::{Card, Request, Sent, Write};
 use kachi_domain::event::EventKind;
 use kachi_domain::ids::{Eid, Imsi, Msisdn};
 use kachi_domain::sim::BaseState;
@@ -20,6 +20,7 @@ use kachi_store::Tx;
 use kachi_store::catalogue::{Platform, Product};
 use kachi_store::intents::{Intent, Wish};
 use kachi_store::sims::Sim;
+use serde::{Deserialize, Serialize};
 
 /// Seconds before the same act may be asked for again for the same card (EIOTCLUB v3, code 44001).
 pub const PAUSE_SECONDS: i64 = 300;
@@ -172,11 +173,16 @@ pub(crate) fn wish(
     (reference, write): (&str, Write),
     now: Timestamp,
 ) -> Result<()> {
-    let request = Request { reference: reference.to_owned(), iccid: sim.iccid.clone(), write };
+    let request = Request { reference: reference.to_owned(), card: named(sim), write };
     let request = serde_json::to_string(&request).map_err(|e| fault(e.to_string()))?;
     let platform = platform(catalogue, sim)?.id;
     tx.add_wish(&Wish { account: sim.account, sim: sim.id, platform, cause, task, request: &request }, now)?;
     Ok(())
+}
+
+/// A card by the numbers that carriers ask for.
+pub(crate) fn named(sim: &Sim) -> Card {
+    Card { iccid: sim.iccid.clone(), msisdn: sim.msisdn.clone() }
 }
 
 /// The platform the card lives on.
@@ -200,9 +206,25 @@ pub(crate) fn is_open(intent: &Intent) -> bool {
     !matches!(intent.state.as_str(), "confirmed" | "refused")
 }
 
+/// A write as it is kept: the request, and what is known of its sending.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    /// What is asked.
+    #[serde(flatten)]
+    pub request: Request,
+    /// None: it was never sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<Sent>,
+}
+
+/// What a stored write asks, and what is known of its sending.
+pub(crate) fn kept(intent: &Intent) -> Result<Kept> {
+    serde_json::from_str(&intent.request).map_err(|e| fault(e.to_string()))
+}
+
 /// What a stored write asks.
 pub(crate) fn asked(intent: &Intent) -> Result<Request> {
-    serde_json::from_str(&intent.request).map_err(|e| fault(e.to_string()))
+    Ok(kept(intent)?.request)
 }
 
 /// The networks a product's cards may switch to.

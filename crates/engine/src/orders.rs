@@ -17,7 +17,7 @@ use crate::act::Actor;
 use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::error::{Result, fault};
-use crate::{esim, notices, profits, renewals};
+use crate::{esim, network, notices, profits, renewals};
 use kachi_domain::carrier::{Request, Write};
 use kachi_domain::event::EventKind;
 use kachi_domain::ledger::{self, Journal, Share};
@@ -73,8 +73,8 @@ pub(crate) fn store_intent(
 /// Stores the wish that the carrier activates what an order bought.
 pub(crate) fn store_subscribe(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, order: &Order, now: Timestamp) -> Result<()> {
     let package = catalogue.package(order.package).ok_or_else(|| fault(format!("package {} vanished", order.package)))?;
-    let write = Write::Subscribe { package: package.code.clone() };
-    let request = Request { reference: order.number.clone(), iccid: sim.iccid.clone(), write };
+    let write = Write::subscribe(&package.code);
+    let request = Request { reference: order.number.clone(), card: network::named(sim), write };
     store_intent(tx, catalogue, sim, order, &request, now)
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn store_subscribe(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim,
 pub(crate) fn store_unsubscribe(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, order: &Order, now: Timestamp) -> Result<()> {
     let Some(package) = catalogue.package(order.package).filter(|p| p.fulfil == Fulfil::Carrier) else { return Ok(()) };
     let write = Write::Unsubscribe { package: package.code.clone() };
-    let request = Request { reference: format!("{}-back", order.number), iccid: sim.iccid.clone(), write };
+    let request = Request { reference: format!("{}-back", order.number), card: network::named(sim), write };
     store_intent(tx, catalogue, sim, order, &request, now)
 }
 

@@ -45,7 +45,7 @@ pub(crate) fn told(tx: &mut Tx<'_>, number: &str, answer: &Answer, now: Timestam
     if let Some(sms) = tx.sms(number)? {
         let note = match answer {
             Answer::Confirmed | Answer::Already => "delivered".to_owned(),
-            Answer::Accepted => "sent, not known to be delivered".to_owned(),
+            Answer::Accepted { .. } => "sent, not known to be delivered".to_owned(),
             Answer::Later { reason, .. } => reason.clone(),
             _ => ItemState::told(answer).1,
         };

@@ -167,6 +167,16 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Takes `n` numbers for calls to the platform that nobody else has or ever will have; the answer is the first.
+    pub fn take_call_numbers(&mut self, id: PlatformId, n: i64) -> Result<i64, Error> {
+        let row = self.row::<(i64,)>(
+            "INSERT INTO version (name, number) VALUES (?, ?)
+             ON CONFLICT (name) DO UPDATE SET number = version.number + ? RETURNING number",
+            &binds![format!("platform calls {}", id.0), n, n],
+        )?;
+        Ok(row.map_or(0, |r| r.0) - n)
+    }
+
     /// Every product.
     pub fn products(&mut self) -> Result<Vec<Product>, Error> {
         type R = (i64, String, String, String, i64, i64, String);

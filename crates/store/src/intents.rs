@@ -126,6 +126,12 @@ impl Tx<'_> {
         Ok(claimed)
     }
 
+    /// Keeps what is known of a claimed write's sending with its request, JSON.
+    pub fn put_intent_request(&mut self, id: i64, token: i64, request: &str) -> Result<(), Error> {
+        self.run("UPDATE intent SET request = ? WHERE id = ? AND lease_token = ?", &binds![request, id, token])?;
+        Ok(())
+    }
+
     /// Sets what became of a claimed write; false if the lease was lost.
     pub fn settle_intent(
         &mut self,

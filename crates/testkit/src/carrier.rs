@@ -2,7 +2,7 @@
 
 use kachi_connectors::sandbox;
 use kachi_domain::Timestamp;
-use kachi_domain::carrier::{Login, Request};
+use kachi_domain::carrier::{Login, Request, logged_in};
 use kachi_engine::intents::{self, Connectors};
 use kachi_engine::{Engine, Fail, tasks};
 use kachi_store::catalogue::Product;
@@ -61,7 +61,14 @@ impl Carrier {
     /// If no connector is open.
     pub fn hand_in(&self, request: &Request, now: Timestamp) {
         let connector = self.connectors.values().next().expect("a connector");
-        connector.submit(Login::default(), request, now);
+        let (mut login, mut number) = (Login::default(), 0);
+        let mut next = || {
+            number += 1;
+            number
+        };
+        let sent =
+            logged_in(connector.as_ref(), &mut login, now, &mut next, &|call| connector.submit(call, request).or_no_login());
+        sent.expect("it is handed in");
     }
 
     /// Lets the workers do all that is due.

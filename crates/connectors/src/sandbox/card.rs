@@ -1,12 +1,28 @@
 //! A card at the virtual carrier: what is so, and what each write makes of it.
 
-use kachi_domain::carrier::{Counter, Line, Write};
-use kachi_domain::time::Timestamp;
-use std::collections::BTreeMap;
+use kachi_domain::carrier::{
+    Apn, Bought, Card as Named, Counter, Cycle, Fact, Facts, Line, Period, Session, Standing, Stop, Write,
+};
+use kachi_domain::sim::{BaseState, Blocks};
+use kachi_domain::time::{DEFAULT_ZONE, Timestamp, Zone};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The one access point of every card.
+const APN: &str = "sandbox";
 
 /// What the carrier knows of a card.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Card {
+    /// Where it stands; none: active, as it was when it came into the world.
+    pub base: Option<BaseState>,
+    /// Since when it stands there.
+    pub since: Option<Timestamp>,
+    /// Whether its data is switched off.
+    pub data_off: bool,
+    /// The numbers it may call.
+    pub numbers: BTreeSet<String>,
+    /// The device it is in.
+    pub imei: Option<String>,
     /// Active packages by the carrier's code, with the instant each became active.
     pub packages: BTreeMap<String, Timestamp>,
     /// Since when the card is cut off; none: it is on.
@@ -19,6 +35,8 @@ pub struct Card {
     pub sessions: u32,
     /// Bytes its device used.
     pub bytes: i64,
+    /// The same by the day in China.
+    pub days: BTreeMap<i64, i64>,
     /// The counter as the carrier shows it; none until it was first brought up to date.
     pub counter: Option<Counter>,
     /// Messages delivered to its device, oldest first.
@@ -28,24 +46,93 @@ pub struct Card {
 impl Card {
     /// The device connects, or connects anew; a card that is cut off does not.
     pub(super) fn connect(&mut self, at: Timestamp) {
-        if self.stopped.is_none() {
+        if self.stopped.is_none() && !self.data_off {
             self.session = Some(at);
             self.sessions += 1;
         }
     }
 
-    /// As the carrier tells it.
-    pub(super) fn told(&self) -> Line {
-        Line { network: self.network.clone(), session: self.session, counter: self.counter }
+    /// The device uses data.
+    pub(super) fn spend(&mut self, bytes: i64, at: Timestamp) {
+        self.bytes += bytes;
+        *self.days.entry(china().day(at)).or_default() += bytes;
+    }
+
+    /// Where it stands.
+    pub fn base(&self) -> BaseState {
+        match self.base.unwrap_or(BaseState::Active) {
+            BaseState::Active if self.stopped.is_some() => BaseState::Stopped,
+            base => base,
+        }
+    }
+
+    /// Bytes from one day to another, both counted.
+    pub(super) fn between(&self, first: i64, last: i64) -> i64 {
+        self.days.range(first..=last).map(|(_, bytes)| bytes).sum()
+    }
+
+    /// What of it is wanted, as the carrier tells it.
+    pub(super) fn told(&self, named: &Named, wanted: Facts, now: Timestamp) -> Line {
+        let (today, cycle) = (china().day(now), Cycle::NATURAL);
+        let month = cycle.month(today);
+        let mut line = Line::default();
+        if wanted.has(Fact::Numbers) {
+            (line.iccid, line.msisdn) = (Some(named.iccid.clone()), named.msisdn.clone());
+        }
+        if wanted.has(Fact::State) {
+            line.standing = Some(self.standing());
+        }
+        if wanted.has(Fact::StopReason) {
+            let blocks = if self.stopped.is_some() { Blocks::OWNER_STOP } else { Blocks::NONE };
+            line.stop = Some(Stop { blocks, raw: blocks.names().join(" "), words: String::new() });
+        }
+        if wanted.has(Fact::Session) {
+            let up = |since| Session { since: Some(since), apn: Some(APN.into()), ..Session::default() };
+            line.sessions = Some(self.session.map(up).into_iter().collect());
+        }
+        if wanted.has(Fact::Imei) {
+            line.imei = self.imei.clone();
+        }
+        let month = (cycle.first(month), month);
+        if wanted.has(Fact::Apns) {
+            let bytes = Some(self.between(month.0, today));
+            line.apns = Some(vec![Apn { name: APN.into(), on: Some(!self.data_off), bytes }]);
+        }
+        if wanted.has(Fact::Month) {
+            line.month = Some(Period::of_month(cycle, month.1, self.between(month.0, today), now));
+        }
+        if wanted.has(Fact::Day) {
+            line.day = Some(Period::of_day(today, self.between(today, today), now));
+        }
+        if wanted.has(Fact::Counter) {
+            line.counter = self.counter;
+        }
+        if wanted.has(Fact::Packages) {
+            line.packages = Some(self.packages.keys().map(|code| Bought { code: code.clone(), ..Bought::default() }).collect());
+        }
+        if wanted.has(Fact::Network) {
+            line.network = self.network.clone();
+        }
+        line
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        Standing { base: self.base(), raw: self.base().word().into(), since: self.since }
     }
 
     /// Whether there is nothing to do.
     pub(super) fn is_so(&self, write: &Write) -> bool {
         match write {
-            Write::Subscribe { package } => self.packages.contains_key(package),
+            Write::Subscribe { package, months, .. } => months.is_none() && self.packages.contains_key(package),
             Write::Unsubscribe { package } => !self.packages.contains_key(package),
             Write::Stop => self.stopped.is_some(),
             Write::Resume => self.stopped.is_none(),
+            Write::Activate => self.base().is_activated(),
+            Write::EndTest => self.base() != BaseState::Testing,
+            Write::DataOff { .. } => self.data_off,
+            Write::DataOn { .. } => !self.data_off,
+            Write::AllowCalls { numbers } => numbers.iter().all(|n| self.numbers.contains(n)),
+            Write::BarCalls { numbers } => !numbers.iter().any(|n| self.numbers.contains(n)),
             Write::ResetSession => self.session.is_none(),
             Write::SwitchNetwork { network } => self.network.as_ref() == Some(network),
             Write::RefreshUsage | Write::SendSms { .. } => false,
@@ -54,7 +141,7 @@ impl Card {
 
     pub(super) fn apply(&mut self, write: &Write, at: Timestamp) {
         match write {
-            Write::Subscribe { package } => {
+            Write::Subscribe { package, .. } => {
                 self.packages.entry(package.clone()).or_insert(at);
             }
             Write::Unsubscribe { package } => {
@@ -62,9 +149,15 @@ impl Card {
             }
             Write::Stop => {
                 self.stopped.get_or_insert(at);
-                self.session = None;
+                (self.session, self.since) = (None, Some(at));
             }
-            Write::Resume => self.stopped = None,
+            Write::Resume => (self.stopped, self.since) = (None, Some(at)),
+            Write::Activate => (self.base, self.since) = (Some(BaseState::Active), Some(at)),
+            Write::EndTest => (self.base, self.since) = (Some(BaseState::Ready), Some(at)),
+            Write::DataOff { .. } => (self.data_off, self.session) = (true, None),
+            Write::DataOn { .. } => self.data_off = false,
+            Write::AllowCalls { numbers } => self.numbers.extend(numbers.iter().cloned()),
+            Write::BarCalls { numbers } => self.numbers.retain(|n| !numbers.contains(n)),
             Write::ResetSession => self.reconnect(at),
             Write::SwitchNetwork { network } => {
                 self.network = Some(network.clone());
@@ -81,4 +174,8 @@ impl Card {
             self.connect(at);
         }
     }
+}
+
+pub(super) fn china() -> Zone {
+    Zone::find(DEFAULT_ZONE).expect("it is compiled in")
 }

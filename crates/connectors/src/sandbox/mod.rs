@@ -7,7 +7,7 @@
 //!
 //! It promises what every connector promises, and that [`World::effects`] counts what really happened. It does not
 //! outlive its process: after a restart the carrier has forgotten every token and reference, so a stored login is
-//! renewed and an open write is `Unknown`. The world grows with the references it has seen.
+//! refused and an open write is `Unknown`. The world grows with the references it has seen.
 
 mod card;
 mod fault;
@@ -19,13 +19,11 @@ pub use fault::Fault;
 pub use settings::Settings;
 pub use world::World;
 
-use kachi_domain::carrier::{Answer, Capabilities, Connector, Line, Login, Request};
-use kachi_domain::time::Timestamp;
+use kachi_domain::carrier::{
+    Answer, Ask, Call, Capabilities, Card as Named, Changes, Connector, Facts, Line, Login, Request, Sent, Uplink,
+};
 use serde_json::{Map, Value};
 use world::Reply;
-
-/// Seconds to wait when every fresh token was refused: another client logs in at the same time.
-const LOGIN_LATER_SECONDS: i64 = 1;
 
 /// The client of the virtual carrier.
 #[derive(Debug, Clone)]
@@ -40,16 +38,20 @@ impl Sandbox {
         Ok(Sandbox { settings: Settings::read(settings)?, world: world.clone() })
     }
 
-    /// Makes a call with a login that works: a missing or expired one is renewed first, a refused one once.
-    fn call(&self, login: Login, now: Timestamp, send: impl Fn(&str) -> Reply) -> (Reply, Login) {
-        let usable = !login.token.is_empty() && login.expires.is_some_and(|end| now < end);
-        let mut login = if usable { login } else { self.world.login(&self.settings, now) };
-        let mut reply = send(&login.token);
-        if matches!(reply, Reply::TokenRefused) {
-            login = self.world.login(&self.settings, now);
-            reply = send(&login.token);
+    /// Makes a request with the login that was handed in; one that is over is not tried.
+    fn ask(&self, call: &Call<'_>, send: impl FnOnce(&str) -> Reply) -> Result<Reply, Answer> {
+        if !call.login.is_live(call.now) {
+            return Err(Answer::NoLogin { reason: "there is no live login".into() });
         }
-        (reply, login)
+        call.next()?;
+        Ok(send(&call.login.token))
+    }
+
+    fn word(&self, call: &Call<'_>, request: &Request, send: impl FnOnce(&str) -> Reply) -> Answer {
+        match self.capabilities().refuse(&request.write) {
+            Some(refused) => refused,
+            None => self.ask(call, send).map_or_else(|not_asked| not_asked, answer),
+        }
     }
 }
 
@@ -58,51 +60,74 @@ impl Connector for Sandbox {
         self.settings.capabilities
     }
 
-    fn submit(&self, login: Login, request: &Request, now: Timestamp) -> (Answer, Login) {
-        match crate::unable(self.capabilities(), &request.write) {
-            Some(refused) => (refused, login),
-            None => answered(self.call(login, now, |token| self.world.write(&self.settings, token, request, now))),
-        }
+    fn renew(&self, call: &Call<'_>) -> Result<Login, Answer> {
+        call.next()?;
+        Ok(self.world.login(&self.settings, call.now))
     }
 
-    fn look(&self, login: Login, request: &Request, now: Timestamp) -> (Answer, Login) {
-        match crate::unable(self.capabilities(), &request.write) {
-            Some(refused) => (refused, login),
-            None => answered(self.call(login, now, |token| self.world.look(&self.settings, token, request, now))),
-        }
+    fn submit(&self, call: &Call<'_>, request: &Request) -> Answer {
+        self.word(call, request, |token| self.world.write(&self.settings, token, request, call.now))
     }
 
-    fn read(&self, login: Login, iccid: &str, now: Timestamp) -> (Result<Line, Answer>, Login) {
+    fn look(&self, call: &Call<'_>, request: &Request, _: &Sent) -> Answer {
+        self.word(call, request, |token| self.world.look(&self.settings, token, request, call.now))
+    }
+
+    fn read(&self, call: &Call<'_>, card: &Named, wanted: Facts) -> Result<Line, Answer> {
         let can = self.capabilities();
-        let (reply, login) = self.call(login, now, |token| self.world.read(&self.settings, token, iccid, now));
-        let line = match reply {
-            Reply::Line(line) => Ok(Line {
-                network: line.network.filter(|_| can.network),
-                session: line.session,
-                counter: line.counter.filter(|_| can.usage),
-            }),
+        match self.ask(call, |token| self.world.read(&self.settings, token, (card, wanted), call.now))? {
+            Reply::Line(line) => {
+                let line = *line;
+                Ok(Line { network: line.network.filter(|_| can.network), counter: line.counter.filter(|_| can.usage), ..line })
+            }
             other => Err(answer(other)),
-        };
-        (line, login)
+        }
     }
-}
 
-fn answered((reply, login): (Reply, Login)) -> (Answer, Login) {
-    (answer(reply), login)
+    fn read_many(&self, call: &Call<'_>, cards: &[Named], ask: Ask) -> Result<Vec<Result<Line, Answer>>, Answer> {
+        let batches = self.capabilities().batches;
+        let most = match ask {
+            Ask::State => batches.state,
+            Ask::Day(_) => batches.day,
+            Ask::Month(_) => batches.month,
+        };
+        crate::bound(cards.len(), most)?;
+        match self.ask(call, |token| self.world.read_many(&self.settings, token, (cards, ask), call.now))? {
+            Reply::Lines(lines) => Ok(lines.into_iter().map(Ok).collect()),
+            other => Err(answer(other)),
+        }
+    }
+
+    fn changes(&self, call: &Call<'_>, day: i64, _: Option<&str>) -> Result<Changes, Answer> {
+        if !self.capabilities().changes {
+            return Err(Answer::unsupported("tell what changed"));
+        }
+        match self.ask(call, |token| self.world.changes(&self.settings, token, day, call.now))? {
+            Reply::Changes(changes) => Ok(Changes { changes, next: None }),
+            other => Err(answer(other)),
+        }
+    }
+
+    fn uplinks(&self, call: &Call<'_>, cards: &[Named]) -> Result<Vec<Uplink>, Answer> {
+        match self.ask(call, |token| self.world.uplinks(&self.settings, token, cards, call.now))? {
+            Reply::Uplinks(uplinks) => Ok(uplinks),
+            other => Err(answer(other)),
+        }
+    }
 }
 
 fn answer(reply: Reply) -> Answer {
     match reply {
-        Reply::Taken => Answer::Accepted,
+        Reply::Taken => Answer::ACCEPTED,
         Reply::Done => Answer::Confirmed,
         Reply::AlreadySo => Answer::Already,
         Reply::Refused { code, reason } => Answer::Refused { code, reason },
         Reply::Busy { seconds, reason } => Answer::Later { seconds, reason },
-        Reply::TokenRefused => {
-            Answer::Later { seconds: LOGIN_LATER_SECONDS, reason: "12021 token refused right after the login".into() }
-        }
+        Reply::TokenRefused => Answer::NoLogin { reason: "12021 token refused".into() },
         Reply::NeverHeard => Answer::Unknown,
-        Reply::Line(_) => Answer::InDoubt { reason: "a card was told where a write was asked about".into() },
+        Reply::Line(_) | Reply::Lines(_) | Reply::Changes(_) | Reply::Uplinks(_) => {
+            Answer::InDoubt { reason: "another question was answered".into() }
+        }
         Reply::Silence => Answer::InDoubt { reason: "no answer in time".into() },
         Reply::Noise(text) => Answer::InDoubt { reason: format!("unreadable answer: {text}") },
     }

@@ -4,13 +4,31 @@
 //! error naming it.
 
 use super::Fault;
-use kachi_domain::carrier::Capabilities;
+use kachi_domain::carrier::{Batches, Capabilities, Cycle, Facts};
 use serde_json::{Map, Value};
 
 const KEYS: &[&str] =
     &["account", "lag_seconds", "cool_down_seconds", "token_seconds", "fault_every", "faults", "seed", "without"];
 
-const WITHOUT: &[&str] = &["subscribe", "unsubscribe", "stop_resume", "session_reset", "network", "usage", "sms"];
+/// Takes a capability away.
+type Take = fn(&mut Capabilities);
+
+/// What `without` may take away.
+const WITHOUT: &[(&str, Take)] = &[
+    ("subscribe", |all| all.subscribe = false),
+    ("unsubscribe", |all| all.unsubscribe = false),
+    ("stop_resume", |all| all.stop_resume = false),
+    ("activate", |all| all.activate = false),
+    ("end_test", |all| all.end_test = false),
+    ("data_switch", |all| all.data_switch = false),
+    ("voice_list", |all| all.voice_list = false),
+    ("session_reset", |all| all.session_reset = false),
+    ("network", |all| all.network = false),
+    ("usage", |all| all.usage = false),
+    ("sms", |all| all.sms = false),
+    ("changes", |all| all.changes = false),
+    ("batches", |all| all.batches = Batches::default()),
+];
 
 /// What a card platform may set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +51,31 @@ pub struct Settings {
     pub capabilities: Capabilities,
 }
 
+/// Everything that a carrier can do over a wire.
+const ALL: Capabilities = Capabilities {
+    subscribe: true,
+    unsubscribe: true,
+    stop_resume: true,
+    activate: true,
+    end_test: true,
+    data_switch: true,
+    voice_list: true,
+    session_reset: true,
+    network: true,
+    usage: true,
+    sms: true,
+    look: true,
+    by_hand: false,
+    login: true,
+    changes: true,
+    callbacks: false,
+    facts: Facts::ALL,
+    batches: Batches { state: 100, day: 100, month: 100 },
+    submit_batch: 1,
+    cool_down_seconds: 0,
+    cycle: Cycle::NATURAL,
+};
+
 impl Default for Settings {
     fn default() -> Self {
         Settings {
@@ -43,17 +86,7 @@ impl Default for Settings {
             fault_every: 0,
             faults: Vec::new(),
             seed: 0,
-            capabilities: Capabilities {
-                subscribe: true,
-                unsubscribe: true,
-                stop_resume: true,
-                session_reset: true,
-                network: true,
-                usage: true,
-                sms: true,
-                look: true,
-                by_hand: false,
-            },
+            capabilities: ALL,
         }
     }
 }
@@ -78,6 +111,7 @@ impl Settings {
                 _ => return Err(crate::unknown_key(key, KEYS)),
             }
         }
+        settings.capabilities.cool_down_seconds = settings.cool_down_seconds;
         if settings.fault_every > 0 && settings.faults.is_empty() {
             return Err("fault_every: faults lists none".into());
         }
@@ -87,15 +121,12 @@ impl Settings {
 
 fn without(mut all: Capabilities, names: &[Value]) -> Result<Capabilities, String> {
     for name in names {
-        match name.as_str() {
-            Some("subscribe") => all.subscribe = false,
-            Some("unsubscribe") => all.unsubscribe = false,
-            Some("stop_resume") => all.stop_resume = false,
-            Some("session_reset") => all.session_reset = false,
-            Some("network") => all.network = false,
-            Some("usage") => all.usage = false,
-            Some("sms") => all.sms = false,
-            _ => return Err(format!("without: {name} is none of {}", WITHOUT.join(", "))),
+        match WITHOUT.iter().find(|(known, _)| name.as_str() == Some(known)) {
+            Some((_, take)) => take(&mut all),
+            None => {
+                let known: Vec<&str> = WITHOUT.iter().map(|(known, _)| *known).collect();
+                return Err(format!("without: {name} is none of {}", known.join(", ")));
+            }
         }
     }
     Ok(all)

@@ -8,10 +8,11 @@
 //! Devices live on the same side: [`World::connect`] and [`World::spend`] are what they do. Tests also look behind the
 //! counter: [`World::card`], [`World::effects`], [`World::logins`], and break things with [`World::fail`]. Nothing here reads a clock; work that is due is done when the next call brings its time.
 
-use super::{Card, Fault, Settings};
-use kachi_domain::carrier::{Line as Told, Login, Request};
+use super::{Card, Fault, Settings, card};
+use kachi_domain::carrier::{Ask, Card as Named, Change, Cycle, Facts, Line as Told, Login, Period, Request, Uplink};
+use kachi_domain::sim::BaseState;
 use kachi_domain::time::Timestamp;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 const COOLING: &str = "13009 too many writes for one card";
@@ -34,7 +35,10 @@ pub(super) enum Reply {
     NeverHeard,
     Silence,
     Noise(String),
-    Line(Told),
+    Line(Box<Told>),
+    Lines(Vec<Told>),
+    Changes(Vec<Change>),
+    Uplinks(Vec<Uplink>),
 }
 
 impl World {
@@ -64,7 +68,27 @@ impl World {
     pub fn spend(&self, iccid: &str, bytes: i64, now: Timestamp) {
         let mut state = self.lock();
         state.run(now);
-        state.line(iccid).card.bytes += bytes;
+        state.line(iccid).card.spend(bytes, now);
+    }
+
+    /// The card stands here from now on, without anybody having asked for it.
+    pub fn stand(&self, iccid: &str, base: BaseState, now: Timestamp) {
+        let mut state = self.lock();
+        state.run(now);
+        let card = &mut state.line(iccid).card;
+        (card.base, card.since) = (Some(base), Some(now));
+        state.changed.push((now, iccid.to_owned()));
+    }
+
+    /// The card is in this device.
+    pub fn put_into(&self, iccid: &str, imei: &str) {
+        self.lock().line(iccid).card.imei = Some(imei.to_owned());
+    }
+
+    /// The card's device writes to us.
+    pub fn write_from(&self, iccid: &str, id: &str, text: &str, now: Timestamp) {
+        let (id, card, to, text) = (id.to_owned(), iccid.to_owned(), String::new(), text.to_owned());
+        self.lock().uplinks.push(Uplink { id, card, to, text, at: now });
     }
 
     /// The account's live token stops working.
@@ -76,7 +100,7 @@ impl World {
     pub fn card(&self, iccid: &str, now: Timestamp) -> Card {
         let mut state = self.lock();
         state.run(now);
-        state.lines.get(iccid).map(|line| line.card.clone()).unwrap_or_default()
+        state.seen(iccid)
     }
 
     /// How many times a write under this reference was done up to the latest call: 1 is what everybody wants.
@@ -108,14 +132,57 @@ impl World {
         state.recall(&terms.account, request, now).unwrap_or(Reply::NeverHeard)
     }
 
-    pub(super) fn read(&self, terms: &Settings, token: &str, iccid: &str, now: Timestamp) -> Reply {
+    pub(super) fn read(&self, terms: &Settings, token: &str, (card, wanted): (&Named, Facts), now: Timestamp) -> Reply {
+        self.question(terms, token, now, |state| Reply::Line(Box::new(state.seen(&card.iccid).told(card, wanted, now))))
+    }
+
+    pub(super) fn read_many(&self, terms: &Settings, token: &str, (cards, ask): (&[Named], Ask), now: Timestamp) -> Reply {
+        self.question(terms, token, now, |state| {
+            let one = |named: &Named| {
+                let (card, cycle) = (state.seen(&named.iccid), Cycle::NATURAL);
+                let of = |first, last| card.between(first, last);
+                match ask {
+                    Ask::State => Told { standing: Some(card.standing()), ..Told::default() },
+                    Ask::Day(day) => Told { day: Some(Period::of_day(day, of(day, day), now)), ..Told::default() },
+                    Ask::Month(month) => {
+                        let bytes = of(cycle.first(month), cycle.last(month));
+                        Told { month: Some(Period::of_month(cycle, month, bytes, now)), ..Told::default() }
+                    }
+                }
+            };
+            Reply::Lines(cards.iter().map(one).collect())
+        })
+    }
+
+    pub(super) fn changes(&self, terms: &Settings, token: &str, day: i64, now: Timestamp) -> Reply {
+        self.question(terms, token, now, |state| {
+            let start = card::china().start_of_day(day);
+            let since: BTreeSet<&String> = state.changed.iter().filter(|c| c.0 >= start).map(|c| &c.1).collect();
+            let change = |iccid: &String| Change {
+                iccid: Some(iccid.clone()),
+                msisdn: None,
+                standing: Some(state.seen(iccid).standing()),
+            };
+            Reply::Changes(since.into_iter().map(change).collect())
+        })
+    }
+
+    pub(super) fn uplinks(&self, terms: &Settings, token: &str, cards: &[Named], now: Timestamp) -> Reply {
+        self.question(terms, token, now, |state| {
+            let asked = |uplink: &&Uplink| cards.iter().any(|card| card.iccid == uplink.card);
+            Reply::Uplinks(state.uplinks.iter().filter(asked).cloned().collect())
+        })
+    }
+
+    /// A question that changes nothing, unless it meets a fault.
+    fn question(&self, terms: &Settings, token: &str, now: Timestamp, tell: impl FnOnce(&State) -> Reply) -> Reply {
         let mut state = self.lock();
         state.run(now);
         if !state.admits(&terms.account, token, now) {
             return Reply::TokenRefused;
         }
         match state.read_faults.pop_front() {
-            None => Reply::Line(state.lines.get(iccid).map(|line| line.card.told()).unwrap_or_default()),
+            None => tell(&state),
             Some(Fault::TokenKilled) => {
                 state.account(&terms.account).live = None;
                 Reply::TokenRefused
@@ -137,10 +204,10 @@ impl World {
             Some(known) => return known,
             None => {}
         }
-        if let Some(end) = state.line(&request.iccid).cool.filter(|end| now < *end) {
+        if let Some(end) = state.line(&request.card.iccid).cool.filter(|end| now < *end) {
             return Reply::Busy { seconds: end.since(now), reason: COOLING.into() };
         }
-        let reply = match state.fault(terms, &request.iccid) {
+        let reply = match state.fault(terms, &request.card.iccid) {
             Some(fault) => state.strike(fault, terms, request, now),
             None => state.take(terms, request, now),
         };
@@ -163,6 +230,8 @@ struct State {
     faults: VecDeque<(Option<String>, Fault)>,
     read_faults: VecDeque<Fault>,
     effects: HashMap<String, u32>,
+    changed: Vec<(Timestamp, String)>,
+    uplinks: Vec<Uplink>,
 }
 
 /// A card with what the carrier keeps to itself.
@@ -203,6 +272,11 @@ impl State {
         self.accounts.entry(name.into()).or_default()
     }
 
+    /// A card as it is; one that never did anything is as any other.
+    fn seen(&self, iccid: &str) -> Card {
+        self.lines.get(iccid).map(|line| line.card.clone()).unwrap_or_default()
+    }
+
     fn line(&mut self, iccid: &str) -> &mut Line {
         self.lines.entry(iccid.into()).or_default()
     }
@@ -218,9 +292,14 @@ impl State {
             let Some(job) = self.jobs.get_mut(&key) else { continue };
             job.progress = Progress::Done;
             *self.effects.entry(key.1).or_default() += 1;
-            let line = self.lines.entry(job.request.iccid.clone()).or_default();
+            let iccid = &job.request.card.iccid;
+            let line = self.lines.entry(iccid.clone()).or_default();
             line.waiting -= 1;
+            let before = line.card.base();
             line.card.apply(&job.request.write, at);
+            if line.card.base() != before {
+                self.changed.push((at, iccid.clone()));
+            }
         }
     }
 
@@ -268,7 +347,7 @@ impl State {
                 Reply::TokenRefused
             }
             Fault::Cooling { seconds } => {
-                self.line(&request.iccid).cool = Some(now.plus(seconds));
+                self.line(&request.card.iccid).cool = Some(now.plus(seconds));
                 Reply::Busy { seconds, reason: COOLING.into() }
             }
             Fault::Refused { code, reason } => {
@@ -300,7 +379,7 @@ impl State {
 
     /// Takes the write, unless it is so already; behind a waiting one nobody knows yet, so it queues.
     fn take(&mut self, terms: &Settings, request: &Request, now: Timestamp) -> Reply {
-        let line = self.line(&request.iccid);
+        let line = self.line(&request.card.iccid);
         if line.waiting == 0 && line.card.is_so(&request.write) {
             self.keep(terms, request, Progress::Done);
             return Reply::AlreadySo;
@@ -321,7 +400,7 @@ impl State {
 
     fn cool(&mut self, terms: &Settings, request: &Request, now: Timestamp) {
         if terms.cool_down_seconds > 0 {
-            self.line(&request.iccid).cool = Some(now.plus(terms.cool_down_seconds));
+            self.line(&request.card.iccid).cool = Some(now.plus(terms.cool_down_seconds));
         }
     }
 }

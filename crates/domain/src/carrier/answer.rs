@@ -1,0 +1,65 @@
+//! A carrier's word on what it was asked.
+
+use serde::{Deserialize, Serialize};
+
+/// The carrier's word on a write, or why a reading was not told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "answer")]
+pub enum Answer {
+    /// Taken; not yet known to be done.
+    Accepted {
+        /// The carrier's number under which it can be asked for, where it gives one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        job: Option<String>,
+    },
+    /// Done, says the carrier. What can be read back is read back before it counts.
+    Confirmed,
+    /// Was already so; counts as done.
+    Already,
+    /// Refused for good.
+    Refused {
+        /// The carrier's code.
+        code: String,
+        /// The carrier's words.
+        reason: String,
+    },
+    /// Not now (cooling down, overloaded); ask again no earlier than this many seconds.
+    Later {
+        /// Seconds to wait, 1 or more.
+        seconds: i64,
+        /// The carrier's words.
+        reason: String,
+    },
+    /// No answer, or none that says whether it was done: settled by asking, never by guessing.
+    InDoubt {
+        /// What was seen.
+        reason: String,
+    },
+    /// The carrier has never heard of it: it may be sent again.
+    Unknown,
+    /// The login is missing, over or killed; nothing was done under it. Renew it, then ask again.
+    NoLogin {
+        /// The carrier's words, or ours if it was not asked.
+        reason: String,
+    },
+}
+
+impl Answer {
+    /// Taken, without a number to ask for.
+    pub const ACCEPTED: Answer = Answer::Accepted { job: None };
+
+    /// Whether the carrier has the last word on it: done, or refused for good.
+    pub fn is_last(&self) -> bool {
+        matches!(self, Answer::Confirmed | Answer::Already | Answer::Refused { .. })
+    }
+
+    /// The refusal of what a platform cannot do.
+    pub fn unsupported(act: &str) -> Answer {
+        Answer::Refused { code: "unsupported".into(), reason: format!("this card platform cannot {act}") }
+    }
+
+    /// The answer with `NoLogin` as an error, as [`super::logged_in`] wants it.
+    pub fn or_no_login(self) -> Result<Answer, Answer> {
+        if matches!(self, Answer::NoLogin { .. }) { Err(self) } else { Ok(self) }
+    }
+}
