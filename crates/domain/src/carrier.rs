@@ -27,6 +27,9 @@ pub const REQUESTS_MAX: u32 = 100;
 /// A missing login, and one that another client killed meanwhile.
 const RENEWALS_MAX: usize = 2;
 
+/// Calls that [`logged_in`] makes, at most: what is asked, and after each login once more.
+pub const CALLS_MAX: i64 = 1 + 2 * RENEWALS_MAX as i64;
+
 /// Seconds to wait when the platform refuses our login: a person has to look.
 pub const LOGIN_REFUSED_SECONDS: i64 = 600;
 

@@ -12,7 +12,7 @@ use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};
 use crate::network::{self, Kept};
 use crate::{orders, sms, stock, tasks};
-use kachi_domain::carrier::{Answer, Call, Connector, Counter, Fact, Facts, Login, Request, Sent, Write, logged_in};
+use kachi_domain::carrier::{self, Answer, Call, Connector, Counter, Fact, Facts, Login, Request, Sent, Write, logged_in};
 use kachi_domain::{OrderId, PlatformId, Refusal, Timestamp};
 use kachi_store::Tx;
 use kachi_store::intents::Intent;
@@ -31,8 +31,8 @@ const ASK_AGAIN_SECONDS: [i64; 6] = [1, 2, 5, 30, 120, 600];
 const PERSON_SECONDS: i64 = 3600;
 /// Seconds to wait when a fresh login was killed too: another client logs in at the same time.
 const LOGIN_SECONDS: i64 = 1;
-/// Calls that one step of one write makes, at most: each of look, submit and read three times with logins between.
-const CALLS_MAX: i64 = 15;
+/// Calls that one step of one write makes, at most: look, submit and read.
+const CALLS_MAX: i64 = 3 * carrier::CALLS_MAX;
 
 /// Keeps what each open connector can do, so that an act it cannot do is refused when it is asked for.
 pub fn remember(engine: &Engine, connectors: &Connectors) -> Result<()> {

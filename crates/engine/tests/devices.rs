@@ -1,6 +1,6 @@
 //! Devices and their claims to cards, from a report to a person's word. On both engines.
 
-use kachi_domain::carrier::{Answer, Capabilities, Connector, Line, Login, Request};
+use kachi_domain::carrier::{Answer, Call, Capabilities, Card, Connector, Facts, Line, Login, Request, Sent};
 use kachi_domain::device::{ClaimState, Report};
 use kachi_domain::ids::Imei;
 use kachi_domain::{AccountId, Iccid, PlatformId, Refusal, Timestamp};
@@ -238,21 +238,22 @@ impl Connector for Knows {
     fn capabilities(&self) -> Capabilities {
         Capabilities::default()
     }
-    fn submit(&self, login: Login, _: &Request, _: Timestamp) -> (Answer, Login) {
-        (Answer::Unknown, login)
+    fn renew(&self, call: &Call<'_>) -> Result<Login, Answer> {
+        Ok(call.login.clone())
     }
-    fn look(&self, login: Login, _: &Request, _: Timestamp) -> (Answer, Login) {
-        (Answer::Unknown, login)
+    fn submit(&self, _: &Call<'_>, _: &Request) -> Answer {
+        Answer::Unknown
     }
-    fn read(&self, login: Login, iccid: &str, _: Timestamp) -> (Result<Line, Answer>, Login) {
+    fn look(&self, _: &Call<'_>, _: &Request, _: &Sent) -> Answer {
+        Answer::Unknown
+    }
+    fn read(&self, _: &Call<'_>, card: &Card, _: Facts) -> Result<Line, Answer> {
         self.1.lock().expect("a lock").push(self.2.to_owned());
-        let unknown = Answer::Refused { code: "404".into(), reason: "no such card".into() };
-        let line = match &self.3 {
+        match &self.3 {
             Some(broken) => Err(broken.clone()),
-            None if self.0.iter().any(|i| i.as_str() == iccid) => Ok(Line::default()),
-            None => Err(unknown),
-        };
-        (line, login)
+            None if self.0.iter().any(|i| i.as_str() == card.iccid) => Ok(Line::default()),
+            None => Err(Answer::Refused { code: "404".into(), reason: "no such card".into() }),
+        }
     }
 }
 

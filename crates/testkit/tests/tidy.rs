@@ -24,7 +24,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("kachi-edges", &["kachi-domain", "kachi-dialects", "kachi-engine"]),
     // Each side of a carrier's wire checks the other, so neither may know the other.
     ("kachi-simulator", &["kachi-domain"]),
-    ("kachi", &["kachi-domain", "kachi-dialects", "kachi-store", "kachi-connectors", "kachi-engine", "kachi-edges", "kachi-simulator"]),
+    (
+        "kachi",
+        &["kachi-domain", "kachi-dialects", "kachi-store", "kachi-connectors", "kachi-engine", "kachi-edges", "kachi-simulator"],
+    ),
     ("kachi-testkit", &["kachi-domain", "kachi-dialects", "kachi-store", "kachi-connectors", "kachi-engine", "kachi-edges"]),
     ("kachi-bench", &["kachi-domain", "kachi-dialects", "kachi-store", "kachi-connectors", "kachi-engine", "kachi-edges"]),
 ];

@@ -2,8 +2,8 @@
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, header};
-use kachi_domain::carrier::{Answer, Capabilities, Connector, Line, Login, Request as CarrierRequest};
-use kachi_domain::{AccountId, Timestamp};
+use kachi_domain::AccountId;
+use kachi_domain::carrier::{Answer, Call, Capabilities, Card, Connector, Facts, Line, Login, Request as CarrierRequest, Sent};
 use kachi_edges::fastbee::{DOOR, Door, DoorSettings, router, token_name};
 use kachi_engine::card_reads;
 use kachi_engine::intents::Connectors;
@@ -51,15 +51,18 @@ impl Connector for Tells {
     fn capabilities(&self) -> Capabilities {
         Capabilities { usage: true, network: true, ..Capabilities::default() }
     }
-    fn submit(&self, login: Login, _: &CarrierRequest, _: Timestamp) -> (Answer, Login) {
-        (Answer::Unknown, login)
+    fn renew(&self, call: &Call<'_>) -> Result<Login, Answer> {
+        Ok(call.login.clone())
     }
-    fn look(&self, login: Login, _: &CarrierRequest, _: Timestamp) -> (Answer, Login) {
-        (Answer::Unknown, login)
+    fn submit(&self, _: &Call<'_>, _: &CarrierRequest) -> Answer {
+        Answer::Unknown
     }
-    fn read(&self, login: Login, iccid: &str, _: Timestamp) -> (Result<Line, Answer>, Login) {
+    fn look(&self, _: &Call<'_>, _: &CarrierRequest, _: &Sent) -> Answer {
+        Answer::Unknown
+    }
+    fn read(&self, _: &Call<'_>, card: &Card, _: Facts) -> Result<Line, Answer> {
         let unknown = || Err(Answer::Refused { code: "404".into(), reason: "no such card".into() });
-        (self.0.get(iccid).cloned().unwrap_or_else(unknown), login)
+        self.0.get(&card.iccid).cloned().unwrap_or_else(unknown)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};
 use crate::intents::Connectors;
 use crate::sims;
-use kachi_domain::carrier::{Answer, Connector, Line, Login};
+use kachi_domain::carrier::{Answer, CALLS_MAX, Card, Connector, Line, Login, logged_in};
 use kachi_domain::device::{ClaimState, Doubt};
 use kachi_domain::ledger::OPERATOR;
 use kachi_domain::{AccountId, Iccid, PlatformId};
@@ -81,7 +81,7 @@ fn ask(engine: &Engine, connectors: &Connectors, claim: &Claim) -> Result<Found>
     Ok(if unsure.is_empty() { Found::Nowhere } else { Found::NotSure(unsure.join("; ")) })
 }
 
-/// The card as the platform tells it, asked with its stored login.
+/// The card as the platform tells it: all that it can tell, asked with its stored login.
 pub(crate) fn read(
     engine: &Engine,
     connector: &dyn Connector,
@@ -90,9 +90,14 @@ pub(crate) fn read(
 ) -> Result<std::result::Result<Line, Answer>> {
     let kept = engine.store().look(|tx| tx.platform_login(platform).map_err(Fail::from))?;
     let before: Login = serde_json::from_str(&kept).unwrap_or_default();
-    let (line, after) = connector.read(before.clone(), iccid, engine.now());
-    if after != before {
-        let text = serde_json::to_string(&after).map_err(|e| fault(e.to_string()))?;
+    let first = engine.write(move |tx, _, _| Ok(tx.take_call_numbers(platform, CALLS_MAX)?))?;
+    let mut numbers = u64::try_from(first).unwrap_or_default()..;
+    let mut next = || numbers.next().unwrap_or_default();
+    let (card, can) = (Card::of_iccid(iccid), connector.capabilities().facts);
+    let mut login = before.clone();
+    let line = logged_in(connector, &mut login, engine.now(), &mut next, &|call| connector.read(call, &card, can));
+    if login != before {
+        let text = serde_json::to_string(&login).map_err(|e| fault(e.to_string()))?;
         engine.write(move |tx, _, _| Ok(tx.put_platform_login(platform, &text)?))?;
     }
     Ok(line)
