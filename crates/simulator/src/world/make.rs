@@ -68,7 +68,7 @@ fn add_drawn(world: &mut World, settings: &Settings, platform: Platform) -> Resu
 
 fn add(world: &mut World, settings: &Settings, spec: &CardSpec) -> Result<u32, String> {
     let number = u32::try_from(world.cards.len()).map_err(|_| "too many cards".to_owned())?;
-    let mut card = card(settings, spec, number)?;
+    let mut card = card(settings, spec, number);
     for (name, ok) in [
         (&card.iccid, Iccid::parse(&card.iccid).is_ok()),
         (&card.msisdn, Msisdn::parse(&card.msisdn).is_ok()),
@@ -105,20 +105,11 @@ fn join(world: &mut World, spec: &CardSpec, name: &str, card: u32) -> u32 {
     at
 }
 
-fn card(settings: &Settings, spec: &CardSpec, number: u32) -> Result<Card, String> {
+fn card(settings: &Settings, spec: &CardSpec, number: u32) -> Card {
     let dice = draw(settings.seed, u64::from(number), 11);
     let opened = settings.start - (120 + (dice % 200) as i64) * DAY;
     let worked = matches!(spec.base, Base::Active | Base::Stopped | Base::PreClosed | Base::Closed | Base::Replaced);
     let activated = worked.then(|| opened + (10 + (dice >> 8) as i64 % 100) * DAY);
-    let month = calendar::start_of(spec.platform.cycle().around(calendar::day_of(opened)).start);
-    let offer = Offer {
-        id: format!("{}{:03}", spec.platform.port(), spec.package_bytes >> 20),
-        name: format!("{} MB", spec.package_bytes >> 20),
-        bytes: spec.package_bytes,
-        from: month,
-        until: settings.start + 365 * DAY,
-        main: true,
-    };
     let made = Numbers::of(spec.platform, number);
     let given = |text: &Option<String>, made: String| text.clone().unwrap_or(made);
     let begin = settings.start - i64::from(settings.history_days) * DAY;
@@ -151,7 +142,7 @@ fn card(settings: &Settings, spec: &CardSpec, number: u32) -> Result<Card, Strin
         changes: Vec::new(),
         edits: Vec::new(),
         sms: Vec::new(),
-        offers: vec![offer],
+        offers: vec![main_offer(settings, spec, opened)],
         pool: None,
         pool_limit: None,
         rate_plan: "PLAN-A".into(),
@@ -174,7 +165,20 @@ fn card(settings: &Settings, spec: &CardSpec, number: u32) -> Result<Card, Strin
     if let Some(at) = activated {
         card.changes.push(super::Change { at, from: Base::Ready, to: Base::Active });
     }
-    Ok(card)
+    card
+}
+
+/// The package with which a card is sold: so many bytes each cycle.
+fn main_offer(settings: &Settings, spec: &CardSpec, opened: i64) -> Offer {
+    let megabytes = spec.package_bytes >> 20;
+    Offer {
+        id: format!("{}{megabytes:03}", spec.platform.port()),
+        name: format!("{megabytes} MB"),
+        bytes: spec.package_bytes,
+        from: calendar::start_of(spec.platform.cycle().around(calendar::day_of(opened)).start),
+        until: settings.start + 365 * DAY,
+        main: true,
+    }
 }
 
 /// The device is in the network since the card's traffic is counted, or it is not.
