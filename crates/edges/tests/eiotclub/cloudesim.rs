@@ -1,10 +1,10 @@
 //! Cards by EID: the same acts, usage in bytes, and the notices of their own.
 
 use crate::answers::good;
-use crate::client::Client;
+use crate::client::{Client, settings};
 use crate::contract::{self, object_faults};
 use kachi_domain::event::EventKind;
-use kachi_edges::eiotclub::notice;
+use kachi_edges::eiotclub::{DoorSettings, notice};
 use kachi_testkit::db;
 use kachi_testkit::trade::{ACME, CARD, CHINESE, FOREIGN, NORTH, OTHER, START, Trade, secret};
 use serde_json::{Value, json};
@@ -159,6 +159,26 @@ fn what_is_bought_by_eid_is_recorded_and_refunded() {
         assert_eq!(good(&client, STATUS, by_id.clone())["status"], 3);
         assert_eq!((client.ask(REFUND, refund).code(), client.ask(AMOUNT, by_id).code()), ("45113", "45113"));
         trade.assert_sound();
+    });
+}
+
+#[test]
+fn a_page_of_records_has_its_usual_size_unless_another_is_asked_for() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::at(&trade, DoorSettings { page_max: 2, ..settings() });
+        for number in ["p-1", "p-2", "p-3"] {
+            buy(&client, "GJ-100M-30D", number);
+        }
+        for (fields, lines) in [
+            (json!({"eid": EID}), 2),
+            (json!({"eid": EID, "page": 2}), 1),
+            (json!({"eid": EID, "pageSize": 3}), 3),
+            (json!({"eid": EID, "pageSize": 1000}), 3),
+        ] {
+            let record = good(&client, RECORD, fields.clone());
+            assert_eq!((record["list"].as_array().unwrap().len(), &record["total"]), (lines, &json!(3)), "{fields}");
+        }
     });
 }
 

@@ -2,8 +2,13 @@
 
 use crate::answers::{good, good_as};
 use crate::client::Client;
+use kachi_domain::{AccountId, Currency, Iccid, Money};
+use kachi_engine::{money, sims};
+use kachi_store::accounts::Account;
+use kachi_store::catalogue::Price;
+use kachi_store::sims::Sim;
 use kachi_testkit::db;
-use kachi_testkit::trade::{ACME, CARD, FOREIGN, NORTH, START, Trade};
+use kachi_testkit::trade::{ACME, CARD, FOREIGN, KYOTO, NOBODY, NORTH, START, Trade, secret};
 use serde_json::{Value, json};
 
 const PRODUCT: &str = "package/listOrderPackageByProduct";
@@ -145,6 +150,41 @@ fn a_level_lists_what_it_earned_and_a_refund_takes_exactly_that_back() {
         let own = good(&client, PROFITS, json!({"pageNum": 1, "pageSize": 10}));
         assert_eq!(own, json!({"total": 0, "data": []}), "the buyer earned nothing");
         trade.assert_sound();
+    });
+}
+
+#[test]
+fn yen_are_earned_without_decimals() {
+    const OSAKA: AccountId = AccountId(14);
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let made = trade.engine.store().write(|tx| {
+            let kyoto = tx.accounts()?.into_iter().find(|a| a.id == KYOTO).expect("kyoto");
+            let path = kyoto.path.child(OSAKA);
+            tx.put_account(&Account { id: OSAKA, code: "osaka".into(), path, ..kyoto }, START)?;
+            tx.put_credential("eiotclub", "key-osaka", OSAKA, &secret("osaka"))?;
+            let yen = tx.packages()?.into_iter().find(|p| p.code == "GJ-YEN").expect("a package").id;
+            tx.put_price(&Price { account: KYOTO, package: yen, price_minor: Some(100), retail_minor: Some(120), listed: None })?;
+            tx.touch_catalogue()
+        });
+        made.expect("an account below");
+        let paid = trade.engine.write(|tx, catalogue, how| {
+            let yen = Money { minor: 1_000, currency: Currency::parse("JPY").expect("a currency") };
+            money::top_up(tx, catalogue, OSAKA, yen, "opening balance", how.now)?;
+            let product = catalogue.product_by_code("1US-1").expect("a product").id;
+            let blank = sims::blank(&Iccid::parse(NOBODY).expect("an ICCID"), OSAKA, product);
+            sims::put(tx, catalogue, how, &Sim { state: "active".into(), ..blank })
+        });
+        paid.expect("money and a card");
+        let client = Client::new(&trade);
+        let order = json!({"iccid": NOBODY, "packageCode": "GJ-YEN", "outTradeNo": "y-1"});
+        assert_eq!(client.ask_as("osaka", "package/orderPackage", order).code(), "200");
+        let earned = good_as(&client, "kyoto", PROFITS, json!({"pageNum": 1, "pageSize": 10}));
+        let line = &earned["data"][0];
+        assert_eq!(
+            (&line["actualPrice"], &line["incomeMoney"], &line["actualProfit"], &line["settleCurrency"]),
+            (&json!(120), &json!(20), &json!(20), &json!("JPY"))
+        );
     });
 }
 

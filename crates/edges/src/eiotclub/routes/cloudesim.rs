@@ -129,7 +129,8 @@ impl Ask<'_> {
             Some(id) => OrderName::Id(OrderId(id)),
             None => {
                 let text = fields.required("orderId", codes::ORDER_ID_MALFORMED)?.trim().to_owned();
-                let id = text.parse().ok().filter(|_| text.len() < LONG_NUMBER_CHARS);
+                let digits = text.bytes().all(|b| b.is_ascii_digit()) && text.len() < LONG_NUMBER_CHARS;
+                let id = if digits { text.parse().ok() } else { None };
                 id.map_or(OrderName::Number(text), |id| OrderName::Id(OrderId(id)))
             }
         };
