@@ -6,13 +6,19 @@ mod client;
 
 use client::{ACME_TOKEN, Client, STRANGER_TOKEN, Tells};
 use kachi_domain::Timestamp;
-use kachi_domain::carrier::{Answer, Counter, Line};
+use kachi_domain::carrier::{Answer, Counter, Line, Standing};
 use kachi_domain::device::Report;
+use kachi_domain::sim::BaseState;
 use kachi_engine::devices::{self, Heard};
 use kachi_engine::intents;
 use kachi_testkit::db::each;
 use kachi_testkit::world::{ACME, BEGIN, MB, STRANGER, World, line};
 use serde_json::{Value, json};
+
+/// A card that the carrier tells nothing of but where it stands.
+fn stands(base: BaseState) -> Line {
+    Line { standing: Some(Standing { base, raw: String::new(), since: None }), ..Line::default() }
+}
 
 fn report(w: &World, serial: &str, card: u64) {
     let report = Report { iccid: Some(World::iccid(card)), rssi: Some(-43), firmware: Some("1.2".into()), ..Report::default() };
@@ -133,7 +139,7 @@ fn usage_query() {
         let iccid = World::iccid(0);
         let counter = Counter { bytes: 3 * MB / 2, as_of: Timestamp(BEGIN - 60) };
         let line = Line { network: Some("ATT".into()), counter: Some(counter), ..Line::default() };
-        let tells = Tells::of(&[(iccid.as_str(), Ok(line)), ("89860429362000000971", Ok(Line::default()))]);
+        let tells = Tells::of(&[(iccid.as_str(), Ok(line)), ("89860429362000000971", Ok(stands(BaseState::Ready)))]);
         let read = c.working(&tells).post("/card/syncTrafficInfo", &json!({"iccid": iccid.as_str()}));
         assert_eq!((read.status, &read.data()["counterData"]), (200, &json!(1.50)), "{read:?}");
         assert_eq!(read.data()["counterAsOf"], "2026-03-01 07:59:00");
@@ -144,7 +150,16 @@ fn usage_query() {
         assert_eq!(w.card(0).sim.network, "ATT", "what is read is kept");
         // As the source's own page adds a card: by reading it at its platform, which must know it.
         let added = c.working(&tells).post("/card/syncInfo", &json!({"iccid": "89860429362000000971", "cardPlatformId": 1}));
-        assert_eq!((added.status, &added.data()["cardStatus"]), (200, &json!(99)), "{added:?}");
+        assert_eq!((added.status, &added.data()["cardStatus"]), (200, &json!(1)), "{added:?}");
+        // What the carrier tells of it later is what is shown.
+        for (told, status) in [(BaseState::Active, 2), (BaseState::Closed, 3)] {
+            let tells = Tells::of(&[("89860429362000000971", Ok(stands(told)))]);
+            let read = c.working(&tells).post("/card/syncStatus", &json!({"iccid": "89860429362000000971"}));
+            assert_eq!(
+                (read.status, &read.data()["cardStatus"], &read.data()["state"]),
+                (200, &json!(status), &json!(told.word()))
+            );
+        }
         let unknown = c.working(&tells).post("/card/syncInfo", &json!({"iccid": "89860429362000000972", "cardPlatformId": 1}));
         assert_eq!((unknown.status, &unknown.json["msg"]), (502, &json!("the card platform says: 404 no such card")));
         assert_eq!(c.get("/card/89860429362000000972").status, 404, "it is not added");

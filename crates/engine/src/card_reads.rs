@@ -13,10 +13,14 @@ use crate::desk::Engine;
 use crate::devices::{claims::Adding, look};
 use crate::error::{Fail, Result, fault};
 use crate::intents::Connectors;
-use crate::{network, stock};
+use crate::{imei, network, notices, stock};
 use kachi_domain::account::Path;
-use kachi_domain::carrier::{Answer, Line};
-use kachi_domain::{Iccid, PlatformId, Refusal};
+use kachi_domain::carrier::{Answer, Card as Named, Fact, Facts, Line};
+use kachi_domain::event::EventKind;
+use kachi_domain::ids::Imei;
+use kachi_domain::imei::Sighting;
+use kachi_domain::sim::{BaseState, Blocks};
+use kachi_domain::{Iccid, PlatformId, Refusal, SimId, device};
 use kachi_store::Tx;
 use kachi_store::card_reads::CardRead;
 
@@ -111,12 +115,31 @@ pub fn step(engine: &Engine, connectors: &Connectors, token: i64) -> Result<usiz
     let n = due.len();
     for wish in due {
         let told = match connectors.get(&wish.platform) {
-            Some(connector) => look::read(engine, connector.as_ref(), wish.platform, &wish.iccid)?,
+            Some(connector) => {
+                let msisdn = known_number(engine, &wish)?;
+                let card = Named { iccid: wish.iccid.clone(), msisdn };
+                look::read(engine, connector.as_ref(), wish.platform, (&card, facts(&wish.what)))?
+            }
             None => Err(Answer::Refused { code: "closed".into(), reason: "the platform has no connector open".into() }),
         };
         engine.write(move |tx, catalogue, how| settle(tx, catalogue, how, &wish, token, &told))?;
     }
     Ok(n)
+}
+
+/// What is read for a wish of that name.
+fn facts(what: &str) -> Facts {
+    match what {
+        "status" => Facts::of(&[Fact::State, Fact::StopReason, Fact::Session, Fact::Imei, Fact::Network]),
+        "traffic" => Facts::of(&[Fact::Month, Fact::Day, Fact::Counter, Fact::Packages]),
+        _ => Facts::ALL,
+    }
+}
+
+/// The card's telephone number, by which some carriers ask.
+fn known_number(engine: &Engine, wish: &CardRead) -> Result<Option<String>> {
+    let Some(sim) = wish.sim else { return Ok(None) };
+    Ok(engine.store().look(|tx| tx.sim_by_id(sim).map_err(Fail::from))?.and_then(|s| s.msisdn))
 }
 
 fn settle(
@@ -133,7 +156,7 @@ fn settle(
         Err(Answer::Refused { code, reason }) => ("failed", format!("{code} {reason}"), None),
         Err(Answer::Later { seconds, reason }) if *seconds <= LATER_SECONDS_MAX => ("waiting", reason.clone(), again(*seconds)),
         Err(Answer::Later { reason, .. }) => ("failed", reason.clone(), None),
-        Err(Answer::InDoubt { reason }) => ("waiting", reason.clone(), again(AGAIN_SECONDS)),
+        Err(Answer::InDoubt { reason } | Answer::NoLogin { reason }) => ("waiting", reason.clone(), again(AGAIN_SECONDS)),
         Err(other) => ("failed", format!("{other:?}"), None),
     };
     let state = if state == "waiting" && due.is_none() { "failed" } else { state };
@@ -158,12 +181,54 @@ fn keep(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, wish: &CardRead,
         }
         (None, None) => return Ok(()), // it was taken out meanwhile
     };
-    if let Some(counter) = line.counter {
+    if let Some(counter) = line.counter.or(line.month.map(|m| m.counter)) {
         tx.put_counter((sim.id, sim.account, wish.platform), counter, how.now)?;
     }
-    match &line.network {
-        Some(network) => network::switched(tx, sim.id, network, how.now),
-        None => Ok(()),
+    if let Some(network) = &line.network {
+        network::switched(tx, sim.id, network, how.now)?;
+    }
+    stand(tx, catalogue, how, sim.id, line)
+}
+
+/// Blocks that nobody but the carrier sets and lifts.
+const CARRIERS: i64 = Blocks::REAL_NAME.0 | Blocks::REGION.0 | Blocks::SEPARATION.0 | Blocks::CARRIER_MANAGEMENT.0;
+
+/// The card stands as the carrier tells, and was seen in the device it names.
+fn stand(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, id: SimId, line: &Line) -> Result<()> {
+    let mut row = tx.state_locked(id)?;
+    let Some(sim) = tx.sim_by_id(id)? else { return Err(fault(format!("card {id} vanished"))) };
+    let before = BaseState::parse(&sim.state).unwrap_or(BaseState::Unknown);
+    let blocks = match &line.stop {
+        Some(stop) => sim.blocks & !CARRIERS | stop.blocks.0 & CARRIERS,
+        None => sim.blocks,
+    };
+    let base = line.standing.as_ref().map_or(before, |told| stands(before, told.base, Blocks(blocks)));
+    if (base, blocks) != (before, sim.blocks) {
+        let activated_at = sim.activated_at.or((base == BaseState::Active).then_some(how.now.0));
+        tx.change_sim_state(&sim, base.word(), blocks, activated_at)?;
+        let detail = format!("{} -> {}, as the carrier tells", before.word(), base.word());
+        tx.tell(&[notices::record(&sim, EventKind::SimStateChanged, &detail, how.now)?], how.now)?;
+    }
+    let digits =
+        line.imei.as_deref().and_then(|text| Imei::parse(text).ok()).map_or(0, |imei| device::digits(Some(imei.as_str())));
+    if digits == 0 {
+        return Ok(());
+    }
+    let seen = Sighting { at: how.now, imei: digits };
+    if row.imei_group.is_some() {
+        imei::watch(tx, catalogue, how, &[(id, vec![seen])])?;
+    }
+    row.seen = row.seen.max(seen);
+    Ok(tx.put_states(&[row])?)
+}
+
+/// Where a card stands of which the carrier tells this. A card that is stopped because of what is in its way here is active
+/// for us, and what is in its way tells why.
+fn stands(before: BaseState, told: BaseState, blocks: Blocks) -> BaseState {
+    match told {
+        BaseState::Unknown => before,
+        BaseState::Stopped if before == BaseState::Active && !blocks.is_empty() => before,
+        told => told,
     }
 }
 

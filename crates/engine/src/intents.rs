@@ -231,7 +231,7 @@ fn finish(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, intent: &Inten
         (Write::SwitchNetwork { network }, Answer::Confirmed | Answer::Already) => {
             network::switched(tx, intent.sim, network, how.now)?;
         }
-        (write @ (Write::Stop | Write::Resume), Answer::Confirmed | Answer::Already) => {
+        (write @ (Write::Stop | Write::Resume | Write::Activate), Answer::Confirmed | Answer::Already) => {
             stock::switched(tx, intent, write, how.now)?;
         }
         (Write::SendSms { .. }, _) => sms::told(tx, &request.reference, answer, how.now)?,

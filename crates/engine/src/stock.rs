@@ -329,6 +329,12 @@ pub fn switch(
         return Err(Fail::Stale);
     }
     network::refuse_over(&sim)?;
+    let base = BaseState::parse(&sim.state).unwrap_or(BaseState::Unknown);
+    let can = network::platform(catalogue, &sim)?.capabilities;
+    let dormant = matches!(base, BaseState::Inventory | BaseState::Testing | BaseState::Ready);
+    // A card that was never on is activated where the carrier has an act of its own for that.
+    let first = write == Write::Resume && dormant && can.is_some_and(|can| can.can(&Write::Activate));
+    let write = if first { Write::Activate } else { write };
     network::refuse_unable(catalogue, &sim, &write)?;
     if let Some(open) = tx.last_intent(sim.id, SWITCH)?.filter(network::is_open) {
         if network::asked(&open)?.write == write {
@@ -336,7 +342,6 @@ pub fn switch(
         }
         return Err(Refusal::SwitchBarred.into());
     }
-    let base = BaseState::parse(&sim.state).unwrap_or(BaseState::Unknown);
     let stopped_here = sim.blocks & Blocks::OWNER_STOP.0 != 0;
     let is_so = match write {
         Write::Stop => stopped_here,

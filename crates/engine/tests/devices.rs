@@ -236,7 +236,7 @@ struct Knows(Vec<Iccid>, Arc<Mutex<Vec<String>>>, &'static str, Option<Answer>);
 
 impl Connector for Knows {
     fn capabilities(&self) -> Capabilities {
-        Capabilities::default()
+        Capabilities { facts: Facts::ALL, ..Capabilities::default() }
     }
     fn renew(&self, call: &Call<'_>) -> Result<Login, Answer> {
         Ok(call.login.clone())

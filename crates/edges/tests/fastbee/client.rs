@@ -49,7 +49,7 @@ impl Tells {
 
 impl Connector for Tells {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { usage: true, network: true, ..Capabilities::default() }
+        Capabilities { usage: true, network: true, facts: Facts::ALL, ..Capabilities::default() }
     }
     fn renew(&self, call: &Call<'_>) -> Result<Login, Answer> {
         Ok(call.login.clone())

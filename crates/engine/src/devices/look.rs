@@ -13,13 +13,15 @@ use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};
 use crate::intents::Connectors;
 use crate::sims;
-use kachi_domain::carrier::{Answer, CALLS_MAX, Card, Connector, Line, Login, logged_in};
+use kachi_domain::carrier::{Answer, CALLS_MAX, Card, Connector, Fact, Facts, Line, Login, logged_in};
 use kachi_domain::device::{ClaimState, Doubt};
 use kachi_domain::ledger::OPERATOR;
 use kachi_domain::{AccountId, Iccid, PlatformId};
 use kachi_store::Tx;
 use kachi_store::devices::{Claim, Device};
 
+/// What is asked of a platform to find out whether it knows a card.
+const KNOWN_BY: Facts = Facts::of(&[Fact::Numbers, Fact::State]);
 /// Claims worked on at once.
 const AT_ONCE: i64 = 20;
 /// Seconds until platforms that gave no answer are asked again, growing with the tries up to the last.
@@ -71,31 +73,33 @@ fn ask(engine: &Engine, connectors: &Connectors, claim: &Claim) -> Result<Found>
             unsure.push(format!("{}: no connector is open", code()));
             continue;
         };
-        match read(engine, connector.as_ref(), platform, &claim.iccid)? {
+        match read(engine, connector.as_ref(), platform, (&Card::of_iccid(&claim.iccid), KNOWN_BY))? {
             Ok(_) => return Ok(Found::At(platform)),
             Err(Answer::Refused { .. } | Answer::Unknown) => {}
-            Err(Answer::Later { reason, .. } | Answer::InDoubt { reason }) => unsure.push(format!("{}: {reason}", code())),
+            Err(Answer::Later { reason, .. } | Answer::InDoubt { reason } | Answer::NoLogin { reason }) => {
+                unsure.push(format!("{}: {reason}", code()))
+            }
             Err(other) => unsure.push(format!("{}: {other:?}", code())),
         }
     }
     Ok(if unsure.is_empty() { Found::Nowhere } else { Found::NotSure(unsure.join("; ")) })
 }
 
-/// The card as the platform tells it: all that it can tell, asked with its stored login.
+/// The card as the platform tells it, as much as it can of what is wanted, asked with its stored login.
 pub(crate) fn read(
     engine: &Engine,
     connector: &dyn Connector,
     platform: PlatformId,
-    iccid: &str,
+    (card, wanted): (&Card, Facts),
 ) -> Result<std::result::Result<Line, Answer>> {
     let kept = engine.store().look(|tx| tx.platform_login(platform).map_err(Fail::from))?;
     let before: Login = serde_json::from_str(&kept).unwrap_or_default();
     let first = engine.write(move |tx, _, _| Ok(tx.take_call_numbers(platform, CALLS_MAX)?))?;
     let mut numbers = u64::try_from(first).unwrap_or_default()..;
     let mut next = || numbers.next().unwrap_or_default();
-    let (card, can) = (Card::of_iccid(iccid), connector.capabilities().facts);
+    let wanted = wanted.and(connector.capabilities().facts);
     let mut login = before.clone();
-    let line = logged_in(connector, &mut login, engine.now(), &mut next, &|call| connector.read(call, &card, can));
+    let line = logged_in(connector, &mut login, engine.now(), &mut next, &|call| connector.read(call, card, wanted));
     if login != before {
         let text = serde_json::to_string(&login).map_err(|e| fault(e.to_string()))?;
         engine.write(move |tx, _, _| Ok(tx.put_platform_login(platform, &text)?))?;
