@@ -29,6 +29,10 @@ EventKind {
     OrderFailed = "order_failed",
     /// A renewal took effect, or was refused by the carrier or the operator.
     RenewalSettled = "renewal_settled",
+    /// A message of a batch has its last word.
+    SmsReported = "sms_reported",
+    /// A card's device wrote.
+    SmsReplied = "sms_replied",
     /// The base state of a card changed.
     SimStateChanged = "sim_state_changed",
     /// A card is on another network.
@@ -58,7 +62,7 @@ impl EventKind {
     pub fn told_at(self, door: &str) -> bool {
         match door {
             "cardboss_data" => matches!(self, EventKind::RenewalSettled | EventKind::CardWarning),
-            "cardboss_sms" => false,
+            "cardboss_sms" => matches!(self, EventKind::SmsReported | EventKind::SmsReplied),
             _ => self.is_notice(),
         }
     }
@@ -296,6 +300,26 @@ pub enum Body {
         pool: i64,
         /// What changed, in words.
         detail: String,
+    },
+    /// What became of a message of a batch.
+    SmsReport {
+        /// To which number.
+        mobile: String,
+        /// `DELIVRD`, or the carrier's code.
+        state: String,
+        /// The batch.
+        task: String,
+    },
+    /// What a card's device wrote.
+    SmsReply {
+        /// The card's number.
+        mobile: String,
+        /// The carrier's number of it.
+        id: String,
+        /// To which number.
+        to: String,
+        /// What it says.
+        text: String,
     },
     /// How a renewal ended.
     Renewal {

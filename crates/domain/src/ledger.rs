@@ -21,6 +21,8 @@ Journal {
     Release = "release",
     /// A sale is taken back, in part or whole.
     Refund = "refund",
+    /// Messages to people's telephones were paid.
+    SmsCharge = "sms_charge",
     /// A correction.
     Correction = "correction",
 });
@@ -89,6 +91,11 @@ pub fn purchase(account: AccountId, paid: i64, shares: &[Share]) -> Vec<Posting>
     sale(post(account, Bucket::Available, -paid), shares)
 }
 
+/// Messages to people's telephones: paid at once, all of it the operator's.
+pub fn sms_charge(account: AccountId, minor: i64) -> Vec<Posting> {
+    sale(post(account, Bucket::Available, -minor), &[])
+}
+
 /// Set aside.
 pub fn hold(account: AccountId, minor: i64) -> Vec<Posting> {
     vec![post(account, Bucket::Available, -minor), post(account, Bucket::Held, minor)]
@@ -126,7 +133,7 @@ mod tests {
             let shares = [Share { account: AccountId(2), minor: a }, Share { account: AccountId(3), minor: b }];
             let who = AccountId(9);
             for postings in [top_up(who, paid), purchase(who, paid, &shares), hold(who, paid), capture(who, paid, &shares),
-                             release(who, paid), refund(who, paid.max(back), back, &shares)] {
+                             sms_charge(who, paid), release(who, paid), refund(who, paid.max(back), back, &shares)] {
                 prop_assert_eq!(postings.iter().map(|p| p.minor).sum::<i64>(), 0);
             }
         }

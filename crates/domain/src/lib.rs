@@ -28,6 +28,7 @@ pub mod sms;
 pub mod task;
 pub mod time;
 pub mod usage;
+pub mod voice;
 
 pub use ids::{AccountId, Iccid, OrderId, PackageId, PlatformId, PoolId, ProductId, SimId, SubscriptionId};
 pub use money::{Currency, Money};

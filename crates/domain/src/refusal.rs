@@ -82,6 +82,46 @@ pub enum Refusal {
     SwitchBarred,
     /// The card's platform cannot do it.
     Unsupported,
+    /// The card has several access points and one must be named.
+    WhichApn {
+        /// They are.
+        apns: Vec<String>,
+    },
+    /// The card has no such access point.
+    UnknownApn {
+        /// It has these.
+        apns: Vec<String>,
+    },
+    /// No more than the margin is left of the card's allowance.
+    BelowMargin {
+        /// What is left, rounded down.
+        left_percent: i64,
+        /// The margin asked for.
+        margin_percent: i64,
+    },
+    /// The card's list of numbers is full.
+    VoiceListFull {
+        /// How many it holds.
+        max: i64,
+    },
+    /// Numbers were taken off the card's list this month already.
+    VoiceDeleteUsedUp,
+    /// The message has more characters than may be.
+    SmsTooLong {
+        /// How many it may have.
+        max: i64,
+    },
+    /// More numbers than one call may have.
+    TooMany {
+        /// How many it may have.
+        max: i64,
+    },
+    /// No such template for messages, or a stranger's.
+    UnknownTemplate,
+    /// The template is not approved yet.
+    TemplateNotApproved,
+    /// No platform sends messages to people's telephones.
+    NoChannel,
     /// The same key came with another body.
     KeyReused,
     /// No such IMEI group, or a stranger's.
@@ -127,6 +167,18 @@ impl fmt::Display for Refusal {
             Refusal::NetworkUnfit => write!(f, "the card's product does not offer the network"),
             Refusal::SwitchBarred => write!(f, "the card is not in use, or another switch is under way"),
             Refusal::Unsupported => write!(f, "the card's platform cannot do it"),
+            Refusal::WhichApn { apns } => write!(f, "the card has the access points {}: name one", apns.join(",")),
+            Refusal::UnknownApn { apns } => write!(f, "the card has no such access point; it has {}", apns.join(",")),
+            Refusal::BelowMargin { left_percent, margin_percent } => {
+                write!(f, "{left_percent}% of the card's allowance is left, not more than {margin_percent}%")
+            }
+            Refusal::VoiceListFull { max } => write!(f, "the card's list holds {max} numbers"),
+            Refusal::VoiceDeleteUsedUp => write!(f, "numbers were taken off the card's list this month already"),
+            Refusal::SmsTooLong { max } => write!(f, "the message has more than {max} characters"),
+            Refusal::TooMany { max } => write!(f, "more than {max} numbers"),
+            Refusal::UnknownTemplate => write!(f, "there is no such template in this account"),
+            Refusal::TemplateNotApproved => write!(f, "the template is not approved yet"),
+            Refusal::NoChannel => write!(f, "no card platform sends messages to telephones"),
             Refusal::KeyReused => write!(f, "the same request key came with another body"),
             Refusal::UnknownImeiGroup => write!(f, "there is no such IMEI group in this account"),
             Refusal::InImeiGroup => write!(f, "the card is in an IMEI group; take it out of the group first"),

@@ -28,6 +28,7 @@ use kachi_store::sims::Sim;
 use kachi_store::{Place as Where, Store, Tx};
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// What the engine is told by the configuration.
 #[derive(Debug, Clone)]
@@ -77,6 +78,8 @@ pub struct Engine {
     settings: Arc<Settings>,
     /// Orders that wait, by account.
     orders: Arc<Waiting>,
+    /// Told when a carrier write of this process has its word.
+    writes: Arc<Notify>,
 }
 
 impl Engine {
@@ -88,6 +91,7 @@ impl Engine {
             clock,
             settings: Arc::new(settings),
             orders: Arc::default(),
+            writes: Arc::default(),
         })
     }
 
@@ -138,7 +142,7 @@ impl Engine {
 
     /// A question, asked where waiting does no harm: a SQLite read is a few microseconds of memory, a PostgreSQL read is
     /// a wait for another process.
-    async fn ask<T: Send + 'static>(&self, f: impl FnOnce(&Store) -> Result<T> + Send + 'static) -> Result<T> {
+    pub(crate) async fn ask<T: Send + 'static>(&self, f: impl FnOnce(&Store) -> Result<T> + Send + 'static) -> Result<T> {
         match self.store.place() {
             Where::File(_) => f(&self.store),
             Where::Postgres(_) => {
@@ -194,6 +198,11 @@ impl Engine {
     ) -> Result<Once> {
         let (catalogue, actor) = (catalogue.clone(), actor.clone());
         self.orders.place(self, Buying { catalogue, actor, key, cmd, render: Box::new(render) }).await
+    }
+
+    /// Told when a carrier write of this process has its word.
+    pub(crate) fn writes_settled(&self) -> &Notify {
+        &self.writes
     }
 
     pub(crate) fn orders_waiting(&self) -> &Waiting {

@@ -11,7 +11,7 @@ use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};
 use crate::network::{self, Kept};
-use crate::{orders, sms, stock, tasks};
+use crate::{direct, orders, sms, stock, tasks};
 use kachi_domain::carrier::{self, Answer, Call, Connector, Counter, Fact, Facts, Login, Request, Sent, Write, logged_in};
 use kachi_domain::{OrderId, PlatformId, Refusal, Timestamp};
 use kachi_store::Tx;
@@ -69,6 +69,7 @@ pub fn step(engine: &Engine, connectors: &Connectors, token: i64) -> Result<usiz
     for (intent, kept, first) in claimed {
         let word = call(engine, connectors, (&intent, &kept), first)?;
         settle(engine, intent, token, (kept.request, word))?;
+        engine.writes_settled().notify_waiters();
     }
     Ok(n)
 }
@@ -142,23 +143,48 @@ fn call(engine: &Engine, connectors: &Connectors, (intent, kept): (&Intent, &Kep
         // Never sent; or the carrier never heard of it: it was lost on the way, so it is sent again under the same reference.
         None | Some(Answer::Unknown) => {
             let answer = line.submit(request);
+            let answer = if direct::is_direct(intent) { direct::firm(answer) } else { answer };
             let sent = sent_by(&answer, now);
             (answer, sent)
         }
         Some(told) => (told, sent.clone()),
     };
     let (answer, counter) = read_back(&mut line, request, answer);
-    let after = line.login;
-    if after != before {
-        let text = text(&after)?;
-        engine.write(move |tx, _, _| Ok(tx.put_platform_login(platform, &text)?))?;
-    }
+    keep_login(engine, platform, &before, &line.login)?;
     Ok(if connector.capabilities().by_hand && matches!(answer, Answer::Accepted { .. }) {
         let reason = "waits for a person: kachi admin intent confirm|refuse".into();
         Word::of(Answer::Later { seconds: PERSON_SECONDS, reason }, sent)
     } else {
         Word { answer, counter, sent }
     })
+}
+
+/// Calls that one question makes, at most: itself twice and a login between.
+const QUESTION_CALLS_MAX: i64 = 3;
+
+/// Asks a platform something outside of any write, with its stored login and no transaction open.
+pub(crate) fn ask<T>(
+    engine: &Engine,
+    (platform, connector): (PlatformId, &dyn Connector),
+    question: &dyn Fn(&Call<'_>) -> Told<T>,
+) -> Result<Told<T>> {
+    let (first, stored) =
+        engine.write(move |tx, _, _| Ok((tx.take_call_numbers(platform, QUESTION_CALLS_MAX)?, tx.platform_login(platform)?)))?;
+    let before: Login = serde_json::from_str(&stored).unwrap_or_default();
+    let number = u64::try_from(first).unwrap_or_default();
+    let mut line = Line { connector, login: before.clone(), now: engine.now(), number };
+    let told = line.call(question);
+    keep_login(engine, platform, &before, &line.login)?;
+    Ok(told)
+}
+
+/// Keeps a login that was renewed.
+fn keep_login(engine: &Engine, platform: PlatformId, before: &Login, after: &Login) -> Result<()> {
+    if after == before {
+        return Ok(());
+    }
+    let text = text(after)?;
+    engine.write(move |tx, _, _| Ok(tx.put_platform_login(platform, &text)?))
 }
 
 /// What is known of a write's sending by the answer to it. What was not taken counts as never sent.
@@ -231,10 +257,11 @@ fn finish(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, intent: &Inten
         (Write::SwitchNetwork { network }, Answer::Confirmed | Answer::Already) => {
             network::switched(tx, intent.sim, network, how.now)?;
         }
+        (write, Answer::Confirmed | Answer::Already) if direct::is_direct(intent) => direct::done(tx, intent, write, how.now)?,
         (write @ (Write::Stop | Write::Resume | Write::Activate), Answer::Confirmed | Answer::Already) => {
             stock::switched(tx, intent, write, how.now)?;
         }
-        (Write::SendSms { .. }, _) => sms::told(tx, &request.reference, answer, how.now)?,
+        (Write::SendSms { .. } | Write::SendPhone { .. }, _) => sms::told(tx, catalogue, &request.reference, answer, how.now)?,
         _ => {}
     }
     let Some(order) = intent.order.map(OrderId).filter(|_| matches!(request.write, Write::Subscribe { .. })) else {
@@ -266,5 +293,7 @@ fn by_hand(engine: &Engine, id: i64, state: &'static str, answer: Answer, who: &
             return Err(missing().into());
         }
         finish(tx, catalogue, how, &intent, &answer)
-    })
+    })?;
+    engine.writes_settled().notify_waiters();
+    Ok(())
 }

@@ -13,6 +13,7 @@ pub mod clock;
 pub mod cloudesim;
 pub mod desk;
 pub mod devices;
+pub mod direct;
 pub mod error;
 pub mod esim;
 pub mod figures;

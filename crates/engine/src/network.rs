@@ -63,7 +63,7 @@ impl CardKey {
     }
 
     /// The card, with its state row locked: acts for one card come one after the other.
-    fn lock(&self, tx: &mut Tx<'_>, actor: &Actor) -> Result<Sim> {
+    pub(crate) fn lock(&self, tx: &mut Tx<'_>, actor: &Actor) -> Result<Sim> {
         let sim = self.find(tx, actor)?;
         let row = tx.state_locked(sim.id)?;
         if row.account == sim.account { Ok(sim) } else { Err(Fail::Stale) }
@@ -116,7 +116,8 @@ pub fn ask(
         }
     }
     refuse_unable(catalogue, &sim, &act.write())?;
-    wish(tx, catalogue, &sim, (act.cause(), None), (reference, act.write()), how.now)
+    wish(tx, catalogue, &sim, (act.cause(), None), (reference, act.write()), how.now)?;
+    Ok(())
 }
 
 /// The networks a card may switch to, and the one it is on as far as is known ("" if it is not).
@@ -145,7 +146,7 @@ pub fn switch(
     let write = Write::SwitchNetwork { network: network.to_owned() };
     refuse_unable(catalogue, &sim, &write)?;
     match tx.last_intent(sim.id, SWITCH)?.filter(is_open) {
-        None => wish(tx, catalogue, &sim, (SWITCH, None), (reference, write), how.now),
+        None => wish(tx, catalogue, &sim, (SWITCH, None), (reference, write), how.now).map(|_| ()),
         Some(open) if asked(&open)?.write == write => Ok(()),
         Some(_) => Err(Refusal::SwitchBarred.into()),
     }
@@ -164,7 +165,7 @@ pub(crate) fn switched(tx: &mut Tx<'_>, sim: SimId, network: &str, now: Timestam
     Ok(tx.tell(&[notices::record(&card, EventKind::NetworkSwitched, &detail, now)?], now)?)
 }
 
-/// Stores a carrier write for the card: what for, in which task, under which reference.
+/// Stores a carrier write for the card: what for, in which task, under which reference. The answer is its number.
 pub(crate) fn wish(
     tx: &mut Tx<'_>,
     catalogue: &Catalogue,
@@ -172,12 +173,11 @@ pub(crate) fn wish(
     (cause, task): (&str, Option<i64>),
     (reference, write): (&str, Write),
     now: Timestamp,
-) -> Result<()> {
+) -> Result<i64> {
     let request = Request { reference: reference.to_owned(), card: named(sim), write };
     let request = serde_json::to_string(&request).map_err(|e| fault(e.to_string()))?;
     let platform = platform(catalogue, sim)?.id;
-    tx.add_wish(&Wish { account: sim.account, sim: sim.id, platform, cause, task, request: &request }, now)?;
-    Ok(())
+    Ok(tx.add_wish(&Wish { account: sim.account, sim: sim.id, platform, cause, task, request: &request }, now)?)
 }
 
 /// A card by the numbers that carriers ask for.

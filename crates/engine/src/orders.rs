@@ -70,10 +70,16 @@ pub(crate) fn store_intent(
     Ok(())
 }
 
-/// Stores the wish that the carrier activates what an order bought.
-pub(crate) fn store_subscribe(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, order: &Order, now: Timestamp) -> Result<()> {
+/// Stores the wish that the carrier activates what an order bought: once, or for so many months and from an instant on.
+pub(crate) fn store_subscribe(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    (sim, order): (&Sim, &Order),
+    (months, from): (Option<u32>, Option<Timestamp>),
+    now: Timestamp,
+) -> Result<()> {
     let package = catalogue.package(order.package).ok_or_else(|| fault(format!("package {} vanished", order.package)))?;
-    let write = Write::subscribe(&package.code);
+    let write = Write::Subscribe { package: package.code.clone(), months, from };
     let request = Request { reference: order.number.clone(), card: network::named(sim), write };
     store_intent(tx, catalogue, sim, order, &request, now)
 }

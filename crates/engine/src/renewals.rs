@@ -230,7 +230,9 @@ fn hold(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, order: &Order, whom: 
 }
 
 fn ask_carrier(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, order: &Order, now: Timestamp) -> Result<()> {
-    orders::store_subscribe(tx, catalogue, sim, order, now)?;
+    let renewal = tx.renewal(order.id)?.ok_or_else(|| fault(format!("order {} is no renewal", order.id)))?;
+    let from = renewal.start_day.map(|day| catalogue.zone(sim.account).start_of_day(day)).filter(|at| *at > now);
+    orders::store_subscribe(tx, catalogue, (sim, order), (Some(renewal.months), from), now)?;
     hold(tx, catalogue, sim, order, "the carrier", now)
 }
 

@@ -4,16 +4,26 @@
 //! transaction, is handed to the carrier once, and keeps what became of it. On a platform that cannot send messages it
 //! stays queued and its note says so; it goes out once the platform can. Not promised: that a device is switched on.
 
+mod batch;
+mod phone;
+mod uplinks;
+
+pub use batch::{Carriage, Reply, Report, Sent};
+pub use phone::PhoneSms;
+pub use uplinks::collect;
+
 use crate::act::Actor;
 use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::error::Result;
-use crate::network;
+use crate::{network, notices};
 use kachi_domain::carrier::{Answer, Write};
-use kachi_domain::sms::CHARS_MAX;
+use kachi_domain::event::{Body, EventKind};
+use kachi_domain::sms::{CHARS_MAX, DELIVERED};
 use kachi_domain::task::ItemState;
-use kachi_domain::{Iccid, Refusal, Timestamp};
+use kachi_domain::{Iccid, Refusal, SimId, Timestamp};
 use kachi_store::Tx;
+use kachi_store::sms::Sms;
 
 /// Queues a message for the card under a number that no other message has (made at the roof).
 pub fn send(
@@ -32,7 +42,8 @@ pub fn send(
     let platform = network::platform(catalogue, &sim)?;
     let note = if platform.capabilities.is_some_and(|can| !can.can(&write)) { unable(&platform.code) } else { String::new() };
     tx.add_sms(actor.account, sim.id, number, text, &note, how.now)?;
-    network::wish(tx, catalogue, &sim, ("sms", None), (number, write), how.now)
+    network::wish(tx, catalogue, &sim, ("sms", None), (number, write), how.now)?;
+    Ok(())
 }
 
 /// Why a message stays queued.
@@ -40,8 +51,8 @@ pub(crate) fn unable(platform: &str) -> String {
     format!("waits: card platform {platform} cannot send messages")
 }
 
-/// The carrier's word on a message.
-pub(crate) fn told(tx: &mut Tx<'_>, number: &str, answer: &Answer, now: Timestamp) -> Result<()> {
+/// The carrier's word on a message. The last word on one of a batch is kept as a report, and its sender is told.
+pub(crate) fn told(tx: &mut Tx<'_>, catalogue: &Catalogue, number: &str, answer: &Answer, now: Timestamp) -> Result<()> {
     if let Some(sms) = tx.sms(number)? {
         let note = match answer {
             Answer::Confirmed | Answer::Already => "delivered".to_owned(),
@@ -49,7 +60,22 @@ pub(crate) fn told(tx: &mut Tx<'_>, number: &str, answer: &Answer, now: Timestam
             Answer::Later { reason, .. } => reason.clone(),
             _ => ItemState::told(answer).1,
         };
-        tx.set_sms(number, sms.state.told(answer), &note, now)?;
+        let state = sms.state.told(answer);
+        tx.set_sms(number, state, &note, now)?;
+        if state.is_settled() && !sms.state.is_settled() && !sms.batch.is_empty() {
+            let word = match answer {
+                Answer::Refused { code, .. } => code,
+                _ => DELIVERED,
+            };
+            report(tx, catalogue, &sms, word, now)?;
+        }
     }
     Ok(())
+}
+
+fn report(tx: &mut Tx<'_>, catalogue: &Catalogue, sms: &Sms, state: &str, now: Timestamp) -> Result<()> {
+    tx.add_sms_report(sms, state, now)?;
+    let body = Body::SmsReport { mobile: sms.mobile.clone(), state: state.to_owned(), task: sms.batch.clone() };
+    let card = (sms.sim != SimId(0)).then_some(sms.sim);
+    notices::emit(tx, catalogue, sms.account, card, EventKind::SmsReported, &body, now, now)
 }

@@ -11,6 +11,7 @@ mod cdr_ftp;
 mod file;
 mod goods;
 mod imei;
+mod messages;
 mod pools;
 mod work;
 
@@ -77,6 +78,7 @@ fn apply(tx: &mut Tx<'_>, how: Settling, sources: &[Source]) -> Step<Outcome> {
         work.subscriptions(&catalogue, &d.subscriptions)?;
         work.imei_groups(&catalogue, &d.imei_groups)?;
         work.esim_goods(&catalogue, &d.esim_goods)?;
+        work.sms_templates(&d.sms_templates)?;
         work.pools(&catalogue, &d.pools)?;
     }
     if work.outcome.is_change() {

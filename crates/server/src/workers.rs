@@ -7,7 +7,7 @@ use kachi_edges::mqtt::MqttSettings;
 use kachi_edges::sender::{Sender, off_thread};
 use kachi_edges::upload::Uploader;
 use kachi_engine::intents::Connectors;
-use kachi_engine::{Engine, Result, card_reads, cards, cdr_deliveries, devices, imei, import, intents, lists, pools, tasks};
+use kachi_engine::{Engine, Result, card_reads, cards, cdr_deliveries, devices, imei, import, intents, lists, pools, sms, tasks};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +18,10 @@ use tokio::task::JoinSet;
 const IDLE: Duration = Duration::from_millis(250);
 /// The same for work that comes every half hour.
 const UNHURRIED: Duration = Duration::from_secs(1);
+/// The same for what devices write.
+const UPLINKS: Duration = Duration::from_secs(10);
+/// Days for which reports on messages, and replies, are kept for whoever asks for them.
+const REPORTS_DAYS: i64 = 35;
 /// A look that failed waits this long.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
@@ -59,6 +63,11 @@ pub fn start(
     loops.spawn(repeat("card readings", stop.clone(), IDLE, move || {
         let (e, connectors) = (e.clone(), open.clone());
         off_thread(move || card_reads::step(&e, &connectors, token()))
+    }));
+    let e = on(engine);
+    loops.spawn(repeat("uplinks", stop.clone(), UPLINKS, move || {
+        let (e, connectors) = (e.clone(), connectors.clone());
+        off_thread(move || sms::collect(&e, &connectors))
     }));
     let e = on(engine);
     loops.spawn(repeat("tasks", stop.clone(), IDLE, move || {
@@ -109,6 +118,7 @@ fn forget(engine: Engine, window_seconds: i64) -> impl FnMut() -> std::pin::Pin<
         let e = engine.clone();
         Box::pin(off_thread(move || {
             e.write(move |tx, _, how| Ok(tx.forget_answers(how.now.plus(-2 * window_seconds))?))?;
+            e.write(move |tx, _, how| Ok(tx.forget_sms_reports(how.now.plus(-REPORTS_DAYS * 86_400))?))?;
             Ok(0)
         }))
     }

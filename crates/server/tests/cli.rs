@@ -92,6 +92,8 @@ sims:
   - {iccid: "8988303000000614224", product: 1US-1, account: acme, state: active}
 subscriptions:
   - {iccid: "89860012345678901234", package: GJ-100M-30D, start: "2026-01-01T00:00:00Z", used: 5MB}
+sms_templates:
+  - {code: T1, account: acme, text: "@1@ left of @2@", signature: 【ACME】, price: "0.05", approved: true}
 "#;
 
 fn world(desk: &Desk) {
@@ -120,10 +122,11 @@ fn applying_twice_changes_nothing_and_trying_changes_nothing() {
         assert!(second.starts_with("nothing changed (+ 0 new, ~ 0 changed, = "), "{second}");
         desk.write(
             "more.yaml",
-            "accounts: [{code: acme, name: Acme, credit: \"9.00\"}]\nsims: [{iccid: \"8988303000000614224\", alias: two}]",
+            "accounts: [{code: acme, name: Acme, credit: \"9.00\"}]\nsims: [{iccid: \"8988303000000614224\", alias: two}]\n\
+             sms_templates: [{code: T1, signature: 【甲乙】}]",
         );
         let more = desk.done(&["apply", "more.yaml"]);
-        assert!(more.contains("~ account acme: name, credit\n~ sim 8988303000000614224: alias\n+ 0 new, ~ 2 changed"), "{more}");
+        assert!(more.contains("~ account acme: name, credit\n~ sim 8988303000000614224: alias\n~ sms template T1: signature\n+ 0 new, ~ 3 changed"), "{more}");
         assert!(desk.done(&["admin", "audit"]).starts_with("clean: 2 cards"));
     });
 }
@@ -183,7 +186,14 @@ fn a_refused_file_leaves_nothing_behind() {
                 "bad.yaml: sims[0]: iccid: must be 18 to 22",
             ),
             (format!("{new}sims: [{{iccid: \"8988303000000614224\", account: beta}}]"), "bad.yaml: sims[0]: iccid"),
-            (format!("{new}sms_templates: []"), "bad.yaml: sms_templates: not supported by this version"),
+            (
+                format!("{new}sms_templates: [{{code: T1, account: nobody, text: x}}]"),
+                "bad.yaml: sms_templates[0].account: there is no account nobody",
+            ),
+            (
+                format!("{new}sms_templates: [{{code: T1, account: acme, text: x, signature: us}}]"),
+                "bad.yaml: sms_templates[0].signature: \"us\" is not a name of 2 to 20 characters in 【】",
+            ),
             (format!("{new}{package}, category: postpaid}}]"), "bad.yaml: packages[0].category: postpaid: not supported"),
             (
                 format!("{new}{package}, kind: fast}}]"),

@@ -90,20 +90,36 @@ impl Tx<'_> {
         Ok(row.map_or(0, |r| r.0))
     }
 
-    /// Stores a write that no order waits for, due at once.
-    pub fn add_wish(&mut self, w: &Wish<'_>, now: Timestamp) -> Result<(), Error> {
-        self.run(
+    /// Stores a write that no order waits for, due at once; the answer is its number.
+    pub fn add_wish(&mut self, w: &Wish<'_>, now: Timestamp) -> Result<i64, Error> {
+        let row = self.row::<(i64,)>(
             "INSERT INTO intent (account_id, sim_id, platform_id, cause, task_id, request, state, attempts, due_at, created_at, updated_at)
-             VALUES (?, ?, ?, ?, ?, ?, 'stored', 0, ?, ?, ?)",
+             VALUES (?, ?, ?, ?, ?, ?, 'stored', 0, ?, ?, ?) RETURNING id",
             &binds![w.account.0, w.sim.0, w.platform.0, w.cause, w.task, w.request, now.0, now.0, now.0],
         )?;
-        Ok(())
+        Ok(row.map_or(0, |r| r.0))
     }
 
     /// The card's newest write with this cause.
     pub fn last_intent(&mut self, sim: SimId, cause: &str) -> Result<Option<Intent>, Error> {
         let text = format!("SELECT {COLUMNS} FROM intent WHERE sim_id = ? AND cause = ? ORDER BY id DESC LIMIT 1");
         Ok(self.row::<R>(&text, &binds![sim.0, cause])?.map(intent))
+    }
+
+    /// The card's newest write with this cause that was not refused.
+    pub fn last_unrefused_intent(&mut self, sim: SimId, cause: &str) -> Result<Option<Intent>, Error> {
+        let text = format!(
+            "SELECT {COLUMNS} FROM intent WHERE sim_id = ? AND cause = ? AND state <> 'refused' ORDER BY id DESC LIMIT 1"
+        );
+        Ok(self.row::<R>(&text, &binds![sim.0, cause])?.map(intent))
+    }
+
+    /// The card's writes with this cause that have no last word yet.
+    pub fn open_intents(&mut self, sim: SimId, cause: &str) -> Result<Vec<Intent>, Error> {
+        let text = format!(
+            "SELECT {COLUMNS} FROM intent WHERE sim_id = ? AND cause = ? AND state NOT IN ('confirmed', 'refused') ORDER BY id"
+        );
+        Ok(self.rows::<R>(&text, &binds![sim.0, cause])?.into_iter().map(intent).collect())
     }
 
     /// Claims due writes under a lease.

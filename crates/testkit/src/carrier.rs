@@ -4,7 +4,7 @@ use kachi_connectors::sandbox;
 use kachi_domain::Timestamp;
 use kachi_domain::carrier::{Login, Request, logged_in};
 use kachi_engine::intents::{self, Connectors};
-use kachi_engine::{Engine, Fail, tasks};
+use kachi_engine::{Engine, Fail, sms, tasks};
 use kachi_store::catalogue::Product;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -85,5 +85,13 @@ impl Carrier {
             }
         }
         panic!("the work never ends");
+    }
+
+    /// Asks what devices wrote, once; the answer is how many messages are new.
+    ///
+    /// # Panics
+    /// If the database fails.
+    pub fn collect(&self, engine: &Engine) -> usize {
+        sms::collect(engine, &self.connectors).expect("it is kept")
     }
 }

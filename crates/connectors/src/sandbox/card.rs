@@ -135,7 +135,7 @@ impl Card {
             Write::BarCalls { numbers } => !numbers.iter().any(|n| self.numbers.contains(n)),
             Write::ResetSession => self.session.is_none(),
             Write::SwitchNetwork { network } => self.network.as_ref() == Some(network),
-            Write::RefreshUsage | Write::SendSms { .. } => false,
+            Write::RefreshUsage | Write::SendSms { .. } | Write::SendPhone { .. } => false,
         }
     }
 
@@ -165,6 +165,8 @@ impl Card {
             }
             Write::RefreshUsage => self.counter = Some(Counter { bytes: self.bytes, as_of: at }),
             Write::SendSms { text } => self.messages.push(text.clone()),
+            // Telephones are no cards: what they get is kept with the card without a number.
+            Write::SendPhone { to, text } => self.messages.push(format!("{to} {text}")),
         }
     }
 

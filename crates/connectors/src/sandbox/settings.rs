@@ -26,6 +26,7 @@ const WITHOUT: &[(&str, Take)] = &[
     ("network", |all| all.network = false),
     ("usage", |all| all.usage = false),
     ("sms", |all| all.sms = false),
+    ("phone_sms", |all| all.phone_sms = false),
     ("changes", |all| all.changes = false),
     ("batches", |all| all.batches = Batches::default()),
 ];
@@ -64,6 +65,7 @@ const ALL: Capabilities = Capabilities {
     network: true,
     usage: true,
     sms: true,
+    phone_sms: true,
     look: true,
     by_hand: false,
     login: true,

@@ -11,6 +11,7 @@ fn shows(case: &Case, request: &Request, now: Timestamp) -> bool {
         Write::SwitchNetwork { network } => card.network.as_ref() == Some(network),
         Write::RefreshUsage => card.counter.is_some_and(|c| c.bytes == 7),
         Write::SendSms { text } => card.messages == [text.as_str()],
+        Write::SendPhone { to, text } => card.messages == [format!("{to} {text}")],
         _ => false,
     }
 }

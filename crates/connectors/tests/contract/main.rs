@@ -116,6 +116,7 @@ fn able(case: &Case, write: &Write) -> bool {
         Write::SwitchNetwork { .. } => all.network,
         Write::RefreshUsage => all.usage,
         Write::SendSms { .. } => all.sms,
+        Write::SendPhone { .. } => all.phone_sms,
     }
 }
 
@@ -138,12 +139,13 @@ fn card_acts() -> [Write; 6] {
 }
 
 /// What is asked of a card's line besides packages and being on.
-fn line_acts() -> [Write; 4] {
+fn line_acts() -> [Write; 5] {
     [
         Write::ResetSession,
         Write::SwitchNetwork { network: "ATT".into() },
         Write::RefreshUsage,
         Write::SendSms { text: "hello".into() },
+        Write::SendPhone { to: "13800010001".into(), text: "hello".into() },
     ]
 }
 

@@ -29,6 +29,8 @@ pub struct Capabilities {
     pub usage: bool,
     /// Sends a message to a card and tells what became of it.
     pub sms: bool,
+    /// Sends messages to people's telephones.
+    pub phone_sms: bool,
     /// Tells what became of a write.
     pub look: bool,
     /// A person does the work and confirms it by hand.
@@ -78,6 +80,7 @@ impl Capabilities {
             Write::SwitchNetwork { .. } => self.network,
             Write::RefreshUsage => self.usage,
             Write::SendSms { .. } => self.sms,
+            Write::SendPhone { .. } => self.phone_sms,
         }
     }
 
@@ -95,6 +98,7 @@ impl Capabilities {
             Write::SwitchNetwork { .. } => "switch networks",
             Write::RefreshUsage => "tell usage",
             Write::SendSms { .. } => "send messages",
+            Write::SendPhone { .. } => "send messages to telephones",
         };
         (!self.can(write)).then(|| Answer::unsupported(act))
     }

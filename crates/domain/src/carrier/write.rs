@@ -65,6 +65,13 @@ pub enum Write {
         /// What it says.
         text: String,
     },
+    /// Send a message to a person's telephone; there is no card. Accepted is sent, confirmed is delivered.
+    SendPhone {
+        /// The telephone's number.
+        to: String,
+        /// What it says.
+        text: String,
+    },
 }
 
 impl Write {

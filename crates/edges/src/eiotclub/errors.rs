@@ -79,7 +79,17 @@ impl From<Refusal> for No {
             Refusal::NetworkUnfit => NETWORK_UNFIT,
             Refusal::SwitchBarred => SWITCH_BARRED,
             Refusal::Unsupported => OPERATOR_UNSUPPORTED,
-            Refusal::BadField { .. } => codes::PARAMETER_WRONG,
+            Refusal::BadField { .. }
+            | Refusal::WhichApn { .. }
+            | Refusal::UnknownApn { .. }
+            | Refusal::BelowMargin { .. }
+            | Refusal::VoiceListFull { .. }
+            | Refusal::VoiceDeleteUsedUp
+            | Refusal::SmsTooLong { .. }
+            | Refusal::TooMany { .. }
+            | Refusal::UnknownTemplate
+            | Refusal::TemplateNotApproved => codes::PARAMETER_WRONG,
+            Refusal::NoChannel => OPERATOR_UNSUPPORTED,
             Refusal::KeyReused => codes::SIGN_WRONG,
             Refusal::UnknownImeiGroup => IMEI_GROUP_UNKNOWN,
             Refusal::InImeiGroup => codes::PARAMETER_WRONG,
@@ -200,6 +210,16 @@ mod tests {
             (Refusal::SwitchBarred, 45105),
             (Refusal::Unsupported, 41032),
             (Refusal::BadField { field: String::new(), rule: String::new() }, 43332),
+            (Refusal::WhichApn { apns: Vec::new() }, 43332),
+            (Refusal::UnknownApn { apns: Vec::new() }, 43332),
+            (Refusal::BelowMargin { left_percent: 1, margin_percent: 2 }, 43332),
+            (Refusal::VoiceListFull { max: 5 }, 43332),
+            (Refusal::VoiceDeleteUsedUp, 43332),
+            (Refusal::SmsTooLong { max: 350 }, 43332),
+            (Refusal::TooMany { max: 1000 }, 43332),
+            (Refusal::UnknownTemplate, 43332),
+            (Refusal::TemplateNotApproved, 43332),
+            (Refusal::NoChannel, 41032),
             (Refusal::KeyReused, 42402),
             (Refusal::UnknownImeiGroup, 42408),
             (Refusal::InImeiGroup, 43332),

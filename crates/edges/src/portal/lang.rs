@@ -118,6 +118,8 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("usage_alert", "usage warning", "用量提醒"),
     ("order_failed", "order failed", "订单失败"),
     ("renewal_settled", "renewal settled", "续费结果"),
+    ("sms_reported", "message reported", "短信状态"),
+    ("sms_replied", "device wrote", "上行短信"),
     ("sim_state_changed", "card state changed", "卡状态变更"),
     ("topped_up", "money came in", "账户充值"),
     ("sim_locked", "locked to its devices", "机卡锁定"),

@@ -64,7 +64,7 @@ pub fn place_all(
             let row = rows.iter_mut().find(|r| r.sim == sim.id).ok_or_else(|| fault("a card without a state row"))?;
             begin(tx, catalogue, how, &mut settle, (sim, order, sub), row)?;
         } else {
-            store_subscribe(tx, catalogue, sim, order, how.now)?;
+            store_subscribe(tx, catalogue, (sim, order), (None, None), how.now)?;
             let detail = format!("order {}: waits for the carrier", order.id);
             settle.tell(notices::sim(catalogue, sim, EventKind::OrderHeld, &detail, how.now)?);
         }

@@ -17,7 +17,7 @@ pub struct Document {
     pub pools: Vec<Pool>,
     pub imei_groups: Vec<ImeiGroup>,
     pub esim_goods: Vec<EsimGoods>,
-    pub sms_templates: Option<Unread>,
+    pub sms_templates: Vec<SmsTemplate>,
 }
 
 /// Something this version has no use for yet.
@@ -41,10 +41,6 @@ impl Document {
 
     /// The first place that asks for what is not there yet: better refused than silently left undone.
     fn unsupported(&self) -> Option<String> {
-        let sections = [("sms_templates", self.sms_templates.is_some())];
-        if let Some((name, _)) = sections.iter().find(|(_, given)| *given) {
-            return Some((*name).to_owned());
-        }
         if let Some(i) = self.pools.iter().position(|p| p.package.is_some()) {
             return Some(format!("pools[{i}].package"));
         }
@@ -324,6 +320,17 @@ pub struct EsimGoods {
     pub price: Option<String>,
     #[serde(default)]
     pub profiles: Vec<EsimProfile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SmsTemplate {
+    pub code: String,
+    pub account: Option<String>,
+    pub text: Option<String>,
+    pub signature: Option<String>,
+    pub price: Option<String>,
+    pub approved: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -32,6 +32,8 @@ const STEPS: &[Step] = &[
     step!(12, "0012_devices.sql"),
     step!(14, "0014_renewals.sql"),
     step!(15, "0015_cardboss.sql"),
+    step!(19, "0019_card_acts.sql"),
+    step!(20, "0020_sms_reports.sql"),
 ];
 
 /// Why the database could not be opened.

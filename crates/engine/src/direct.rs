@@ -1,0 +1,424 @@
+//! Acts on one card that are passed straight to its carrier, whose word is the answer (CardBOSS v2.2.2, 3.4.2 to 3.4.6).
+//!
+//! Who acts: a partner's key, for a card the account sees. Promised: the write is stored in a transaction of its own before
+//! the carrier hears of it, and is asked for once, however often the request comes and whoever dies; the answer is the
+//! carrier's last word, waited for as long as the caller says; what is not known by then goes on without the caller. A "not
+//! now" of the carrier is its last word: nothing is done later that the caller was told had failed. The carrier's pauses a
+//! card are kept on our side too, in whatever process. What the card is with us changes when the carrier has confirmed.
+
+use crate::act::{Actor, Once, RequestKey};
+use crate::cards::Settling;
+use crate::catalogue::Catalogue;
+use crate::desk::Engine;
+use crate::error::{Result, fault};
+use crate::network::{self, CardKey};
+use crate::{notices, sims};
+use kachi_domain::carrier::{Answer, Write};
+use kachi_domain::event::EventKind;
+use kachi_domain::rating::CardState;
+use kachi_domain::sim::{BaseState, Blocks};
+use kachi_domain::time::DEFAULT_ZONE;
+use kachi_domain::{Refusal, SimId, Timestamp, Zone, voice};
+use kachi_store::Tx;
+use kachi_store::intents::Intent;
+use kachi_store::sims::Sim;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Seconds before the same act may be asked for again for the same card (code 13009).
+pub const PAUSE_SECONDS: i64 = 180;
+/// The same for the list of numbers, adding and deleting together (code 13010).
+pub const VOICE_PAUSE_SECONDS: i64 = 60;
+/// How often a write that another process settles is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+/// Blocks that the owner cannot lift: while one stands, the carrier is not asked to let the card on.
+const KEPT_OFF: i64 = Blocks::CREDIT.0 | Blocks::FORCED.0 | Blocks::IMEI_LOCK.0 | Blocks::UNPAID.0;
+
+/// What is asked of the carrier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// End the card's test period.
+    EndTest,
+    /// Make it an active one.
+    Activate,
+    /// Stop it.
+    Stop,
+    /// Let it on again.
+    Resume,
+    /// Switch its data off.
+    DataOff {
+        /// At which access point; none: the only one.
+        apn: Option<String>,
+    },
+    /// Switch its data on.
+    DataOn {
+        /// At which access point; none: the only one.
+        apn: Option<String>,
+        /// Only while more than this share of its allowance is left; 0: whatever is left.
+        margin_percent: u32,
+    },
+    /// Let it call numbers.
+    VoiceAdd {
+        /// The numbers.
+        numbers: Vec<String>,
+        /// The group it belongs to, for the record.
+        group: String,
+    },
+    /// Do not let it call numbers any more.
+    VoiceDelete {
+        /// The numbers.
+        numbers: Vec<String>,
+        /// The group it belongs to, for the record.
+        group: String,
+    },
+}
+
+const STOP_KEEP: &str = "stop_keep";
+const SWITCH_NET: &str = "switch_net";
+const VOICE_ADD: &str = "voice_add";
+const VOICE_DELETE: &str = "voice_delete";
+const CAUSES: [&str; 6] = ["end_test", "activate", STOP_KEEP, SWITCH_NET, VOICE_ADD, VOICE_DELETE];
+
+impl Act {
+    /// What the write is stored for: acts of one interface pause together.
+    fn cause(&self) -> &'static str {
+        match self {
+            Act::EndTest => "end_test",
+            Act::Activate => "activate",
+            Act::Stop | Act::Resume => STOP_KEEP,
+            Act::DataOff { .. } | Act::DataOn { .. } => SWITCH_NET,
+            Act::VoiceAdd { .. } => VOICE_ADD,
+            Act::VoiceDelete { .. } => VOICE_DELETE,
+        }
+    }
+}
+
+/// The access points of a card, each with whether its data is off.
+pub type Apns = Vec<(String, bool)>;
+
+/// What came of an act.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done.
+    Done {
+        /// What still keeps the card from the network.
+        blocks: Blocks,
+    },
+    /// The carrier has taken it; its last word was not here in time.
+    Accepted,
+    /// The carrier refused.
+    Refused {
+        /// Its code.
+        code: String,
+        /// Its words.
+        reason: String,
+    },
+    /// Not known yet; it goes on.
+    Unanswered,
+}
+
+/// Whether the write is one of these acts.
+pub(crate) fn is_direct(intent: &Intent) -> bool {
+    CAUSES.contains(&intent.cause.as_str())
+}
+
+/// The carrier's answer to a write of one of these acts that it did not take: "not now" is a refusal. Its code is the first
+/// word where that is one.
+pub(crate) fn firm(answer: Answer) -> Answer {
+    let Answer::Later { reason, .. } = answer else { return answer };
+    match reason.split_once(' ') {
+        Some((code, words)) if !code.is_empty() && code.bytes().all(|b| b.is_ascii_digit()) => {
+            Answer::Refused { code: code.to_owned(), reason: words.to_owned() }
+        }
+        _ => Answer::Refused { code: "later".into(), reason },
+    }
+}
+
+/// Where an act stands after it was asked for.
+#[derive(Debug, PartialEq, Eq)]
+enum Asked {
+    /// The carrier has nothing to do.
+    AtOnce(SimId),
+    /// Its write.
+    Write(i64),
+}
+
+impl Asked {
+    fn text(&self) -> String {
+        match self {
+            Asked::AtOnce(sim) => format!("card {sim}"),
+            Asked::Write(id) => format!("write {id}"),
+        }
+    }
+
+    fn parse(text: &str) -> Result<Asked> {
+        let read = |n: &str| n.parse().map_err(|_| fault(format!("the kept answer \"{text}\" does not read")));
+        match text.split_once(' ') {
+            Some(("card", n)) => Ok(Asked::AtOnce(SimId(read(n)?))),
+            Some(("write", n)) => Ok(Asked::Write(read(n)?)),
+            _ => Err(fault(format!("the kept answer \"{text}\" does not read"))),
+        }
+    }
+}
+
+/// Stores what the carrier is to be asked, or refuses.
+fn ask(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    how: &Settling,
+    actor: &Actor,
+    (card, act, reference): (&CardKey, &Act, &str),
+) -> Result<Asked> {
+    let sim = card.lock(tx, actor)?;
+    network::refuse_over(&sim)?;
+    let write = write(tx, catalogue, &sim, act, how.now)?;
+    network::refuse_unable(catalogue, &sim, &write)?;
+    match act {
+        Act::VoiceAdd { .. } | Act::VoiceDelete { .. } => {
+            pace(tx, sim.id, &[VOICE_ADD, VOICE_DELETE], VOICE_PAUSE_SECONDS, how.now)?;
+        }
+        _ => pace(tx, sim.id, &[act.cause()], PAUSE_SECONDS, how.now)?,
+    }
+    if *act == Act::Resume && sim.blocks & KEPT_OFF != 0 {
+        stand(tx, &sim, (&sim.state, sim.blocks & !Blocks::OWNER_STOP.0), "resumed, but kept off", how.now)?;
+        return Ok(Asked::AtOnce(sim.id));
+    }
+    Ok(Asked::Write(network::wish(tx, catalogue, &sim, (act.cause(), None), (reference, write), how.now)?))
+}
+
+/// What the act asks of the carrier, if the rules of the card let it.
+fn write(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, act: &Act, now: Timestamp) -> Result<Write> {
+    Ok(match act {
+        Act::EndTest => Write::EndTest,
+        Act::Activate => Write::Activate,
+        Act::Stop => Write::Stop,
+        Act::Resume => Write::Resume,
+        Act::DataOff { apn } => Write::DataOff { apn: which(sim, apn.as_deref())? },
+        Act::DataOn { apn, margin_percent } => {
+            let apn = which(sim, apn.as_deref())?;
+            refuse_below_margin(&sims::present(tx, catalogue, sim, now)?, *margin_percent)?;
+            Write::DataOn { apn }
+        }
+        Act::VoiceAdd { numbers, .. } => {
+            let numbers = voice::numbers(numbers, voice::NUMBERS_MAX)?;
+            let mut there = tx.voice_numbers(sim.id)?;
+            for open in tx.open_intents(sim.id, VOICE_ADD)? {
+                if let Write::AllowCalls { numbers } = network::asked(&open)?.write {
+                    there.extend(numbers);
+                }
+            }
+            voice::refuse_full(&there, &numbers)?;
+            Write::AllowCalls { numbers }
+        }
+        Act::VoiceDelete { numbers, .. } => {
+            let numbers = voice::numbers(numbers, voice::DELETED_AT_ONCE)?;
+            let last = tx.last_unrefused_intent(sim.id, VOICE_DELETE)?.map(|i| Timestamp(i.created_at));
+            voice::refuse_second_delete(last, now, &Zone::find(DEFAULT_ZONE).map_err(fault)?)?;
+            Write::BarCalls { numbers }
+        }
+    })
+}
+
+/// The same interface not again so soon; what the carrier refused does not count.
+fn pace(tx: &mut Tx<'_>, sim: SimId, causes: &[&str], pause: i64, now: Timestamp) -> Result<()> {
+    for cause in causes {
+        let last = tx.last_unrefused_intent(sim, cause)?.map(|i| Timestamp(i.created_at));
+        if let Some(seconds) = last.map(|at| pause - now.since(at)).filter(|s| *s > 0) {
+            return Err(Refusal::TooSoon { seconds }.into());
+        }
+    }
+    Ok(())
+}
+
+/// The access points a card has, as it was told to us.
+fn apns(sim: &Sim) -> Vec<String> {
+    let details: serde_json::Value = serde_json::from_str(&sim.details).unwrap_or_default();
+    serde_json::from_value(details["apns"].clone()).unwrap_or_default()
+}
+
+/// The access point that is meant. Of several one must be named.
+fn which(sim: &Sim, named: Option<&str>) -> Result<Option<String>> {
+    let apns = apns(sim);
+    match named {
+        Some(name) if !apns.is_empty() && !apns.iter().any(|a| a == name) => Err(Refusal::UnknownApn { apns }.into()),
+        Some(name) => Ok(Some(name.to_owned())),
+        None if apns.len() > 1 => Err(Refusal::WhichApn { apns }.into()),
+        None => Ok(apns.into_iter().next()),
+    }
+}
+
+/// Refuses to let a card on whose packages in use have no more than the share left. One without a limit, or one that lives
+/// of a pool, has all of it.
+fn refuse_below_margin(state: &CardState, margin_percent: u32) -> Result<()> {
+    if margin_percent > 100 {
+        let rule = "a percentage, 0 to 100".to_owned();
+        return Err(Refusal::BadField { field: "marginrat".into(), rule }.into());
+    }
+    let running = || state.live.iter().filter(|l| l.running.is_some() && l.takes_bytes());
+    if margin_percent == 0 || running().any(|l| l.left().is_none()) || state.pool.is_some() && !state.is_pool_exhausted() {
+        return Ok(());
+    }
+    let left: i128 = running().filter_map(|l| l.left()).map(i128::from).sum();
+    let total: i128 = running().map(|l| i128::from(l.terms.allowance)).sum();
+    if left * 100 > i128::from(margin_percent) * total {
+        return Ok(());
+    }
+    let left_percent = if total == 0 { 0 } else { i64::try_from(left * 100 / total).unwrap_or(0) };
+    Err(Refusal::BelowMargin { left_percent, margin_percent: i64::from(margin_percent) }.into())
+}
+
+/// The carrier, or a person, says that one of these acts is done.
+pub(crate) fn done(tx: &mut Tx<'_>, intent: &Intent, write: &Write, now: Timestamp) -> Result<()> {
+    let row = tx.state_locked(intent.sim)?;
+    let card = tx.sim_by_id(intent.sim)?.ok_or_else(|| fault(format!("card {} vanished", intent.sim)))?;
+    let sim = Sim { account: row.account, ..card };
+    let base = BaseState::parse(&sim.state).unwrap_or(BaseState::Unknown);
+    match write {
+        Write::EndTest if matches!(base, BaseState::Testing | BaseState::Inventory) => {
+            stand(tx, &sim, (BaseState::Ready.word(), sim.blocks), "test period ended", now)
+        }
+        Write::Activate if !base.is_activated() => stand(tx, &sim, (BaseState::Active.word(), sim.blocks), "activated", now),
+        Write::Stop => stand(tx, &sim, (&sim.state, sim.blocks | Blocks::OWNER_STOP.0), "stopped by its owner", now),
+        Write::Resume => {
+            let state = if base == BaseState::Stopped { BaseState::Active.word() } else { &sim.state };
+            stand(tx, &sim, (state, sim.blocks & !Blocks::OWNER_STOP.0), "resumed by its owner", now)
+        }
+        Write::DataOff { apn } => {
+            tx.put_apn_off(sim.id, apn.as_deref().unwrap_or_default(), now)?;
+            switched(tx, &sim, "off", apn.as_deref(), now)
+        }
+        Write::DataOn { apn } => {
+            tx.remove_apn_off(sim.id, apn.as_deref().unwrap_or_default())?;
+            switched(tx, &sim, "on", apn.as_deref(), now)
+        }
+        Write::AllowCalls { numbers } => numbers.iter().try_for_each(|n| Ok(tx.put_voice_number(sim.id, n, now)?)),
+        Write::BarCalls { numbers } => numbers.iter().try_for_each(|n| Ok(tx.remove_voice_number(sim.id, n)?)),
+        _ => Ok(()),
+    }
+}
+
+/// The block follows from the access points: it stands while none of them has data.
+fn switched(tx: &mut Tx<'_>, sim: &Sim, word: &str, apn: Option<&str>, now: Timestamp) -> Result<()> {
+    let off: Vec<String> = tx.apns_off(&[sim.id])?.into_iter().map(|(_, apn)| apn).collect();
+    let apns = apns(sim);
+    let all_off = if apns.is_empty() { !off.is_empty() } else { apns.iter().all(|a| off.contains(a)) };
+    let blocks = if all_off { sim.blocks | Blocks::DATA_OFF.0 } else { sim.blocks & !Blocks::DATA_OFF.0 };
+    let detail = format!("data {word}{}", apn.map_or_else(String::new, |a| format!(" at {a}")));
+    stand(tx, sim, (&sim.state, blocks), &detail, now)
+}
+
+/// The card stands otherwise from now on; that is on its record.
+fn stand(tx: &mut Tx<'_>, sim: &Sim, (state, blocks): (&str, i64), why: &str, now: Timestamp) -> Result<()> {
+    let activated = sim.activated_at.or((state == BaseState::Active.word()).then_some(now.0));
+    tx.set_sim_state(sim.id, state, blocks, activated)?;
+    let detail = format!("{why}: {} [{}]", state, Blocks(blocks).names().join(" "));
+    Ok(tx.tell(&[notices::record(sim, EventKind::SimStateChanged, &detail, now)?], now)?)
+}
+
+/// What is known of a write; none while that is nothing final.
+fn last_word(tx: &mut Tx<'_>, id: i64) -> Result<std::result::Result<Outcome, Outcome>> {
+    let intent = tx.intent(id)?.ok_or_else(|| fault(format!("write {id} vanished")))?;
+    Ok(match intent.state.as_str() {
+        "confirmed" => Ok(Outcome::Done { blocks: blocks(tx, intent.sim)? }),
+        "refused" => Ok(refused(intent.last_answer.as_deref().unwrap_or_default())),
+        "sent" => Err(Outcome::Accepted),
+        _ => Err(Outcome::Unanswered),
+    })
+}
+
+fn blocks(tx: &mut Tx<'_>, sim: SimId) -> Result<Blocks> {
+    Ok(tx.sim_by_id(sim)?.map_or(Blocks::NONE, |s| Blocks(s.blocks)))
+}
+
+/// The carrier's refusal as it was kept; a person's is in words.
+fn refused(words: &str) -> Outcome {
+    match serde_json::from_str(words) {
+        Ok(Answer::Refused { code, reason }) => Outcome::Refused { code, reason },
+        _ => Outcome::Refused { code: "by hand".into(), reason: words.to_owned() },
+    }
+}
+
+/// The access points of cards: (card, each with whether its data is off); of the cards that the account sees.
+fn apns_of(tx: &mut Tx<'_>, actor: &Actor, sims: &[SimId]) -> Result<Vec<(SimId, Apns)>> {
+    let off = tx.apns_off(sims)?;
+    let mut ids: Vec<i64> = sims.iter().map(|s| s.0).collect();
+    ids.sort_unstable();
+    let seen = tx.sims_by_id(&ids)?.into_iter().filter(|s| actor.may_see(s.account));
+    let of = |sim: Sim| {
+        let is_off = |apn: &str| off.iter().any(|(id, name)| *id == sim.id.0 && name == apn);
+        let apns = apns(&sim).into_iter().map(|apn| (apn.clone(), is_off(&apn))).collect();
+        (sim.id, apns)
+    };
+    Ok(seen.map(of).collect())
+}
+
+impl Engine {
+    /// Passes an act to the card's carrier and waits for its last word, so long at most. The same request again waits for the
+    /// same write. `reference` is a text that no other write has (made at the roof).
+    pub async fn act_now(
+        &self,
+        catalogue: &Arc<Catalogue>,
+        actor: &Actor,
+        key: RequestKey,
+        (card, act, reference): (CardKey, Act, String),
+        wait: Duration,
+    ) -> Result<Outcome> {
+        let ask = move |tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Actor| {
+            ask(tx, catalogue, how, actor, (&card, &act, &reference))
+        };
+        let (Once::Done(kept) | Once::Repeated(kept)) = self.command(catalogue, actor, key, ask, Asked::text).await?;
+        match Asked::parse(&kept)? {
+            Asked::AtOnce(sim) => self.question(catalogue, move |tx, _| Ok(Outcome::Done { blocks: blocks(tx, sim)? })).await,
+            Asked::Write(id) => self.wait_for(id, wait).await,
+        }
+    }
+
+    async fn wait_for(&self, id: i64, wait: Duration) -> Result<Outcome> {
+        let deadline = tokio::time::sleep(wait);
+        tokio::pin!(deadline);
+        loop {
+            // Heard of from here on: what is settled while we look is not missed.
+            let settled = self.writes_settled().notified();
+            tokio::pin!(settled);
+            settled.as_mut().enable();
+            let so_far = match self.ask(move |store| store.read(|tx| last_word(tx, id))).await? {
+                Ok(outcome) => return Ok(outcome),
+                Err(so_far) => so_far,
+            };
+            tokio::select! {
+                () = &mut deadline => return Ok(so_far),
+                () = settled => {}
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+    }
+
+    /// The access points of cards, each with whether its data is off; cards that the account does not see are left out.
+    pub async fn apns(&self, catalogue: &Arc<Catalogue>, actor: &Actor, sims: Vec<SimId>) -> Result<Vec<(SimId, Apns)>> {
+        let actor = actor.clone();
+        self.question(catalogue, move |tx, _| apns_of(tx, &actor, &sims)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_not_now_is_a_refusal_with_the_carriers_code() {
+        let later = |reason: &str| Answer::Later { seconds: 9, reason: reason.into() };
+        let refused = |code: &str, reason: &str| Answer::Refused { code: code.into(), reason: reason.into() };
+        assert_eq!(firm(later("13009 too many writes")), refused("13009", "too many writes"));
+        assert_eq!(firm(later("the platform is overloaded")), refused("later", "the platform is overloaded"));
+        assert_eq!(firm(later("busy")), refused("later", "busy"));
+        assert_eq!(firm(Answer::ACCEPTED), Answer::ACCEPTED);
+    }
+
+    #[test]
+    fn what_was_asked_for_is_kept_and_read() {
+        for asked in [Asked::AtOnce(SimId(7)), Asked::Write(12)] {
+            assert_eq!(Asked::parse(&asked.text()).unwrap(), asked);
+        }
+        assert!(Asked::parse("nothing").is_err());
+    }
+}

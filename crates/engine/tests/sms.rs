@@ -1,0 +1,276 @@
+//! Messages to many cards and to telephones: what is handed in, paid, reported and handed out once. On both engines.
+
+use kachi_connectors::sandbox::Fault;
+use kachi_domain::account::Path;
+use kachi_domain::ids::Msisdn;
+use kachi_domain::{AccountId, Refusal};
+use kachi_engine::network::CardKey;
+use kachi_engine::sms::{Carriage, PhoneSms, Sent};
+use kachi_engine::{Engine, Fail, Once, Result, sims};
+use kachi_store::Store;
+use kachi_store::sims::Sim;
+use kachi_store::sms::Template;
+use kachi_testkit::carrier::Carrier;
+use kachi_testkit::db::each;
+use kachi_testkit::world::{ACME, NORTH, STRANGER, World};
+use serde_json::{Value, json};
+use std::future::Future;
+
+fn world(store: Store, settings: Value) -> (World, Carrier) {
+    let w = World::new(store);
+    w.add_cards(ACME, 0..6);
+    w.add_cards(STRANGER, 6..7);
+    w.engine
+        .write(|tx, catalogue, how| {
+            let there = tx.sim_by_iccid(&Path::root(), World::iccid(0).as_str())?.expect("a card");
+            sims::put(tx, catalogue, how, &Sim { msisdn: Some("1064800000000".into()), ..there })?;
+            let acme = catalogue.account(ACME).map(|a| a.account.clone()).expect("acme");
+            let notify = r#"{"cardboss_sms":"http://127.0.0.1:9/s"}"#.to_owned();
+            tx.put_account(&kachi_store::accounts::Account { notify, ..acme }, how.now)?;
+            let template = |code: &str, approved| Template {
+                code: code.into(),
+                account: ACME,
+                text: "@1@您好, 流量剩余@2@".into(),
+                signature: "【物联网卡运营平台】".into(),
+                price_minor: 10,
+                approved,
+            };
+            tx.put_sms_template(&template("T1", true))?;
+            tx.put_sms_template(&template("T2", false))?;
+            Ok(tx.touch_catalogue()?)
+        })
+        .unwrap();
+    let carrier = Carrier::of(&w.engine, "1US-1", settings, &[]);
+    carrier.remember(&w.engine);
+    (w, carrier)
+}
+
+fn wait<T>(asked: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(asked)
+}
+
+fn refusal<T: std::fmt::Debug>(result: Result<T>) -> Refusal {
+    match result {
+        Err(Fail::Refused(r)) => r,
+        other => panic!("expected a refusal, got {other:?}"),
+    }
+}
+
+fn shown(sent: &Sent) -> String {
+    format!("{} {} {}", sent.count, sent.fee, sent.task)
+}
+
+fn iccids(cards: &[u64]) -> Vec<CardKey> {
+    cards.iter().map(|n| CardKey::Iccid(World::iccid(*n))).collect()
+}
+
+fn send(w: &World, cards: Vec<CardKey>, text: &str, task: &str) -> Result<Once> {
+    let (catalogue, actor) = (w.engine.catalogue().unwrap(), w.actor(ACME));
+    let message = (cards, text.to_owned(), task.to_owned(), Carriage::Plain);
+    wait(w.engine.send_iot_sms(&catalogue, &actor, World::key(task, text), message, shown))
+}
+
+fn phone(w: &World, account: AccountId, cmd: PhoneSms) -> Result<Once> {
+    let (catalogue, actor) = (w.engine.catalogue().unwrap(), w.actor(account));
+    let key = World::key(&format!("sign {}", cmd.task), &format!("{cmd:?}"));
+    wait(w.engine.send_phone_sms(&catalogue, &actor, key, cmd, shown))
+}
+
+/// Reports handed out now: batch, number, state.
+fn reports(engine: &Engine, w: &World, account: AccountId) -> Vec<String> {
+    let (catalogue, actor) = (engine.catalogue().unwrap(), w.actor(account));
+    let mut taken: Vec<String> = wait(engine.take_sms_reports(&catalogue, &actor))
+        .unwrap()
+        .into_iter()
+        .map(|r| format!("{} {} {}", r.task, r.mobile, r.state))
+        .collect();
+    taken.sort();
+    taken
+}
+
+fn replies(w: &World, account: AccountId) -> Vec<String> {
+    let (catalogue, actor) = (w.engine.catalogue().unwrap(), w.actor(account));
+    let taken = wait(w.engine.take_sms_replies(&catalogue, &actor)).unwrap();
+    taken.into_iter().map(|r| format!("{} {} {}", r.id, r.mobile, r.text)).collect()
+}
+
+fn work(w: &World, carrier: &Carrier) {
+    for _ in 0..6 {
+        carrier.work(&w.engine);
+        w.pass(60);
+    }
+}
+
+/// Kinds of the notices that wait at the address for messages.
+fn told(w: &World) -> Vec<String> {
+    let rows = w.engine.read(|tx, _| Ok(tx.deliveries_newest(&[ACME], None, 1_000)?)).unwrap();
+    rows.into_iter().filter(|d| d.4 == "cardboss_sms").map(|d| d.2).collect()
+}
+
+#[test]
+fn each_card_gets_the_message_once_and_each_report_is_handed_out_once() {
+    each(|store| {
+        let (w, carrier) = world(store, json!({"lag_seconds": 30}));
+        let msisdn = || CardKey::Msisdn(Msisdn::parse("1064800000000").unwrap());
+        let cards = || vec![msisdn(), iccids(&[0]).remove(0), iccids(&[1]).remove(0), iccids(&[2]).remove(0)];
+        let refused = Fault::Refused { code: "MA:0041".into(), reason: "no device".into() };
+        carrier.world.fail_card(World::iccid(2).as_str(), refused);
+        assert_eq!(
+            send(&w, cards(), &"字".repeat(71), "t1").unwrap(),
+            Once::Done("3 6 t1".into()),
+            "one card named twice is one"
+        );
+        assert_eq!(send(&w, cards(), &"字".repeat(71), "t1").unwrap(), Once::Repeated("3 6 t1".into()));
+        assert!(reports(&w.engine, &w, ACME).is_empty(), "submitted is not delivered");
+        work(&w, &carrier);
+        for card in 0..2 {
+            assert_eq!(carrier.world.card(World::iccid(card).as_str(), w.now()).messages, ["字".repeat(71)]);
+        }
+        assert!(reports(&w.engine, &w, NORTH).is_empty() && reports(&w.engine, &w, STRANGER).is_empty());
+        let first = reports(&w.engine, &w, ACME);
+        let of = |card: u64, state: &str| format!("t1 {} {state}", World::iccid(card));
+        let mut expected = vec!["t1 1064800000000 DELIVRD".to_owned(), of(1, "DELIVRD"), of(2, "MA:0041")];
+        expected.sort();
+        assert_eq!(first, expected);
+        assert!(reports(&w.engine, &w, ACME).is_empty(), "handed out once");
+        assert_eq!(told(&w), ["sms_reported"; 3]);
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn a_refused_message_goes_to_nobody() {
+    each(|store| {
+        let (w, _carrier) = world(store, json!({}));
+        let one = || iccids(&[0]);
+        for (cards, text, why) in [
+            (iccids(&[0, 6]), "x".to_owned(), Refusal::UnknownSim),
+            (iccids(&[0, 9]), "x".into(), Refusal::UnknownSim),
+            (one(), "短".repeat(351), Refusal::SmsTooLong { max: 350 }),
+            (one().into_iter().cycle().take(1001).collect(), "x".into(), Refusal::TooMany { max: 1000 }),
+        ] {
+            assert_eq!(refusal(send(&w, cards, &text, "t")), why);
+        }
+        for (cards, text) in [(vec![], "x"), (one(), " ")] {
+            assert!(matches!(refusal(send(&w, cards, text, "t")), Refusal::BadField { .. }));
+        }
+        assert!(w.engine.read(|tx, _| Ok(tx.sms_newest(10)?)).unwrap().is_empty());
+        assert!(w.engine.read(|tx, _| Ok(tx.intents(false, 10)?)).unwrap().is_empty());
+    });
+}
+
+#[test]
+fn what_devices_write_is_kept_once_and_handed_out_once() {
+    each(|store| {
+        let (w, carrier) = world(store, json!({}));
+        send(&w, iccids(&[0, 1]), "hello", "t1").unwrap();
+        work(&w, &carrier);
+        carrier.world.write_from(World::iccid(0).as_str(), "m1", "I am here", w.now());
+        carrier.world.write_from(World::iccid(3).as_str(), "m2", "nobody asked me", w.now());
+        carrier.world.fail_read(Fault::Overloaded { seconds: 30 });
+        assert_eq!(carrier.collect(&w.engine), 0, "an overloaded platform tells it the next time");
+        assert_eq!(carrier.collect(&w.engine), 1);
+        assert_eq!(carrier.collect(&w.engine), 0, "the same message again is not another one");
+        assert!(replies(&w, NORTH).is_empty());
+        assert_eq!(replies(&w, ACME), ["m1 1064800000000 I am here"]);
+        assert!(replies(&w, ACME).is_empty(), "handed out once");
+        assert_eq!(told(&w).iter().filter(|kind| *kind == "sms_replied").count(), 1);
+        // A card that was not written to for three days is not asked about any more.
+        w.pass(4 * 86_400);
+        carrier.world.write_from(World::iccid(1).as_str(), "m3", "late", w.now());
+        assert_eq!(carrier.collect(&w.engine), 0);
+    });
+}
+
+#[test]
+fn reports_are_handed_out_ten_thousand_at_a_time() {
+    each(|store| {
+        let (w, _carrier) = world(store, json!({}));
+        w.engine
+            .write(|tx, _, how| {
+                let sim = sim_id_of(tx);
+                tx.add_sms(ACME, sim, "n", "text", "", how.now)?;
+                let sms = tx.sms("n")?.expect("a message");
+                for _ in 0..10_003 {
+                    tx.add_sms_report(&sms, "DELIVRD", how.now)?;
+                }
+                Ok(())
+            })
+            .unwrap();
+        let counts: Vec<usize> = (0..3).map(|_| reports(&w.engine, &w, ACME).len()).collect();
+        assert_eq!(counts, [10_000, 3, 0]);
+    });
+}
+
+fn sim_id_of(tx: &mut kachi_store::Tx<'_>) -> kachi_domain::SimId {
+    tx.sim_by_iccid(&Path::root(), World::iccid(0).as_str()).unwrap().expect("a card").id
+}
+
+fn to(numbers: &[&str], template: &str, content: &str, task: &str) -> PhoneSms {
+    let numbers = numbers.iter().map(|n| (*n).to_owned()).collect();
+    PhoneSms { numbers, template: template.into(), content: content.into(), task: task.into() }
+}
+
+#[test]
+fn a_message_to_telephones_is_filled_paid_once_and_reported() {
+    each(|store| {
+        let (w, carrier) = world(store, json!({}));
+        let (one, two) = ("13800010001", "13800010002");
+        let cmd = || to(&[one, two, one], "T1", "@1@=甲|@2@=3MB", "p1");
+        assert_eq!(phone(&w, ACME, cmd()).unwrap(), Once::Done("2 2 p1".into()));
+        assert_eq!(phone(&w, ACME, cmd()).unwrap(), Once::Repeated("2 2 p1".into()));
+        assert_eq!(w.balance(ACME), 10_000 - 20);
+        let long = to(&[one], "T1", &format!("@1@={}|@2@=x", "长".repeat(60)), "p2");
+        assert_eq!(phone(&w, ACME, long).unwrap(), Once::Done("1 2 p2".into()), "the signature counts");
+        assert_eq!(w.balance(ACME), 10_000 - 40);
+        work(&w, &carrier);
+        let said = carrier.world.card("", w.now()).messages;
+        assert_eq!(said[..2], [one, two].map(|n| format!("{n} 【物联网卡运营平台】甲您好, 流量剩余3MB")));
+        let mut expected = vec![format!("p1 {one} DELIVRD"), format!("p1 {two} DELIVRD"), format!("p2 {one} DELIVRD")];
+        expected.sort();
+        assert_eq!(reports(&w.engine, &w, ACME), expected);
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn a_refused_message_to_telephones_costs_nothing() {
+    each(|store| {
+        let (w, _carrier) = world(store, json!({}));
+        let (one, good) = ("13800010001", "@1@=a|@2@=b");
+        for (account, cmd, why) in [
+            (ACME, to(&[one], "T9", good, "p"), Refusal::UnknownTemplate),
+            (NORTH, to(&[one], "T1", good, "p"), Refusal::UnknownTemplate),
+            (ACME, to(&[one], "T2", good, "p"), Refusal::TemplateNotApproved),
+            (ACME, to(&[one; 1001], "T1", good, "p"), Refusal::TooMany { max: 1000 }),
+            (ACME, to(&[one], "T1", &format!("@1@={}|@2@=b", "x".repeat(350)), "p"), Refusal::SmsTooLong { max: 350 }),
+        ] {
+            assert_eq!(refusal(phone(&w, account, cmd)), why);
+        }
+        for (numbers, content, field) in
+            [(vec!["1380001000"], good, "mobile"), (vec![], good, "mobile"), (vec![one], "@1@=a", "content")]
+        {
+            let why = refusal(phone(&w, ACME, to(&numbers, "T1", content, "p")));
+            assert!(matches!(&why, Refusal::BadField { field: f, .. } if f == field), "{why:?}");
+        }
+        w.engine
+            .write(|tx, _, _| {
+                let known = tx.sms_template("T1")?.expect("a template");
+                Ok(tx.put_sms_template(&Template { price_minor: 5_001, ..known })?)
+            })
+            .unwrap();
+        assert_eq!(refusal(phone(&w, ACME, to(&[one, "13800010002"], "T1", good, "p"))), Refusal::InsufficientBalance);
+        assert_eq!(w.balance(ACME), 10_000);
+        assert!(w.engine.read(|tx, _| Ok(tx.sms_newest(10)?)).unwrap().is_empty());
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn without_a_platform_that_sends_them_messages_to_telephones_are_refused() {
+    each(|store| {
+        let (w, _carrier) = world(store, json!({"without": ["phone_sms"]}));
+        assert_eq!(refusal(phone(&w, ACME, to(&["13800010001"], "T1", "@1@=a|@2@=b", "p"))), Refusal::NoChannel);
+        assert_eq!(w.balance(ACME), 10_000);
+    });
+}
