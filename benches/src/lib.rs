@@ -1,5 +1,7 @@
 //! What the benchmarks share: a catalogue, cards by the hundred thousand, CDR files, and how a line is printed.
 
+pub mod load;
+
 use kachi_domain::account::Path;
 use kachi_domain::package::{Category, Fulfil, Kind, Resource, StartRule, Terms, Window};
 use kachi_domain::sim::BaseState;
@@ -23,6 +25,11 @@ pub const OWNER: AccountId = AccountId(10_002);
 pub const APPKEY: &str = "000001";
 /// Its secret.
 pub const SECRET: &str = "a1b1c1d1";
+
+/// Its sid at the CardBOSS door.
+pub const SID: &str = "10043";
+/// Its apikey there.
+pub const APIKEY: &str = "0123456789abcdef0123456789abcdef";
 
 /// The n-th card.
 pub fn iccid(n: u64) -> String {
@@ -136,6 +143,7 @@ fn fill(tx: &mut kachi_store::Tx<'_>, now: Timestamp) -> kachi_engine::Result<()
     tx.put_account(&account(AccountId(1), "operator", Path::root()), now)?;
     tx.put_account(&account(OWNER, "owner", Path::root().child(OWNER)), now)?;
     tx.put_credential("eiotclub", APPKEY, OWNER, SECRET)?;
+    tx.put_credential("cardboss", SID, OWNER, APIKEY)?;
     tx.put_platform(0, "hand", "manual", "{}")?;
     let platform = tx.platforms()?[0].id;
     let details = "{}".to_owned();

@@ -5,18 +5,12 @@
 
 use axum::Router;
 use axum::routing::post;
+use kachi_bench::load::{ask, drive, serve};
 use kachi_bench::{APPKEY, NOW, SECRET, engine, iccid, multiply, peak_mb, place, postgres_url, report};
 use kachi_dialects::eiotclub::{Form, Limits, Params, sign};
 use kachi_edges::eiotclub::{Door, DoorSettings, router};
 use kachi_engine::Settings;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-
-const CONNECTIONS: usize = 32;
 
 #[tokio::main]
 async fn main() {
@@ -61,13 +55,6 @@ async fn main() {
     println!("peak memory {} MB", peak_mb());
 }
 
-async fn serve(app: Router) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    tokio::spawn(async move { axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await });
-    address
-}
-
 fn request(i: u64, cards: u64) -> Vec<u8> {
     let card = i.wrapping_mul(0x9e37_79b9_7f4a_7c15) % cards;
     let body =
@@ -79,61 +66,6 @@ fn request(i: u64, cards: u64) -> Vec<u8> {
         body.len()
     )
     .into_bytes()
-}
-
-async fn ask(address: SocketAddr, request: &[u8]) -> String {
-    let mut stream = TcpStream::connect(address).await.expect("connects");
-    let mut buffer = Vec::new();
-    exchange(&mut stream, request, &mut buffer).await;
-    String::from_utf8_lossy(&buffer).into_owned()
-}
-
-/// One request, one whole answer by its content-length.
-async fn exchange(stream: &mut TcpStream, request: &[u8], buffer: &mut Vec<u8>) {
-    stream.write_all(request).await.expect("sent");
-    buffer.clear();
-    loop {
-        let n = stream.read_buf(buffer).await.expect("answered");
-        assert!(n > 0, "the server closed the connection");
-        let Some(head) = find(buffer, b"\r\n\r\n") else { continue };
-        let lower = String::from_utf8_lossy(&buffer[..head]).to_lowercase();
-        let length: usize = lower
-            .split("content-length: ")
-            .nth(1)
-            .and_then(|l| l.split("\r\n").next())
-            .and_then(|l| l.parse().ok())
-            .expect("a length");
-        if buffer.len() >= head + 4 + length {
-            return;
-        }
-    }
-}
-
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|w| w == needle)
-}
-
-async fn drive(address: SocketAddr, requests: &Arc<Vec<Vec<u8>>>, seconds: u64) -> f64 {
-    let done = Arc::new(AtomicU64::new(0));
-    let until = Instant::now() + Duration::from_secs(seconds);
-    let began = Instant::now();
-    let mut tasks = tokio::task::JoinSet::new();
-    for c in 0..CONNECTIONS {
-        let (requests, done) = (requests.clone(), done.clone());
-        tasks.spawn(async move {
-            let mut stream = TcpStream::connect(address).await.expect("connects");
-            stream.set_nodelay(true).expect("no delay");
-            let mut buffer = Vec::with_capacity(4096);
-            let mut i = c * 601;
-            while Instant::now() < until {
-                exchange(&mut stream, &requests[i % requests.len()], &mut buffer).await;
-                done.fetch_add(1, Ordering::Relaxed);
-                i += 1;
-            }
-        });
-    }
-    while tasks.join_next().await.is_some() {}
-    done.load(Ordering::Relaxed) as f64 / began.elapsed().as_secs_f64()
 }
 
 fn pgbench(seconds: u64) -> f64 {
