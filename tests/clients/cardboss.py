@@ -83,7 +83,7 @@ def main():
     call.add_argument("path")
     call.add_argument("params", nargs="*", metavar="name=value")
     journey = commands.add_parser("journey", help="every operation once, checked; exits non-zero on the first failure")
-    for name in ("card", "package", "months", "foreign"):
+    for name in ("card", "package", "months", "foreign", "acting", "template"):
         journey.add_argument("--" + name, required=True)
     journey.add_argument("--receive", type=int, required=True, help="a port; the account's pushes go to http://127.0.0.1:PORT")
     for command in (call, journey):

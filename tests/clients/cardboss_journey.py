@@ -5,9 +5,10 @@ import json
 import queue
 import sys
 import threading
+import time
 
 from cardboss import CHINA
-from cardboss_sign import OPERATIONS, push_signature
+from cardboss_sign import OPERATIONS, push_signature, sealed
 
 
 class Checks:
@@ -42,12 +43,18 @@ def shown(answer):
 
 
 class Receiver(http.server.BaseHTTPRequestHandler):
-    """Takes data pushes; the first one is refused, so that it has to come again."""
+    """Takes data pushes, of which the first one is refused, so that it has to come again; and pushes about messages."""
 
-    taken, refused_one = queue.Queue(), []
+    taken, messages, refused_one = queue.Queue(), queue.Queue(), []
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/s":
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"success")
+            Receiver.messages.put(json.loads(body))
+            return
         first = not Receiver.refused_one
         Receiver.refused_one.append(body)
         self.send_response(500 if first else 204)
@@ -65,6 +72,8 @@ def run(client, args):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     look(client, args, checks)
     renew(client, args, checks)
+    act(client, args, checks)
+    message(client, args, checks)
     refuse(client, args, checks)
     print("all %d checks passed" % checks.count)
     return 0
@@ -121,6 +130,58 @@ def renew(client, args, checks):
     checks.refused("a second renewal while one is reviewed", client.call(path, **wanted), "1080")
     again = client.call(path, **dict(wanted, remark="another"))
     checks.that("1080: names the order in the way", held["orderid"] in again.json["detail"], shown(again))
+
+
+def act(client, args, checks):
+    """The acts that are passed to the carrier, on a card whose carrier answers."""
+    card = {"msisdn": args.acting, "iccid": ""}
+    acts = (("card/foractive", {}), ("card/stoptest", {}), ("card/stopkeep", {"stopkeep": "0"}),
+            ("card/switchnet", {"apnname": "", "opertype": "0", "marginrat": ""}))
+    for path, params in acts:
+        checks.good(path, client.call(path, **card, **params))
+        client.offset += 1
+        again = client.call(path, **card, **params)
+        checks.refused(path + " again within three minutes", again, "1099")
+        checks.that(path + " again: the carrier's code in detail", "13009" in again.json["detail"], shown(again))
+    path, params = "card/setvoicewhitetable", {"opertype": "1", "taskid": "", "content": "13800000001"}
+    checks.good(path, client.call(path, **card, **params))
+    client.offset += 1
+    again = client.call(path, **card, **dict(params, content="13800000002"))
+    wanted = ("13010", [])
+    checks.same(path + " again within a minute: the carrier's own envelope", (again.json.get("status"), again.json.get("result")), wanted)
+    detail = client.call("card/detail", msisdns=args.acting, iccids="").json["result"]["cards"][0]
+    checks.same("card/detail: stopped by its owner", detail["state"], "2")
+
+
+def message(client, args, checks):
+    """Messages in both encodings, plain, encrypted and by template; what became of them."""
+    tasks = []
+    for encoding in ("utf-8", "gb2312"):
+        client.offset += 1
+        sent = checks.good("sms/sendlotsms", client.call("sms/sendlotsms", encoding, mobile=args.acting, content="设备重启 " + encoding))
+        checks.same("sms/sendlotsms: one message of one part, in " + encoding, (sent["count"], sent["fee"]), (1, 1))
+        tasks.append(sent["taskid"])
+    text = sealed(args.acting, "wake", client.apikey)
+    tasks.append(checks.good("sms/sendiotencryptsms", client.call("sms/sendiotencryptsms", text=text))["taskid"])
+    before = client.call("customer/get").json["customer"]["balance"]
+    phone = {"mobile": "13800000001,13800000002", "tplid": args.template, "content": "@1@=王|@2@=1G"}
+    checks.same("sms/sendsms: two telephones", checks.good("sms/sendsms", client.call("sms/sendsms", **phone))["count"], 2)
+    after = client.call("customer/get").json["customer"]["balance"]
+    checks.that("sms/sendsms: is paid", after < before, (before, after))
+    seen, deadline = set(), time.monotonic() + 30
+    while not set(tasks) <= seen and time.monotonic() < deadline:
+        reports = checks.good("sms/rpt/get", client.call("sms/rpt/get"))["rpts"]
+        checks.that("sms/rpt/get: nothing twice", not seen & {r["taskid"] for r in reports if r["taskid"] in tasks}, reports)
+        seen |= {r["taskid"] for r in reports}
+        time.sleep(0.5)
+    checks.that("sms/rpt/get: tells of every message", set(tasks) <= seen, (tasks, seen))
+    push = Receiver.messages.get(timeout=30)
+    row = json.loads(push["data"])[0]
+    checks.same("P0001: its fields", (push["type"], sorted(row)), ("P0001", ["mobile", "state", "taskId"]))
+    checks.good("sms/mo/get", client.call("sms/mo/get"))
+    for name, text, code in (("broken Base64", "%%%", "1042"), ("a text that does not decrypt", "YWJj", "1040"),
+                             ("nothing in it", sealed("", "", client.apikey), "1041")):
+        checks.refused(name, client.call("sms/sendiotencryptsms", text=text), code)
 
 
 def refuse(client, args, checks):

@@ -23,7 +23,7 @@ mod text;
 
 pub use cipher::{Unsealed, seal, unseal};
 pub use form::Form;
-pub use grammar::{Fault, LIST_MAX, MOBILES_MAX, read};
+pub use grammar::{Fault, LIST_MAX, MOBILES_MAX, read, read_message};
 pub use operation::{Method, Operation, Port};
 pub use push::{Push, push_body, sign_push, sms_push_body};
 pub use sign::{sign, signed_text, verify};

@@ -1,5 +1,7 @@
 //! The CardBOSS door held against its published contract, on SQLite and on PostgreSQL.
 
+#[path = "cardboss/acts.rs"]
+mod acts;
 #[path = "cardboss/answers.rs"]
 mod answers;
 #[path = "cardboss/callers.rs"]
@@ -14,3 +16,5 @@ mod refusals;
 mod renewals;
 #[path = "cardboss/shop.rs"]
 mod shop;
+#[path = "cardboss/sms.rs"]
+mod sms;

@@ -7,6 +7,8 @@ use std::net::TcpListener;
 
 const APIKEY: &str = "0123456789abcdef0123456789abcdef";
 const CARD: &str = "1064700000001";
+/// A card whose carrier is the sandbox, which answers at once.
+const ACTING: &str = "1064700000005";
 const FOREIGN: &str = "1064700000009";
 
 on_both!(a_partners_day);
@@ -20,18 +22,23 @@ accounts:
     currency: CNY
     opening_balance: "1000.00"
     credentials: {{cardboss: {{sid: "10043", apikey: {APIKEY}}}}}
-    notify: {{cardboss_data: "http://127.0.0.1:{port}/d"}}
+    notify: {{cardboss_data: "http://127.0.0.1:{port}/d", cardboss_sms: "http://127.0.0.1:{port}/s"}}
     contact: {{phone: "0512-1", linkman: Li, extcode: "003"}}
   - {{code: other, id: 10044, currency: CNY, credentials: {{cardboss: {{}}}}}}
 platforms:
   - {{code: hand, connector: manual}}
+  - {{code: play, connector: sandbox, settings: {{lag_seconds: 0}}}}
 products:
   - {{code: CN-1, name: China, carrier: CM, platform: hand}}
+  - {{code: CN-2, name: China, carrier: CM, platform: play}}
 packages:
   - {{code: xagx020, name: 1G, product: CN-1, kind: quota, category: month, window: calendar_month, data: 1GB, validity: 1mo, price: "2.40", currency: CNY}}
 sims:
   - {{iccid: "89860012345678901234", msisdn: "{CARD}", product: CN-1, account: acme, state: active, apns: [CMIOT], balance: "-1.60"}}
+  - {{iccid: "89860012345678901259", msisdn: "{ACTING}", product: CN-2, account: acme, state: active}}
   - {{iccid: "89860012345678901242", msisdn: "{FOREIGN}", product: CN-1, account: other, state: active}}
+sms_templates:
+  - {{code: T1, account: acme, text: "@1@ has @2@ left", signature: "【Acme】"}}
 "#
     )
 }
@@ -65,10 +72,11 @@ fn a_partners_day(house: &House) {
         "--receive",
         &port.to_string(),
     ]);
+    journey.args(["--acting", ACTING, "--template", "T1"]);
     let done = finished(&mut journey);
     assert!(done.code == 0 && done.out.contains("checks passed"), "{done:?}");
     server.stop();
-    assert_eq!(house.money(10_043), (100_000 - 2 * 2880, 2880), "one renewal is paid, one is held");
+    assert_eq!(house.money(10_043), (100_000 - 2 * 2880 - 20, 2880), "a renewal is paid, one is held, two messages are paid");
     house.assert_sound();
 }
 

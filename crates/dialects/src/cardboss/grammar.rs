@@ -47,6 +47,14 @@ pub fn read(operation: Operation, raw: &[u8]) -> Result<Form, Fault> {
     Ok(form)
 }
 
+/// Holds a message that came encrypted to the grammar of one that did not.
+///
+/// # Errors
+/// A malformed number (1008), too many of them (1003), or too long a text (1002).
+pub fn read_message(mobiles: &str, content: &str) -> Result<(), Fault> {
+    fields(Operation::SmsIot, &[("mobile", mobiles), ("content", content)].into_iter().collect())
+}
+
 fn fields(operation: Operation, form: &Form) -> Result<(), Fault> {
     match operation {
         Operation::CustomerGet | Operation::PoolList | Operation::SmsReport | Operation::SmsMo => Ok(()),

@@ -18,6 +18,13 @@ pub enum No {
         /// When it was asked for.
         at: Timestamp,
     },
+    /// The carrier's own refusal, passed on as it is.
+    Passed {
+        /// Its code.
+        status: String,
+        /// Its words.
+        message: String,
+    },
     /// 1005: the signature came before, with another body.
     Reused,
     /// The catalogue changed meanwhile: begin again.
@@ -37,6 +44,7 @@ impl No {
         match self {
             No::Code(code, _) => *code,
             No::NotRenewed { .. } => codes::RENEWAL_FAILED,
+            No::Passed { .. } => codes::CARRIER_ERROR,
             No::Reused => codes::AUTHENTICATION_FAILED,
             No::Stale | No::Fault(_) => codes::INTERNAL,
         }
@@ -45,7 +53,7 @@ impl No {
     /// `detail`.
     pub fn detail(&self) -> &str {
         match self {
-            No::Code(_, words) | No::NotRenewed { detail: words, .. } => words,
+            No::Code(_, words) | No::NotRenewed { detail: words, .. } | No::Passed { message: words, .. } => words,
             No::Reused => "同一签名已用于其他请求内容",
             No::Stale | No::Fault(_) => "请稍后重试",
         }

@@ -5,7 +5,7 @@
 
 use super::CHINA;
 use super::wire::{self, Number};
-use kachi_dialects::cardboss::{Push, push_body};
+use kachi_dialects::cardboss::{Push, push_body, sms_push_body};
 use kachi_domain::Timestamp;
 use kachi_domain::event::{Body, EventKind, Warning};
 use serde::Serialize;
@@ -90,8 +90,18 @@ fn warning(w: &Warning, id: &str) -> String {
 }
 
 /// What became of messages: unsigned. None: this door has no push for the event.
-pub fn sms_push(_event_kind: &str, _body_json: &str) -> Option<String> {
-    None
+pub fn sms_push(event_kind: &str, body_json: &str) -> Option<String> {
+    let body: Body = serde_json::from_str(body_json).ok()?;
+    let (kind, line) = match (EventKind::parse(event_kind).ok()?, body) {
+        (EventKind::SmsReported, Body::SmsReport { mobile, state, task }) => {
+            ("P0001", json!({"mobile": mobile, "state": state, "taskId": task}))
+        }
+        (EventKind::SmsReplied, Body::SmsReply { mobile, id, to, text }) => {
+            ("P0002", json!({"mobile": mobile, "apmid": id, "spcode": to, "content": text}))
+        }
+        _ => return None,
+    };
+    Some(sms_push_body(kind, &json!([line]).to_string()))
 }
 
 /// Whether the receiver took a data push: any 2xx.

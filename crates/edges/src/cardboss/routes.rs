@@ -3,6 +3,8 @@
 
 mod acts;
 mod cards;
+mod direct;
+mod sms;
 
 use super::Door;
 use super::auth::{self, Caller};
@@ -50,7 +52,7 @@ pub async fn serve(door: &Door, operation: Operation, request: Request) -> Respo
                     tracing::warn!(request = %asked.id, operation = operation.path(), peer = ?asked.peer, "a signature came again with another body");
                     door.counts.add(REUSED, no.code());
                 }
-                No::Code(..) | No::NotRenewed { .. } => {}
+                No::Code(..) | No::NotRenewed { .. } | No::Passed { .. } => {}
             }
             (no.code(), wire::refusal(&no))
         }
@@ -131,16 +133,16 @@ impl Ask<'_> {
             Operation::UsageDay => self.usage_day().await,
             Operation::PoolList => self.pool_list().await,
             Operation::PkgRenew => self.renew().await,
-            Operation::StopTest
-            | Operation::ForActive
-            | Operation::StopKeep
-            | Operation::SwitchNet
-            | Operation::VoiceWhitelist
-            | Operation::SmsIot
-            | Operation::SmsIotEncrypted
-            | Operation::SmsReport
-            | Operation::SmsMo
-            | Operation::SmsPhone => Err(No::said(codes::RETIRED, "该接口暂未开通")),
+            Operation::StopTest => self.end_test().await,
+            Operation::ForActive => self.activate().await,
+            Operation::StopKeep => self.stop_or_resume().await,
+            Operation::SwitchNet => self.switch_data().await,
+            Operation::VoiceWhitelist => self.voice_whitelist().await,
+            Operation::SmsIot => self.sms_iot().await,
+            Operation::SmsIotEncrypted => self.sms_iot_encrypted().await,
+            Operation::SmsReport => self.sms_reports().await,
+            Operation::SmsMo => self.sms_replies().await,
+            Operation::SmsPhone => self.sms_phone().await,
         }
     }
 }

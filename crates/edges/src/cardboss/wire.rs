@@ -6,9 +6,11 @@
 
 mod cards;
 mod customers;
+mod messages;
 
 pub use cards::{CardInDebt, Cards, CurrentUse, DayUse, Detail, ListedCard, Package, Packages, Page, PastUse, Usages, mno};
 pub use customers::{Customer, PoolLine, Pools};
+pub use messages::{Handed, Replies, ReplyLine, ReportLine, Reports};
 
 use super::CHINA;
 use super::errors::No;
@@ -41,10 +43,27 @@ pub fn customer(customer: &Customer<'_>) -> String {
     write(SUCCESS, "", Some(customer), None)
 }
 
+/// A good answer that has nothing to say.
+pub fn done() -> String {
+    write::<()>(SUCCESS, "", None, None)
+}
+
+/// A carrier's own refusal.
+#[derive(Serialize)]
+struct Passed<'a> {
+    status: &'a str,
+    message: &'a str,
+    result: [(); 0],
+}
+
 /// A refusal. One of a renewal has a `result` that names no order.
 pub fn refusal(no: &No) -> String {
     match no {
         No::NotRenewed { msisdn, at, .. } => write(no.code(), no.detail(), None, Some(&Renewal::none(msisdn, *at))),
+        No::Passed { status, message } => {
+            let passed = Passed { status, message, result: [] };
+            serde_json::to_string(&passed).expect("an answer can be written")
+        }
         _ => write::<()>(no.code(), no.detail(), None, None),
     }
 }

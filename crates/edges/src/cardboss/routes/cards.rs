@@ -44,7 +44,13 @@ impl Ask<'_> {
     pub(super) async fn card_detail(&self) -> Result<String, No> {
         let figures = self.figures(Depth::All, self.this_month()).await?;
         let month_start = self.zone().start_of_day(self.this_month().0);
-        let cards: Vec<_> = figures.iter().map(|f| wire::Detail::of(self.catalogue, f, month_start)).collect();
+        let sims = figures.iter().filter(|f| f.card.sim.details.contains("apns")).map(|f| f.card.sim.id).collect::<Vec<_>>();
+        let apns = match sims.is_empty() {
+            true => Vec::new(),
+            false => self.door.engine.apns(self.catalogue, &self.caller.actor, sims).await?,
+        };
+        let apns_of = |f: &Figures| apns.iter().find(|(sim, _)| *sim == f.card.sim.id).map_or(&[][..], |(_, apns)| apns);
+        let cards: Vec<_> = figures.iter().map(|f| wire::Detail::of(self.catalogue, f, (month_start, apns_of(f)))).collect();
         Ok(wire::good(&wire::Cards { count: cards.len(), cards }))
     }
 

@@ -292,8 +292,8 @@ pub struct Detail<'a> {
 }
 
 impl<'a> Detail<'a> {
-    /// A card with its use of the present month.
-    pub fn of(catalogue: &'a Catalogue, figures: &'a Figures, month_start: Timestamp) -> Detail<'a> {
+    /// A card with its use of the present month and its access points, each with whether its data is off.
+    pub fn of(catalogue: &'a Catalogue, figures: &'a Figures, (month_start, apns): (Timestamp, &[(String, bool)])) -> Detail<'a> {
         let (card, sim) = (&figures.card, &figures.card.sim);
         let extras = Extras::of(card);
         let package = card.in_use().and_then(|l| catalogue.package(l.package));
@@ -328,8 +328,8 @@ impl<'a> Detail<'a> {
             isjyb: bought(Category::TopUp),
             isaxb: bought(Category::Safety),
             sbbh: extras.text("sbbh").into(),
-            openapns: extras.apns().join(","),
-            apnstatus: extras.apns_switched(card.blocks().0 & Blocks::DATA_OFF.0 != 0),
+            openapns: apns.iter().map(|(apn, _)| apn.as_str()).collect::<Vec<_>>().join(","),
+            apnstatus: apns.iter().map(switched).collect::<Vec<_>>().join(","),
             onoff: "",
             on_off: "",
             online: "",
@@ -362,15 +362,10 @@ impl Extras {
     fn date(&self, name: &str) -> String {
         date(Timestamp::parse_rfc3339(&self.text(name)).ok())
     }
+}
 
-    fn apns(&self) -> Vec<&str> {
-        self.0.get("apns").and_then(Value::as_array).map_or_else(Vec::new, |all| all.iter().filter_map(Value::as_str).collect())
-    }
-
-    fn apns_switched(&self, off: bool) -> String {
-        let word = if off { "暂停" } else { "正常" };
-        self.apns().iter().map(|apn| format!("{apn}:{word}")).collect::<Vec<_>>().join(",")
-    }
+fn switched((apn, is_off): &(String, bool)) -> String {
+    format!("{apn}:{}", if *is_off { "暂停" } else { "正常" })
 }
 
 /// The packages of a card.

@@ -1,0 +1,156 @@
+//! Acts that are passed to the carrier, whose word is the answer; and its rules, kept on our side too.
+
+use crate::contract;
+use crate::shop::{Answer, MSISDN, MSISDN_CN, MSISDN_FOREIGN, SID, Shop, settings};
+use kachi_connectors::sandbox::Fault;
+use kachi_dialects::cardboss::Operation;
+use kachi_domain::sim::{BaseState, Blocks};
+use kachi_edges::cardboss::DoorSettings;
+use kachi_store::Store;
+use kachi_testkit::carrier::Carrier;
+use kachi_testkit::db;
+use kachi_testkit::trade::{CARD, CHINESE, CLOSED, READY};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const SOON: &str = "通道方返回错误码:13009,同一卡号 3 分钟内不能通过此类接口重复办理业务";
+
+/// A shop whose carrier is there for the cards of both products, and does what it is asked when its workers are let.
+fn shop(store: Store) -> (Shop, Carrier) {
+    let shop = Shop::with(store, DoorSettings { carrier_wait: Duration::ZERO, ..settings() });
+    let carrier = Carrier::of(&shop.trade.engine, "1US-1", json!({"lag_seconds": 0, "cool_down_seconds": 0}), &[]);
+    carrier.remember(&shop.trade.engine);
+    (shop, carrier)
+}
+
+/// What the same request, repeated while the workers work, comes to.
+fn done(shop: &Shop, carrier: &Carrier, operation: Operation, fields: Value) -> Answer {
+    let form = shop.sealed(SID, operation, &fields);
+    shop.send(operation, &form);
+    for _ in 0..5 {
+        carrier.work(&shop.trade.engine);
+        shop.trade.pass(20);
+    }
+    shop.send(operation, &form)
+}
+
+fn stands(shop: &Shop, iccid: &str) -> (String, bool, bool) {
+    let sim = shop.trade.engine.store().read(|tx| tx.sim_by_iccid(&kachi_domain::account::Path::root(), iccid));
+    let sim = sim.expect("the database").expect("a card");
+    let has = |block: Blocks| sim.blocks & block.0 != 0;
+    (sim.state.clone(), has(Blocks::OWNER_STOP), has(Blocks::DATA_OFF))
+}
+
+fn place(shop: &Shop, iccid: &str, base: BaseState) {
+    let id = shop.trade.sim(iccid);
+    let placed = shop.trade.engine.write(move |tx, _, _| Ok(tx.set_sim_state(id, base.word(), Blocks::NO_PACKAGE.0, None)?));
+    placed.expect("the card stands so");
+}
+
+#[test]
+fn each_act_is_done_when_the_carrier_says_so() {
+    db::each(|store| {
+        let (shop, carrier) = shop(store);
+        let good = |operation, fields: Value| {
+            let answer = done(&shop, &carrier, operation, fields);
+            assert_eq!((answer.status, answer.code()), (200, "0"), "{operation:?}: {}", answer.text);
+            assert_eq!(contract::faults(operation, &answer.json), Vec::<String>::new());
+        };
+        carrier.world.stand(READY, BaseState::Ready, shop.trade.now());
+        good(Operation::ForActive, json!({"iccid": READY}));
+        assert_eq!(stands(&shop, READY).0, "active");
+        place(&shop, READY, BaseState::Testing);
+        carrier.world.stand(READY, BaseState::Testing, shop.trade.now());
+        good(Operation::StopTest, json!({"iccid": READY}));
+        assert_eq!(stands(&shop, READY).0, "ready");
+        good(Operation::StopKeep, json!({"msisdn": MSISDN, "iccid": CARD, "stopkeep": "0"}));
+        assert!(stands(&shop, CARD).1);
+        assert_eq!(shop.good(Operation::CardDetail, json!({"msisdns": MSISDN}))["cards"][0]["state"], "2");
+        shop.trade.pass(180);
+        good(Operation::StopKeep, json!({"msisdn": MSISDN, "stopkeep": "1"}));
+        assert!(!stands(&shop, CARD).1);
+        good(Operation::SwitchNet, json!({"msisdn": MSISDN, "opertype": "0"}));
+        assert!(stands(&shop, CARD).2);
+        shop.trade.pass(180);
+        good(Operation::SwitchNet, json!({"msisdn": MSISDN, "opertype": "1", "marginrat": "0"}));
+        assert!(!stands(&shop, CARD).2);
+        good(Operation::VoiceWhitelist, json!({"msisdn": MSISDN, "opertype": "1", "taskid": "77", "content": "13800000001"}));
+        shop.trade.assert_sound();
+    });
+}
+
+#[test]
+fn the_carriers_rules_are_kept_here_too() {
+    db::each(|store| {
+        let (shop, carrier) = shop(store);
+        let stop = json!({"msisdn": MSISDN, "stopkeep": "0"});
+        assert_eq!(done(&shop, &carrier, Operation::StopKeep, stop).code(), "0");
+        let again = shop.ask(Operation::StopKeep, json!({"msisdn": MSISDN, "stopkeep": "1"}));
+        assert_eq!((again.code(), &again.json["msg"], &again.json["detail"]), ("1099", &json!("上级错误"), &json!(SOON)));
+
+        let voice = |opertype: &str, content: &str| {
+            let fields = json!({"msisdn": MSISDN, "opertype": opertype, "content": content});
+            done(&shop, &carrier, Operation::VoiceWhitelist, fields)
+        };
+        let next = || shop.trade.pass(60);
+        let refused = |answer: Answer, status: &str| {
+            assert_eq!(
+                (answer.status, &answer.json["status"], &answer.json["result"]),
+                (200, &json!(status), &json!([])),
+                "{}",
+                answer.text
+            );
+            assert!(answer.json.get("code").is_none() && answer.json["message"].is_string(), "the carrier's own envelope");
+        };
+        assert_eq!(voice("1", "13800000001_13800000002_13800000003_13800000004").code(), "0");
+        let form =
+            shop.sealed(SID, Operation::VoiceWhitelist, &json!({"msisdn": MSISDN, "opertype": "1", "content": "13800000005"}));
+        assert_eq!(shop.send(Operation::VoiceWhitelist, &form).code(), "1099", "asked, and not answered in time");
+        let soon = shop.ask(Operation::VoiceWhitelist, json!({"msisdn": MSISDN, "opertype": "1", "content": "13800000006"}));
+        refused(soon, "13010");
+        carrier.work(&shop.trade.engine);
+        next();
+        refused(voice("1", "13800000006"), "19019");
+        assert_eq!(voice("0", "13800000001_13800000002").code(), "0");
+        next();
+        refused(voice("0", "13800000003"), "12144");
+
+        carrier.world.fail(Fault::Refused { code: "12089".into(), reason: "not now".into() });
+        let no = done(&shop, &carrier, Operation::SwitchNet, json!({"msisdn": MSISDN, "opertype": "0"}));
+        assert_eq!((no.code(), &no.json["detail"]), ("1099", &json!("通道方返回错误码:12089,not now")));
+        assert!(!stands(&shop, CARD).2);
+        shop.trade.assert_sound();
+    });
+}
+
+#[test]
+fn what_cannot_be_asked_has_its_code_and_changes_nothing() {
+    db::each(|store| {
+        let (shop, _carrier) = shop(store);
+        let before = shop.whole();
+        let net = |fields: Value| (Operation::SwitchNet, fields);
+        for ((operation, fields), code) in [
+            ((Operation::StopTest, json!({})), "1012"),
+            ((Operation::StopTest, json!({"msisdn": MSISDN_FOREIGN})), "1032"),
+            ((Operation::ForActive, json!({"msisdn": MSISDN, "iccid": CHINESE})), "1032"),
+            ((Operation::ForActive, json!({"iccid": CLOSED})), "1099"),
+            ((Operation::StopKeep, json!({"msisdn": MSISDN})), "1012"),
+            ((Operation::StopKeep, json!({"msisdn": MSISDN, "stopkeep": "2"})), "1031"),
+            (net(json!({"msisdn": MSISDN_CN, "opertype": "0"})), "1031"),
+            (net(json!({"msisdn": MSISDN_CN, "opertype": "0", "apnname": "CMNET"})), "1031"),
+            (net(json!({"msisdn": MSISDN, "opertype": "1", "marginrat": "30"})), "1099"),
+            (net(json!({"msisdn": MSISDN, "opertype": "1", "marginrat": "101"})), "1031"),
+            ((Operation::VoiceWhitelist, json!({"msisdn": MSISDN, "opertype": "1"})), "1012"),
+            ((Operation::VoiceWhitelist, json!({"msisdn": MSISDN, "opertype": "1", "content": "1"})), "1008"),
+        ] {
+            let answer = shop.ask(operation, fields.clone());
+            assert_eq!((answer.status, answer.code()), (200, code), "{operation:?} {fields}: {}", answer.text);
+        }
+        let several = shop.ask(Operation::SwitchNet, json!({"msisdn": MSISDN_CN, "opertype": "0"}));
+        assert_eq!(
+            several.json["detail"],
+            "该卡开通多个 APN 上网功能 CMIOT,M2MIOT, apnname 参数不能为空, 必须指定需要操作的 APN 名称"
+        );
+        assert_eq!(shop.whole(), before, "nothing changed");
+    });
+}
