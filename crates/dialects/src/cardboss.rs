@@ -8,7 +8,7 @@
 //! Nothing separates the values: `msisdns=1064800000001&iccids=` and `msisdns=106480000000&iccids=1` have the same
 //! signature. Every field is therefore held to a grammar before anything is hashed ([`read`]): numbers have one of two
 //! lengths, which numbers can be told apart by, months have no leading zero, switches one digit. What that leaves open,
-//! a package's code and the months behind it, a message and the number before it, is closed by whoever answers one
+//! a package's code and the months behind it, a message and the number before it, the number of a white-list's group, is closed by whoever answers one
 //! signature for one body only. MD5 with the secret in front can also be extended by whoever knows no secret; such a text
 //! has zero bytes in it, and those are refused.
 

@@ -121,7 +121,7 @@ fn renewal(form: &Form) -> Result<(), Fault> {
 }
 
 /// White-list numbers: 11 digits that begin with 1 or 0, or 12 that begin with an area code of three digits after its 0.
-/// No number of 12 digits is one of 11 with a digit before it, so a group's number cannot run into them.
+/// No number of 12 digits is one of 11 with a digit before it.
 fn voice(form: &Form) -> Result<(), Fault> {
     card(form)?;
     switch(form, "opertype")?;

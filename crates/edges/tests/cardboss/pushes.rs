@@ -128,7 +128,9 @@ fn a_card_warns_of_what_becomes_of_it_once() {
         let shop = Shop::new(store);
         subscribed(&shop, r#"{"cardboss_data":"http://127.0.0.1:9/d"}"#);
         shop.buy(CARD, "GJ-100M-30D", "n-1");
+        shop.trade.pass(60);
         shop.trade.traffic(CARD, shop.trade.now(), 95 << 20);
+        shop.trade.pass(60);
         assert_eq!(told(&shop), [11, 11], "the line of bytes, and that of the share");
         shop.trade.traffic(CARD, shop.trade.now(), 10 << 20);
         assert_eq!(told(&shop), [11, 11, 51, 21]);

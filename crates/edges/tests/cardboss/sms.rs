@@ -62,7 +62,7 @@ fn a_message_goes_out_and_what_became_of_it_is_told_once() {
         let first = &reports["rpts"][0];
         assert_eq!((&first["taskid"], &first["state"], &first["stat"]), (&sent["taskid"], &json!("DELIVRD"), &json!("DELIVRD")));
         assert_eq!(shop.good(Operation::SmsReport, json!({}))["count"], 0, "each is handed out once");
-        carrier.world.reply(CARD, "mo-1", "on", shop.trade.now());
+        carrier.world.write_from(CARD, "mo-1", "on", shop.trade.now());
         carrier.collect(&shop.trade.engine);
         let replies = shop.good(Operation::SmsMo, json!({}));
         let reply = &replies["mos"][0];
