@@ -9,20 +9,39 @@
 //!
 //! What it does not: keep state, retry later, decide anything, or read a clock.
 
-use kachi_domain::carrier::{Answer, Connector};
+use kachi_domain::address::Addresses;
+use kachi_domain::carrier::{Answer, Connector, Sent};
+use kachi_domain::time::{DEFAULT_ZONE, Timestamp, Zone};
 use serde_json::{Map, Value};
 
+mod amount;
+pub mod cardboss;
+pub mod ctwing;
+pub mod eiotclub;
+mod http;
+pub mod jasper;
+mod json;
+mod keys;
 pub mod manual;
+pub mod onelink;
 pub mod sandbox;
+mod telecom;
+pub mod telecom_des;
+pub mod unicom;
 
 /// Every connector, in the order the documentation lists them.
-pub const NAMES: &[&str] = &["manual", "sandbox"];
+pub const NAMES: &[&str] = &["manual", "sandbox", "onelink", "ctwing", "telecom_des", "unicom", "jasper", "eiotclub", "cardboss"];
 
 /// Opens the connector of that name with a card platform's settings (an object, or null for none).
 ///
-/// `world` is the network of [`sandbox`]; the others do not touch it. An unknown name, an unknown key or a bad value
+/// `world` is the network of [`sandbox`]; the others do not touch it, and dial what `addresses` permits. An unknown name, an unknown key or a bad value
 /// is an error that says which and what is possible.
-pub fn open(connector: &str, settings: &Value, world: &sandbox::World) -> Result<Box<dyn Connector>, String> {
+pub fn open(
+    connector: &str,
+    settings: &Value,
+    world: &sandbox::World,
+    addresses: &Addresses,
+) -> Result<Box<dyn Connector>, String> {
     let none = Map::new();
     let settings = match settings {
         Value::Null => &none,
@@ -32,6 +51,13 @@ pub fn open(connector: &str, settings: &Value, world: &sandbox::World) -> Result
     let opened: Result<Box<dyn Connector>, String> = match connector {
         "manual" => manual::Manual::open(settings).map(|c| Box::new(c) as _),
         "sandbox" => sandbox::Sandbox::open(settings, world).map(|c| Box::new(c) as _),
+        "onelink" => onelink::OneLink::open(settings, addresses).map(|c| Box::new(c) as _),
+        "ctwing" => ctwing::CtWing::open(settings, addresses).map(|c| Box::new(c) as _),
+        "telecom_des" => telecom_des::TelecomDes::open(settings, addresses).map(|c| Box::new(c) as _),
+        "unicom" => unicom::Unicom::open(settings, addresses).map(|c| Box::new(c) as _),
+        "jasper" => jasper::Jasper::open(settings, addresses).map(|c| Box::new(c) as _),
+        "eiotclub" => eiotclub::Eiotclub::open(settings, addresses).map(|c| Box::new(c) as _),
+        "cardboss" => cardboss::CardBoss::open(settings, addresses).map(|c| Box::new(c) as _),
         _ => return Err(format!("there is no connector \"{connector}\"; there are: {}", NAMES.join(", "))),
     };
     opened.map_err(|e| format!("connector {connector}: {e}"))
@@ -43,6 +69,22 @@ fn unknown_key(key: &str, keys: &[&str]) -> String {
         [] => format!("unknown key \"{key}\"; it has no settings"),
         _ => format!("unknown key \"{key}\"; the keys are: {}", keys.join(", ")),
     }
+}
+
+/// What a card shows of a write: done; or not yet, while it may still show; or it may be sent again.
+fn by_sight(done: bool, now: Timestamp, sent: &Sent, apply_seconds: i64) -> Answer {
+    let late = now.since(sent.at) >= apply_seconds;
+    match (done, late, sent.accepted) {
+        (true, ..) => Answer::Confirmed,
+        (false, true, _) => Answer::Unknown,
+        (false, false, Some(_)) => Answer::Accepted { job: sent.job.clone() },
+        (false, false, None) => Answer::InDoubt { reason: "it does not show yet".into() },
+    }
+}
+
+/// The zone of carriers' days and times.
+fn china() -> Zone {
+    Zone::find(DEFAULT_ZONE).expect("it is compiled in")
 }
 
 /// The refusal of a batch that is larger than the platform takes.
@@ -63,21 +105,27 @@ mod tests {
     use serde_json::json;
 
     fn error(connector: &str, settings: Value) -> String {
-        open(connector, &settings, &sandbox::World::default()).err().expect("an error")
+        open(connector, &settings, &sandbox::World::default(), &Addresses::default()).err().expect("an error")
     }
 
     #[test]
-    fn every_name_opens_without_settings() {
+    fn every_name_opens_without_settings_or_says_which_it_needs() {
         for name in NAMES {
             for settings in [Value::Null, json!({})] {
-                assert!(open(name, &settings, &sandbox::World::default()).is_ok(), "{name}");
+                let opened = open(name, &settings, &sandbox::World::default(), &Addresses::default());
+                let needs_none = matches!(*name, "manual" | "sandbox");
+                assert_eq!(opened.is_ok(), needs_none, "{name}");
+                assert!(opened.err().is_none_or(|e| e.ends_with(" is missing")), "{name}");
             }
         }
     }
 
     #[test]
     fn errors_say_which_and_what_is_possible() {
-        assert_eq!(error("sandbx", json!({})), "there is no connector \"sandbx\"; there are: manual, sandbox");
+        assert_eq!(
+            error("sandbx", json!({})),
+            "there is no connector \"sandbx\"; there are: manual, sandbox, onelink, ctwing, telecom_des, unicom, jasper, eiotclub, cardboss"
+        );
         assert_eq!(error("manual", json!({"lag": 1})), "connector manual: unknown key \"lag\"; it has no settings");
         assert!(
             error("sandbox", json!({"lag": 1})).starts_with("connector sandbox: unknown key \"lag\"; the keys are: account, ")

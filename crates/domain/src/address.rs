@@ -88,6 +88,13 @@ impl Addresses {
         Addresses { allow: Arc::new(allow) }
     }
 
+    /// Every address, for checks that dial none.
+    pub fn any() -> Addresses {
+        let all = |address| Network { address, prefix: 0 };
+        let (four, six) = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+        Addresses::allowing(vec![all(four), all(six)])
+    }
+
     /// Whether the address may be dialled.
     pub fn permits(&self, ip: IpAddr) -> bool {
         !is_special(ip) || self.allow.iter().any(|n| n.contains(ip))
@@ -110,6 +117,7 @@ mod tests {
             let ip = ip.parse().unwrap();
             assert_eq!((none.permits(ip), some.permits(ip)), (false, listed), "{ip}");
         }
+        assert!(["127.0.0.1", "::1", "10.0.0.1"].iter().all(|ip| Addresses::any().permits(ip.parse().unwrap())));
         assert!(none.permits("8.8.8.8".parse().unwrap()));
     }
 }

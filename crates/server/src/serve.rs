@@ -7,6 +7,7 @@ use crate::{demo, open, workers};
 use axum::Router;
 use kachi_dialects::cardboss::Port;
 use kachi_domain::PlatformId;
+use kachi_domain::address::Addresses;
 use kachi_edges::cardboss;
 use kachi_edges::eiotclub::{self, Door, DoorSettings};
 use kachi_edges::fastbee;
@@ -34,7 +35,8 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), Exit> {
     let demo = if args.demo { Some(demo::prepare(&engine, &config)?) } else { None };
     if args.role.works() {
         // Doors, perhaps of other processes, refuse at once what the carriers' platforms cannot do.
-        intents::remember(&engine, &connectors(&engine)?)?;
+        let addresses = Addresses::allowing(dialled(&config, args.demo)?);
+        intents::remember(&engine, &connectors(&engine, &addresses)?)?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -50,7 +52,9 @@ async fn serve(engine: Engine, config: Config, args: ServeArgs, demo: Option<dem
     let mut listeners = vec![(web, doors(&engine, &config, &args, demo.is_some()))];
     listeners.extend(cardboss_doors(&engine, &config, args.role).await?);
     let mut loops = if matches!(args.role, Role::All | Role::Worker) {
-        workers::start(&engine, &config, connectors(&engine)?, senders(&config, demo.is_some())?, &stopped)
+        let allow = dialled(&config, demo.is_some())?;
+        let connectors = connectors(&engine, &Addresses::allowing(allow.clone()))?;
+        workers::start(&engine, &config, connectors, senders(&config, allow)?, &stopped)
     } else {
         tokio::task::JoinSet::new()
     };
@@ -156,14 +160,19 @@ pub fn order_number() -> String {
     format!("{:032x}", rand::random::<u128>())
 }
 
-/// What carries notices and CDR files out.
-fn senders(config: &Config, is_demo: bool) -> Result<(Sender, Uploader), Exit> {
+/// The special networks that may be dialled.
+fn dialled(config: &Config, is_demo: bool) -> Result<Vec<Network>, Exit> {
     let mut allow: Vec<Network> =
         config.outbound.allow.iter().map(|n| Network::parse(n)).collect::<Result<_, _>>().map_err(Exit::cannot)?;
     if is_demo {
         // The demo's receiver is this very program.
         allow.push(Network::parse("127.0.0.1").map_err(Exit::cannot)?);
     }
+    Ok(allow)
+}
+
+/// What carries notices and CDR files out.
+fn senders(config: &Config, allow: Vec<Network>) -> Result<(Sender, Uploader), Exit> {
     let outbound = Outbound::new(allow);
     let uploader = Uploader {
         outbound: outbound.clone(),
@@ -201,14 +210,14 @@ pub fn dialects() -> HashMap<&'static str, Dialect> {
 }
 
 /// Opens the connector of every platform.
-pub fn connectors(engine: &Engine) -> Result<Connectors, Exit> {
+pub fn connectors(engine: &Engine, addresses: &Addresses) -> Result<Connectors, Exit> {
     let world = kachi_connectors::sandbox::World::default();
     let catalogue = engine.catalogue()?;
     let mut open: Connectors = HashMap::new();
     for platform in catalogue.platforms() {
         let settings = serde_json::from_str(&platform.settings)
             .map_err(|e| Exit::cannot(format!("platform {}: settings: {e}", platform.code)))?;
-        let connector = kachi_connectors::open(&platform.connector, &settings, &world)
+        let connector = kachi_connectors::open(&platform.connector, &settings, &world, addresses)
             .map_err(|e| Exit::cannot(format!("platform {}: {e}", platform.code)))?;
         open.insert(PlatformId(platform.id.0), Arc::from(connector));
     }

@@ -2,6 +2,7 @@
 
 use kachi_connectors::sandbox;
 use kachi_domain::Timestamp;
+use kachi_domain::address::Addresses;
 use kachi_domain::carrier::{Login, Request, logged_in};
 use kachi_engine::intents::{self, Connectors};
 use kachi_engine::{Engine, Fail, sms, tasks};
@@ -42,7 +43,7 @@ impl Carrier {
             .expect("the product moves");
         let world = sandbox::World::default();
         let platform = engine.catalogue().expect("catalogue").platform_by_code("virtual").map(|p| p.id).expect("platform");
-        let connector = kachi_connectors::open("sandbox", &settings, &world).expect("the connector opens");
+        let connector = kachi_connectors::open("sandbox", &settings, &world, &Addresses::default()).expect("the connector opens");
         let connectors = HashMap::from([(platform, Arc::from(connector))]);
         Carrier { world, connectors, token: AtomicI64::new(1) }
     }

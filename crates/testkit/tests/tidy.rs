@@ -39,6 +39,7 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("pq-sys", &["kachi-store"]),
     ("axum", &["kachi-edges", "kachi", "kachi-bench", "kachi-simulator"]),
     ("reqwest", &["kachi-edges", "kachi-bench"]),
+    ("ureq", &["kachi-connectors"]),
     ("suppaftp", &["kachi-edges"]),
     ("russh", &["kachi-edges"]),
     ("rumqttc", &["kachi-edges", "kachi-bench"]),

@@ -4,7 +4,7 @@ use kachi_domain::carrier::{
     Apn, Bought, Card as Named, Counter, Cycle, Fact, Facts, Line, Period, Session, Standing, Stop, Write,
 };
 use kachi_domain::sim::{BaseState, Blocks};
-use kachi_domain::time::{DEFAULT_ZONE, Timestamp, Zone};
+use kachi_domain::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The one access point of every card.
@@ -55,7 +55,7 @@ impl Card {
     /// The device uses data.
     pub(super) fn spend(&mut self, bytes: i64, at: Timestamp) {
         self.bytes += bytes;
-        *self.days.entry(china().day(at)).or_default() += bytes;
+        *self.days.entry(crate::china().day(at)).or_default() += bytes;
     }
 
     /// Where it stands.
@@ -73,7 +73,7 @@ impl Card {
 
     /// What of it is wanted, as the carrier tells it.
     pub(super) fn told(&self, named: &Named, wanted: Facts, now: Timestamp) -> Line {
-        let (today, cycle) = (china().day(now), Cycle::NATURAL);
+        let (today, cycle) = (crate::china().day(now), Cycle::NATURAL);
         let month = cycle.month(today);
         let mut line = Line::default();
         if wanted.has(Fact::Numbers) {
@@ -176,8 +176,4 @@ impl Card {
             self.connect(at);
         }
     }
-}
-
-pub(super) fn china() -> Zone {
-    Zone::find(DEFAULT_ZONE).expect("it is compiled in")
 }

@@ -8,7 +8,7 @@
 //! Devices live on the same side: [`World::connect`] and [`World::spend`] are what they do. Tests also look behind the
 //! counter: [`World::card`], [`World::effects`], [`World::logins`], and break things with [`World::fail`]. Nothing here reads a clock; work that is due is done when the next call brings its time.
 
-use super::{Card, Fault, Settings, card};
+use super::{Card, Fault, Settings};
 use kachi_domain::carrier::{Ask, Card as Named, Change, Cycle, Facts, Line as Told, Login, Period, Request, Uplink};
 use kachi_domain::sim::BaseState;
 use kachi_domain::time::Timestamp;
@@ -156,7 +156,7 @@ impl World {
 
     pub(super) fn changes(&self, terms: &Settings, token: &str, day: i64, now: Timestamp) -> Reply {
         self.question(terms, token, now, |state| {
-            let start = card::china().start_of_day(day);
+            let start = crate::china().start_of_day(day);
             let since: BTreeSet<&String> = state.changed.iter().filter(|c| c.0 >= start).map(|c| &c.1).collect();
             let change = |iccid: &String| Change {
                 iccid: Some(iccid.clone()),

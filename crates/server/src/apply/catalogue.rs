@@ -2,6 +2,7 @@
 
 use super::file;
 use super::work::{Step, Work, check_code, differing};
+use kachi_domain::address::Addresses;
 use kachi_domain::ledger::OPERATOR;
 use kachi_domain::package::{Category, Fulfil, Kind, Resource, StartRule, Terms, Window};
 use kachi_domain::{Currency, Money, PackageId, PlatformId, ProductId, Span};
@@ -36,10 +37,12 @@ impl Work<'_, '_> {
             if entry.id.is_some_and(|id| id < 1) {
                 return self.refuse(&format!("{place}.id"), "must be 1 or more");
             }
-            let settings = entry.settings.clone().unwrap_or_else(|| json!({}));
-            let world = kachi_connectors::sandbox::World::default();
-            self.at(&place, kachi_connectors::open(&entry.connector, &settings, &world).map(|_| ()))?;
             let kept = known.map_or_else(|| "{}".to_owned(), |k| k.settings.clone());
+            let settings = entry.settings.clone().unwrap_or_else(|| serde_json::from_str(&kept).unwrap_or_else(|_| json!({})));
+            let world = kachi_connectors::sandbox::World::default();
+            // Which addresses are dialled is a matter of whoever serves.
+            let opened = kachi_connectors::open(&entry.connector, &settings, &world, &Addresses::any());
+            self.at(&place, opened.map(|_| ()))?;
             let text = if entry.settings.is_some() { settings.to_string() } else { kept.clone() };
             match known {
                 None => self.outcome.added("platform", &entry.code),

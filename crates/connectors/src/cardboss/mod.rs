@@ -1,0 +1,417 @@
+//! Another platform that speaks the CardBOSS partner API v2.2.2, as our upstream: cards bought there are sold on here.
+//!
+//! Every request is signed (MD5 over the values that the contract lists, in its order); there is no login. Data operations and
+//! those that go straight to the carrier have an address each. An order is told by its push or by the card's packages; the
+//! upstream keeps no reference of ours, so a lost answer to an order is left to a person, never guessed.
+//!
+//! Settings: `sid`, `apikey`, `url`, `direct_url`; `cool_down_seconds`, `apply_seconds`, `timeout_seconds`.
+
+use crate::amount::{self, Unit};
+use crate::http::{self, Ask as Question, Http};
+use crate::json;
+use crate::keys::Keys;
+use kachi_domain::address::Addresses;
+use kachi_domain::carrier::{
+    Answer, Apn, Ask, Batches, Bought, Call, Capabilities, Card, Connector, Cycle, Fact, Facts, LOGIN_REFUSED_SECONDS, Line,
+    Login, Period, Request, Sent, Session, Standing, Write,
+};
+use kachi_domain::sim::BaseState;
+use kachi_domain::time::day_text;
+use md5::{Digest, Md5};
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+
+/// Cards of one question.
+const BATCH_CARDS: u16 = 100;
+const ROOT: &str = "/iotapi/rest/v2";
+/// What a card's page tells; its packages are asked for by themselves.
+const FACTS: Facts = Facts::of(&[Fact::Numbers, Fact::State, Fact::Session, Fact::Imei, Fact::Apns, Fact::Month, Fact::Packages]);
+
+/// The client of one account.
+pub struct CardBoss {
+    data: Http,
+    direct: Http,
+    sid: String,
+    apikey: String,
+    cool_down_seconds: i64,
+    apply_seconds: i64,
+}
+
+/// An operation: how it is sent, and which of its fields are signed, in this order.
+struct Operation {
+    verb: &'static str,
+    path: &'static str,
+    direct: bool,
+    signed: &'static [&'static str],
+}
+
+const DETAIL: Operation = Operation { verb: "GET", path: "/card/detail", direct: false, signed: &["msisdns", "iccids"] };
+const PAST: Operation =
+    Operation { verb: "GET", path: "/card/usage/past", direct: false, signed: &["month", "showday", "msisdns", "iccids"] };
+const DAY: Operation = Operation { verb: "GET", path: "/card/usage/day", direct: false, signed: &["day", "msisdns", "iccids"] };
+const PACKAGES: Operation = Operation { verb: "GET", path: "/card/pkg/get", direct: false, signed: &["msisdn", "iccid"] };
+const RENEW: Operation =
+    Operation { verb: "POST", path: "/card/pkg/renew", direct: false, signed: &["msisdn", "iccid", "pkgcode", "month"] };
+const SMS: Operation = Operation { verb: "POST", path: "/sms/sendlotsms", direct: false, signed: &["mobile", "content"] };
+const STOP_TEST: Operation = Operation { verb: "POST", path: "/card/stoptest", direct: true, signed: &["msisdn", "iccid"] };
+const ACTIVATE: Operation = Operation { verb: "POST", path: "/card/foractive", direct: true, signed: &["msisdn", "iccid"] };
+const STOP_KEEP: Operation =
+    Operation { verb: "POST", path: "/card/stopkeep", direct: true, signed: &["msisdn", "iccid", "stopkeep"] };
+const SWITCH: Operation = Operation {
+    verb: "POST",
+    path: "/card/switchnet",
+    direct: true,
+    signed: &["msisdn", "iccid", "apnname", "opertype", "marginrat"],
+};
+const WHITE: Operation = Operation {
+    verb: "POST",
+    path: "/card/setvoicewhitetable",
+    direct: true,
+    signed: &["msisdn", "iccid", "opertype", "taskid", "content"],
+};
+
+/// The signature of an operation's values.
+fn sign(operation: &Operation, (sid, apikey, ts): (&str, &str, &str), fields: &[(&str, &str)]) -> String {
+    let value = |name: &&str| fields.iter().find(|(n, _)| n == name).map_or("", |(_, v)| *v);
+    let signed: String = operation.signed.iter().map(value).collect();
+    Md5::digest(format!("{sid}{apikey}{ts}{signed}")).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+impl CardBoss {
+    /// Reads the settings.
+    pub fn open(settings: &Map<String, Value>, addresses: &Addresses) -> Result<CardBoss, String> {
+        let mut keys = Keys::of(settings);
+        let (sid, apikey) = (keys.needed("sid")?, keys.needed("apikey")?);
+        let (url, direct_url) = (keys.needed("url")?, keys.needed("direct_url")?);
+        let cool_down_seconds = keys.number("cool_down_seconds", 180, (0, 86_400))?;
+        let apply_seconds = keys.number("apply_seconds", 600, (1, 86_400))?;
+        let timeout_seconds = keys.number("timeout_seconds", 30, (1, 300))?.unsigned_abs();
+        keys.end()?;
+        let data = Http::open(&url, timeout_seconds, addresses).map_err(|e| format!("url: {e}"))?;
+        let direct = Http::open(&direct_url, timeout_seconds, addresses).map_err(|e| format!("direct_url: {e}"))?;
+        Ok(CardBoss { data, direct, sid, apikey, cool_down_seconds, apply_seconds })
+    }
+
+    /// One operation: its whole answer.
+    fn ask(&self, call: &Call<'_>, operation: &Operation, fields: &[(&str, &str)]) -> Result<Value, Answer> {
+        call.next()?;
+        let ts = crate::china().digits(call.now);
+        let sign = sign(operation, (&self.sid, &self.apikey, &ts), fields);
+        let mut all = vec![("sid", self.sid.as_str()), ("ts", ts.as_str()), ("sign", sign.as_str())];
+        all.extend_from_slice(fields);
+        let (query, mut path, mut body) = (http::query(&all), format!("{ROOT}{}", operation.path), None);
+        if operation.verb == "GET" {
+            path = format!("{path}?{query}");
+        } else {
+            body = Some(("application/x-www-form-urlencoded", query.into_bytes()));
+        }
+        let http = if operation.direct { &self.direct } else { &self.data };
+        let reply = http.send(Question { verb: operation.verb, path: &path, body, ..Question::default() })?;
+        let doubt = || Answer::InDoubt { reason: format!("HTTP {}: {}", reply.status, http::excerpt(&reply.text)) };
+        let told: Value = serde_json::from_str(&reply.text).map_err(|_| doubt())?;
+        // The white list passes on the carrier's own envelope.
+        let code = json::text(&told, "code").or_else(|| json::text(&told, "status")).ok_or_else(doubt)?;
+        let words = ["detail", "msg", "message"].iter().filter_map(|f| json::text(&told, f)).collect::<Vec<_>>().join(": ");
+        if code == "0" { Ok(told) } else { Err(self.no(&code, &words)) }
+    }
+
+    /// Our word for the upstream's code, and for the carrier's that it passes on.
+    fn no(&self, code: &str, words: &str) -> Answer {
+        let (reason, cooling) = (format!("{code} {words}"), words.contains("13009") || code == "13009");
+        match code {
+            _ if cooling => Answer::Later { seconds: self.cool_down_seconds.max(1), reason },
+            "13010" => Answer::Later { seconds: 60, reason },
+            "1021" | "1030" => Answer::Later { seconds: 60, reason },
+            // The account itself is refused: it says nothing of the card.
+            "1001" | "1005" | "1006" | "1025" => Answer::Later { seconds: LOGIN_REFUSED_SECONDS, reason },
+            "1034" | "1090" | "1091" | "1092" => Answer::InDoubt { reason },
+            _ => Answer::Refused { code: code.to_owned(), reason: words.to_owned() },
+        }
+    }
+
+    /// What is told of these cards, by card number.
+    fn details(&self, call: &Call<'_>, cards: &[Card]) -> Result<HashMap<String, Value>, Answer> {
+        let iccids = cards.iter().map(|card| card.iccid.as_str()).collect::<Vec<_>>().join(",");
+        let told = self.ask(call, &DETAIL, &[("msisdns", ""), ("iccids", &iccids)])?;
+        Ok(by_iccid(told.get("result").unwrap_or(&Value::Null), "cards"))
+    }
+
+    fn detail(&self, call: &Call<'_>, card: &Card) -> Result<Value, Answer> {
+        self.details(call, std::slice::from_ref(card))?.remove(&card.iccid.to_ascii_uppercase()).ok_or_else(absent)
+    }
+
+    fn line(&self, call: &Call<'_>, card: &Card, wanted: Facts) -> Result<Line, Answer> {
+        let mut line = Line::default();
+        if wanted.without(Facts::of(&[Fact::Packages])) != Facts::NONE {
+            line = learn(&self.detail(call, card)?, wanted, call);
+        }
+        if wanted.has(Fact::Packages) {
+            let told = self.ask(call, &PACKAGES, &[("msisdn", ""), ("iccid", &card.iccid)])?;
+            line.packages = Some(json::list(told.get("result").unwrap_or(&Value::Null), "pkgs").iter().map(package).collect());
+        }
+        Ok(line)
+    }
+
+    fn lines(&self, call: &Call<'_>, cards: &[Card], ask: Ask) -> Result<Vec<Result<Line, Answer>>, Answer> {
+        let this_month = Cycle::NATURAL.month(crate::china().day(call.now));
+        let iccids = cards.iter().map(|card| card.iccid.as_str()).collect::<Vec<_>>().join(",");
+        let of = |wanted: Fact| -> Result<Vec<Result<Line, Answer>>, Answer> {
+            let told = self.details(call, cards)?;
+            let line = |card: &Card| told.get(&card.iccid.to_ascii_uppercase()).map(|row| learn(row, Facts::of(&[wanted]), call));
+            Ok(cards.iter().map(|card| line(card).ok_or_else(absent)).collect())
+        };
+        let (told, field) = match ask {
+            Ask::State => return of(Fact::State),
+            Ask::Month(month) if month == this_month => return of(Fact::Month),
+            Ask::Month(month) => {
+                let fields = [("month", month.to_string()), ("iccids", iccids)];
+                let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (*n, v.as_str())).collect();
+                (self.ask(call, &PAST, &fields)?, "flowusage")
+            }
+            Ask::Day(day) => {
+                let fields = [("day", day_text(day).replace('-', "")), ("iccids", iccids)];
+                let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (*n, v.as_str())).collect();
+                (self.ask(call, &DAY, &fields)?, "usage")
+            }
+        };
+        let rows = by_iccid(told.get("result").unwrap_or(&Value::Null), "usages");
+        let line = |card: &Card| {
+            let bytes = rows.get(&card.iccid.to_ascii_uppercase()).and_then(|row| kb(row, field)).ok_or_else(absent)?;
+            Ok(match ask {
+                Ask::Month(month) => {
+                    let end = Cycle::NATURAL.start(month.after()).min(call.now);
+                    Line { month: Some(Period::of_month(Cycle::NATURAL, month, bytes, end)), ..Line::default() }
+                }
+                Ask::Day(day) => {
+                    let end = crate::china().start_of_day(day + 1).min(call.now);
+                    Line { day: Some(Period::of_day(day, bytes, end)), ..Line::default() }
+                }
+                Ask::State => Line::default(),
+            })
+        };
+        Ok(cards.iter().map(line).collect())
+    }
+
+    fn write(&self, call: &Call<'_>, request: &Request) -> Result<Answer, Answer> {
+        let msisdn = request.card.msisdn.as_deref().unwrap_or_default();
+        let card = [("msisdn", msisdn), ("iccid", request.card.iccid.as_str())];
+        let send = |operation: &Operation, more: &[(&str, &str)]| {
+            let fields: Vec<(&str, &str)> = card.iter().chain(more).copied().collect();
+            self.ask(call, operation, &fields)
+        };
+        let data = |apn: &Option<String>, act: &'static str| {
+            let apn = apn.as_deref().unwrap_or_default();
+            send(&SWITCH, &[("apnname", apn), ("opertype", act), ("marginrat", "")])
+        };
+        match &request.write {
+            Write::RefreshUsage => return Ok(Answer::Confirmed),
+            Write::Stop => send(&STOP_KEEP, &[("stopkeep", "0")])?,
+            Write::Resume => send(&STOP_KEEP, &[("stopkeep", "1")])?,
+            Write::Activate => send(&ACTIVATE, &[])?,
+            Write::EndTest => send(&STOP_TEST, &[])?,
+            Write::DataOff { apn } => data(apn, "0")?,
+            Write::DataOn { apn } => data(apn, "1")?,
+            Write::AllowCalls { numbers } => {
+                for number in numbers {
+                    send(&WHITE, &[("opertype", "1"), ("taskid", ""), ("content", number)])?;
+                }
+                return Ok(Answer::Confirmed);
+            }
+            Write::BarCalls { numbers } => {
+                send(&WHITE, &[("opertype", "0"), ("taskid", ""), ("content", &numbers.join("_"))])?;
+                return Ok(Answer::Confirmed);
+            }
+            Write::SendSms { text } => {
+                let told = self.ask(call, &SMS, &[("mobile", &request.card.iccid), ("content", text)])?;
+                return Ok(Answer::Accepted { job: told.get("result").and_then(|r| json::text(r, "taskid")) });
+            }
+            Write::Subscribe { package, months, from } => {
+                let months = months.unwrap_or(1).to_string();
+                let from = from.map(|at| day_text(crate::china().day(at))).unwrap_or_default();
+                let mut more = vec![("pkgcode", package.as_str()), ("month", months.as_str()), ("audit", "2")];
+                if !from.is_empty() {
+                    more.push(("startdate", &from));
+                }
+                let told = send(&RENEW, &more)?;
+                return Ok(Answer::Accepted { job: told.get("result").and_then(|r| json::text(r, "orderid")) });
+            }
+            _ => return Err(Answer::unsupported("do this")),
+        };
+        Ok(Answer::ACCEPTED)
+    }
+
+    fn outcome(&self, call: &Call<'_>, request: &Request, sent: &Sent) -> Result<Answer, Answer> {
+        let write = &request.write;
+        let done = match write {
+            Write::Stop | Write::Resume | Write::Activate | Write::EndTest => {
+                let base = learn(&self.detail(call, &request.card)?, Facts::of(&[Fact::State]), call).standing.map(|s| s.base);
+                match write {
+                    Write::Stop => base == Some(BaseState::Stopped),
+                    Write::EndTest => base.is_some_and(|b| b != BaseState::Testing && b != BaseState::Unknown),
+                    _ => base == Some(BaseState::Active),
+                }
+            }
+            Write::DataOff { apn } | Write::DataOn { apn } => {
+                let apns = learn(&self.detail(call, &request.card)?, Facts::of(&[Fact::Apns]), call).apns.unwrap_or_default();
+                let on = matches!(write, Write::DataOn { .. });
+                apns.iter().any(|a| apn.as_ref().is_none_or(|apn| *apn == a.name) && a.on == Some(on))
+            }
+            Write::Subscribe { package, .. } => {
+                let packages = self.line(call, &request.card, Facts::of(&[Fact::Packages]))?.packages.unwrap_or_default();
+                if sent.accepted.is_none() {
+                    let reason = "the upstream keeps no reference of ours; look there whether it has the order".into();
+                    return Err(Answer::InDoubt { reason });
+                }
+                let there = packages.iter().any(|p| p.code == *package);
+                return Ok(if there { Answer::Confirmed } else { Answer::Accepted { job: sent.job.clone() } });
+            }
+            // A message is not sent twice; its report comes by itself.
+            Write::SendSms { .. } if sent.accepted.is_some() => return Ok(Answer::Accepted { job: sent.job.clone() }),
+            Write::SendSms { .. } => {
+                return Err(Answer::InDoubt { reason: "the upstream does not tell whether it has the message".into() });
+            }
+            _ => return Ok(if sent.accepted.is_some() { Answer::Confirmed } else { Answer::Unknown }),
+        };
+        Ok(crate::by_sight(done, call.now, sent, self.apply_seconds))
+    }
+}
+
+fn absent() -> Answer {
+    Answer::Refused { code: "absent".into(), reason: "the upstream does not tell of the card".into() }
+}
+
+fn by_iccid(result: &Value, list: &str) -> HashMap<String, Value> {
+    let number = |row: &Value| json::text(row, "iccid").or_else(|| json::text(row, "iccids"));
+    let rows = json::list(result, list).iter();
+    rows.filter_map(|row| Some((number(row)?.to_ascii_uppercase(), row.clone()))).collect()
+}
+
+fn kb(row: &Value, field: &str) -> Option<i64> {
+    json::text(row, field).and_then(|text| amount::bytes(&text, Unit::Kb))
+}
+
+fn state(raw: &str) -> BaseState {
+    match raw {
+        "0" => BaseState::Inventory,
+        "1" => BaseState::Ready,
+        "2" => BaseState::Active,
+        "3" => BaseState::Stopped,
+        "4" => BaseState::Closed,
+        "6" => BaseState::Testing,
+        _ => BaseState::Unknown,
+    }
+}
+
+fn learn(row: &Value, wanted: Facts, call: &Call<'_>) -> Line {
+    let mut line = Line::default();
+    let field = |names: &[&str]| names.iter().find_map(|name| json::text(row, name));
+    if wanted.has(Fact::Numbers) {
+        (line.iccid, line.imsi) = (field(&["iccid"]), field(&["imsi"]));
+        line.msisdn = field(&["msisdn", "msisdns"]);
+    }
+    if wanted.has(Fact::State) {
+        let standing = |raw: String| Standing { base: state(&raw), raw, since: None };
+        line.standing = field(&["msstatus", "msStatus"]).map(standing);
+    }
+    if wanted.has(Fact::Imei) {
+        line.imei = field(&["imei"]);
+    }
+    if wanted.has(Fact::Session) {
+        let up = field(&["online", "gprsStatus"]).is_some_and(|word| word.contains("在线") || word == "1");
+        let session = Session { since: None, apn: field(&["apn"]), ip: field(&["ip"]), rat: field(&["rat"]) };
+        line.sessions = Some(if up { vec![session] } else { Vec::new() });
+    }
+    if wanted.has(Fact::Apns) {
+        let status = field(&["apnstatus"]).unwrap_or_default();
+        let apn = |pair: &str| {
+            let (name, word) = pair.split_once(':')?;
+            Some(Apn { name: name.trim().to_owned(), on: Some(word.trim() == "正常"), bytes: None })
+        };
+        line.apns = Some(status.split(',').filter_map(apn).collect());
+    }
+    if wanted.has(Fact::Month) {
+        let as_of = field(&["monthsincdate", "monthsyncdate"]).and_then(|text| crate::china().parse(&text).ok());
+        let as_of = as_of.unwrap_or(call.now).min(call.now);
+        line.month = kb(row, "flowusage").map(|bytes| Period::this_month(Cycle::NATURAL, bytes, as_of));
+    }
+    line
+}
+
+fn package(row: &Value) -> Bought {
+    Bought {
+        code: json::text(row, "pkgcode").unwrap_or_default(),
+        name: json::text(row, "pkgname").unwrap_or_default(),
+        total_bytes: kb(row, "totalflow"),
+        used_bytes: None,
+        ends: json::text(row, "enddate").and_then(|text| crate::china().parse(&text).ok()),
+    }
+}
+
+impl Connector for CardBoss {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            subscribe: true,
+            stop_resume: true,
+            activate: true,
+            end_test: true,
+            data_switch: true,
+            voice_list: true,
+            usage: true,
+            sms: true,
+            look: true,
+            facts: FACTS,
+            batches: Batches { state: BATCH_CARDS, day: BATCH_CARDS, month: BATCH_CARDS },
+            cool_down_seconds: self.cool_down_seconds,
+            ..Capabilities::default()
+        }
+    }
+
+    fn renew(&self, call: &Call<'_>) -> Result<Login, Answer> {
+        Ok(call.login.clone())
+    }
+
+    fn submit(&self, call: &Call<'_>, request: &Request) -> Answer {
+        match self.capabilities().refuse(&request.write) {
+            Some(refused) => refused,
+            None => self.write(call, request).unwrap_or_else(|answer| answer),
+        }
+    }
+
+    fn look(&self, call: &Call<'_>, request: &Request, sent: &Sent) -> Answer {
+        match self.capabilities().refuse(&request.write) {
+            Some(refused) => refused,
+            None => self.outcome(call, request, sent).unwrap_or_else(|answer| answer),
+        }
+    }
+
+    fn read(&self, call: &Call<'_>, card: &Card, wanted: Facts) -> Result<Line, Answer> {
+        self.line(call, card, wanted.and(FACTS))
+    }
+
+    fn cost(&self, wanted: Facts) -> u32 {
+        let wanted = wanted.and(FACTS);
+        u32::from(wanted.without(Facts::of(&[Fact::Packages])) != Facts::NONE) + u32::from(wanted.has(Fact::Packages))
+    }
+
+    fn read_many(&self, call: &Call<'_>, cards: &[Card], ask: Ask) -> Result<Vec<Result<Line, Answer>>, Answer> {
+        crate::bound(cards.len(), BATCH_CARDS)?;
+        self.lines(call, cards, ask)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_signed_is_the_values_in_their_order_and_an_absent_one_is_empty() {
+        let who = ("s", "k", "20260310080000");
+        let md5 = |text: &str| Md5::digest(text).iter().map(|b| format!("{b:02x}")).collect::<String>();
+        let fields = [("iccid", "2"), ("opertype", "0"), ("msisdn", "1")];
+        assert_eq!(sign(&SWITCH, who, &fields), md5("sk20260310080000120"));
+        assert_eq!(
+            sign(&RENEW, who, &[("msisdn", "1"), ("iccid", "2"), ("pkgcode", "P"), ("month", "12"), ("audit", "2")]),
+            md5("sk2026031008000012P12")
+        );
+    }
+}

@@ -1,0 +1,244 @@
+//! China Telecom's 5G connection management platform (CTWing).
+//!
+//! Every request is signed by itself; there is no login. Promised besides what every connector promises: the bytes that are
+//! signed are the bytes that are sent. Cards go by their access number, which is asked for where it is not known. A write counts
+//! by what the card then shows.
+//!
+//! Settings: `app_key`, `secret_key`, `cust_number`; `url`, `clock` (`GMT` as the document says, or `China` as many clients send),
+//! `cool_down_seconds`, `apply_seconds`, `lag_seconds` (how far usage lags behind), `batch_cards`, `timeout_seconds`.
+
+mod read;
+mod wire;
+
+use crate::http::{self, Ask as Question, Http, Reply};
+use crate::keys::Keys;
+use crate::telecom::{self, Fields};
+use kachi_domain::address::Addresses;
+use kachi_domain::carrier::{
+    Answer, Ask, Batches, Call, Capabilities, Card, Connector, Facts, Line, Login, Request, Sent, Write,
+};
+use serde_json::{Map, Value};
+
+/// The carrier's address.
+const URL: &str = "https://cmp-api.ctwing.cn:20164";
+/// Cards of one batch (facts C3.2).
+const BATCH_CARDS_MAX: i64 = 100;
+/// Seconds to wait with a write before which something could not be read.
+const AGAIN_SECONDS: i64 = 5;
+
+/// The client of one account.
+pub struct CtWing {
+    http: Http,
+    terms: Terms,
+}
+
+struct Terms {
+    app_key: String,
+    secret_key: String,
+    cust_number: String,
+    clock: &'static str,
+    cool_down_seconds: i64,
+    apply_seconds: i64,
+    lag_seconds: i64,
+    batch_cards: i64,
+}
+
+impl CtWing {
+    /// Reads the settings.
+    pub fn open(settings: &Map<String, Value>, addresses: &Addresses) -> Result<CtWing, String> {
+        let mut keys = Keys::of(settings);
+        let (app_key, secret_key) = (keys.needed("app_key")?, keys.needed("secret_key")?);
+        let (cust_number, url) = (keys.needed("cust_number")?, keys.text("url", URL)?);
+        let clock = keys.one_of("clock", &["GMT", "China"])?;
+        let cool_down_seconds = keys.number("cool_down_seconds", 180, (0, 86_400))?;
+        let apply_seconds = keys.number("apply_seconds", 600, (1, 86_400))?;
+        let lag_seconds = keys.number("lag_seconds", 1_800, (0, 86_400))?;
+        let batch_cards = keys.number("batch_cards", BATCH_CARDS_MAX, (1, BATCH_CARDS_MAX))?;
+        let timeout_seconds = keys.number("timeout_seconds", 30, (1, 300))?;
+        keys.end()?;
+        let http = Http::open(&url, timeout_seconds.unsigned_abs(), addresses).map_err(|e| format!("url: {e}"))?;
+        let terms = Terms { app_key, secret_key, cust_number, clock, cool_down_seconds, apply_seconds, lag_seconds, batch_cards };
+        Ok(CtWing { http, terms })
+    }
+
+    fn send(&self, call: &Call<'_>, path: &str, params: &[(&str, &str)], body: Option<&Value>) -> Result<Reply, Answer> {
+        call.next()?;
+        let mut params = params.to_vec();
+        params.sort_unstable();
+        let plain = params.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&");
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let timestamp = wire::timestamp(self.terms.clock, call.now);
+        let sign = wire::sign(&plain, &body, &self.terms.secret_key, &timestamp);
+        let headers = vec![("AppKey", self.terms.app_key.clone()), ("Timestamp", timestamp), ("Sign", sign)];
+        let query = http::query(&params);
+        let path = if params.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+        let reply = self.http.send(if body.is_empty() {
+            let headers = headers.into_iter().chain([("Content-Type", "application/json".to_owned())]).collect();
+            Question { verb: "GET", path: &path, headers, body: None }
+        } else {
+            Question { verb: "POST", path: &path, headers, body: Some(("application/json", body.into_bytes())) }
+        })?;
+        if matches!(reply.status, 429 | 503) {
+            return Err(Answer::Later { seconds: 30, reason: format!("HTTP {}", reply.status) });
+        }
+        Ok(reply)
+    }
+
+    /// One request about a card by its access number.
+    fn about(&self, call: &Call<'_>, path: &str, number: &str, more: &[(&str, &str)]) -> Result<Fields, Answer> {
+        let mut params = vec![("access_number", number)];
+        params.extend_from_slice(more);
+        self.fields(&self.send(call, path, &params, None)?)
+    }
+
+    fn fields(&self, reply: &Reply) -> Result<Fields, Answer> {
+        let doubt = |seen: String| Answer::InDoubt { reason: format!("HTTP {}: {seen}", reply.status) };
+        let fields = Fields::read(&reply.text).map_err(&doubt)?;
+        match telecom::refusal(&fields, self.terms.cool_down_seconds) {
+            Some(refused) => Err(refused),
+            None if reply.status != 200 => Err(doubt(http::excerpt(&reply.text))),
+            None => Ok(fields),
+        }
+    }
+
+    /// A card's access number.
+    fn number(&self, call: &Call<'_>, card: &Card) -> Result<String, Answer> {
+        if let Some(known) = &card.msisdn {
+            return Ok(known.clone());
+        }
+        let params = [("iccid", telecom::iccid19(&card.iccid))];
+        let told = self.fields(&self.send(call, "/openapi/v1/prodinst/getTelephone", &params, None)?)?;
+        let unknown =
+            || Answer::Refused { code: "access_number".into(), reason: "the carrier tells no number of the card".into() };
+        told.get(&["SMSG"]).map(str::to_owned).ok_or_else(unknown)
+    }
+
+    fn main(&self, call: &Call<'_>, number: &str) -> Result<Fields, Answer> {
+        self.about(call, "/openapi/v1/prodinst/queryCardMainStatus", number, &[])
+    }
+
+    fn write(&self, call: &Call<'_>, request: &Request) -> Result<Answer, Answer> {
+        let write = &request.write;
+        if *write == Write::RefreshUsage {
+            return Ok(Answer::Confirmed);
+        }
+        let number = self.number(call, &request.card).map_err(before)?;
+        let common =
+            |act: &str, more: &[(&str, &str)]| self.about(call, &format!("/5gcmp/openapi/v1/common/{act}"), &number, more);
+        let disabled = |order| common("disabledNumberService", &[("acctCd", ""), ("orderTypeId", order)]);
+        let sent = match write {
+            Write::DataOff { .. } => common("singleCutNet", &[("action", "ADD")]),
+            Write::DataOn { .. } => common("singleCutNet", &[("action", "DEL")]),
+            Write::Activate => {
+                let now = self.main(call, &number).map_err(before)?;
+                match telecom::standing(&now) {
+                    Some(standing) if telecom::is_so(write, &standing) => return Ok(Answer::Already),
+                    // Its test has ended: that is lifted by its own act.
+                    Some(standing) if standing.raw == "3" => disabled("22"),
+                    _ => common("requestServActive", &[]),
+                }
+            }
+            _ => disabled(telecom::order_type(write).ok_or_else(|| Answer::unsupported("do this"))?),
+        };
+        match sent {
+            Ok(_) => Ok(Answer::ACCEPTED),
+            // Refused, perhaps because it is so already.
+            Err(refused @ Answer::Refused { .. }) => {
+                let so = self.shows(call, write, &number).unwrap_or(false);
+                if so { Ok(Answer::Already) } else { Err(refused) }
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    fn shows(&self, call: &Call<'_>, write: &Write, number: &str) -> Result<bool, Answer> {
+        let told = self.main(call, number)?;
+        Ok(match write {
+            Write::DataOff { .. } => telecom::is_cut(&told) == Some(true),
+            Write::DataOn { .. } => telecom::is_cut(&told) == Some(false),
+            write => telecom::standing(&told).is_some_and(|s| telecom::is_so(write, &s)),
+        })
+    }
+}
+
+/// Something that was read before anything was sent: what is not known of it is no doubt about the write.
+fn before(answer: Answer) -> Answer {
+    match answer {
+        Answer::InDoubt { reason } => Answer::Later { seconds: AGAIN_SECONDS, reason },
+        other => other,
+    }
+}
+
+impl Connector for CtWing {
+    fn capabilities(&self) -> Capabilities {
+        let cards = u16::try_from(self.terms.batch_cards).unwrap_or(1);
+        Capabilities {
+            stop_resume: true,
+            activate: true,
+            end_test: true,
+            data_switch: true,
+            usage: true,
+            look: true,
+            facts: read::FACTS,
+            batches: Batches { state: cards, day: cards, month: cards },
+            cool_down_seconds: self.terms.cool_down_seconds,
+            ..Capabilities::default()
+        }
+    }
+
+    fn renew(&self, call: &Call<'_>) -> Result<Login, Answer> {
+        Ok(call.login.clone())
+    }
+
+    fn submit(&self, call: &Call<'_>, request: &Request) -> Answer {
+        match self.capabilities().refuse(&request.write) {
+            Some(refused) => refused,
+            None => self.write(call, request).unwrap_or_else(|answer| answer),
+        }
+    }
+
+    fn look(&self, call: &Call<'_>, request: &Request, sent: &Sent) -> Answer {
+        match self.capabilities().refuse(&request.write) {
+            Some(refused) => refused,
+            None if request.write == Write::RefreshUsage => Answer::Confirmed,
+            None => {
+                let told = self.number(call, &request.card).and_then(|number| self.shows(call, &request.write, &number));
+                told.map_or_else(|answer| answer, |done| crate::by_sight(done, call.now, sent, self.terms.apply_seconds))
+            }
+        }
+    }
+
+    fn read(&self, call: &Call<'_>, card: &Card, wanted: Facts) -> Result<Line, Answer> {
+        self.line(call, card, wanted.and(read::FACTS))
+    }
+
+    fn cost(&self, wanted: Facts) -> u32 {
+        read::cost(wanted.and(read::FACTS))
+    }
+
+    fn read_many(&self, call: &Call<'_>, cards: &[Card], ask: Ask) -> Result<Vec<Result<Line, Answer>>, Answer> {
+        crate::bound(cards.len(), self.capabilities().batches.state)?;
+        self.lines(call, cards, ask)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn settings_are_checked() {
+        for (settings, says) in [
+            (json!({"app_key": "a"}), "secret_key is missing"),
+            (json!({"app_key": "a", "secret_key": "s"}), "cust_number is missing"),
+            (
+                json!({"app_key": "a", "secret_key": "s", "cust_number": "C1", "clock": "UTC"}),
+                "clock: \"UTC\" is none of GMT, China",
+            ),
+        ] {
+            let error = CtWing::open(settings.as_object().unwrap(), &Addresses::default()).err().unwrap();
+            assert!(error.starts_with(says), "{settings}: {error}");
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Writes at OneLink: one card at a time, or the same act for many as a job; and what became of them.
+
+use super::{OneLink, wire};
+use crate::json;
+use kachi_domain::carrier::{Answer, Call, Request, Sent, Write};
+use serde_json::Value;
+
+/// Seconds to wait with a write before which something could not be read.
+const AGAIN_SECONDS: i64 = 5;
+
+impl OneLink {
+    /// Sends a write for one card. The error is its answer too.
+    pub(super) fn write(&self, call: &Call<'_>, request: &Request) -> Result<Answer, Answer> {
+        match &request.write {
+            Write::Stop | Write::Resume | Write::Activate | Write::EndTest => self.change_state(call, request),
+            Write::DataOff { apn } => self.switch_data(call, request, (apn.as_deref(), "1")),
+            Write::DataOn { apn } => self.switch_data(call, request, (apn.as_deref(), "0")),
+            Write::AllowCalls { numbers } => self.list_numbers(call, request, ("1", numbers)),
+            Write::BarCalls { numbers } => self.list_numbers(call, request, ("4", numbers)),
+            Write::ResetSession => {
+                self.about(call, "operate/sim-gprs-status-reset", &request.card, &[])?;
+                Ok(Answer::Confirmed)
+            }
+            // Reading it is what brings it up to date.
+            Write::RefreshUsage => Ok(Answer::Confirmed),
+            Write::SendSms { text } => {
+                let Some((action, encode)) = &self.terms.sms else { return Err(Answer::unsupported("send messages")) };
+                let msisdn = self.msisdn(call, request)?;
+                let params = [
+                    ("actionid", action.as_str()),
+                    ("msisdns", msisdn.as_str()),
+                    ("params", text.as_str()),
+                    ("encode", encode.as_str()),
+                ];
+                self.ask(call, "operate/sim-mt-sms", &params)?;
+                Ok(Answer::ACCEPTED)
+            }
+            Write::Subscribe { .. } | Write::Unsubscribe { .. } | Write::SwitchNetwork { .. } => {
+                Err(Answer::unsupported("do this"))
+            }
+        }
+    }
+
+    fn change_state(&self, call: &Call<'_>, request: &Request) -> Result<Answer, Answer> {
+        let write = &request.write;
+        let act = match wire::single(write, kachi_domain::sim::BaseState::Unknown) {
+            Some(act) => act,
+            None => {
+                let from = self.standing(call, &request.card).map_err(before)?.base;
+                if wire::is_so(write, from) {
+                    return Ok(Answer::Already);
+                }
+                let reason = || format!("nothing leads there from \"{}\"", from.word());
+                wire::single(write, from).ok_or_else(|| Answer::Refused { code: "state".into(), reason: reason() })?
+            }
+        };
+        match self.about(call, "change/sim-status", &request.card, &[("operType", act)]) {
+            Ok(_) => Ok(Answer::ACCEPTED),
+            // Not allowed in the present state: because it is that already, or not.
+            Err(refused @ Answer::Refused { .. }) if is_code(&refused, "12089") => {
+                let is_so = self.standing(call, &request.card).is_ok_and(|s| wire::is_so(write, s.base));
+                if is_so { Ok(Answer::Already) } else { Err(refused) }
+            }
+            Err(answer) => Err(answer),
+        }
+    }
+
+    fn switch_data(&self, call: &Call<'_>, request: &Request, (apn, act): (Option<&str>, &str)) -> Result<Answer, Answer> {
+        let apn = match apn {
+            Some(apn) => apn.to_owned(),
+            None => self.only_apn(call, request).map_err(before)?,
+        };
+        self.about(call, "operate/sim-apn-function", &request.card, &[("apnName", &apn), ("operType", act)])?;
+        Ok(Answer::ACCEPTED)
+    }
+
+    fn only_apn(&self, call: &Call<'_>, request: &Request) -> Result<String, Answer> {
+        let mut apns = self.apns(call, &request.card)?;
+        match (apns.pop(), apns.is_empty()) {
+            (Some(apn), true) => Ok(apn.name),
+            (None, _) => Err(Answer::Refused { code: "apn".into(), reason: "the card has no access point".into() }),
+            (Some(_), false) => {
+                let reason = "the card has several access points; say which".into();
+                Err(Answer::Refused { code: "apn".into(), reason })
+            }
+        }
+    }
+
+    fn list_numbers(&self, call: &Call<'_>, request: &Request, (act, numbers): (&str, &[String])) -> Result<Answer, Answer> {
+        let Some(param) = &self.terms.voice_param else { return Err(Answer::unsupported("keep lists of numbers for calls")) };
+        let path = "config/member-voice-whitelist";
+        // One number a call may be put on the list, two may be taken off.
+        let most = if act == "1" { 1 } else { 2 };
+        for (n, some) in numbers.chunks(most).enumerate() {
+            let joined = some.join("_");
+            match self.about(call, path, &request.card, &[("operType", act), (param.as_str(), &joined)]) {
+                Ok(_) | Err(Answer::Already) => {}
+                // The rest waits for its minute; those before are on the list, and a second time does no harm.
+                Err(later @ Answer::Later { .. }) => return Err(later),
+                Err(answer) if n == 0 => return Err(answer),
+                Err(answer) => return Err(Answer::InDoubt { reason: format!("a part of the numbers only: {answer:?}") }),
+            }
+        }
+        Ok(Answer::Confirmed)
+    }
+
+    fn msisdn(&self, call: &Call<'_>, request: &Request) -> Result<String, Answer> {
+        if let Some(known) = &request.card.msisdn {
+            return Ok(known.clone());
+        }
+        let row = self.about(call, "query/sim-basic-info", &request.card, &[]).map_err(before)?;
+        let unknown = || Answer::Refused { code: "msisdn".into(), reason: "the card has no telephone number".into() };
+        json::text(&row, "msisdn").ok_or_else(unknown)
+    }
+
+    /// The same act for many cards as one job, where there is such a call; else, and where one card makes the carrier refuse
+    /// them all, card by card.
+    pub(super) fn write_many(&self, call: &Call<'_>, requests: &[Request]) -> Vec<Answer> {
+        let one_by_one = || -> Vec<Answer> { requests.iter().map(|request| self.write_one(call, request)).collect() };
+        let Some(first) = requests.first() else { return Vec::new() };
+        let Some(act) = wire::batch(&first.write) else { return one_by_one() };
+        let known: Option<Vec<&str>> = requests.iter().map(|r| r.card.msisdn.as_deref()).collect();
+        let Some(msisdns) = known else { return one_by_one() };
+        if requests.len() < 2 || requests.iter().any(|r| r.write != first.write) {
+            return one_by_one();
+        }
+        let params = [("msisdns", msisdns.join("_")), ("operType", act.to_owned()), ("reason", "01".to_owned())];
+        let params: Vec<(&str, &str)> = params.iter().map(|(k, v)| (*k, v.as_str())).collect();
+        match self.ask(call, "change/sim-status/batch", &params) {
+            Ok(rows) => match rows.first().and_then(|row| json::text(row, "jobId")) {
+                Some(job) => requests.iter().map(|_| Answer::Accepted { job: Some(job.clone()) }).collect(),
+                None => requests.iter().map(|_| Answer::InDoubt { reason: "a job without a number".into() }).collect(),
+            },
+            // Nothing was recorded for any of them: each by itself, so that the one that cannot waits alone.
+            Err(Answer::Refused { .. }) => one_by_one(),
+            Err(Answer::Later { reason, .. }) if reason.starts_with("13009") || reason.starts_with("13010") => one_by_one(),
+            Err(answer) => requests.iter().map(|_| answer.clone()).collect(),
+        }
+    }
+
+    fn write_one(&self, call: &Call<'_>, request: &Request) -> Answer {
+        self.write(call, request).unwrap_or_else(|answer| answer)
+    }
+
+    /// What became of a write: by its job, then by what the card shows.
+    pub(super) fn outcome(&self, call: &Call<'_>, request: &Request, sent: &Sent) -> Result<Answer, Answer> {
+        if let Some(job) = &sent.job
+            && let Some(told) = self.job(call, request, job)?
+        {
+            return Ok(told);
+        }
+        let done = match &request.write {
+            Write::Stop | Write::Resume | Write::Activate | Write::EndTest => {
+                wire::is_so(&request.write, self.standing(call, &request.card)?.base)
+            }
+            Write::DataOff { apn } => self.data_is(call, request, (apn.as_deref(), false))?,
+            Write::DataOn { apn } => self.data_is(call, request, (apn.as_deref(), true))?,
+            // Told once, and done no harm by a second time.
+            Write::AllowCalls { .. } | Write::BarCalls { .. } | Write::ResetSession | Write::RefreshUsage => {
+                return Ok(if sent.accepted.is_some() { Answer::Confirmed } else { Answer::Unknown });
+            }
+            // A message is not sent twice, and nobody tells what became of it.
+            _ if sent.accepted.is_some() => return Ok(Answer::ACCEPTED),
+            _ => return Ok(Answer::InDoubt { reason: "the carrier does not tell whether it has the message".into() }),
+        };
+        Ok(crate::by_sight(done, call.now, sent, self.terms.apply_seconds))
+    }
+
+    /// What the job says of the card; none if it is done there, which the card itself must show.
+    fn job(&self, call: &Call<'_>, request: &Request, job: &str) -> Result<Option<Answer>, Answer> {
+        let rows = self.ask(call, "query/sim-batch-result", &[("jobId", job)])?;
+        let row = rows.into_iter().next().unwrap_or_default();
+        let mine = |r: &&Value| {
+            let id = json::text(r, "resultId");
+            id.is_some() && (id == request.card.msisdn || id.as_deref() == Some(request.card.iccid.as_str()))
+        };
+        let result = json::list(&row, "resultList").iter().find(mine);
+        let status = json::text(&row, "jobStatus").unwrap_or_default();
+        Ok(match (status.as_str(), result.map(|r| (json::text(r, "status").unwrap_or_default(), r))) {
+            ("0" | "1", _) => Some(Answer::Accepted { job: Some(job.to_owned()) }),
+            ("2", _) => None,
+            (_, Some((code, _))) if code == "0" => None,
+            (_, Some((code, r))) => {
+                let words = json::text(r, "message").unwrap_or_default();
+                Some(wire::answer(&code, &words, self.terms.cool_down_seconds))
+            }
+            ("4", None) => Some(Answer::Refused { code: "job".into(), reason: format!("job {job} failed") }),
+            _ => None,
+        })
+    }
+
+    fn data_is(&self, call: &Call<'_>, request: &Request, (apn, on): (Option<&str>, bool)) -> Result<bool, Answer> {
+        let apns = self.apns(call, &request.card)?;
+        let asked = |name: &str| apn.is_none_or(|apn| apn == name);
+        Ok(apns.iter().any(|a| asked(&a.name) && a.on == Some(on)))
+    }
+}
+
+/// Something that was read before anything was sent: what is not known of it is no doubt about the write.
+fn before(answer: Answer) -> Answer {
+    match answer {
+        Answer::InDoubt { reason } => Answer::Later { seconds: AGAIN_SECONDS, reason },
+        other => other,
+    }
+}
+
+fn is_code(answer: &Answer, code: &str) -> bool {
+    matches!(answer, Answer::Refused { code: told, .. } if told == code)
+}

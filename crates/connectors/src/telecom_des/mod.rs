@@ -1,0 +1,329 @@
+//! China Telecom's self-service portal (the "DES" interface of `api.ct10649.com`).
+//!
+//! Every request carries the password and a signature under the portal's own cipher (`strenc.rs`); there is no login. Promised
+//! besides what every connector promises: what is signed is what the facts say, and nothing else; an answer may be XML or
+//! JSON, UTF-8 or GBK. A write counts by what the card then shows.
+//!
+//! Settings: `user_id`, `password`, `key` (nine characters); `url`, `cool_down_seconds`, `apply_seconds`, `lag_seconds` (how far
+//! usage lags behind), `timeout_seconds`.
+
+mod strenc;
+
+pub use strenc::{decrypt, encrypt};
+
+use crate::http::{self, Ask as Question, Http};
+use crate::keys::Keys;
+use crate::telecom::{self, Fields};
+use kachi_domain::address::Addresses;
+use kachi_domain::carrier::{
+    Answer, Apn, Bought, Call, Capabilities, Card, Connector, Cycle, Fact, Facts, Line, Login, Period, Request, Sent, Standing,
+    Write,
+};
+use serde_json::{Map, Value};
+
+/// The carrier's address.
+const URL: &str = "http://api.ct10649.com:9001";
+/// Seconds to wait with a write before which something could not be read.
+const AGAIN_SECONDS: i64 = 5;
+/// What can be read of a card.
+const FACTS: Facts = Facts::of(&[
+    Fact::Numbers,
+    Fact::State,
+    Fact::StopReason,
+    Fact::Session,
+    Fact::Imei,
+    Fact::Month,
+    Fact::Day,
+    Fact::Packages,
+    Fact::Apns,
+]);
+
+/// The client of one account of the portal.
+pub struct TelecomDes {
+    http: Http,
+    user_id: String,
+    password: String,
+    key: [String; 3],
+    cool_down_seconds: i64,
+    apply_seconds: i64,
+    lag_seconds: i64,
+}
+
+impl TelecomDes {
+    /// Reads the settings.
+    pub fn open(settings: &Map<String, Value>, addresses: &Addresses) -> Result<TelecomDes, String> {
+        let mut keys = Keys::of(settings);
+        let (user_id, password, key) = (keys.needed("user_id")?, keys.needed("password")?, keys.needed("key")?);
+        let url = keys.text("url", URL)?;
+        let cool_down_seconds = keys.number("cool_down_seconds", 180, (0, 86_400))?;
+        let apply_seconds = keys.number("apply_seconds", 600, (1, 86_400))?;
+        let lag_seconds = keys.number("lag_seconds", 1_800, (0, 86_400))?;
+        let timeout_seconds = keys.number("timeout_seconds", 30, (1, 300))?;
+        keys.end()?;
+        let key = thirds(&key).ok_or("key must be nine characters")?;
+        let http = Http::open(&url, timeout_seconds.unsigned_abs(), addresses).map_err(|e| format!("url: {e}"))?;
+        Ok(TelecomDes { http, user_id, password, key, cool_down_seconds, apply_seconds, lag_seconds })
+    }
+
+    /// The signature over these values, the account and the method.
+    fn sign(&self, method: &str, values: &[&str]) -> String {
+        let mut all = vec![self.user_id.as_str(), &self.password, method];
+        all.extend_from_slice(values);
+        all.sort_unstable();
+        self.under_key(&all.join(","))
+    }
+
+    fn under_key(&self, text: &str) -> String {
+        encrypt(text, &self.key.each_ref().map(String::as_str))
+    }
+
+    /// One request about a card: `signed` parameters are signed, `plain` ones are not.
+    fn ask(
+        &self,
+        call: &Call<'_>,
+        method: &str,
+        card: &Card,
+        signed: &[(&str, &str)],
+        plain: &[(&str, &str)],
+    ) -> Result<Fields, Answer> {
+        call.next()?;
+        let (name, number) = match &card.msisdn {
+            Some(msisdn) if method != "getTelephone" => ("access_number", msisdn.as_str()),
+            _ => ("iccid", telecom::iccid19(&card.iccid)),
+        };
+        let mut values: Vec<&str> = signed.iter().map(|(_, value)| *value).collect();
+        values.push(number);
+        let (pass, sign) = (self.under_key(&self.password), self.sign(method, &values));
+        let mut params = vec![("method", method), ("user_id", self.user_id.as_str()), (name, number)];
+        params.extend_from_slice(signed);
+        params.extend_from_slice(plain);
+        params.extend([("passWord", pass.as_str()), ("sign", sign.as_str())]);
+        let path = format!("/m2m_ec/query.do?{}", http::query(&params));
+        let reply = self.http.send(Question { verb: "GET", path: &path, ..Question::default() })?;
+        if matches!(reply.status, 429 | 503) {
+            return Err(Answer::Later { seconds: 30, reason: format!("HTTP {}", reply.status) });
+        }
+        let doubt = |seen: String| Answer::InDoubt { reason: format!("HTTP {}: {seen}", reply.status) };
+        let fields = Fields::read(&reply.text).map_err(&doubt)?;
+        match telecom::refusal(&fields, self.cool_down_seconds) {
+            Some(refused) => Err(refused),
+            None if reply.status != 200 => Err(doubt(http::excerpt(&reply.text))),
+            None => Ok(fields),
+        }
+    }
+
+    fn query(&self, call: &Call<'_>, method: &str, card: &Card) -> Result<Fields, Answer> {
+        self.ask(call, method, card, &[], &[])
+    }
+
+    fn write(&self, call: &Call<'_>, request: &Request) -> Result<Answer, Answer> {
+        let (card, write) = (&request.card, &request.write);
+        let sent = match write {
+            Write::DataOff { .. } => self.ask(call, "singleCutNet", card, &[("action", "ADD")], &[]),
+            Write::DataOn { .. } => self.ask(call, "singleCutNet", card, &[("action", "DEL")], &[]),
+            Write::Activate => {
+                let now = self.main(call, card).map_err(before)?;
+                let standing = telecom::standing(&now);
+                if standing.as_ref().is_some_and(|s| telecom::is_so(write, s)) {
+                    return Ok(Answer::Already);
+                }
+                match standing.as_ref().map(|s| s.raw.as_str()) {
+                    // Its test has ended: that is lifted by its own act.
+                    Some("3") => self.ask(call, "disabledNumber", card, &[("orderTypeId", "22"), ("acctCd", "")], &[]),
+                    _ => self.query(call, "requestServActive", card),
+                }
+            }
+            Write::RefreshUsage => return Ok(Answer::Confirmed),
+            _ => {
+                let act = telecom::order_type(write).ok_or_else(|| Answer::unsupported("do this"))?;
+                self.ask(call, "disabledNumber", card, &[("orderTypeId", act), ("acctCd", "")], &[])
+            }
+        };
+        match sent {
+            Ok(_) => Ok(Answer::ACCEPTED),
+            // Refused, perhaps because it is so already.
+            Err(refused @ Answer::Refused { .. }) => {
+                let so = self.shows(call, request).unwrap_or(false);
+                if so { Ok(Answer::Already) } else { Err(refused) }
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    fn main(&self, call: &Call<'_>, card: &Card) -> Result<Fields, Answer> {
+        self.query(call, "queryCardMainStatus", card)
+    }
+
+    /// Whether the card shows the act as done.
+    fn shows(&self, call: &Call<'_>, request: &Request) -> Result<bool, Answer> {
+        let told = self.main(call, &request.card)?;
+        Ok(match &request.write {
+            Write::DataOff { .. } => telecom::is_cut(&told) == Some(true),
+            Write::DataOn { .. } => telecom::is_cut(&told) == Some(false),
+            write => telecom::standing(&told).is_some_and(|s| telecom::is_so(write, &s)),
+        })
+    }
+
+    fn line(&self, call: &Call<'_>, card: &Card, wanted: Facts) -> Result<Line, Answer> {
+        let (mut line, as_of) = (Line::default(), call.now.plus(-self.lag_seconds));
+        if wanted.has(Fact::Numbers) {
+            line.iccid = Some(card.iccid.clone());
+            line.msisdn = self.query(call, "getTelephone", card)?.get(&["SMSG"]).map(str::to_owned);
+            line.imsi = self.query(call, "queryIMSI", card)?.get(&["imsi"]).map(str::to_owned);
+        }
+        if wanted.any(&[Fact::State, Fact::Apns]) {
+            let told = self.main(call, card)?;
+            line.standing = telecom::standing(&told).filter(|_| wanted.has(Fact::State));
+            if wanted.has(Fact::Apns) {
+                // The portal knows of a card's data as a whole.
+                let on = telecom::is_cut(&told).map(|cut| !cut);
+                line.apns = Some(vec![Apn { name: String::new(), on, bytes: None }]);
+            }
+        }
+        if wanted.has(Fact::StopReason) {
+            line.stop = match self.query(call, "queryCardStatus", card) {
+                Ok(told) => {
+                    let raw = told.get(&["productStatusCd"]);
+                    // An account whose main state is not told has this one.
+                    if wanted.has(Fact::State) && line.standing.is_none() {
+                        let standing =
+                            |raw: &str| Standing { base: telecom::product_state(raw), raw: raw.to_owned(), since: None };
+                        line.standing = raw.map(standing);
+                    }
+                    raw.map(telecom::product_stop)
+                }
+                Err(Answer::Refused { .. }) => telecom::main_stop(&self.main(call, card)?),
+                Err(other) => return Err(other),
+            };
+        }
+        if wanted.any(&[Fact::Session, Fact::Imei]) {
+            let told = self.query(call, "getOnlineStatus", card)?;
+            telecom::session(&mut line, &told);
+            line.sessions = line.sessions.filter(|_| wanted.has(Fact::Session));
+            line.imei = told.get(&["imei"]).filter(|_| wanted.has(Fact::Imei)).map(str::to_owned);
+        }
+        if wanted.has(Fact::Month) {
+            let told = self.ask(call, "queryTraffic", card, &[], &[("needDtl", "0")])?;
+            line.month = telecom::total_bytes(&told).map(|bytes| Period::this_month(Cycle::NATURAL, bytes, as_of));
+        }
+        if wanted.has(Fact::Day) {
+            let told = self.ask(call, "queryTrafficOfToday", card, &[], &[("needDtl", "0")])?;
+            let day = crate::china().day(call.now);
+            line.day =
+                telecom::total_bytes(&told).map(|bytes| Period::of_day(day, bytes, as_of.max(crate::china().start_of_day(day))));
+        }
+        if wanted.has(Fact::Packages) {
+            let told = self.query(call, "queryPakage", card)?;
+            let name = |f: &Fields| f.get(&["prodOfferName", "offerName", "packageName", "name"]).map(str::to_owned);
+            line.packages = Some(name(&told).map(|name| Bought { name, ..Bought::default() }).into_iter().collect());
+        }
+        Ok(line)
+    }
+}
+
+/// A key of nine characters in three.
+fn thirds(key: &str) -> Option<[String; 3]> {
+    let chars: Vec<char> = key.chars().collect();
+    let third = |n: usize| chars[3 * n..3 * n + 3].iter().collect();
+    (chars.len() == 9).then(|| [third(0), third(1), third(2)])
+}
+
+/// Something that was read before anything was sent: what is not known of it is no doubt about the write.
+fn before(answer: Answer) -> Answer {
+    match answer {
+        Answer::InDoubt { reason } => Answer::Later { seconds: AGAIN_SECONDS, reason },
+        other => other,
+    }
+}
+
+impl Connector for TelecomDes {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            stop_resume: true,
+            activate: true,
+            end_test: true,
+            data_switch: true,
+            usage: true,
+            look: true,
+            facts: FACTS,
+            cool_down_seconds: self.cool_down_seconds,
+            ..Capabilities::default()
+        }
+    }
+
+    fn renew(&self, call: &Call<'_>) -> Result<Login, Answer> {
+        Ok(call.login.clone())
+    }
+
+    fn submit(&self, call: &Call<'_>, request: &Request) -> Answer {
+        match self.capabilities().refuse(&request.write) {
+            Some(refused) => refused,
+            None => self.write(call, request).unwrap_or_else(|answer| answer),
+        }
+    }
+
+    fn look(&self, call: &Call<'_>, request: &Request, sent: &Sent) -> Answer {
+        match self.capabilities().refuse(&request.write) {
+            Some(refused) => refused,
+            None if request.write == Write::RefreshUsage => Answer::Confirmed,
+            None => match self.shows(call, request) {
+                Ok(done) => crate::by_sight(done, call.now, sent, self.apply_seconds),
+                Err(answer) => answer,
+            },
+        }
+    }
+
+    fn read(&self, call: &Call<'_>, card: &Card, wanted: Facts) -> Result<Line, Answer> {
+        self.line(call, card, wanted.and(FACTS))
+    }
+
+    fn cost(&self, wanted: Facts) -> u32 {
+        let one = |facts: &[Fact], n: u32| if wanted.any(facts) { n } else { 0 };
+        one(&[Fact::Numbers], 2)
+            + one(&[Fact::State, Fact::Apns], 1)
+            + one(&[Fact::StopReason], 2)
+            + one(&[Fact::Session, Fact::Imei], 1)
+            + one(&[Fact::Month], 1)
+            + one(&[Fact::Day], 1)
+            + one(&[Fact::Packages], 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn open(settings: &Value) -> Result<TelecomDes, String> {
+        TelecomDes::open(settings.as_object().expect("an object"), &Addresses::default())
+    }
+
+    #[test]
+    fn what_is_signed_is_as_in_the_vectors() {
+        let portal = open(&json!({"user_id": "demoUser", "password": "demoPass1", "key": "k1ak2bk3c"})).ok().unwrap();
+        let under = |text: &str| encrypt(text, &["k1a", "k2b", "k3c"]);
+        assert_eq!(portal.sign("queryTraffic", &["14912345678"]), under("14912345678,demoPass1,demoUser,queryTraffic"));
+        let number = "8986031234567890123";
+        assert_eq!(portal.sign("getTelephone", &[number]), under("8986031234567890123,demoPass1,demoUser,getTelephone"));
+        assert_eq!(
+            portal.sign("singleCutNet", &["ADD", "14912345678"]),
+            under("14912345678,ADD,demoPass1,demoUser,singleCutNet")
+        );
+        assert_eq!(
+            portal.sign("disabledNumber", &["19", "", "14912345678"]),
+            under(",14912345678,19,demoPass1,demoUser,disabledNumber"),
+            "the account that is not named is signed too"
+        );
+    }
+
+    #[test]
+    fn settings_are_checked() {
+        for (settings, says) in [
+            (json!({}), "user_id is missing"),
+            (json!({"user_id": "u", "password": "p", "key": "short"}), "key must be nine characters"),
+            (json!({"user_id": "u", "password": "p", "key": "k1ak2bk3c", "lag": 1}), "unknown key \"lag\""),
+        ] {
+            assert!(open(&settings).err().unwrap().starts_with(says), "{settings}");
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Other platforms as our upstreams, against a server that answers as their contracts do and keeps what it was asked.
+
+use kachi_connectors::{open, sandbox};
+use kachi_dialects::cardboss::{self, Operation, read};
+use kachi_dialects::eiotclub::{Limits, Params, verify};
+use kachi_domain::address::{Addresses, Network};
+use kachi_domain::carrier::{Answer, Ask, Call, Card, Connector, Fact, Facts, Login, Month, Request, Sent, Write};
+use kachi_domain::sim::BaseState;
+use kachi_domain::time::Timestamp;
+use serde_json::{Value, json};
+use std::io::{Read, Write as _};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+
+const ICCID: &str = "89860412345678901234";
+const NOW: Timestamp = Timestamp(1_773_100_800); // 2026-03-10 08:00:00 in China
+
+/// What was asked: the path with its query, and the body.
+type Asked = Arc<Mutex<Vec<(String, String)>>>;
+
+/// A server that answers each request with what `tell` says; none: the connection is cut.
+fn serving(tell: impl Fn(&str, &str) -> Option<Value> + Send + 'static) -> (String, Asked) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let (address, asked) = (format!("http://{}", listener.local_addr().expect("an address")), Asked::default());
+    let kept = asked.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let (mut seen, mut byte) = (Vec::new(), [0]);
+            while !seen.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n > 0) {
+                seen.push(byte[0]);
+            }
+            let head = String::from_utf8_lossy(&seen).into_owned();
+            let header = |line: &str| line.to_ascii_lowercase().strip_prefix("content-length:").map(|n| n.trim().to_owned());
+            let length = head.lines().find_map(header).and_then(|n| n.parse().ok()).unwrap_or(0);
+            let mut body = vec![0; length];
+            if stream.read_exact(&mut body).is_err() {
+                continue;
+            }
+            let (path, body) =
+                (head.split(' ').nth(1).unwrap_or_default().to_owned(), String::from_utf8_lossy(&body).into_owned());
+            kept.lock().expect("a list").push((path.clone(), body.clone()));
+            if let Some(answer) = tell(&path, &body) {
+                let text = answer.to_string();
+                let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", text.len());
+                let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(text.as_bytes()));
+            }
+        }
+    });
+    (address, asked)
+}
+
+fn connector(name: &str, settings: &Value) -> Box<dyn Connector> {
+    let addresses = Addresses::allowing(vec![Network::parse("127.0.0.1").expect("a network")]);
+    open(name, settings, &sandbox::World::default(), &addresses).expect("opens")
+}
+
+fn card() -> Card {
+    Card { iccid: ICCID.into(), msisdn: Some("1440123456789".into()) }
+}
+
+fn request(write: Write) -> Request {
+    Request { reference: "0123456789abcdef0123456789abcdef".into(), card: card(), write }
+}
+
+fn call(login: &Login) -> Call<'_> {
+    Call::new(login, NOW, 7)
+}
+
+fn eiotclub(tell: impl Fn(&str, &Value) -> Option<Value> + Send + 'static) -> (Box<dyn Connector>, Asked) {
+    let tell = move |path: &str, body: &str| {
+        let params = Params::parse(body.as_bytes(), Limits::default()).expect("an object");
+        assert!(verify(&params, "s3cret").is_some(), "signed as the door checks it");
+        tell(path, &serde_json::from_str(body).expect("an object"))
+    };
+    let (url, asked) = serving(tell);
+    (connector("eiotclub", &json!({"appkey": "a", "secret": "s3cret", "url": url})), asked)
+}
+
+fn ok(data: Value) -> Option<Value> {
+    Some(json!({"code": "200", "message": "成功", "data": data}))
+}
+
+fn no(code: &str) -> Option<Value> {
+    Some(json!({"code": code, "message": "words", "data": null}))
+}
+
+fn class(answer: &Answer) -> String {
+    serde_json::to_value(answer).expect("JSON")["answer"].as_str().expect("a word").to_owned()
+}
+
+#[test]
+fn an_order_goes_upstream_once_under_our_reference() {
+    let orders = Arc::new(Mutex::new(Vec::<Value>::new()));
+    let (upstream, asked) = eiotclub(move |path, body| {
+        let mut orders = orders.lock().expect("orders");
+        match path {
+            "/api/v3/package/orderPackage" => {
+                let known = orders.iter().any(|o| o["outTradeNo"] == body["outTradeNo"]);
+                if known {
+                    return no("42002");
+                }
+                let lost = orders.is_empty();
+                orders.push(json!({"outTradeNo": body["outTradeNo"], "packageCode": body["packageCode"], "orderId": 10000001}));
+                // The first is taken, and its answer never comes.
+                if lost { None } else { ok(json!({"orderNumber": "N", "orderId": 10000001})) }
+            }
+            "/api/v3/package/packageOrderRecord" => ok(json!(*orders)),
+            _ => no("500"),
+        }
+    });
+    let (login, order) = (Login::default(), request(Write::subscribe("P1")));
+    let doubt = Sent::in_doubt(NOW);
+    assert_eq!(upstream.look(&call(&login), &order, &doubt), Answer::Unknown, "nothing was sent yet");
+    assert_eq!(class(&upstream.submit(&call(&login), &order)), "in_doubt");
+    assert_eq!(upstream.look(&call(&login), &order, &doubt), Answer::Confirmed);
+    assert_eq!(upstream.submit(&call(&login), &order), Answer::ACCEPTED, "and a second time is the same order");
+    let bought = asked.lock().expect("a list").iter().filter(|(path, _)| path.ends_with("orderPackage")).count();
+    assert_eq!(bought, 2);
+}
+
+#[test]
+fn every_code_of_an_upstream_has_its_class() {
+    for (code, expected) in [
+        ("42402", "later"),
+        ("42102", "later"),
+        ("44001", "later"),
+        ("501", "later"),
+        ("500", "in_doubt"),
+        ("43331", "in_doubt"),
+        ("45105", "refused"),
+        ("900911", "refused"),
+        ("41032", "refused"),
+    ] {
+        let (upstream, _) = eiotclub(move |_, _| no(code));
+        let login = Login::default();
+        assert_eq!(class(&upstream.submit(&call(&login), &request(Write::ResetSession))), expected, "{code}");
+        let read = upstream.read(&call(&login), &card(), Facts::of(&[Fact::State]));
+        assert_eq!(class(&read.expect_err("an error")), expected, "{code}");
+    }
+}
+
+#[test]
+fn a_card_is_read_upstream_and_many_at_once() {
+    let (upstream, _) = eiotclub(|path, body| match path {
+        "/api/v3/card/getCardsInfo" => {
+            ok(json!({"iccid": body["iccid"], "imsi": "460", "cardStatus": "ACTIVATED_NAME", "network": "ATT",
+            "totalUseFlow": 1.5, "packageCode": "P1", "dataFlow": 100, "monthUseFlow": 0.5, "packageEndDate": "2026-04-01 00:00:00"}))
+        }
+        "/api/v3/cdr/traffic/query" => ok(json!([{"iccid": ICCID, "traffic": "1048576"}])),
+        _ => no("500"),
+    });
+    let login = Login::default();
+    let line = upstream.read(&call(&login), &card(), Facts::ALL).expect("it is told");
+    assert_eq!(line.standing.map(|s| s.base), Some(BaseState::Active));
+    assert_eq!(line.counter.map(|c| (c.bytes, c.as_of)), Some((1_572_864, NOW)));
+    assert_eq!((line.network.as_deref(), line.month.map(|m| m.counter.bytes)), (Some("ATT"), Some(1_048_576)));
+    assert_eq!(line.packages.expect("it is told")[0].total_bytes, Some(100 << 20));
+    let month = Ask::Month(Month::parse("202602").expect("a month"));
+    let lines = upstream.read_many(&call(&login), &[card(), Card::of_iccid("8986")], month).expect("they are told");
+    let bytes: Vec<i64> = lines.into_iter().map(|l| l.expect("each").month.expect("a month").counter.bytes).collect();
+    assert_eq!(bytes, [1_048_576, 0]);
+    let many: Vec<Card> = (0..51).map(|_| card()).collect();
+    assert_eq!(class(&upstream.read_many(&call(&login), &many, month).expect_err("too many")), "refused");
+}
+
+fn cardboss(tell: impl Fn(&str, &str) -> Option<Value> + Send + 'static) -> (Box<dyn Connector>, Asked) {
+    let tell = move |path: &str, body: &str| {
+        let (name, query) = path.split_once('?').unwrap_or((path, body));
+        let operation = Operation::find(name.trim_start_matches("/iotapi/rest/v2/")).expect("an operation");
+        let form = read(operation, query.as_bytes()).expect("in the door's grammar");
+        assert!(cardboss::verify(operation, &form, "k").is_some(), "signed as the door checks it");
+        tell(path, body)
+    };
+    let (url, asked) = serving(tell);
+    (connector("cardboss", &json!({"sid": "s", "apikey": "k", "url": url, "direct_url": url})), asked)
+}
+
+#[test]
+fn acts_go_straight_to_the_carrier_and_count_by_what_the_card_shows() {
+    let stopped = Arc::new(Mutex::new(false));
+    let (upstream, asked) = cardboss(move |path, body| {
+        let mut stopped = stopped.lock().expect("a state");
+        if path.starts_with("/iotapi/rest/v2/card/stopkeep") {
+            *stopped = body.contains("stopkeep=0");
+            return Some(json!({"code": "0", "msg": "ok", "detail": ""}));
+        }
+        let status = if *stopped { "3" } else { "2" };
+        let card = json!({"msisdn": "1440123456789", "iccid": ICCID, "imsi": "460", "msstatus": status, "online": "在线", "ip": "10.0.0.1",
+            "apnstatus": "CMIOT:正常,M2MIOT:暂停", "flowusage": "2048", "monthsincdate": "2026-03-10 07:00:00"});
+        Some(json!({"code": "0", "msg": "ok", "detail": "", "result": {"count": 1, "cards": [card]}}))
+    });
+    let login = Login::default();
+    let line = upstream.read(&call(&login), &card(), Facts::ALL.without(Facts::of(&[Fact::Packages]))).expect("it is told");
+    let apns: Vec<(String, Option<bool>)> = line.apns.expect("they are told").into_iter().map(|a| (a.name, a.on)).collect();
+    assert_eq!(apns, [("CMIOT".to_owned(), Some(true)), ("M2MIOT".to_owned(), Some(false))]);
+    assert_eq!(line.month.map(|m| (m.counter.bytes, NOW.since(m.counter.as_of))), Some((2 << 20, 3_600)));
+    let stop = request(Write::Stop);
+    let doubt = Sent::in_doubt(NOW);
+    assert_eq!(class(&upstream.look(&call(&login), &stop, &doubt)), "in_doubt", "it may still show");
+    assert_eq!(upstream.look(&call(&login), &stop, &Sent::in_doubt(NOW.plus(-600))), Answer::Unknown);
+    assert_eq!(upstream.submit(&call(&login), &stop), Answer::ACCEPTED);
+    assert_eq!(upstream.look(&call(&login), &stop, &doubt), Answer::Confirmed);
+    let asked = asked.lock().expect("a list");
+    let form = &asked.iter().find(|(path, _)| path.contains("stopkeep")).expect("it was asked").1;
+    // MD5 of sid, apikey, ts, msisdn, iccid, stopkeep: sk 20260310080000 1440123456789 89860412345678901234 0.
+    assert!(form.contains("ts=20260310080000") && form.contains("sign=39b66ce6fa4d4d866558342a0edbf0b6"), "{form}");
+}
+
+#[test]
+fn a_carriers_code_that_is_passed_on_is_understood() {
+    for (code, detail, expected) in [
+        ("1099", "13009 同一张卡三分钟内", "later"),
+        ("1099", "12089", "refused"),
+        ("1005", "", "later"),
+        ("1090", "", "in_doubt"),
+        ("1080", "duplicate", "refused"),
+    ] {
+        let (upstream, _) = cardboss(move |_, _| Some(json!({"code": code, "msg": "no", "detail": detail})));
+        assert_eq!(class(&upstream.submit(&call(&Login::default()), &request(Write::Stop))), expected, "{code} {detail}");
+    }
+}
+
+#[test]
+fn an_order_whose_answer_was_lost_is_never_sent_twice() {
+    let (upstream, _) = cardboss(|path, _| {
+        if path.contains("renew") {
+            return None;
+        }
+        let package = json!({"pkgcode": "P1", "pkgname": "n", "totalflow": "1024", "enddate": "2026-04-01"});
+        Some(json!({"code": "0", "msg": "", "detail": "", "result": {"count": 1, "pkgs": [package]}}))
+    });
+    let (login, order) = (Login::default(), request(Write::subscribe("P1")));
+    assert_eq!(class(&upstream.submit(&call(&login), &order)), "in_doubt");
+    assert_eq!(class(&upstream.look(&call(&login), &order, &Sent::in_doubt(NOW.plus(-86_400)))), "in_doubt", "a person looks");
+    let taken = Sent { at: NOW, accepted: Some(NOW), job: Some("CR1".into()) };
+    assert_eq!(upstream.look(&call(&login), &order, &taken), Answer::Confirmed);
+}
