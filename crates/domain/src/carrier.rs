@@ -21,6 +21,9 @@ pub use cycle::{Cycle, Month};
 pub use line::{Apn, Bought, Counter, Line, Period, Session, Standing, Stop};
 pub use write::{Card, Request, Sent, Write};
 
+/// The carrier of products whose cards are international ones (EIOTCLUB: operator 5).
+pub const INTERNATIONAL: &str = "INTL";
+
 /// Requests that one call may make, at most.
 pub const REQUESTS_MAX: u32 = 100;
 

@@ -160,6 +160,17 @@ impl Stage {
         }
     }
 
+    /// Its word; where it is a base state's, it is that one's.
+    pub fn word(self) -> &'static str {
+        match self {
+            Stage::Stock => "inventory",
+            Stage::Ready => "ready",
+            Stage::Working => "working",
+            Stage::Stopped => "stopped",
+            Stage::Over => "over",
+        }
+    }
+
     /// The number it is kept as.
     pub fn number(self) -> i64 {
         self as i64

@@ -81,6 +81,10 @@ impl Fold {
 pub struct Settle {
     folds: Vec<Fold>,
     events: Vec<NewEvent>,
+    /// Cards that have a package now, perhaps their first.
+    ordered: Vec<SimId>,
+    /// Cards that are below other warning lines than before.
+    warned: Vec<SimId>,
 }
 
 impl Settle {
@@ -115,7 +119,7 @@ impl Settle {
         let zone = catalogue.zone(row.account);
         let head = decode(&row.head)?;
         if head.live.is_empty() && fresh.iter().any(|i| matches!(i, Input::Purchase(_))) {
-            tx.set_ordered(row.sim)?;
+            self.ordered.push(row.sim);
         }
         let first = [fresh.first().map(Input::position), retell].into_iter().flatten().min();
         let late = retell.is_some() || first.is_some_and(|f| head.last.is_some_and(|last| f <= last));
@@ -148,8 +152,8 @@ impl Settle {
         }
         let below = Below::of(&fold.present, &how.lines, zone);
         if below != row.warned {
-            tx.set_warned(row.sim, row.warned, below)?;
             row.warned = below;
+            self.warned.push(row.sim);
         }
         let ahead = due.map(|(at, _)| at).filter(|at| *at > how.now);
         row.due_at = [fold.present.next_due(zone), ahead].into_iter().flatten().min().map(|t| t.0);
@@ -162,6 +166,8 @@ impl Settle {
 
     /// Writes everything that follows from the cards but their state rows.
     pub fn finish(mut self, tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling) -> Result<()> {
+        tx.set_ordered(&self.ordered)?;
+        tx.relist(&self.warned)?;
         self.folds.sort_by_key(|f| f.sim);
         for part in self.folds.chunks(FOLDS_AT_ONCE) {
             follow::follow(tx, catalogue, how, part, &mut self.events)?;
@@ -190,7 +196,6 @@ const DUE_AT_ONCE: i64 = 200;
 /// Lets time pass for cards on which something is due: ends, starts, refills and warnings happen at their instants even
 /// if no traffic comes, and moved subscriptions get what was really left of them. The answer is how many were due.
 pub fn settle_due(engine: &Engine) -> Result<usize> {
-    let followed = transfers::follow_due(engine)?;
     let settled = engine.write(|tx, catalogue, how| {
         let mut due: Vec<i64> = tx.states_due(how.now, DUE_AT_ONCE)?.into_iter().map(|(sim, _)| sim).collect();
         due.sort_unstable();
@@ -203,7 +208,8 @@ pub fn settle_due(engine: &Engine) -> Result<usize> {
         tx.put_states(&rows)?;
         Ok(due.len())
     })?;
-    Ok(followed + settled)
+    // Last: a transfer that cannot be followed must not hold up the cards' own timers.
+    Ok(transfers::follow_due(engine)? + settled)
 }
 
 fn apply(fold: &mut Fold, fresh: &[Input], lines: &Lines, zone: &Zone) {

@@ -15,9 +15,10 @@ pub use stock::Reading;
 use crate::act::{Actor, Once, RequestKey, once};
 use crate::cards::Settling;
 use crate::catalogue::{Catalogue, CatalogueCache, Quote};
+use crate::cdr_deliveries::Hours;
 use crate::clock::Clock;
 use crate::error::{Fail, Result, fault};
-use crate::orders::{Buying, Place, Placed, Record, Waiting};
+use crate::orders::{Buying, Place, Placed, Waiting};
 use crate::refunds::RefundQuote;
 use crate::sims::Card;
 use crate::{money, orders, refunds, sims, usage};
@@ -80,6 +81,8 @@ pub struct Engine {
     orders: Arc<Waiting>,
     /// Told when a carrier write of this process has its word.
     writes: Arc<Notify>,
+    /// The records of CDR files that are on their way.
+    cdr_hours: Arc<Hours>,
 }
 
 impl Engine {
@@ -92,12 +95,17 @@ impl Engine {
             settings: Arc::new(settings),
             orders: Arc::default(),
             writes: Arc::default(),
+            cdr_hours: Arc::default(),
         })
     }
 
     /// The database, for the binary's own commands.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    pub(crate) fn cdr_hours(&self) -> &Hours {
+        &self.cdr_hours
     }
 
     /// The present instant.
@@ -251,12 +259,6 @@ impl Engine {
             Ok((sim, offers.into_iter().map(|o| (o.package.id, o.quote)).collect()))
         })
         .await
-    }
-
-    /// The order record of a card, oldest first.
-    pub async fn records(&self, catalogue: &Arc<Catalogue>, actor: &Actor, iccid: &Iccid) -> Result<Vec<Record>> {
-        let (actor, iccid, now) = (actor.clone(), iccid.clone(), self.now());
-        self.question(catalogue, move |tx, catalogue| orders::records(tx, catalogue, &actor, &iccid, now)).await
     }
 
     /// Where an order of a card stands.

@@ -158,20 +158,3 @@ pub struct Record {
     /// Bytes used so far.
     pub used_bytes: i64,
 }
-
-/// The order record of a card, oldest first: what the account, or an account below it, bought.
-pub fn records(tx: &mut Tx<'_>, catalogue: &Catalogue, actor: &Actor, iccid: &Iccid, now: Timestamp) -> Result<Vec<Record>> {
-    let sim = tx.sim_by_iccid(&actor.path, iccid.as_str())?.ok_or(Refusal::UnknownSim)?;
-    let view = crate::sims::present(tx, catalogue, &sim, now)?;
-    let mut subs = tx.subscriptions(sim.id)?;
-    let mut found = Vec::new();
-    for order in tx.orders_of_sim(sim.id)?.into_iter().filter(|o| actor.may_see(o.account)) {
-        if let Some(i) = subs.iter().position(|s| s.order == order.id) {
-            let subscription = subs.swap_remove(i);
-            let live = view.live.iter().find(|l| l.id == subscription.id);
-            let used_bytes = live.map_or(subscription.used_bytes, |l| l.used);
-            found.push(Record { order, subscription, used_bytes });
-        }
-    }
-    Ok(found)
-}

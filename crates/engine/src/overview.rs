@@ -18,6 +18,7 @@ use kachi_domain::order::OrderState;
 use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::{AccountId, Money, Refusal, SimId, Timestamp, Zone};
 use kachi_store::Tx;
+use kachi_store::lists::Counts;
 use kachi_store::orders::Order;
 use kachi_store::webhooks::DeliveryLine;
 use sha2::{Digest, Sha256};
@@ -85,10 +86,10 @@ pub fn ready(engine: &Engine) -> Result<()> {
 pub struct Figures {
     /// When they were counted; none where nothing was yet.
     pub as_of: Option<Timestamp>,
-    /// Cards of each account.
+    /// Cards of each account, without those of accounts below it.
     pub cards_of: HashMap<AccountId, i64>,
-    /// Cards in each base state (its word), and how many of them are blocked.
-    pub cards: Vec<(String, i64, i64)>,
+    /// All its cards, as they are kept.
+    pub cards: Counts,
     /// Orders in each state (its word).
     pub orders: Vec<(String, i64)>,
     /// Deliveries in each state (its word).
@@ -108,25 +109,22 @@ pub struct Days {
     pub as_of: Option<Timestamp>,
 }
 
-/// Counts everything the account sees. Reads whole tables.
+/// Counts everything the account sees: cards from the numbers kept of them, orders and deliveries by reading whole tables.
 pub fn figures(engine: &Engine, actor: &Actor) -> Result<Figures> {
     let now = engine.now();
     engine.read(|tx, catalogue| {
-        let mut cards_of: HashMap<AccountId, i64> = HashMap::new();
-        let mut cards: Vec<(String, i64, i64)> = Vec::new();
-        for (account, state, count, blocked) in tx.sims_counted(&actor.sees)? {
-            *cards_of.entry(AccountId(account)).or_default() += count;
-            match cards.iter_mut().find(|c| c.0 == state) {
-                Some(line) => (line.1, line.2) = (line.1 + count, line.2 + blocked),
-                None => cards.push((state, count, blocked)),
+        // An account's number counts the accounts below it, so theirs are taken off.
+        let seen: Vec<(AccountId, i64)> = tx.cards_seen(&actor.sees)?;
+        let mut cards_of: HashMap<AccountId, i64> = seen.iter().copied().collect();
+        for (account, cards) in seen {
+            if let Some(above) = catalogue.parent(account).and_then(|parent| cards_of.get_mut(&parent)) {
+                *above -= cards;
             }
         }
-        let order = |word: &str| BaseState::ALL.iter().position(|s| s.word() == word);
-        cards.sort_by_key(|c| order(&c.0));
         Ok(Figures {
             as_of: Some(now),
             cards_of,
-            cards,
+            cards: tx.card_counts(actor.account)?,
             orders: tx.orders_counted(&actor.sees)?,
             deliveries: tx.deliveries_counted(&actor.sees)?,
             orphans: if actor.account == OPERATOR { Some(tx.orphans_waiting()?) } else { None },

@@ -1,14 +1,17 @@
-//! Orders looked up by their numbers, whatever card they were for.
+//! The order record of a card, page by page; and orders looked up by their numbers, whatever card they were for.
 
 use crate::act::Actor;
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
-use crate::error::Result;
+use crate::error::{Fail, Result};
+use crate::lists::QUIET_SECONDS;
 use crate::orders::Record;
 use crate::sims;
-use kachi_domain::{OrderId, Refusal, Timestamp};
+use kachi_domain::{Iccid, OrderId, Refusal, SimId, Timestamp};
 use kachi_store::Tx;
 use kachi_store::orders::Order;
+pub use kachi_store::records::RecordFilter;
+use kachi_store::records::RecordsOf;
 use std::sync::Arc;
 
 /// How an order is named.
@@ -50,7 +53,79 @@ pub fn by_numbers(
     Ok(found)
 }
 
+/// Which orders of a card's record, and which stretch of them.
+#[derive(Debug, Clone, Default)]
+pub struct RecordList {
+    /// Which.
+    pub filter: RecordFilter,
+    /// The newest first; else the oldest.
+    pub newest_first: bool,
+    /// Orders to pass over.
+    pub offset: i64,
+    /// Orders at most.
+    pub limit: i64,
+}
+
+/// Some orders of a card's record.
+#[derive(Debug, Clone)]
+pub struct Records {
+    /// The orders.
+    pub records: Vec<Record>,
+    /// Orders of the whole record.
+    pub total: i64,
+    /// It is being read from this order on: [`Engine::records`] notes it.
+    walk: Option<(SimId, OrderId)>,
+}
+
+/// A page of a card's order record: what the account, or an account below it, bought.
+///
+/// Oldest first, nothing moves the pages. Newest first, later pages begin at the order that was the newest when the account
+/// read the first page, so that an order placed meanwhile moves none, as long as each page is asked for within
+/// [`QUIET_SECONDS`] of the one before. Not promised: that of two clients of one account that read the same record at once
+/// the first is not moved by what was ordered until the second began.
+pub fn of_card(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    actor: &Actor,
+    (iccid, list): (&Iccid, &RecordList),
+    now: Timestamp,
+) -> Result<Records> {
+    let sim = tx.sim_by_iccid(&actor.path, iccid.as_str())?.ok_or(Refusal::UnknownSim)?;
+    let mut filter = list.filter.clone();
+    if list.newest_first && list.offset > 0 {
+        filter.newest = tx.record_walk(actor.account, sim.id, now.plus(-QUIET_SECONDS))?;
+    }
+    let of = RecordsOf { sim: sim.id, accounts: &actor.sees, filter: &filter };
+    let found = tx.records(of, list.newest_first, (list.offset, list.limit))?;
+    let total = tx.records_count(of)?;
+    let goes_on = list.newest_first && (list.offset > 0 || total > found.len() as i64);
+    let walk = match filter.newest {
+        Some(newest) => Some((sim.id, newest)),
+        None if goes_on => tx.newest_order_of(sim.id)?.map(|newest| (sim.id, newest)),
+        None => None,
+    };
+    let view = sims::present(tx, catalogue, &sim, now)?;
+    let records = found.into_iter().map(|(order, subscription)| {
+        let live = view.live.iter().find(|l| l.id == subscription.id);
+        let used_bytes = live.map_or(subscription.used_bytes, |l| l.used);
+        Record { order, subscription, used_bytes }
+    });
+    Ok(Records { records: records.collect(), total, walk })
+}
+
 impl Engine {
+    /// A page of a card's order record.
+    pub async fn records(&self, catalogue: &Arc<Catalogue>, actor: &Actor, iccid: &Iccid, list: RecordList) -> Result<Records> {
+        let (who, iccid, now) = (actor.clone(), iccid.clone(), self.now());
+        let found = self.question(catalogue, move |tx, catalogue| of_card(tx, catalogue, &who, (&iccid, &list), now)).await?;
+        if let Some((sim, newest)) = found.walk {
+            let account = actor.account;
+            let note = move |tx: &mut Tx<'_>| tx.note_record_walk(account, sim, newest, now).map_err(Fail::from);
+            self.store().write_async(note).await?;
+        }
+        Ok(found)
+    }
+
     /// Orders by their long numbers or the buyer's own numbers, oldest first, each with the ICCID of its card.
     pub async fn records_by_numbers(
         &self,

@@ -150,6 +150,9 @@ impl Arrivals {
                 if changed.product != there.product {
                     crate::pools::leave_all(tx, catalogue, how, &there)?;
                 }
+                if changed.eid != there.eid {
+                    take_eid(tx, &changed)?;
+                }
                 tx.change_sim(there.id, &changed)?;
                 if changed.product != there.product {
                     notices::product_switched(tx, catalogue, &changed, how.now)?;
@@ -157,6 +160,7 @@ impl Arrivals {
                 Ok(Put::Changed(there.id))
             }
             None => {
+                take_eid(tx, wanted)?;
                 let id = tx.add_sim(wanted, how.now)?;
                 self.0.push(Sim { id, ..wanted.clone() });
                 Ok(Put::Added(id))
@@ -172,6 +176,19 @@ impl Arrivals {
         }
         Ok(())
     }
+}
+
+/// An EID names one card: the acts by EID have no other name for it. A card that is over gives its EID to the one that comes
+/// after it (the chip holds another profile now); one that is not keeps it, and a second card with it is refused.
+fn take_eid(tx: &mut Tx<'_>, wanted: &Sim) -> Result<()> {
+    let Some(eid) = &wanted.eid else { return Ok(()) };
+    let holder = tx.sim_by_eid(&kachi_domain::account::Path::root(), eid)?;
+    let Some(holder) = holder.filter(|h| h.iccid != wanted.iccid) else { return Ok(()) };
+    if BaseState::parse(&holder.state).is_ok_and(BaseState::is_over) {
+        return Ok(tx.change_sim(holder.id, &Sim { eid: None, ..holder.clone() })?);
+    }
+    let rule = format!("{eid} is the EID of {} already: take it from that card first, or close it", holder.iccid);
+    Err(Refusal::BadField { field: "eid".into(), rule }.into())
 }
 
 /// A new card with everything optional empty.

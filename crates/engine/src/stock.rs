@@ -22,6 +22,7 @@ use kachi_domain::time::parse_month;
 use kachi_domain::{AccountId, Iccid, PlatformId, ProductId, Refusal, SimId, Timestamp};
 use kachi_store::Tx;
 pub use kachi_store::devices::Device;
+use kachi_store::lists::NewState;
 use kachi_store::sims::{Sim, SimAndState};
 pub use kachi_store::stock::{Alike, Find};
 use serde_json::{Map, Value};
@@ -369,7 +370,7 @@ pub(crate) fn switched(tx: &mut Tx<'_>, intent: &kachi_store::intents::Intent, w
         return Ok(());
     }
     let activated_at = sim.activated_at.or((state == BaseState::Active.word()).then_some(now.0));
-    tx.change_sim_state(&sim, state, blocks, activated_at)?;
+    tx.change_sim_states(&[NewState { before: &sim, state, blocks, activated_at }])?;
     let detail = match write {
         Write::Stop => "stopped by its owner".to_owned(),
         _ if state == sim.state => "let on by its owner".to_owned(),

@@ -2,9 +2,11 @@
 
 use kachi_domain::sim::{BaseState, Blocks, Stage};
 use kachi_domain::{AccountId, SimId};
+use kachi_engine::lists::Part;
 use kachi_engine::sims::{self, Arrivals};
-use kachi_engine::{Fail, lists};
+use kachi_engine::{Catalogue, Fail, lists};
 use kachi_store::Store;
+use kachi_store::sims::Sim;
 use kachi_testkit::db::each;
 use kachi_testkit::world::{ACME, BEGIN, MB, NORTH, STRANGER, World, line};
 use proptest::prelude::*;
@@ -14,12 +16,18 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 const OPERATOR: AccountId = AccountId(1);
 const ACCOUNTS: [AccountId; 4] = [OPERATOR, NORTH, ACME, STRANGER];
 const DAY: i64 = 86_400;
+/// Between these two cards go when they buy.
+const STAGES_READ: [Stage; 2] = [Stage::Stopped, Stage::Working];
 
 /// A page of the account's list and the number of its pages.
 fn page(w: &World, account: AccountId, stage: Option<Stage>, number: i64, size: i64) -> (Vec<String>, i64) {
     let (engine, catalogue) = (&w.engine, w.engine.catalogue().expect("catalogue"));
     let stretch = ((number - 1) * size, size);
-    let found = lists::cards(engine.store(), &catalogue, &w.actor(account), stage, stretch, w.now()).expect("a page");
+    let part = stage.map(Part::Of);
+    if part.is_some() {
+        settle(w, account);
+    }
+    let found = lists::cards(engine.store(), &catalogue, &w.actor(account), part, stretch, w.now()).expect("a page");
     (found.entries.into_iter().map(|c| c.sim.iccid).collect(), (found.total + size - 1) / size)
 }
 
@@ -36,10 +44,19 @@ fn walk(w: &World, account: AccountId, stage: Option<Stage>, size: i64) -> Vec<S
     }
 }
 
+fn settle(w: &World, account: AccountId) {
+    let now = w.now();
+    while w.engine.write(move |tx, _, _| lists::settle_parts(tx, account, now)).expect("settled") > 0 {}
+}
+
 /// As a client that asks through the engine, which remembers that a list with holes is being read.
 fn ask(w: &World, account: AccountId, number: i64, size: i64) -> Vec<String> {
+    ask_part(w, account, None, number, size)
+}
+
+fn ask_part(w: &World, account: AccountId, part: Option<Part>, number: i64, size: i64) -> Vec<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let list = kachi_engine::desk::CardList { offset: (number - 1) * size, limit: size, ..Default::default() };
+    let list = kachi_engine::desk::CardList { part, names: None, offset: (number - 1) * size, limit: size };
     let catalogue = w.engine.catalogue().expect("catalogue");
     let found = runtime.block_on(w.engine.cards(&catalogue, &w.actor(account), list)).expect("a page");
     found.entries.into_iter().map(|c| c.sim.iccid).collect()
@@ -150,6 +167,13 @@ impl Model {
         seen.map(|(n, _)| World::iccid(n).to_string()).collect()
     }
 
+    /// The cards of a stage that the account sees.
+    fn of_stage(&self, account: AccountId, stage: Stage) -> BTreeSet<String> {
+        let mine = (0..self.owners.len()).filter(|n| sees(account, self.owners[*n])).map(|n| self.w.card(n as u64).sim);
+        let is = |s: &Sim| Stage::of(BaseState::parse(&s.state).unwrap(), Blocks(s.blocks)) == stage;
+        mine.filter(is).map(|s| s.iccid).collect()
+    }
+
     /// Every list of every account holds exactly what it should, whatever the size of a page.
     fn check(&self) {
         for account in ACCOUNTS {
@@ -193,6 +217,8 @@ proptest! {
             let old: Vec<_> = ACCOUNTS.map(|a| model.visible(a)).into();
             model.left.clear();
             let mut seen: Vec<BTreeMap<String, u32>> = vec![BTreeMap::new(); ACCOUNTS.len()];
+            // The same of the cards of a stage: those that were of it and stay so.
+            let mut parts = STAGES_READ.map(|stage| (stage, model.of_stage(NORTH, stage), BTreeMap::<String, u32>::new()));
             let mut meanwhile = meanwhile.iter().filter(|s| !matches!(s, Step::Rest));
             for number in 1..80 {
                 for (account, seen) in ACCOUNTS.into_iter().zip(&mut seen) {
@@ -200,8 +226,22 @@ proptest! {
                         *seen.entry(iccid).or_default() += 1;
                     }
                 }
+                for (stage, _, seen) in &mut parts {
+                    for iccid in ask_part(&model.w, NORTH, Some(Part::Of(*stage)), number, size) {
+                        *seen.entry(iccid).or_default() += 1;
+                    }
+                }
                 if let Some(step) = meanwhile.next() {
                     model.apply(step);
+                    for (stage, stayed, _) in &mut parts {
+                        let now = model.of_stage(NORTH, *stage);
+                        stayed.retain(|iccid| now.contains(iccid));
+                    }
+                }
+            }
+            for (stage, stayed, seen) in &parts {
+                for iccid in stayed {
+                    assert_eq!(seen.get(iccid).copied().unwrap_or(0), 1, "{stage:?}: times {iccid} was seen");
                 }
             }
             for (i, account) in ACCOUNTS.into_iter().enumerate() {
@@ -248,13 +288,100 @@ fn a_hole_stays_while_the_list_is_read_and_is_closed_at_rest() {
 }
 
 #[test]
+fn a_card_that_changes_its_stage_moves_no_other_while_the_stage_is_read() {
+    each(|store| {
+        let w = World::new(store);
+        w.add_cards(ACME, 0..9);
+        let ask = |stage, number| ask_part(&w, ACME, Some(Part::Of(stage)), number, 3);
+        let named = |cards: &[u64]| cards.iter().map(|n| World::iccid(*n).to_string()).collect::<Vec<_>>();
+        assert_eq!((ask(Stage::Stopped, 1), ask(Stage::Working, 1)), (iccids(0..3), vec![]));
+        for (card, number) in [(4, "a"), (1, "b"), (0, "c")] {
+            w.buy(card, "T-7D", number).unwrap();
+        }
+        assert_eq!(ask(Stage::Stopped, 2), named(&[3, 5]), "a card that left the stage left a hole");
+        assert_eq!(ask(Stage::Stopped, 3), iccids(6..9), "and the later pages are what they were");
+        assert_eq!(ask(Stage::Stopped, 1), named(&[2]));
+        assert_eq!(ask(Stage::Working, 1), named(&[4, 1, 0]), "what comes to a stage stands last");
+        give(&w, 3, STRANGER);
+        assert_eq!(ask(Stage::Stopped, 2), named(&[5]), "a card that is a stranger's now is not shown");
+        w.assert_sound();
+        w.pass(lists::QUIET_SECONDS + 1);
+        tidy(&w);
+        assert_eq!((ask(Stage::Stopped, 1), ask(Stage::Stopped, 2)), (named(&[2, 5, 6]), named(&[7, 8])), "at rest");
+        w.pass(7 * DAY);
+        assert_eq!((ask(Stage::Stopped, 1), ask(Stage::Working, 1)), (named(&[2, 5, 6]), vec![]), "the packages are over");
+        assert_eq!([ask(Stage::Stopped, 2), ask(Stage::Stopped, 3)].concat(), named(&[7, 8, 0, 1, 4]), "together: by number");
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn a_warning_that_comes_or_goes_moves_no_other_while_warnings_are_read() {
+    each(|store| {
+        let w = World::new(store);
+        w.add_cards(ACME, 0..6);
+        (0..6).for_each(|n| drop(w.buy(n, "T-7D", &format!("t{n}")).unwrap()));
+        let page = |number: i64| -> Vec<String> {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+            let catalogue = w.engine.catalogue().expect("catalogue");
+            let actor = w.actor(ACME);
+            let asked = w.engine.warnings(&catalogue, &actor, (None, None), ((number - 1) * 2, 2));
+            runtime.block_on(asked).expect("a page").entries.into_iter().map(|e| e.0).collect()
+        };
+        assert_eq!(page(1), iccids(0..2));
+        w.buy(0, "Q1000-30D", "more").unwrap();
+        give(&w, 4, STRANGER);
+        assert_eq!((page(2), page(3)), (iccids(2..4), iccids(5..6)), "one has enough again, one is a stranger's");
+        assert_eq!(page(1), iccids(1..2));
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn warnings_are_listed_of_international_cards_alone() {
+    each(|store| {
+        let w = World::new(store);
+        w.add_cards(ACME, 0..2);
+        (0..2).for_each(|n| drop(w.buy(n, "T-7D", &format!("t{n}")).unwrap()));
+        let listed = || {
+            settle(&w, ACME);
+            let actor = w.actor(ACME);
+            let found = w.engine.read(|tx, catalogue| {
+                let whole = lists::warnings(tx, catalogue, &actor, (None, None), (0, 9))?;
+                let one = lists::warnings(tx, catalogue, &actor, (None, Some(&World::iccid(1))), (0, 9))?;
+                Ok((whole.entries.len(), one.entries.len()))
+            });
+            found.unwrap()
+        };
+        assert_eq!(listed(), (2, 1));
+        let turn = |carrier: &'static str| {
+            let done = w.engine.write(move |tx, catalogue, _| {
+                let product = catalogue.product_by_code("1US-1").expect("the product").clone();
+                tx.put_product(&kachi_store::catalogue::Product { carrier: carrier.into(), ..product })?;
+                Ok(tx.touch_catalogue()?)
+            });
+            done.expect("a product");
+        };
+        turn("CM");
+        assert_eq!(listed(), (0, 0));
+        w.assert_sound();
+        turn("INTL");
+        assert_eq!(listed(), (2, 1));
+        w.assert_sound();
+    });
+}
+
+#[test]
 fn the_warnings_are_kept_with_the_card() {
     each(|store| {
         let w = World::new(store);
         w.add_cards(ACME, 0..1030);
         let warnings = |account: AccountId, alert_type: Option<i64>, (offset, limit): (i64, i64)| {
-            let asked = |tx: &mut kachi_store::Tx<'_>| lists::warnings(tx, &w.actor(account), alert_type, None, (offset, limit));
-            let found = w.engine.read(|tx, _| asked(tx)).unwrap();
+            settle(&w, account);
+            let asked = |tx: &mut kachi_store::Tx<'_>, catalogue: &Catalogue| {
+                lists::warnings(tx, catalogue, &w.actor(account), (alert_type, None), (offset, limit))
+            };
+            let found = w.engine.read(asked).unwrap();
             (found.entries, found.total)
         };
         let of = |n: u64, alert_type: i64| (World::iccid(n).to_string(), alert_type);
@@ -290,13 +417,23 @@ fn the_warnings_are_kept_with_the_card() {
 fn the_audit_finds_a_list_that_is_wrong() {
     let wrongs = [
         ("UPDATE sim_block SET cards = cards + 1 WHERE kind = 0", "counts by block"),
-        ("UPDATE sim_total SET cards = cards - 1 WHERE kind = 4", "counts in all"),
+        ("UPDATE sim_block SET cards = cards + 1 WHERE kind = 24", "counts by block"),
+        ("UPDATE sim_total SET cards = cards - 1 WHERE kind = 4", "its cards of stage 4"),
         ("UPDATE sim_total SET cards = cards - 1 WHERE kind = 6", "counts in all"),
         ("UPDATE sim SET ordered = 1", "ever had a package"),
-        ("UPDATE sim SET blocks = 0 WHERE id = 1", "listed under stage 4, not 3"),
-        ("UPDATE sim_state SET warned = 1 WHERE sim_id = 1", "what warnings"),
+        ("UPDATE sim SET blocks = 0 WHERE id = 1", "in the parts 0x10 of a list, not 0x8"),
+        ("UPDATE sim SET eid = 'x' WHERE id = 1", "in the parts"),
+        ("UPDATE sim_state SET warned = 1 WHERE sim_id = 1", "in the parts"),
+        ("DELETE FROM sim_part WHERE sim_id = 1 AND account_id = 10001", "in the parts 0x0"),
         ("DELETE FROM sim_place WHERE sim_id = 1 AND account_id = 10001", "has no place"),
-        ("UPDATE sim_place SET account_id = 10003 WHERE sim_id = 1 AND account_id = 10001", "does not see it"),
+        (
+            "UPDATE sim_place SET account_id = 10003 WHERE sim_id = 1 AND account_id = 10001",
+            "a place in the list of an account that",
+        ),
+        (
+            "UPDATE sim_part SET account_id = 10003 WHERE sim_id = 1 AND account_id = 10001",
+            "in a part of the list of an account that",
+        ),
     ];
     for (statement, words) in wrongs {
         each(|store| {
@@ -311,8 +448,15 @@ fn the_audit_finds_a_list_that_is_wrong() {
     }
 }
 
+/// What step 13 changed is put back, as it was without it.
+const BEFORE_STEP_13: &str = "DROP TABLE sim_part; DROP TABLE sim_part_list; DROP TABLE sim_part_change; DROP TABLE record_walk;
+     ALTER TABLE sim_place ADD COLUMN stage BIGINT NOT NULL DEFAULT 0; ALTER TABLE sim_place ADD COLUMN warned BIGINT NOT NULL DEFAULT 0;
+     CREATE INDEX sim_place_stage ON sim_place (account_id, stage, place);
+     CREATE INDEX sim_place_warned ON sim_place (account_id, place) WHERE warned <> 0;
+     DROP INDEX sim_eid; CREATE INDEX sim_eid ON sim (account_id, id) WHERE eid IS NOT NULL;";
+
 #[test]
-fn the_migration_makes_the_lists_of_cards_that_are_there() {
+fn the_migrations_make_the_lists_of_cards_that_are_there() {
     each(|store| {
         let w = World::new(store.clone());
         w.add_cards(ACME, 0..5);
@@ -322,20 +466,35 @@ fn the_migration_makes_the_lists_of_cards_that_are_there() {
         w.buy(1, "C100-30D", "b").unwrap();
         close(&w, 2);
         w.assert_sound();
-        let warned = || w.engine.read(|tx, _| lists::warnings(tx, &w.actor(ACME), None, None, (0, 9))).unwrap().entries;
-        let lists = || ACCOUNTS.map(|a| (walk(&w, a, None, 2), walk(&w, a, Some(Stage::Over), 2)));
+        let warned = || {
+            settle(&w, ACME);
+            let asked = |tx: &mut kachi_store::Tx<'_>, catalogue: &Catalogue| {
+                lists::warnings(tx, catalogue, &w.actor(ACME), (None, None), (0, 9))
+            };
+            w.engine.read(asked).unwrap().entries
+        };
+        let lists = || ACCOUNTS.map(|a| (walk(&w, a, None, 2), Stage::ALL.map(|s| BTreeSet::from_iter(walk(&w, a, Some(s), 2)))));
         let before = (lists(), warned());
         assert_eq!(before.1.len(), 1);
-        let step = match store.place() {
-            kachi_store::Place::File(_) => include_str!("../../../migrations/sqlite/0007_lists.sql"),
-            kachi_store::Place::Postgres(_) => include_str!("../../../migrations/postgres/0007_lists.sql"),
+        let (seventh, thirteenth) = match store.place() {
+            kachi_store::Place::File(_) => (
+                include_str!("../../../migrations/sqlite/0007_lists.sql"),
+                include_str!("../../../migrations/sqlite/0013_part_lists.sql"),
+            ),
+            kachi_store::Place::Postgres(_) => (
+                include_str!("../../../migrations/postgres/0007_lists.sql"),
+                include_str!("../../../migrations/postgres/0013_part_lists.sql"),
+            ),
         };
-        let fill = &step[step.find("UPDATE sim SET ordered").expect("where the tables are there")..];
+        let fill = &seventh[seventh.find("UPDATE sim SET ordered").expect("where the tables are there")..];
+        let run = |statements: &str| kachi_store::db::execute_in(store.place(), statements).unwrap();
         let empty = "DELETE FROM sim_place; DELETE FROM sim_list; DELETE FROM sim_total; DELETE FROM sim_block;
-             DELETE FROM sim_count_change; UPDATE sim SET ordered = 0; UPDATE sim_state SET warned = 0;";
-        kachi_store::db::execute_in(store.place(), empty).unwrap();
+             DELETE FROM sim_count_change; DELETE FROM sim_part; UPDATE sim SET ordered = 0; UPDATE sim_state SET warned = 0;";
+        run(empty);
         assert!(!kachi_engine::audit::audit(&w.engine).unwrap().clean);
-        kachi_store::db::execute_in(store.place(), fill).unwrap();
+        run(BEFORE_STEP_13);
+        run(fill);
+        run(thirteenth);
         w.assert_sound();
         assert_eq!(warned(), vec![], "what cannot be read off the rows");
         w.pass(1);
@@ -343,6 +502,15 @@ fn the_migration_makes_the_lists_of_cards_that_are_there() {
         w.add_cards(ACME, 9..10);
         assert_eq!(walk(&w, NORTH, None, 4).last(), Some(&World::iccid(9).to_string()));
         w.assert_sound();
+        // Where warnings are known, the later step alone makes everything of them.
+        let lines = (lists(), warned());
+        run(BEFORE_STEP_13);
+        run("UPDATE sim_place SET warned = (SELECT t.warned FROM sim_state t WHERE t.sim_id = sim_place.sim_id),
+             stage = (SELECT CASE WHEN s.state IN ('pre_closed', 'closed', 'replaced') THEN 5 WHEN s.blocks = 0 THEN 3 ELSE 4 END
+               FROM sim s WHERE s.id = sim_place.sim_id)");
+        run(thirteenth);
+        w.assert_sound();
+        assert_eq!((lists(), warned()), lines);
     });
 }
 

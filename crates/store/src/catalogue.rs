@@ -196,6 +196,10 @@ impl Tx<'_> {
 
     /// Creates or changes a product by its code.
     pub fn put_product(&mut self, p: &Product) -> Result<(), Error> {
+        let before = self.row::<(i64, String)>("SELECT id, carrier FROM product WHERE code = ?", &binds![&p.code])?;
+        if let Some((id, _)) = before.filter(|(_, carrier)| *carrier != p.carrier) {
+            self.relist_product(ProductId(id))?;
+        }
         self.run(
             "INSERT INTO product (code, name, carrier, platform_id, bare_use, details) VALUES (?, ?, ?, ?, ?, ?)
              ON CONFLICT (code) DO UPDATE SET name = excluded.name, carrier = excluded.carrier, platform_id = excluded.platform_id,

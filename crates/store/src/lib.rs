@@ -24,6 +24,7 @@ pub mod page;
 pub mod pools;
 pub mod profits;
 pub mod readings;
+pub mod records;
 pub mod renewals;
 pub mod sims;
 pub mod sms;

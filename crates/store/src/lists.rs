@@ -5,6 +5,11 @@
 //! as an entry until it is closed, so that nobody's later pages move. Counts for each block of [`BLOCK`] places lead to
 //! the n-th entry without walking there. A change of a count is a row of its own, so that no two transactions wait for
 //! each other over a count, and [`Tx::sum_up_counts`] adds it in later; whoever reads adds what is not summed up yet.
+//! Parts of the list, such as the cards of a stage, are lists of their own: [`Part`].
+
+mod parts;
+
+pub use parts::Part;
 
 use crate::binds;
 use crate::db::sql::Value;
@@ -26,7 +31,7 @@ const GROUP: usize = 100;
 /// Changes summed up, and holes closed, at once.
 const AT_ONCE: i64 = 5_000;
 
-/// What is counted of an account's cards; stages have their own numbers, 1 to 5.
+/// What is counted of an account's cards; stages have their own numbers, 1 to 5, counted as a whole.
 mod kind {
     /// Places of the list, holes too.
     pub const PLACES: i64 = 0;
@@ -35,37 +40,14 @@ mod kind {
     /// Cards that ever had a package.
     pub const ORDERED: i64 = 7;
 
-    /// Cards below the line of a warning type (1 to 3).
-    pub const fn warned(alert_type: i64) -> i64 {
-        7 + alert_type
+    /// Places of a part of the list, holes too.
+    pub const fn places_of(part: i64) -> i64 {
+        20 + part
     }
 }
 
 /// The block of kinds that are counted as a whole.
 const NO_BLOCK: i64 = -1;
-
-/// A part of an account's list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    /// Every card.
-    All,
-    /// The cards of a stage.
-    Of(Stage),
-    /// The warnings: one entry for each line a card is below; all types, or one (1 to 3).
-    Warned(Option<i64>),
-}
-
-impl Part {
-    /// The kinds that count its entries, first and last.
-    fn kinds(self) -> (i64, i64) {
-        match self {
-            Part::All => (kind::PLACES, kind::PLACES),
-            Part::Of(stage) => (stage.number(), stage.number()),
-            Part::Warned(None) => (kind::warned(1), kind::warned(3)),
-            Part::Warned(Some(t)) => (kind::warned(t), kind::warned(t)),
-        }
-    }
-}
 
 /// Where a stretch of a list lies: from the first place of a block on, some entries passed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,8 +55,6 @@ struct Stretch {
     first_place: i64,
     /// Entries passed over from there.
     skip: i64,
-    /// The last block's end: no entry of the stretch lies at or behind it.
-    end_place: i64,
 }
 
 /// What an account's cards are, in numbers.
@@ -106,7 +86,6 @@ struct Standing {
     stage: Stage,
     activated: bool,
     ordered: bool,
-    warned: Below,
 }
 
 impl Standing {
@@ -116,18 +95,29 @@ impl Standing {
             stage: Stage::of(base, Blocks(blocks)),
             activated: activated_at.is_some() || base.is_activated(),
             ordered: false,
-            warned: Below::default(),
         }
     }
 
-    /// The kinds it is counted under, besides its place; and whether by block.
-    fn kinds(&self) -> Vec<(i64, bool)> {
-        let mut kinds = vec![(self.stage.number(), true)];
-        kinds.extend(self.activated.then_some((kind::ACTIVATED, false)));
-        kinds.extend(self.ordered.then_some((kind::ORDERED, false)));
-        kinds.extend(self.warned.types().map(|t| (kind::warned(t), true)));
+    /// The kinds it is counted under, besides its place.
+    fn kinds(&self) -> Vec<i64> {
+        let mut kinds = vec![self.stage.number()];
+        kinds.extend(self.activated.then_some(kind::ACTIVATED));
+        kinds.extend(self.ordered.then_some(kind::ORDERED));
         kinds
     }
+}
+
+/// A card's new base state, blocks and first activation.
+#[derive(Debug, Clone)]
+pub struct NewState<'a> {
+    /// The card as it is.
+    pub before: &'a Sim,
+    /// Its base state, as its word.
+    pub state: &'a str,
+    /// Its blocks, as bits.
+    pub blocks: i64,
+    /// When it became active.
+    pub activated_at: Option<i64>,
 }
 
 /// Cards that come in sight of an account.
@@ -138,18 +128,15 @@ type Newcomers = Vec<(SimId, Standing)>;
 struct Changes(BTreeMap<(i64, i64, i64), i64>);
 
 impl Changes {
-    fn add(&mut self, (account, place): (i64, i64), kinds: &[(i64, bool)], cards: i64) {
-        for (kind, by_block) in kinds {
-            let block = if *by_block { place / BLOCK } else { NO_BLOCK };
-            *self.0.entry((account, *kind, block)).or_default() += cards;
-        }
+    /// A place of a list comes or goes.
+    fn place(&mut self, (account, place): (i64, i64), kind: i64, cards: i64) {
+        *self.0.entry((account, kind, place / BLOCK)).or_default() += cards;
     }
 
-    /// The same places, with other kinds.
-    fn swap(&mut self, places: &[(i64, i64)], before: &Standing, after: &Standing) {
-        for place in places {
-            self.add(*place, &before.kinds(), -1);
-            self.add(*place, &after.kinds(), 1);
+    /// A card comes or goes.
+    fn card(&mut self, account: i64, standing: &Standing, cards: i64) {
+        for kind in standing.kinds() {
+            *self.0.entry((account, kind, NO_BLOCK)).or_default() += cards;
         }
     }
 }
@@ -187,14 +174,18 @@ impl Tx<'_> {
         let first = next.map_or(0, |r| r.0) - sims.len() as i64;
         let mut changes = Changes::default();
         for (part, from) in sims.chunks(GROUP).zip((first..).step_by(GROUP)) {
-            let mut values: Vec<Value<'_>> = Vec::with_capacity(part.len() * 5);
+            let mut values: Vec<Value<'_>> = Vec::with_capacity(part.len() * 3);
+            let mut relisted: Vec<Value<'_>> = Vec::with_capacity(part.len() * 2);
             for ((sim, standing), place) in part.iter().zip(from..) {
-                values.extend(binds![account.0, place, sim.0, standing.stage.number(), standing.warned.0]);
-                changes.add((account.0, place), &[(kind::PLACES, true)], 1);
-                changes.add((account.0, place), &standing.kinds(), 1);
+                values.extend(binds![account.0, place, sim.0]);
+                relisted.extend(binds![account.0, sim.0]);
+                changes.place((account.0, place), kind::PLACES, 1);
+                changes.card(account.0, standing, 1);
             }
-            let text = "INSERT INTO sim_place (account_id, place, sim_id, stage, warned) VALUES {}";
-            self.run_group(text, "(?, ?, ?, ?, ?)", part.len(), GROUP, &values)?;
+            let text = "INSERT INTO sim_place (account_id, place, sim_id) VALUES {}";
+            self.run_group(text, "(?, ?, ?)", part.len(), GROUP, &values)?;
+            let text = "INSERT INTO sim_part_change (account_id, sim_id) VALUES {}";
+            self.run_group(text, "(?, ?)", part.len(), GROUP, &relisted)?;
         }
         self.note_changes(&changes)
     }
@@ -206,11 +197,10 @@ impl Tx<'_> {
         let (before, after) = (self.chain_up(from)?, self.chain_up(to)?);
         let mut changes = Changes::default();
         for account in before.iter().filter(|a| !after.contains(a)) {
-            let text =
-                "UPDATE sim_place SET sim_id = NULL, stage = 0, warned = 0, left_at = ? WHERE account_id = ? AND sim_id = ?
-                 RETURNING account_id, place";
-            for place in self.rows::<(i64, i64)>(text, &binds![now.0, account.0, sim.0])? {
-                changes.add(place, &standing.kinds(), -1);
+            let text = "UPDATE sim_place SET sim_id = NULL, left_at = ? WHERE account_id = ? AND sim_id = ?";
+            if self.run(text, &binds![now.0, account.0, sim.0])? > 0 {
+                changes.card(account.0, &standing, -1);
+                self.run("INSERT INTO sim_part_change (account_id, sim_id) VALUES (?, ?)", &binds![account.0, sim.0])?;
             }
         }
         self.note_changes(&changes)?;
@@ -223,54 +213,62 @@ impl Tx<'_> {
     /// The card goes for good: it leaves a hole in every list.
     pub(crate) fn leave_places(&mut self, sim: SimId, now: Timestamp) -> Result<(), Error> {
         let standing = self.standing(sim)?;
-        let text =
-            "UPDATE sim_place SET sim_id = NULL, stage = 0, warned = 0, left_at = ? WHERE sim_id = ? RETURNING account_id, place";
+        self.relist(&[sim])?;
+        let text = "UPDATE sim_place SET sim_id = NULL, left_at = ? WHERE sim_id = ? RETURNING account_id";
         let mut changes = Changes::default();
-        for place in self.rows::<(i64, i64)>(text, &binds![now.0, sim.0])? {
-            changes.add(place, &standing.kinds(), -1);
+        for (account,) in self.rows::<(i64,)>(text, &binds![now.0, sim.0])? {
+            changes.card(account, &standing, -1);
         }
         self.note_changes(&changes)
     }
 
-    /// The card's base state, blocks or first activation changed.
-    pub(crate) fn change_stage(
-        &mut self,
-        sim: SimId,
-        before: (&str, i64, Option<i64>),
-        after: (&str, i64, Option<i64>),
-    ) -> Result<(), Error> {
-        let (before, after) = (Standing::of(before.0, before.1, before.2), Standing::of(after.0, after.1, after.2));
-        if before == after {
+    /// The numbers and parts of the lists follow the cards' new states.
+    pub(crate) fn restage(&mut self, changed: &[NewState<'_>]) -> Result<(), Error> {
+        let mut turned: HashMap<i64, (Standing, Standing)> = HashMap::new();
+        for c in changed {
+            let before = Standing::of(&c.before.state, c.before.blocks, c.before.activated_at);
+            let after = Standing::of(c.state, c.blocks, c.activated_at);
+            if before != after {
+                turned.insert(c.before.id.0, (before, after));
+            }
+        }
+        if turned.is_empty() {
             return Ok(());
         }
-        let text = "UPDATE sim_place SET stage = ? WHERE sim_id = ? RETURNING account_id, place";
-        let places = self.rows::<(i64, i64)>(text, &binds![after.stage.number(), sim.0])?;
-        self.swap_kinds(&places, &before, &after)
-    }
-
-    /// The card is below other warning lines than before. The caller holds the card's state.
-    pub fn set_warned(&mut self, sim: SimId, before: Below, after: Below) -> Result<(), Error> {
-        self.run("UPDATE sim_state SET warned = ? WHERE sim_id = ?", &binds![after.0, sim.0])?;
-        let text = "UPDATE sim_place SET warned = ? WHERE sim_id = ? RETURNING account_id, place";
-        let places = self.rows::<(i64, i64)>(text, &binds![after.0, sim.0])?;
-        let any = Standing::of("", 0, None);
-        self.swap_kinds(&places, &Standing { warned: before, ..any }, &Standing { warned: after, ..any })
-    }
-
-    /// The card has had a package. The caller holds the card's state.
-    pub fn set_ordered(&mut self, sim: SimId) -> Result<(), Error> {
-        if self.run("UPDATE sim SET ordered = 1 WHERE id = ? AND ordered = 0", &binds![sim.0])? == 0 {
-            return Ok(());
-        }
-        let places = self.rows::<(i64, i64)>("SELECT account_id, place FROM sim_place WHERE sim_id = ?", &binds![sim.0])?;
-        let before = Standing::of("", 0, None);
-        self.swap_kinds(&places, &before, &Standing { ordered: true, ..before })
-    }
-
-    fn swap_kinds(&mut self, places: &[(i64, i64)], before: &Standing, after: &Standing) -> Result<(), Error> {
         let mut changes = Changes::default();
-        changes.swap(places, before, after);
+        for (sim, account) in self.seen_by(turned.keys().copied())? {
+            let (before, after) = &turned[&sim];
+            changes.card(account, before, -1);
+            changes.card(account, after, 1);
+        }
+        self.note_changes(&changes)?;
+        let other = turned.iter().filter(|(_, (before, after))| before.stage != after.stage);
+        self.relist(&other.map(|(sim, _)| SimId(*sim)).collect::<Vec<_>>())
+    }
+
+    /// The cards have had a package. The caller holds their states.
+    pub fn set_ordered(&mut self, sims: &[SimId]) -> Result<(), Error> {
+        if sims.is_empty() {
+            return Ok(());
+        }
+        let (among, value) = self.among("id", &sims.iter().map(|s| s.0).collect::<Vec<_>>());
+        let text = format!("UPDATE sim SET ordered = 1 WHERE {among} AND ordered = 0 RETURNING id");
+        let new: Vec<i64> = self.rows::<(i64,)>(&text, &[value])?.into_iter().map(|r| r.0).collect();
+        let mut changes = Changes::default();
+        for (_, account) in self.seen_by(new)? {
+            *changes.0.entry((account, kind::ORDERED, NO_BLOCK)).or_default() += 1;
+        }
         self.note_changes(&changes)
+    }
+
+    /// In whose lists the cards are: (card, account).
+    fn seen_by(&mut self, sims: impl IntoIterator<Item = i64>) -> Result<Vec<(i64, i64)>, Error> {
+        let sims: Vec<i64> = sims.into_iter().collect();
+        if sims.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (among, value) = self.among("sim_id", &sims);
+        self.rows(&format!("SELECT sim_id, account_id FROM sim_place WHERE {among}"), &[value])
     }
 
     fn note_changes(&mut self, changes: &Changes) -> Result<(), Error> {
@@ -289,11 +287,10 @@ impl Tx<'_> {
     }
 
     fn standing(&mut self, sim: SimId) -> Result<Standing, Error> {
-        let text = "SELECT s.state, s.blocks, s.activated_at, s.ordered, t.warned FROM sim s JOIN sim_state t ON t.sim_id = s.id
-             WHERE s.id = ?";
-        let row = self.row::<(String, i64, Option<i64>, i64, i64)>(text, &binds![sim.0])?;
+        let text = "SELECT state, blocks, activated_at, ordered FROM sim WHERE id = ?";
+        let row = self.row::<(String, i64, Option<i64>, i64)>(text, &binds![sim.0])?;
         let r = row.ok_or_else(|| Error::Engine(format!("there is no card {sim}")))?;
-        Ok(Standing { ordered: r.3 != 0, warned: Below(r.4), ..Standing::of(&r.0, r.1, r.2) })
+        Ok(Standing { ordered: r.3 != 0, ..Standing::of(&r.0, r.1, r.2) })
     }
 
     /// The account and those above it, the deepest first: the order in which lists are locked.
@@ -307,89 +304,59 @@ impl Tx<'_> {
 }
 
 impl Tx<'_> {
-    /// Entries of the whole list, and where the stretch lies; none if the list ends before it.
-    fn stretch(&mut self, account: AccountId, part: Part, offset: i64, limit: i64) -> Result<(i64, Option<Stretch>), Error> {
-        let (first, last) = part.kinds();
+    /// Entries of the whole list that this kind counts, and where the stretch lies; none if the list ends before it.
+    fn stretch(&mut self, account: AccountId, kind: i64, offset: i64) -> Result<(i64, Option<Stretch>), Error> {
         let text = "SELECT block, CAST(SUM(cards) AS BIGINT) FROM (
-               SELECT block, cards FROM sim_block WHERE account_id = ? AND kind >= ? AND kind <= ?
-               UNION ALL SELECT block, cards FROM sim_count_change WHERE account_id = ? AND kind >= ? AND kind <= ?) x
+               SELECT block, cards FROM sim_block WHERE account_id = ? AND kind = ?
+               UNION ALL SELECT block, cards FROM sim_count_change WHERE account_id = ? AND kind = ?) x
              GROUP BY block ORDER BY block";
-        let blocks = self.rows::<(i64, i64)>(text, &binds![account.0, first, last, account.0, first, last])?;
+        let blocks = self.rows::<(i64, i64)>(text, &binds![account.0, kind, account.0, kind])?;
         let total = blocks.iter().map(|b| b.1).sum();
-        let (mut before, mut found) = (0, None::<Stretch>);
+        let mut before = 0;
         for (block, cards) in blocks {
-            let after = before + cards;
-            if after > offset && found.is_none() {
-                found = Some(Stretch { first_place: block * BLOCK, skip: offset - before, end_place: 0 });
+            if before + cards > offset {
+                return Ok((total, Some(Stretch { first_place: block * BLOCK, skip: offset - before })));
             }
-            if let Some(stretch) = &mut found {
-                stretch.end_place = (block + 1) * BLOCK;
-                if after >= offset.saturating_add(limit) {
-                    break;
-                }
-            }
-            before = after;
+            before += cards;
         }
-        Ok((total, found))
+        Ok((total, None))
     }
 
     /// Cards of the account's list with their states, in the order of their places, `offset` entries passed over and at most
-    /// `limit` looked at; and the entries of the whole list. Holes are entries without a card. For [`Part::All`] and
-    /// [`Part::Of`].
-    pub fn cards_page(
-        &mut self,
-        account: AccountId,
-        part: Part,
-        offset: i64,
-        limit: i64,
-    ) -> Result<(Vec<SimAndState>, i64), Error> {
-        let (total, stretch) = self.stretch(account, part, offset, limit)?;
-        let Some(Stretch { first_place, skip, .. }) = stretch else { return Ok((Vec::new(), total)) };
-        let ids = match part {
-            Part::Of(stage) => self.rows::<(Option<i64>,)>(
-                "SELECT sim_id FROM sim_place WHERE account_id = ? AND stage = ? AND place >= ? ORDER BY place LIMIT ? OFFSET ?",
-                &binds![account.0, stage.number(), first_place, limit, skip],
-            )?,
-            Part::All | Part::Warned(_) => self.rows::<(Option<i64>,)>(
-                "SELECT sim_id FROM sim_place WHERE account_id = ? AND place >= ? ORDER BY place LIMIT ? OFFSET ?",
-                &binds![account.0, first_place, limit, skip],
-            )?,
-        };
-        let ids: Vec<i64> = ids.into_iter().filter_map(|r| r.0).collect();
-        let found = self.sims_and_states_of(&ids)?;
-        let mut found: HashMap<i64, SimAndState> = found.into_iter().map(|s| (s.sim.id.0, s)).collect();
-        Ok((ids.iter().filter_map(|id| found.remove(id)).collect(), total))
+    /// `limit` looked at; and the entries of the whole list. Holes are entries without a card.
+    pub fn cards_page(&mut self, account: AccountId, offset: i64, limit: i64) -> Result<(Vec<SimAndState>, i64), Error> {
+        let (total, stretch) = self.stretch(account, kind::PLACES, offset)?;
+        let Some(Stretch { first_place, skip }) = stretch else { return Ok((Vec::new(), total)) };
+        let text = "SELECT sim_id FROM sim_place WHERE account_id = ? AND place >= ? ORDER BY place LIMIT ? OFFSET ?";
+        let ids = self.rows::<(Option<i64>,)>(text, &binds![account.0, first_place, limit, skip])?;
+        Ok((self.in_order(ids)?, total))
     }
 
-    /// Warnings of the account's cards (ICCID, type), by place and type, `offset` passed over and at most `limit`; and how
-    /// many there are. Reads no more than the warned cards of the blocks that the page lies in.
-    pub fn warnings_page(
-        &mut self,
-        account: AccountId,
-        alert_type: Option<i64>,
-        offset: i64,
-        limit: i64,
-    ) -> Result<(Vec<(String, i64)>, i64), Error> {
-        let (total, stretch) = self.stretch(account, Part::Warned(alert_type), offset, limit)?;
-        let Some(stretch) = stretch else { return Ok((Vec::new(), total)) };
-        let text = "SELECT s.iccid, p.warned FROM sim_place p JOIN sim s ON s.id = p.sim_id
-             WHERE p.account_id = ? AND p.place >= ? AND p.place < ? AND p.warned <> 0 ORDER BY p.place";
-        let cards = self.rows::<(String, i64)>(text, &binds![account.0, stretch.first_place, stretch.end_place])?;
-        let lines = cards.into_iter().flat_map(|(iccid, warned)| {
-            Below(warned)
-                .types()
-                .filter(|t| alert_type.is_none_or(|a| a == *t))
-                .map(move |t| (iccid.clone(), t))
-                .collect::<Vec<_>>()
-        });
-        let (skip, limit) = (usize::try_from(stretch.skip).unwrap_or(0), usize::try_from(limit).unwrap_or(0));
-        Ok((lines.skip(skip).take(limit).collect(), total))
+    /// The cards of some places with their states, in that order.
+    fn in_order(&mut self, places: Vec<(Option<i64>,)>) -> Result<Vec<SimAndState>, Error> {
+        let ids: Vec<i64> = places.into_iter().filter_map(|r| r.0).collect();
+        let found = self.sims_and_states_of(&ids)?;
+        let mut found: HashMap<i64, SimAndState> = found.into_iter().map(|s| (s.sim.id.0, s)).collect();
+        Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
     }
 
     /// The lines one card is below.
     pub fn warned(&mut self, sim: SimId) -> Result<Below, Error> {
         let row = self.row::<(i64,)>("SELECT warned FROM sim_state WHERE sim_id = ?", &binds![sim.0])?;
         Ok(Below(row.map_or(0, |r| r.0)))
+    }
+
+    /// How many cards each of the accounts sees, its own and those below.
+    pub fn cards_seen(&mut self, accounts: &[AccountId]) -> Result<Vec<(AccountId, i64)>, Error> {
+        let of = self.one_of("account_id");
+        let text = format!(
+            "SELECT account_id, CAST(SUM(cards) AS BIGINT) FROM (
+               SELECT account_id, cards FROM sim_total WHERE {of} AND kind BETWEEN 1 AND 5
+               UNION ALL SELECT account_id, cards FROM sim_count_change WHERE {of} AND kind BETWEEN 1 AND 5) x
+             GROUP BY account_id"
+        );
+        let list = self.list(accounts.iter().map(|a| a.0));
+        Ok(self.rows::<(i64, i64)>(&text, &binds![&list, &list])?.into_iter().map(|r| (AccountId(r.0), r.1)).collect())
     }
 
     /// The numbers of the cards that an account sees.
@@ -405,7 +372,7 @@ impl Tx<'_> {
 }
 
 impl Tx<'_> {
-    /// Whether the account's list has holes.
+    /// Whether the account's whole list has holes.
     pub fn has_holes(&mut self, account: AccountId) -> Result<bool, Error> {
         let text = "SELECT place FROM sim_place WHERE account_id = ? AND left_at IS NOT NULL LIMIT 1";
         Ok(self.row::<(i64,)>(text, &binds![account.0])?.is_some())
@@ -434,10 +401,10 @@ impl Tx<'_> {
         )?;
         let mut changes = Changes::default();
         for place in &closed {
-            changes.add(*place, &[(kind::PLACES, true)], -1);
+            changes.place(*place, kind::PLACES, -1);
         }
         self.note_changes(&changes)?;
-        Ok(closed.len())
+        Ok(closed.len() + self.close_holes_of_parts(quiet, old)?)
     }
 
     /// Adds changes of counts to the counts themselves. The answer is how many.
@@ -485,10 +452,6 @@ const AUDITS: &[(&str, &str)] = &[
          JOIN account a ON a.id = p.account_id WHERE o.path NOT LIKE a.path || '%' LIMIT 50",
     ),
     (
-        "card {}: its places do not say what warnings it has",
-        "SELECT t.sim_id FROM sim_state t JOIN sim_place p ON p.sim_id = t.sim_id WHERE p.warned <> t.warned LIMIT 50",
-    ),
-    (
         "card {}: not noted whether it ever had a package",
         "SELECT s.id FROM sim s WHERE (s.ordered = 1) <>
          EXISTS (SELECT 1 FROM subscription b WHERE b.sim_id = s.id AND b.available_at IS NOT NULL) LIMIT 50",
@@ -499,10 +462,7 @@ const AUDITS: &[(&str, &str)] = &[
            SELECT account_id, kind, block, cards FROM sim_block
            UNION ALL SELECT account_id, kind, block, cards FROM sim_count_change WHERE block >= 0
            UNION ALL SELECT account_id, 0, place / 1024, -1 FROM sim_place
-           UNION ALL SELECT account_id, stage, place / 1024, -1 FROM sim_place WHERE sim_id IS NOT NULL
-           UNION ALL SELECT account_id, 8, place / 1024, -1 FROM sim_place WHERE warned % 2 = 1
-           UNION ALL SELECT account_id, 9, place / 1024, -1 FROM sim_place WHERE warned / 2 % 2 = 1
-           UNION ALL SELECT account_id, 10, place / 1024, -1 FROM sim_place WHERE warned / 4 % 2 = 1) x
+           UNION ALL SELECT account_id, 20 + part, place / 1024, -1 FROM sim_part) x
          GROUP BY account_id, kind, block HAVING SUM(cards) <> 0 LIMIT 50",
     ),
     (
@@ -510,11 +470,11 @@ const AUDITS: &[(&str, &str)] = &[
         "SELECT account_id FROM (
            SELECT account_id, kind, cards FROM sim_total UNION ALL SELECT account_id, kind, cards FROM sim_count_change
            UNION ALL SELECT account_id, 0, -1 FROM sim_place
-           UNION ALL SELECT account_id, stage, -1 FROM sim_place WHERE sim_id IS NOT NULL
+           UNION ALL SELECT account_id, 20 + part, -1 FROM sim_part
            UNION ALL SELECT p.account_id, 6, -1 FROM sim_place p JOIN sim s ON s.id = p.sim_id
              WHERE s.activated_at IS NOT NULL OR s.state IN ('active', 'stopped')
            UNION ALL SELECT p.account_id, 7, -1 FROM sim_place p JOIN sim s ON s.id = p.sim_id WHERE s.ordered = 1) x
-         WHERE kind < 8 GROUP BY account_id, kind HAVING SUM(cards) <> 0 LIMIT 50",
+         WHERE kind NOT BETWEEN 1 AND 5 GROUP BY account_id, kind HAVING SUM(cards) <> 0 LIMIT 50",
     ),
 ];
 
@@ -527,13 +487,27 @@ impl Tx<'_> {
                 found.push(sentence.replace("{}", &id.to_string()));
             }
         }
-        let text = "SELECT DISTINCT s.state, s.blocks, p.stage FROM sim_place p JOIN sim s ON s.id = p.sim_id";
-        for (state, blocks, stage) in self.rows_once::<(String, i64, i64)>(text, &[])? {
-            let wanted = Standing::of(&state, blocks, None).stage.number();
-            if stage != wanted {
-                found.push(format!("cards that are {state} with blocks {blocks}: listed under stage {stage}, not {wanted}"));
-            }
-        }
+        self.audit_stages(&mut found)?;
+        self.audit_parts(&mut found)?;
         Ok(found)
+    }
+
+    fn audit_stages(&mut self, found: &mut Vec<String>) -> Result<(), Error> {
+        let mut counts: BTreeMap<(i64, i64), i64> = BTreeMap::new();
+        let text = "SELECT account_id, kind, CAST(SUM(cards) AS BIGINT) FROM (
+               SELECT account_id, kind, cards FROM sim_total UNION ALL SELECT account_id, kind, cards FROM sim_count_change) x
+             WHERE kind BETWEEN 1 AND 5 GROUP BY account_id, kind";
+        for (account, kind, cards) in self.rows_once::<(i64, i64, i64)>(text, &[])? {
+            counts.insert((account, kind), cards);
+        }
+        let text = "SELECT p.account_id, s.state, s.blocks, COUNT(*) FROM sim_place p JOIN sim s ON s.id = p.sim_id
+             GROUP BY p.account_id, s.state, s.blocks";
+        for (account, state, blocks, cards) in self.rows_once::<(i64, String, i64, i64)>(text, &[])? {
+            *counts.entry((account, Standing::of(&state, blocks, None).stage.number())).or_default() -= cards;
+        }
+        for ((account, stage), _) in counts.into_iter().filter(|(_, cards)| *cards != 0) {
+            found.push(format!("account {account}: the number of its cards of stage {stage} is not what its list holds"));
+        }
+        Ok(())
     }
 }

@@ -300,6 +300,12 @@ impl Tx<'_> {
         self.rows::<OrderRow>(&text, &binds![sim.0])?.into_iter().map(order).collect()
     }
 
+    /// The newest order of a card, whoever bought it.
+    pub fn newest_order_of(&mut self, sim: SimId) -> Result<Option<OrderId>, Error> {
+        let text = "SELECT MAX(id) FROM orders WHERE sim_id = ?";
+        Ok(self.row::<(Option<i64>,)>(text, &binds![sim.0])?.and_then(|r| r.0).map(OrderId))
+    }
+
     /// The newest orders of the accounts, newest first.
     pub fn orders_newest(&mut self, accounts: &[AccountId], limit: i64) -> Result<Vec<Order>, Error> {
         let text =

@@ -1,7 +1,9 @@
 //! Cards and the look-up from any printed number to one.
 
 use crate::binds;
-use crate::db::{Error, Tx};
+use crate::db::sql::Value;
+use crate::db::{BulkColumn, Error, Tx};
+use crate::lists::NewState;
 use crate::page::{Newest, integers};
 use kachi_domain::account::Path;
 use kachi_domain::{AccountId, ProductId, SimId, Timestamp};
@@ -169,6 +171,13 @@ impl Tx<'_> {
         Ok(self.rows::<StatedRow>(&text, &binds![list, kind])?.into_iter().map(stated).collect())
     }
 
+    /// As [`Tx::sims_and_states`], by EID.
+    pub fn sims_and_states_of_eids(&mut self, eids: &[String]) -> Result<Vec<SimAndState>, Error> {
+        let text = sim_and_state_text().replace("s.iccid = ?", &self.one_of_texts("s.eid"));
+        let list = serde_json::to_string(eids).map_err(|e| Error::Engine(e.to_string()))?;
+        Ok(self.rows::<StatedRow>(&text, &binds![list])?.into_iter().map(stated).collect())
+    }
+
     /// As [`Tx::sims_and_states`], by their numbers with us.
     pub fn sims_and_states_of(&mut self, sims: &[i64]) -> Result<Vec<SimAndState>, Error> {
         let text = sim_and_state_text().replace("s.iccid = ?", &self.one_of("s.id"));
@@ -219,13 +228,16 @@ impl Tx<'_> {
         Ok(SimId(id))
     }
 
-    /// The number leads to the card, unless it leads to another card already.
+    /// The number leads to the card, unless it leads to another card already; that is an error for an EID.
     fn add_sim_key(&mut self, id: SimId, account: AccountId, kind: &str, number: Option<&str>) -> Result<(), Error> {
         let Some(number) = number else { return Ok(()) };
-        self.run(
+        let added = self.run(
             "INSERT INTO sim_key (number, kind, sim_id, account_id) VALUES (?, ?, ?, ?) ON CONFLICT (number, kind) DO NOTHING",
             &binds![number, kind, id.0, account.0],
         )?;
+        if added == 0 && kind == "eid" {
+            return Err(Error::Constraint(format!("eid {number} was given to another card meanwhile")));
+        }
         Ok(())
     }
 
@@ -236,6 +248,9 @@ impl Tx<'_> {
                 let text = "DELETE FROM sim_key WHERE number = ? AND kind = ? AND sim_id = ?";
                 self.run(text, &binds![old, kind, id.0])?;
                 self.add_sim_key(id, before.account, kind, new)?;
+            }
+            if before.product != s.product || before.eid != s.eid {
+                self.relist(&[id])?;
             }
         }
         self.run(
@@ -275,16 +290,19 @@ impl Tx<'_> {
     /// Sets a card's base state, blocks and first activation, and with them the part of the lists it is in.
     pub fn set_sim_state(&mut self, id: SimId, state: &str, blocks: i64, activated_at: Option<i64>) -> Result<(), Error> {
         let Some(before) = self.sim_by_id(id)? else { return Ok(()) };
-        self.change_sim_state(&before, state, blocks, activated_at)
+        self.change_sim_states(&[NewState { before: &before, state, blocks, activated_at }])
     }
 
-    /// As [`Tx::set_sim_state`], of a card at hand as it is.
-    pub fn change_sim_state(&mut self, before: &Sim, state: &str, blocks: i64, activated_at: Option<i64>) -> Result<(), Error> {
-        self.run(
-            "UPDATE sim SET state = ?, blocks = ?, activated_at = ? WHERE id = ?",
-            &binds![state, blocks, activated_at, before.id.0],
-        )?;
-        self.change_stage(before.id, (&before.state, before.blocks, before.activated_at), (state, blocks, activated_at))
+    /// As [`Tx::set_sim_state`], of cards at hand as they are, each once.
+    pub fn change_sim_states(&mut self, changed: &[NewState<'_>]) -> Result<(), Error> {
+        use BulkColumn::{Int, Text};
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let row = |c: &NewState<'_>| binds![c.before.id.0, c.state.to_owned(), c.blocks, c.activated_at].to_vec();
+        let rows: Vec<Vec<Value<'_>>> = changed.iter().map(row).collect();
+        self.change_rows("sim", &[Int("id"), Text("state"), Int("blocks"), Int("activated_at")], &rows)?;
+        self.restage(changed)
     }
 }
 
@@ -371,16 +389,6 @@ impl Tx<'_> {
     /// ICCIDs of cards by their numbers with us: (card, iccid).
     pub fn iccids_of(&mut self, sims: &[SimId]) -> Result<Vec<(i64, String)>, Error> {
         let text = format!("SELECT id, iccid FROM sim WHERE id IN ({})", integers(sims.iter().map(|s| s.0)));
-        self.rows(&text, &[])
-    }
-
-    /// How many cards the accounts have: (account, base state, cards, of them blocked).
-    pub fn sims_counted(&mut self, accounts: &[AccountId]) -> Result<Vec<(i64, String, i64, i64)>, Error> {
-        let text = format!(
-            "SELECT account_id, state, COUNT(*), CAST(SUM(CASE WHEN blocks <> 0 THEN 1 ELSE 0 END) AS BIGINT)
-             FROM sim WHERE account_id IN ({}) GROUP BY account_id, state ORDER BY account_id, state",
-            integers(accounts.iter().map(|a| a.0))
-        );
         self.rows(&text, &[])
     }
 }

@@ -29,7 +29,7 @@ pub struct StateRow {
     pub imei_group: Option<i64>,
     /// How often the card joined or left a pool; 0 = never in one.
     pub pool_moves: i64,
-    /// The warning lines it is below; changed by [`Tx::set_warned`] alone.
+    /// The warning lines it is below; [`Tx::relist`] when they change.
     pub warned: Below,
 }
 
@@ -94,25 +94,26 @@ impl Tx<'_> {
     }
 
     fn put_states_by_groups(&mut self, states: &[StateRow]) -> Result<usize, Error> {
-        let text = "INSERT INTO sim_state (sim_id, account_id, head, due_at, as_of, version, imei, imei_at) VALUES {}
+        let text = "INSERT INTO sim_state (sim_id, account_id, head, due_at, as_of, version, imei, imei_at, warned) VALUES {}
              ON CONFLICT (sim_id) DO UPDATE SET head = excluded.head, due_at = excluded.due_at, as_of = excluded.as_of,
-             imei = excluded.imei, imei_at = excluded.imei_at, version = excluded.version + 1 WHERE sim_state.version = excluded.version";
+             imei = excluded.imei, imei_at = excluded.imei_at, warned = excluded.warned, version = excluded.version + 1
+             WHERE sim_state.version = excluded.version";
         let mut written = 0;
         for part in states.chunks(GROUP) {
-            let mut values: Vec<Value<'_>> = Vec::with_capacity(part.len() * 8);
+            let mut values: Vec<Value<'_>> = Vec::with_capacity(part.len() * 9);
             for s in part {
                 let seen = [s.seen.imei, s.seen.at.0];
-                values.extend(binds![s.sim.0, s.account.0, &s.head, s.due_at, s.as_of, s.version, seen[0], seen[1]]);
+                values.extend(binds![s.sim.0, s.account.0, &s.head, s.due_at, s.as_of, s.version, seen[0], seen[1], s.warned.0]);
             }
-            written += self.run_group(text, "(?, ?, ?, ?, ?, ?, ?, ?)", part.len(), GROUP, &values)?;
+            written += self.run_group(text, "(?, ?, ?, ?, ?, ?, ?, ?, ?)", part.len(), GROUP, &values)?;
         }
         Ok(written)
     }
 
     fn put_states_by_arrays(&mut self, states: &[StateRow]) -> Result<usize, Error> {
-        let text = "UPDATE sim_state t SET head = x.head, due_at = x.due_at, as_of = x.as_of, version = t.version + 1, imei = x.imei, imei_at = x.imei_at
-             FROM unnest(CAST(? AS BIGINT[]), CAST(? AS BYTEA[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]))
-             AS x(sim_id, head, due_at, as_of, version, imei, imei_at) WHERE t.sim_id = x.sim_id AND t.version = x.version";
+        let text = "UPDATE sim_state t SET head = x.head, due_at = x.due_at, as_of = x.as_of, version = t.version + 1, imei = x.imei, imei_at = x.imei_at,
+             warned = x.warned FROM unnest(CAST(? AS BIGINT[]), CAST(? AS BYTEA[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]))
+             AS x(sim_id, head, due_at, as_of, version, imei, imei_at, warned) WHERE t.sim_id = x.sim_id AND t.version = x.version";
         let mut written = 0;
         for part in states.chunks(ARRAY) {
             let sims = self.list(part.iter().map(|s| s.sim.0));
@@ -122,7 +123,8 @@ impl Tx<'_> {
             let versions = self.list(part.iter().map(|s| s.version));
             let imeis = self.list(part.iter().map(|s| s.seen.imei));
             let seen_at = self.list(part.iter().map(|s| s.seen.at.0));
-            written += self.run(text, &binds![sims, heads, due, as_of, versions, imeis, seen_at])?;
+            let warned = self.list(part.iter().map(|s| s.warned.0));
+            written += self.run(text, &binds![sims, heads, due, as_of, versions, imeis, seen_at, warned])?;
         }
         Ok(written)
     }

@@ -22,12 +22,12 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use kachi_dialects::eiotclub::codes::{self, Language};
 use kachi_domain::Timestamp;
-use kachi_domain::order::Channel;
+use kachi_domain::order::{Channel, SubscriptionState};
 use kachi_domain::sim::Stage;
 use kachi_domain::time::{parse_day, parse_month};
-use kachi_engine::orders::{Place, Record};
+use kachi_engine::orders::Place;
+use kachi_engine::records::{RecordFilter, RecordList};
 use kachi_engine::{Catalogue, Once};
-use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -394,22 +394,17 @@ impl Ask<'_> {
     async fn record(&self) -> Result<String, No> {
         let fields = self.fields();
         let iccid = fields.iccid()?;
-        let filter = RecordFilter::read(fields)?;
+        let filter = record_filter(fields)?;
         let page = fields.page("page", false, self.door.settings.page_max)?;
         let newest_first = match fields.text("orderBy", codes::PARAMETER_WRONG)?.as_deref() {
             None => false,
             Some("createDateDesc") => true,
             Some(_) => return Err(No::Code(codes::PARAMETER_WRONG)),
         };
-        let mut records = self.door.engine.records(self.catalogue, &self.caller.actor, &iccid).await?;
-        records.retain(|record| filter.lets_through(record));
-        if newest_first {
-            records.reverse();
-        }
-        let lines = records.iter().map(|r| wire::RecordLine::of(self.catalogue, iccid.as_str(), r));
-        let offset = usize::try_from(page.offset).unwrap_or(usize::MAX);
-        let lines: Vec<_> = lines.skip(offset).take(usize::try_from(page.size).unwrap_or(0)).collect();
-        Ok(wire::good_of(self.caller.language, records.len(), &lines))
+        let list = RecordList { filter, newest_first, offset: page.offset, limit: page.size };
+        let found = self.door.engine.records(self.catalogue, &self.caller.actor, &iccid, list).await?;
+        let lines: Vec<_> = found.records.iter().map(|r| wire::RecordLine::of(self.catalogue, iccid.as_str(), r)).collect();
+        Ok(wire::good_of(self.caller.language, found.total, &lines))
     }
 
     async fn refund_amount(&self) -> Result<String, No> {
@@ -471,42 +466,27 @@ fn days(fields: Fields<'_>) -> Result<(i64, i64), No> {
 }
 
 /// Which lines of an order record are wanted; every filter given narrows.
-struct RecordFilter {
-    states: [Option<Vec<i64>>; 2],
-    orders: Option<HashSet<i64>>,
-    created: [Option<i64>; 2],
-    updated: [Option<i64>; 2],
+fn record_filter(fields: Fields<'_>) -> Result<RecordFilter, No> {
+    let wanted = [
+        fields.number("state", codes::PARAMETER_WRONG)?.map(|s| vec![s]),
+        fields.numbers("stateArrStr", codes::PARAMETER_WRONG)?,
+    ];
+    if wanted.iter().flatten().flatten().any(|s| !(0..=2).contains(s)) {
+        return Err(No::Code(codes::PARAMETER_WRONG));
+    }
+    let is_wanted = |s: &SubscriptionState| wanted.iter().flatten().all(|w| w.contains(&s.wire()));
+    let narrowed = wanted.iter().any(Option::is_some);
+    let states = narrowed.then(|| SubscriptionState::ALL.iter().copied().filter(is_wanted).collect());
+    Ok(RecordFilter { states, ..filter_of_orders(fields)? })
 }
 
-impl RecordFilter {
-    fn read(fields: Fields<'_>) -> Result<RecordFilter, No> {
-        let states = [
-            fields.number("state", codes::PARAMETER_WRONG)?.map(|s| vec![s]),
-            fields.numbers("stateArrStr", codes::PARAMETER_WRONG)?,
-        ];
-        if states.iter().flatten().flatten().any(|s| !(0..=2).contains(s)) {
-            return Err(No::Code(codes::PARAMETER_WRONG));
-        }
-        Ok(RecordFilter { states, ..RecordFilter::of_orders(fields)? })
-    }
-
-    /// As [`RecordFilter::read`], for an operation that does not publish the states.
-    fn of_orders(fields: Fields<'_>) -> Result<RecordFilter, No> {
-        let time = |name| Ok::<_, No>(fields.time(name)?.map(|t| t.0));
-        Ok(RecordFilter {
-            states: [None, None],
-            orders: fields.numbers("orderIdArrStr", codes::ORDER_ID_MALFORMED)?.map(HashSet::from_iter),
-            created: [time("createDateStart")?, time("createDateEnd")?],
-            updated: [time("updateDateStart")?, time("updateDateEnd")?],
-        })
-    }
-
-    fn lets_through(&self, record: &Record) -> bool {
-        let within = |[from, to]: [Option<i64>; 2], at: i64| from.is_none_or(|f| f <= at) && to.is_none_or(|t| at <= t);
-        let state = record.subscription.state.wire();
-        self.states.iter().flatten().all(|s| s.contains(&state))
-            && self.orders.as_ref().is_none_or(|o| o.contains(&record.order.id.0))
-            && within(self.created, record.order.created_at)
-            && within(self.updated, wire::updated(record).0)
-    }
+/// As [`record_filter`], for an operation that does not publish the states.
+fn filter_of_orders(fields: Fields<'_>) -> Result<RecordFilter, No> {
+    let time = |name| Ok::<_, No>(fields.time(name)?.map(|t| t.0));
+    Ok(RecordFilter {
+        orders: fields.numbers("orderIdArrStr", codes::ORDER_ID_MALFORMED)?,
+        created: [time("createDateStart")?, time("createDateEnd")?],
+        updated: [time("updateDateStart")?, time("updateDateEnd")?],
+        ..RecordFilter::default()
+    })
 }

@@ -43,7 +43,7 @@ struct Answer<'a, T> {
     code: Code,
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    total: Option<usize>,
+    total: Option<i64>,
     data: T,
 }
 
@@ -85,12 +85,12 @@ pub fn good_bare(language: Language) -> String {
 }
 
 /// A good answer that counts what its list was taken from.
-pub fn good_of(language: Language, total: usize, data: &impl Serialize) -> String {
+pub fn good_of(language: Language, total: i64, data: &impl Serialize) -> String {
     write(CodeAs::Text, SUCCESS, language, Some(total), data)
 }
 
 /// A refusal: `data` is null, but for a known partner number, where it names the order. `total` where the operation has one.
-pub fn refusal(code_as: CodeAs, language: Language, no: &No, total: Option<usize>) -> String {
+pub fn refusal(code_as: CodeAs, language: Language, no: &No, total: Option<i64>) -> String {
     let code = no.code();
     match no {
         No::Exists { order, number } => {
@@ -101,7 +101,7 @@ pub fn refusal(code_as: CodeAs, language: Language, no: &No, total: Option<usize
     }
 }
 
-fn write<T: Serialize>(code_as: CodeAs, code: u32, language: Language, total: Option<usize>, data: &T) -> String {
+fn write<T: Serialize>(code_as: CodeAs, code: u32, language: Language, total: Option<i64>, data: &T) -> String {
     let message = message(code, language).unwrap_or_default();
     let code = match code_as {
         CodeAs::Text => Code::Text(code.to_string()),

@@ -80,6 +80,9 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("closed", "closed", "已销户"),
     ("replaced", "replaced", "已换卡"),
     ("unknown", "unknown", "未知"),
+    // Stages.
+    ("working", "working", "正常使用"),
+    ("over", "over", "已销户"),
     // Blocks.
     ("owner_stop", "stopped by its owner", "用户停机"),
     ("data_off", "data switched off", "数据已关闭"),

@@ -4,7 +4,7 @@ use super::html::{Html, Table, View, allowance, count, size, sum};
 use super::lang::Lang;
 use kachi_domain::Timestamp;
 use kachi_domain::order::OrderState;
-use kachi_domain::sim::{BaseState, Blocks};
+use kachi_domain::sim::{BaseState, Blocks, Stage};
 use kachi_engine::overview::{AccountLine, CardLine, Figures, NoticeLine, OrderLine};
 use std::fmt::Write;
 
@@ -13,16 +13,16 @@ pub fn counts(view: &View, figures: Option<&Figures>) -> Html {
     let Some(f) = figures else { return Html(counting(view.lang)) };
     let l = view.lang;
     let of = |list: &[(String, i64)], word: &str| list.iter().find(|(w, _)| w == word).map_or(0, |(_, n)| *n);
-    let cards: i64 = f.cards.iter().map(|c| c.1).sum();
-    let blocked: i64 = f.cards.iter().map(|c| c.2).sum();
-    let states: Vec<String> = f.cards.iter().map(|(word, n, _)| format!("{} {}", l.term(word), count(*n))).collect();
+    let stopped = f.cards.of(Stage::Stopped);
+    let stages = Stage::ALL.into_iter().filter(|s| f.cards.of(*s) > 0);
+    let stages: Vec<String> = stages.map(|s| format!("{} {}", l.term(s.word()), count(f.cards.of(s)))).collect();
     let mut out = String::from("<dl class=\"tiles\">");
     let mut tile = |name: &str, n: i64, note: String, tone: &str| {
         let _ =
             write!(out, "<div class=\"{tone}\"><dt>{}</dt><dd>{} {}</dd></div>", Html::text(name), count(n), Html::small(&note));
     };
-    tile(l.pick("Cards", "卡"), cards, states.join(" · "), "");
-    tile(l.pick("Blocked cards", "受限的卡"), blocked, String::new(), if blocked > 0 { "warn" } else { "" });
+    tile(l.pick("Cards", "卡"), f.cards.total(), stages.join(" · "), "");
+    tile(l.pick("Stopped cards", "停用的卡"), stopped, String::new(), if stopped > 0 { "warn" } else { "" });
     let refunded = format!("{} {}", count(of(&f.orders, "refunded")), l.term("refunded"));
     tile(l.pick("Orders done", "已完成订单"), of(&f.orders, "done"), refunded, "");
     tile(l.pick("Orders waiting", "待确认订单"), of(&f.orders, "pending"), String::new(), "");

@@ -111,6 +111,10 @@ fn warnings_are_what_the_cards_are_now() {
         assert_eq!(asked(json!({"pageNum": 1, "iccid": CARD})), (json!([all[0], all[1], all[2]]), 1));
         assert_eq!(asked(json!({"pageNum": 1, "iccid": CARD, "type": 2})), (json!([all[1]]), 1));
         assert_eq!(asked(json!({"pageNum": 2, "iccid": CARD})), (json!([]), 1));
+        // A card of China's is told its FlowAlert, and is not listed: the list is of international cards.
+        order(&client, CHINESE, "CN-100M-30D", "w-cn");
+        trade.traffic(CHINESE, trade.now().plus(-60), 99 * MB);
+        assert_eq!(asked(json!({"pageNum": 1})), (all.clone(), 1));
         assert_eq!(asked(json!({"pageNum": 1, "iccid": CHINESE, "type": ""})), (json!([]), 0));
         let others = good(&client, "other", WARNINGS, json!({"pageNum": 1}));
         assert_eq!(others, json!({"totalPage": 0, "cardInfoList": []}), "a stranger's warnings are not listed");
@@ -148,6 +152,57 @@ fn lists_are_refused_with_their_codes() {
         for (fields, code) in [(json!({"sign": "00"}), "42402"), (json!({"appkey": "nobody"}), "42102")] {
             assert_eq!(client.ask(NUMBERS, fields).code(), code);
         }
+    });
+}
+
+#[test]
+fn a_card_that_changes_its_status_moves_no_other_while_pages_are_read() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        let page = |status: &str, number: i64| {
+            let data = good(&client, "acme", LIST, json!({"pageNum": number, "pageSize": 1, "cardStatus": status}));
+            let cards: Vec<Value> = data["cardInfoList"].as_array().unwrap().iter().map(|c| c["iccid"].clone()).collect();
+            (cards, data["totalPage"].as_i64().unwrap())
+        };
+        assert_eq!(page("DEACTIVATED_NAME", 1), (vec![json!(CARD)], 2));
+        order(&client, CARD, "GJ-100M-30D", "s-1");
+        assert_eq!(page("DEACTIVATED_NAME", 2), (vec![json!(CHINESE)], 2), "none is passed over");
+        assert_eq!(page("DEACTIVATED_NAME", 1), (vec![], 2), "the card that has a package now is not shown as one without");
+        assert_eq!(page("ACTIVATED_NAME", 1), (vec![json!(CARD)], 1));
+        trade.pass(lists::QUIET_SECONDS + 1);
+        while lists::tidy(&trade.engine).unwrap() > 0 {}
+        assert_eq!(page("DEACTIVATED_NAME", 1), (vec![json!(CHINESE)], 1), "at rest every page is full");
+        trade.assert_sound();
+    });
+}
+
+#[test]
+fn an_order_placed_meanwhile_moves_no_page_of_the_record() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        let ids: Vec<i64> =
+            (0..5).map(|n| order(&client, CARD, "GJ-100M-30D", &format!("r-{n}")).data()["orderId"].as_i64().unwrap()).collect();
+        let page = |number: i64, order_by: &str| {
+            let fields = json!({"iccid": CARD, "page": number, "pageSize": 2, "orderBy": order_by});
+            let answer = client.ask("package/packageOrderRecord", fields);
+            assert_eq!(answer.code(), "200", "{}", answer.text);
+            let lines: Vec<i64> = answer.data().as_array().unwrap().iter().map(|l| l["orderId"].as_i64().unwrap()).collect();
+            (lines, answer.json["total"].as_i64().unwrap())
+        };
+        const NEWEST: &str = "createDateDesc";
+        assert_eq!((page(1, ""), page(1, NEWEST)), ((ids[..2].to_vec(), 5), (vec![ids[4], ids[3]], 5)));
+        let new = order(&client, CARD, "GJ-100M-30D", "r-new").data()["orderId"].as_i64().unwrap();
+        assert_eq!(page(2, ""), (ids[2..4].to_vec(), 6), "oldest first, a new one stands last");
+        assert_eq!(page(2, NEWEST), (vec![ids[2], ids[1]], 5), "newest first, later pages begin where the first did");
+        trade.pass(lists::QUIET_SECONDS - 1);
+        assert_eq!(page(3, NEWEST), (vec![ids[0]], 5));
+        assert_eq!(page(1, NEWEST), (vec![new, ids[4]], 6), "the first page is always the newest");
+        assert_eq!(page(2, NEWEST), (vec![ids[3], ids[2]], 6));
+        order(&client, CARD, "GJ-100M-30D", "r-newer");
+        trade.pass(lists::QUIET_SECONDS);
+        assert_eq!(page(2, NEWEST), (vec![ids[4], ids[3]], 7), "who comes back later begins anew");
     });
 }
 

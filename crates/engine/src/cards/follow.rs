@@ -13,6 +13,7 @@ use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::{OrderId, SimId, SubscriptionId, Timestamp};
 use kachi_store::Tx;
 use kachi_store::events::NewEvent;
+use kachi_store::lists::NewState;
 use kachi_store::orders::{Order, Subscription};
 use kachi_store::sims::Sim;
 use std::collections::{HashMap, HashSet};
@@ -56,21 +57,25 @@ pub(super) fn follow(
     events: &mut Vec<NewEvent>,
 ) -> Result<()> {
     let mut known = Known::read(tx, folds)?;
-    let (mut verdicts, mut rests) = (Vec::new(), Vec::new());
     for fold in folds {
-        let Some(mut sim) = known.sims.remove(&fold.sim) else { return Err(fault(format!("card {} vanished", fold.sim))) };
+        let Some(sim) = known.sims.get_mut(&fold.sim) else { return Err(fault(format!("card {} vanished", fold.sim))) };
         sim.account = fold.account;
+    }
+    let (mut verdicts, mut rests, mut stands) = (Vec::new(), Vec::new(), Vec::new());
+    for fold in folds {
+        let sim = &known.sims[&fold.sim];
         let mut subs = known.subs.remove(&fold.sim).unwrap_or_default();
         judge(fold, &mut subs, how.now, &mut verdicts);
         if fold.moves() {
-            stand(tx, catalogue, how, fold, &sim, events)?;
+            stands.extend(stand(catalogue, how, fold, sim, events)?);
         }
         if fold.base.is_some() || fold.happenings.iter().any(|h| matches!(h, Happening::Moved(..))) {
             rests.push((fold, subs.clone()));
         }
-        announce(catalogue, fold, &sim, &subs, &known.orders, events)?;
-        warnings::warn(catalogue, fold, &sim, &subs, events)?;
+        announce(catalogue, fold, sim, &subs, &known.orders, events)?;
+        warnings::warn(catalogue, fold, sim, &subs, events)?;
     }
+    tx.change_sim_states(&stands)?;
     if !verdicts.is_empty() {
         tx.set_subscription_verdicts(&verdicts)?;
     }
@@ -143,15 +148,14 @@ pub(crate) fn note(subs: &mut [Subscription], happening: &Happening) {
 }
 
 /// The card's blocks follow the present; a card that was never active becomes so when its first subscription starts or its
-/// pool can pay.
-fn stand(
-    tx: &mut Tx<'_>,
+/// pool can pay. The answer is how it stands from now on, if otherwise than before.
+fn stand<'s>(
     catalogue: &Catalogue,
     how: &Settling,
     fold: &Fold,
-    sim: &Sim,
+    sim: &'s Sim,
     events: &mut Vec<NewEvent>,
-) -> Result<()> {
+) -> Result<Option<NewState<'s>>> {
     let first_start = fold.happenings.iter().find_map(|h| match h {
         Happening::Started(_, at, _) | Happening::Unblocked(at) => Some(*at),
         _ => None,
@@ -161,14 +165,13 @@ fn stand(
     let state = if dormant && first_start.is_some() { BaseState::Active.word() } else { &sim.state };
     let activated_at = sim.activated_at.or(first_start.map(|t| t.0));
     if (state, blocks, activated_at) == (&sim.state, sim.blocks, sim.activated_at) {
-        return Ok(());
+        return Ok(None);
     }
-    tx.change_sim_state(sim, state, blocks, activated_at)?;
     if state != sim.state {
         let detail = format!("{} -> {state}", sim.state);
         events.push(notices::sim(catalogue, sim, EventKind::SimStateChanged, &detail, how.now)?);
     }
-    Ok(())
+    Ok(Some(NewState { before: sim, state, blocks, activated_at }))
 }
 
 /// One thing to tell.

@@ -4,19 +4,18 @@ use super::{Engine, fresh_enough};
 use crate::act::Actor;
 use crate::catalogue::Catalogue;
 use crate::error::{Fail, Result};
-use crate::lists::{self, Counts, Page};
+use crate::lists::{self, Counts, Names, Page, Part};
 use crate::sims::Card;
-use kachi_domain::Iccid;
-use kachi_domain::sim::Stage;
+use kachi_domain::{AccountId, Iccid};
 use std::sync::Arc;
 
 /// Which cards of a list, and which stretch of it.
 #[derive(Debug, Clone, Default)]
 pub struct CardList {
-    /// Only of this stage; none = all.
-    pub stage: Option<Stage>,
+    /// Only of this part; none = all.
+    pub part: Option<Part>,
     /// Only these, in a number that the caller bounds; none = all.
-    pub iccids: Option<Vec<String>>,
+    pub names: Option<Names>,
     /// Cards to pass over.
     pub offset: i64,
     /// Cards at most.
@@ -27,19 +26,39 @@ impl Engine {
     /// A page of the cards the account sees, and how many there are in all.
     pub async fn cards(&self, catalogue: &Arc<Catalogue>, actor: &Actor, list: CardList) -> Result<Page<Card>> {
         let (catalogue, who, now) = (catalogue.clone(), actor.clone(), self.now());
+        if list.part.is_some() && list.names.is_none() {
+            self.settle_parts(actor.account).await?;
+        }
         let page = self.ask(move |store| {
             store.look(|tx| fresh_enough(tx, &catalogue))?;
             let (actor, stretch) = (&who, (list.offset, list.limit));
-            let Some(iccids) = &list.iccids else { return lists::cards(store, &catalogue, actor, list.stage, stretch, now) };
-            let iccids: Vec<&str> = iccids.iter().map(String::as_str).collect();
-            lists::named(store, &catalogue, actor, (&iccids, list.stage), stretch, now)
+            match &list.names {
+                None => lists::cards(store, &catalogue, actor, list.part, stretch, now),
+                Some(names) => lists::named(store, &catalogue, actor, (names, list.part), stretch, now),
+            }
         });
         let page = page.await?;
+        self.note_walk(actor, &page).await?;
+        Ok(page)
+    }
+
+    /// What has changed of the account's cards goes into the parts of its list before one is read.
+    async fn settle_parts(&self, account: AccountId) -> Result<()> {
+        let changed = self.ask(move |store| store.look(|tx| tx.has_part_changes(account).map_err(Fail::from))).await?;
+        if changed {
+            let now = self.now();
+            self.store.write_async(move |tx| lists::settle_parts(tx, account, now)).await?;
+        }
+        Ok(())
+    }
+
+    /// A list with holes is being read: they stay for the pages that follow.
+    async fn note_walk<T>(&self, actor: &Actor, page: &Page<T>) -> Result<()> {
         if page.holes {
-            let account = actor.account;
+            let (account, now) = (actor.account, self.now());
             self.store.write_async(move |tx| tx.note_walk(account, now).map_err(Fail::from)).await?;
         }
-        Ok(page)
+        Ok(())
     }
 
     /// How many cards the account sees, and what they are.
@@ -48,8 +67,8 @@ impl Engine {
         self.question(catalogue, move |tx, _| lists::counts(tx, &actor)).await
     }
 
-    /// A page of the warnings (ICCID, type 1 to 3) of the cards the account sees, of one type or all, of one card or all; and
-    /// how many there are.
+    /// A page of the warnings (ICCID, type 1 to 3) of the international cards the account sees, of one type or all, of one
+    /// card or all; and how many there are.
     pub async fn warnings(
         &self,
         catalogue: &Arc<Catalogue>,
@@ -57,7 +76,15 @@ impl Engine {
         (alert_type, iccid): (Option<i64>, Option<Iccid>),
         stretch: (i64, i64),
     ) -> Result<Page<(String, i64)>> {
-        let actor = actor.clone();
-        self.question(catalogue, move |tx, _| lists::warnings(tx, &actor, alert_type, iccid.as_ref(), stretch)).await
+        let who = actor.clone();
+        if iccid.is_none() {
+            self.settle_parts(actor.account).await?;
+        }
+        let asked = move |tx: &mut kachi_store::Tx<'_>, catalogue: &Catalogue| {
+            lists::warnings(tx, catalogue, &who, (alert_type, iccid.as_ref()), stretch)
+        };
+        let page = self.question(catalogue, asked).await?;
+        self.note_walk(actor, &page).await?;
+        Ok(page)
     }
 }

@@ -30,8 +30,12 @@ const STEPS: &[Step] = &[
     step!(10, "0010_file_rounds.sql"),
     step!(11, "0011_transfers.sql"),
     step!(12, "0012_devices.sql"),
+    step!(13, "0013_part_lists.sql"),
     step!(14, "0014_renewals.sql"),
     step!(15, "0015_cardboss.sql"),
+    step!(16, "0016_asked_by.sql"),
+    step!(17, "0017_goods_prices.sql"),
+    step!(18, "0018_withdrawals.sql"),
     step!(19, "0019_card_acts.sql"),
     step!(20, "0020_sms_reports.sql"),
 ];

@@ -2,16 +2,18 @@
 
 use super::esim::as_esim;
 use super::lists::pages;
-use super::{Ask, Operation, RecordFilter, text};
+use super::{Ask, Operation, filter_of_orders, text};
 use crate::eiotclub::auth;
 use crate::eiotclub::errors::{self, No};
 use crate::eiotclub::wire;
 use kachi_dialects::eiotclub::codes;
 use kachi_domain::order::Channel;
 use kachi_domain::{Iccid, OrderId};
-use kachi_engine::cloudesim::{EidList, EidOrder};
+use kachi_engine::cloudesim::EidOrder;
+use kachi_engine::desk::CardList;
+use kachi_engine::lists::{Names, Part};
 use kachi_engine::orders::{Place, Placed};
-use kachi_engine::records::OrderName;
+use kachi_engine::records::{OrderName, RecordList};
 use kachi_engine::refunds::RefundQuote;
 
 /// Long numbers of orders have as many characters or more; an order's own number has less.
@@ -26,11 +28,11 @@ impl Ask<'_> {
         let page = fields.page("pageNum", true, settings.page_max)?;
         let stage = self.stage()?;
         let eids = fields.eids(settings.iccids_max)?;
-        let eids = eids.map(|l| l.iter().map(ToString::to_string).collect());
-        let list = EidList { stage, eids, offset: page.offset, limit: page.size };
-        let (cards, total) = self.door.engine.eid_cards(self.catalogue, &self.caller.actor, list).await?;
-        let card_info_list = cards.iter().map(|card| wire::EidCard::of(self.catalogue, card)).collect();
-        let total_page = pages(total, page.size);
+        let names = eids.map(|l| Names::Eids(l.iter().map(ToString::to_string).collect()));
+        let list = CardList { part: Some(Part::WithEid(stage)), names, offset: page.offset, limit: page.size };
+        let found = self.door.engine.cards(self.catalogue, &self.caller.actor, list).await?;
+        let card_info_list = found.entries.iter().map(|card| wire::EidCard::of(self.catalogue, card)).collect();
+        let total_page = pages(found.total, page.size);
         Ok(wire::good(self.caller.language, &wire::EidCards { card_info_list, total_page }))
     }
 
@@ -53,16 +55,14 @@ impl Ask<'_> {
     pub(super) async fn eid_record(&self) -> Result<String, No> {
         let fields = self.fields();
         let eid = fields.eid("eid")?;
-        let filter = RecordFilter::of_orders(fields)?;
+        let filter = filter_of_orders(fields)?;
         let page_max = self.door.settings.page_max;
         let page = fields.page_sized("page", false, page_max, RECORDS_MAX.max(page_max))?;
         let iccid = self.iccid_of("eid").await?;
-        let mut records = self.door.engine.records(self.catalogue, &self.caller.actor, &iccid).await?;
-        records.retain(|record| filter.lets_through(record));
-        let offset = usize::try_from(page.offset).unwrap_or(usize::MAX);
-        let lines = records.iter().skip(offset).take(usize::try_from(page.size).unwrap_or(0));
-        let list = lines.map(|r| wire::EidRecord::of(self.catalogue, eid.as_str(), r)).collect();
-        Ok(wire::good(self.caller.language, &wire::EidRecords { list, total: records.len() }))
+        let list = RecordList { filter, newest_first: false, offset: page.offset, limit: page.size };
+        let found = self.door.engine.records(self.catalogue, &self.caller.actor, &iccid, list).await?;
+        let list = found.records.iter().map(|r| wire::EidRecord::of(self.catalogue, eid.as_str(), r)).collect();
+        Ok(wire::good(self.caller.language, &wire::EidRecords { list, total: found.total }))
     }
 
     /// cloudesim/purchase

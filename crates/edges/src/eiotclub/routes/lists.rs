@@ -6,6 +6,7 @@ use crate::eiotclub::wire;
 use kachi_dialects::eiotclub::codes;
 use kachi_domain::Iccid;
 use kachi_engine::desk::CardList;
+use kachi_engine::lists::{Names, Part};
 
 /// Warnings on a page.
 const WARNINGS_A_PAGE: i64 = 500;
@@ -14,10 +15,10 @@ impl Ask<'_> {
     pub(super) async fn cards(&self) -> Result<String, No> {
         let (fields, settings) = (self.fields(), &self.door.settings);
         let page = fields.page("pageNum", true, settings.page_max)?;
-        let stage = self.stage()?;
+        let part = self.stage()?.map(Part::Of);
         let iccids = fields.iccids(settings.iccids_max, errors::ICCIDS_WRONG)?;
-        let iccids = iccids.map(|l| l.iter().map(ToString::to_string).collect());
-        let list = CardList { stage, iccids, offset: page.offset, limit: page.size };
+        let names = iccids.map(|l| Names::Iccids(l.iter().map(ToString::to_string).collect()));
+        let list = CardList { part, names, offset: page.offset, limit: page.size };
         let found = self.door.engine.cards(self.catalogue, &self.caller.actor, list).await?;
         let pools = self.door.engine.pool_supplies(self.catalogue, &found.entries).await?;
         let line = |card| wire::CardInfo::listed(self.catalogue, card).supplied(pools.get(&card.sim.id));

@@ -129,7 +129,7 @@ pub struct EidRecords<'a> {
     /// The lines.
     pub list: Vec<EidRecord<'a>>,
     /// Lines in all.
-    pub total: usize,
+    pub total: i64,
 }
 
 /// cloudesim/purchase, and the order that has a repeated number.
