@@ -50,6 +50,16 @@ impl Outbound {
     /// A connection to a host and port, for protocols other than HTTP: every address of the name is checked, and the
     /// first permitted one that answers is taken. The error says why there is none. The caller bounds the time.
     pub async fn dial(&self, host: &str, port: u16) -> Result<tokio::net::TcpStream, String> {
+        self.reach(host, port, tokio::net::TcpStream::connect).await
+    }
+
+    /// As [`Outbound::dial`], with a greeting of the protocol's own.
+    pub async fn reach<T, E: std::fmt::Display, F: Future<Output = Result<T, E>>>(
+        &self,
+        host: &str,
+        port: u16,
+        connect: impl Fn(SocketAddr) -> F,
+    ) -> Result<T, String> {
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let found = tokio::net::lookup_host((host, port)).await.map_err(|e| format!("{host} is not found: {e}"))?;
         let mut trouble = format!("{host} has no address");
@@ -58,8 +68,8 @@ impl Outbound {
                 trouble = Addresses::refused(address.ip());
                 continue;
             }
-            match tokio::net::TcpStream::connect(address).await {
-                Ok(stream) => return Ok(stream),
+            match connect(address).await {
+                Ok(connected) => return Ok(connected),
                 Err(e) => trouble = format!("{address}: {e}"),
             }
         }

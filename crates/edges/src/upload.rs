@@ -121,10 +121,11 @@ impl Uploader {
     }
 
     async fn open(&self, target: &Target) -> Step<Session> {
-        let stream = timed("connecting", self.timeout, self.outbound.dial(&target.host, target.port)).await?;
+        let dial = || timed("connecting", self.timeout, self.outbound.dial(&target.host, target.port));
         Ok(match target.protocol {
-            Protocol::Ftp | Protocol::Ftps => Session::Ftp(ftp::Ftp::open(stream, target, self.timeout).await?),
-            Protocol::Sftp => Session::Sftp(sftp::Sftp::open(stream, target, self.timeout).await?),
+            Protocol::Ftp | Protocol::Ftps => Session::Ftp(ftp::Ftp::open(dial().await?, target, self.timeout).await?),
+            Protocol::FtpsImplicit => Session::Ftp(ftp::Ftp::open_implicit(&self.outbound, target, self.timeout).await?),
+            Protocol::Sftp => Session::Sftp(sftp::Sftp::open(dial().await?, target, self.timeout).await?),
         })
     }
 }

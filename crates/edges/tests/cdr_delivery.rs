@@ -38,15 +38,19 @@ impl Post {
     /// At a half hour whose files, none, are made.
     pub fn new(store: Store) -> Post {
         let trade = Trade::build(store);
-        let outbound = Outbound::new(vec![Network::parse("127.0.0.1").expect("a network")]);
+        let loopback = ["127.0.0.1", "::1"].map(|n| Network::parse(n).expect("a network"));
+        let outbound = Outbound::new(loopback.to_vec());
         // Far from the tokens that tests write down.
         let next = AtomicU64::new(2_000_000);
         let random = Arc::new(move || next.fetch_add(2, Ordering::Relaxed));
         let uploader = Uploader { outbound, timeout: Duration::from_secs(30), random };
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build().expect("a runtime");
-        let post = Post { trade, uploader, runtime };
+        let post = Post { trade, uploader, runtime: Post::runtime() };
         assert_eq!(post.make(), 1, "the first look begins at the half hour it is in");
         post
+    }
+
+    fn runtime() -> Runtime {
+        tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build().expect("a runtime")
     }
 
     /// Gives the account a folder.
@@ -105,13 +109,13 @@ impl Post {
 /// The folder on the test's own server.
 pub fn target(server: &Server) -> Target {
     Target {
-        protocol: Protocol::Ftp,
+        protocol: if server.fingerprint.is_empty() { Protocol::Ftp } else { Protocol::FtpsImplicit },
         host: server.address.ip().to_string(),
         port: server.address.port(),
         user: "u".into(),
         password: PASSWORD.into(),
         private_key: String::new(),
         directory: "/upload".into(),
-        fingerprint: String::new(),
+        fingerprint: server.fingerprint.clone(),
     }
 }

@@ -12,16 +12,18 @@
 //! theirs can only write the same file. Promised: at least once, never half a file under the final name. A half hour
 //! that passed while nothing ran is made up for; one before the account had its folder is not.
 
+mod hour;
+
+pub(crate) use hour::Hours;
+
 use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};
 use kachi_domain::cdr::delivery::{Slot, Target};
-use kachi_domain::cdr::{write_header, write_record};
 use kachi_domain::ledger::OPERATOR;
 use kachi_domain::{AccountId, Timestamp};
 pub use kachi_store::cdr_deliveries::CdrDelivery;
 use kachi_store::cdr_deliveries::{Attempt, CdrAttemptRow};
 use std::fs::File;
-use std::io::{Seek, SeekFrom, Write};
 
 /// Records read and written at once; bounds memory.
 const RECORDS_AT_ONCE: i64 = 10_000;
@@ -104,34 +106,10 @@ pub fn claim(engine: &Engine, token: i64) -> Result<Option<Job>> {
     })
 }
 
-/// Writes the file's content: the header row and the records, or nothing where there are none.
+/// Writes the file's content: the header row and the records, or nothing where there are none. The log is read once for
+/// all accounts whose files of that half hour are not delivered yet.
 pub fn content(engine: &Engine, job: &Job) -> Result<Content> {
-    let accounts = seen(engine, job.account)?;
-    let window = job.slot.window();
-    let batches = engine.store().look(|tx| tx.cdr_batches(job.slot.instant(), window.start, window.end).map_err(Fail::from))?;
-    let mut file = tempfile::tempfile_in(&engine.settings().scratch_dir).map_err(unwritable)?;
-    let (mut block, mut records, mut bytes) = (Vec::new(), 0, 0);
-    for mut batch in batches {
-        loop {
-            let found = engine.store().look(|tx| tx.cdr_records(&mut batch, &accounts, RECORDS_AT_ONCE).map_err(Fail::from))?;
-            if found.is_empty() {
-                break;
-            }
-            if records == 0 {
-                write_header(&mut block);
-            }
-            records += found.len() as i64;
-            found.iter().for_each(|record| write_record(&mut block, record));
-            if block.len() >= BLOCK_BYTES {
-                bytes += block.len() as i64;
-                file.write_all(&block).map_err(unwritable)?;
-                block.clear();
-            }
-        }
-    }
-    bytes += block.len() as i64;
-    file.write_all(&block).and_then(|()| file.seek(SeekFrom::Start(0))).map_err(unwritable)?;
-    Ok(Content { file, records, bytes })
+    engine.cdr_hours().content(engine, job.slot, job.account)
 }
 
 /// Keeps the lease for longer; false if another worker has taken the row meanwhile: then nothing more may be done for it.

@@ -125,11 +125,17 @@ fn a_folder_is_applied_and_taken_away(house: &House) {
     let changed = house.done(&["apply", "world.yaml"]);
     assert!(changed.out.contains("~ cdr_ftp acme: protocol, port, directory, fingerprint"), "{changed:?}");
     assert!(!changed.out.contains("tr0ub4dor"));
+    house.write("world.yaml", &world("{protocol: ftps, tls: implicit, host: ftp.example.com, user: u, password: tr0ub4dor}"));
+    let changed = house.done(&["apply", "world.yaml"]);
+    assert!(changed.out.contains("~ cdr_ftp acme: protocol, port, fingerprint"), "{changed:?}");
     let wrong = [
         ("{host: ftp.example.com}", "cdr_ftp.user"),
         ("{user: u}", "cdr_ftp.host"),
         ("{host: h, user: u, port: 0}", "cdr_ftp.port"),
         ("{host: h, user: u, protocol: scp}", "cdr_ftp.protocol"),
+        ("{host: h, user: u, protocol: ftps_implicit}", "cdr_ftp.protocol"),
+        ("{host: h, user: u, protocol: ftps, tls: none}", "cdr_ftp.tls"),
+        ("{host: h, user: u, tls: implicit}", "cdr_ftp.tls"),
         ("{host: h, user: \"u\\r\\nDELE x\"}", "cdr_ftp.user"),
         ("{host: h, user: u, protocol: sftp}", "cdr_ftp.fingerprint"),
         ("{host: h, user: u, protocol: ftps, fingerprint: abc}", "cdr_ftp.fingerprint"),

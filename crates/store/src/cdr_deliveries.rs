@@ -175,10 +175,21 @@ impl Tx<'_> {
         Ok(self.rows(text, &values)?.into_iter().map(batch).collect())
     }
 
-    /// The next records of a batch that belong to the accounts; none when it has no more.
-    pub fn cdr_records(&mut self, batch: &mut CdrBatch, accounts: &[AccountId], limit: i64) -> Result<Vec<CdrRecord>, Error> {
+    /// Accounts whose file of the half hour is not delivered.
+    pub fn cdr_accounts_waiting(&mut self, slot: Timestamp) -> Result<Vec<AccountId>, Error> {
+        let text = "SELECT account_id FROM cdr_delivery WHERE due_at IS NOT NULL AND slot = ?";
+        Ok(self.rows::<(i64,)>(text, &binds![slot.0])?.into_iter().map(|r| AccountId(r.0)).collect())
+    }
+
+    /// The next records of a batch that belong to the accounts, each with its account; none when it has no more.
+    pub fn cdr_records(
+        &mut self,
+        batch: &mut CdrBatch,
+        accounts: &[AccountId],
+        limit: i64,
+    ) -> Result<Vec<(AccountId, CdrRecord)>, Error> {
         let text = format!(
-            "SELECT r.source_id, r.start_at, r.stop_at, s.iccid, r.imsi, r.bytes, r.imei, r.mccmnc FROM reading r JOIN sim s ON s.id = r.sim_id
+            "SELECT r.source_id, r.start_at, r.stop_at, s.iccid, r.imsi, r.bytes, r.imei, r.mccmnc, r.account_id FROM reading r JOIN sim s ON s.id = r.sim_id
              WHERE r.day = ? AND r.platform_id = ? AND r.source_id >= ? AND r.source_id <= ? AND r.batch_id = ? AND r.stop_at >= ?
              AND r.stop_at < ? AND {} ORDER BY r.source_id LIMIT ?",
             self.one_of("r.account_id")
@@ -186,10 +197,10 @@ impl Tx<'_> {
         let list = self.list(accounts.iter().map(|a| a.0));
         let b = &*batch;
         let values = binds![b.day, b.platform, b.next_source, b.source_max, b.id, b.from, b.before, list, limit];
-        type R = (i64, i64, i64, String, i64, i64, i64, i64);
+        type R = (i64, i64, i64, String, i64, i64, i64, i64, i64);
         let mut found = Vec::new();
         for r in self.rows::<R>(&text, &values)? {
-            found.push(CdrRecord {
+            let record = CdrRecord {
                 source_id: r.0,
                 start: Timestamp(r.1),
                 stop: Timestamp(r.2),
@@ -198,10 +209,11 @@ impl Tx<'_> {
                 bytes: r.5,
                 imei: r.6,
                 mccmnc: r.7,
-            });
+            };
+            found.push((AccountId(r.8), record));
         }
         match found.last() {
-            Some(last) if last.source_id < i64::MAX => batch.next_source = last.source_id + 1,
+            Some((_, last)) if last.source_id < i64::MAX => batch.next_source = last.source_id + 1,
             _ => (batch.next_source, batch.source_max) = (i64::MAX, i64::MIN),
         }
         Ok(found)

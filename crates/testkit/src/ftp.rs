@@ -1,8 +1,13 @@
-//! A file server of the test's own process that speaks FTP, keeps what it is given in memory, and fails on demand.
+//! A file server of the test's own process that speaks FTP, plain or inside TLS from the first byte on, keeps what it is given
+//! in memory, and fails on demand. At an IPv6 address it knows EPSV alone, as RFC 2428 has it.
 
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 /// What goes wrong in one login.
@@ -54,8 +59,15 @@ pub const PASSWORD: &str = "tr0ub4dor";
 pub struct Server {
     /// Where it listens.
     pub address: SocketAddr,
+    /// SHA-256 of its certificate, hexadecimal; empty if it speaks in the clear.
+    pub fingerprint: String,
     shelf: Arc<(Mutex<Shelf>, Condvar)>,
+    tls: Option<Arc<ServerConfig>>,
 }
+
+/// What a login, or a file, is spoken over.
+trait Spoken: Read + Write {}
+impl<T: Read + Write> Spoken for T {}
 
 impl Server {
     /// Starts on a free loopback port.
@@ -63,14 +75,54 @@ impl Server {
     /// # Panics
     /// If there is none.
     pub fn start() -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let server = Server { address: listener.local_addr().expect("an address"), shelf: Arc::default() };
+        Server::listen("127.0.0.1:0", String::new(), None)
+    }
+
+    /// Starts at the IPv6 loopback address.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn start_v6() -> Server {
+        Server::listen("[::1]:0", String::new(), None)
+    }
+
+    /// Starts inside TLS, with a certificate of its own making (`openssl`).
+    ///
+    /// # Panics
+    /// If it cannot be made.
+    pub fn start_tls() -> Server {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        let run = |arguments: &[&str]| {
+            let done = Command::new("openssl").args(arguments).output();
+            let done = done.unwrap_or_else(|e| panic!("openssl: {e}; ./check installs what is needed"));
+            assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+            String::from_utf8(done.stdout).expect("UTF-8").trim().to_owned()
+        };
+        let (key, cert) = (at("key.pem"), at("cert.pem"));
+        let made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "2", "-keyout"];
+        run(&[&made[..], &[key.as_str(), "-out", cert.as_str()][..]].concat());
+        let shown = run(&["x509", "-noout", "-fingerprint", "-sha256", "-in", &cert]);
+        let chain = vec![CertificateDer::from_pem_file(&cert).expect("the certificate")];
+        let key = PrivateKeyDer::from_pem_file(&key).expect("the key");
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
+        let config = config.with_no_client_auth().with_single_cert(chain, key).expect("a key pair");
+        let fingerprint = shown.rsplit('=').next().unwrap_or_default().to_owned();
+        Server::listen("127.0.0.1:0", fingerprint, Some(Arc::new(config)))
+    }
+
+    fn listen(at: &str, fingerprint: String, tls: Option<Arc<ServerConfig>>) -> Server {
+        let listener = TcpListener::bind(at).expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let server = Server { address, fingerprint, shelf: Arc::default(), tls };
         let of = server.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let fault = of.shelf().faults.pop_front().unwrap_or(Fault::None);
-                let shelf = of.shelf.clone();
-                std::thread::spawn(move || Login { shelf, fault, from: String::new(), data: None }.serve(stream));
+                let (shelf, tls, at) = (of.shelf.clone(), of.tls.clone(), of.address);
+                let login = Login { shelf, fault, tls, at, private: false, from: String::new(), data: None };
+                std::thread::spawn(move || login.serve(stream));
             }
         });
         server
@@ -123,6 +175,10 @@ impl Server {
 struct Login {
     shelf: Arc<(Mutex<Shelf>, Condvar)>,
     fault: Fault,
+    tls: Option<Arc<ServerConfig>>,
+    at: SocketAddr,
+    /// Data connections are protected.
+    private: bool,
     from: String,
     data: Option<TcpListener>,
 }
@@ -138,27 +194,33 @@ impl From<std::io::Error> for Broken {
 
 impl Login {
     fn serve(mut self, stream: TcpStream) {
-        let mut out = match stream.try_clone() {
-            Ok(out) => out,
-            Err(_) => return,
-        };
-        let _ = out.write_all(b"220 ready\r\n");
-        for line in BufReader::new(&stream).lines().map_while(Result::ok) {
-            let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
-            self.lock().said.push(if word == "PASS" { word.to_owned() } else { line.clone() });
-            let Ok(answer) = self.answer(word, rest, &mut out) else { break };
-            if out.write_all(format!("{answer}\r\n").as_bytes()).is_err() || word == "QUIT" {
-                break;
+        let Ok(raw) = stream.try_clone() else { return };
+        if let Ok(mut control) = self.speak(stream) {
+            let _ = control.write_all(b"220 ready\r\n");
+            while let Some(line) = next_line(&mut *control) {
+                let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
+                self.lock().said.push(if word == "PASS" { word.to_owned() } else { line.clone() });
+                let Ok(answer) = self.answer(word, rest, &mut *control) else { break };
+                if control.write_all(format!("{answer}\r\n").as_bytes()).is_err() || word == "QUIT" {
+                    break;
+                }
             }
         }
-        let _ = stream.shutdown(std::net::Shutdown::Both);
+        let _ = raw.shutdown(std::net::Shutdown::Both);
+    }
+
+    /// The connection, inside TLS if that is what the server speaks.
+    fn speak(&self, stream: TcpStream) -> Result<Box<dyn Spoken>, Broken> {
+        let Some(config) = &self.tls else { return Ok(Box::new(stream)) };
+        let connection = ServerConnection::new(config.clone()).map_err(|_| Broken)?;
+        Ok(Box::new(StreamOwned::new(connection, stream)))
     }
 
     fn lock(&self) -> MutexGuard<'_, Shelf> {
         self.shelf.0.lock().expect("the shelf")
     }
 
-    fn answer(&mut self, word: &str, rest: &str, out: &mut TcpStream) -> Result<String, Broken> {
+    fn answer(&mut self, word: &str, rest: &str, out: &mut dyn Spoken) -> Result<String, Broken> {
         Ok(match word {
             "USER" => "331 password".into(),
             "PASS" if rest == PASSWORD => "230 welcome".into(),
@@ -166,7 +228,13 @@ impl Login {
             "CWD" if rest == "/upload" => "250 there".into(),
             "CWD" => "550 no such folder".into(),
             "TYPE" => "200 binary".into(),
-            "PASV" => self.passive()?,
+            "PBSZ" => "200 no buffer".into(),
+            "PROT" => {
+                self.private = rest == "P";
+                "200 so be it".into()
+            }
+            "PASV" if self.at.is_ipv4() => self.passive()?,
+            "EPSV" => self.passive()?,
             "STOR" => self.store(rest, out)?,
             "SIZE" if self.fault == Fault::NoSize => "502 not implemented".into(),
             "SIZE" => self.lock().files.get(rest).map_or("550 no such file".into(), |f| format!("213 {}", f.len())),
@@ -183,7 +251,7 @@ impl Login {
     }
 
     fn passive(&mut self) -> Result<String, Broken> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let listener = TcpListener::bind((self.at.ip(), 0))?;
         let mut port = listener.local_addr()?.port();
         let mut host = [127, 0, 0, 1];
         match self.fault {
@@ -192,12 +260,18 @@ impl Login {
             _ => {}
         }
         self.data = Some(listener);
+        if self.at.is_ipv6() {
+            return Ok(format!("229 Entering Extended Passive Mode (|||{port}|)"));
+        }
         let [a, b, c, d] = host;
         Ok(format!("227 Entering Passive Mode ({a},{b},{c},{d},{},{})", port >> 8, port & 255))
     }
 
-    fn store(&mut self, name: &str, out: &mut TcpStream) -> Result<String, Broken> {
+    fn store(&mut self, name: &str, out: &mut dyn Spoken) -> Result<String, Broken> {
         let Some(listener) = self.data.take() else { return Ok("425 no data connection".into()) };
+        if self.tls.is_some() && !self.private {
+            return Ok("522 files are protected here: PROT P".into());
+        }
         out.write_all(b"150 send\r\n")?;
         let (data, _) = listener.accept()?;
         let most = match self.fault {
@@ -205,7 +279,11 @@ impl Login {
             _ => u64::MAX,
         };
         let mut content = Vec::new();
-        (&data).take(most).read_to_end(&mut content)?;
+        match self.speak(data)?.take(most).read_to_end(&mut content) {
+            // Some end TLS without saying so.
+            Err(e) if e.kind() != ErrorKind::UnexpectedEof => return Err(Broken),
+            _ => {}
+        }
         if let Fault::Keep(n) = self.fault {
             content.truncate(n);
         }
@@ -239,5 +317,18 @@ impl Login {
         let going_on = self.shelf.1.wait_while(shelf, |shelf| !shelf.released).expect("the shelf");
         drop(going_on);
         Ok(answer.to_owned())
+    }
+}
+
+/// The next command, without its line end.
+fn next_line(control: &mut dyn Spoken) -> Option<String> {
+    let (mut line, mut byte) = (Vec::new(), [0]);
+    loop {
+        control.read_exact(&mut byte).ok()?;
+        match byte[0] {
+            b'\n' => return String::from_utf8(line).ok(),
+            b'\r' => {}
+            other => line.push(other),
+        }
     }
 }

@@ -96,6 +96,19 @@ impl Trade {
             .expect("money and cards");
     }
 
+    /// The same trade, as another process sees it.
+    ///
+    /// # Panics
+    /// If the database does not open.
+    pub fn again(&self) -> Trade {
+        let now = Arc::new(AtomicI64::new(self.now().0));
+        let hand = now.clone();
+        let clock = Clock::new(move || Timestamp(hand.load(Ordering::Relaxed)));
+        let store = self.engine.store().clone();
+        let engine = Engine::open(store, clock, Settings::default()).expect("the engine opens");
+        Trade { engine, now, records: AtomicI64::new(1_000_000) }
+    }
+
     /// The present.
     pub fn now(&self) -> Timestamp {
         Timestamp(self.now.load(Ordering::Relaxed))

@@ -56,6 +56,8 @@ Protocol {
     Ftp = "ftp",
     /// FTP with `AUTH TLS` and protected data connections (RFC 4217).
     Ftps = "ftps",
+    /// FTP inside TLS from the first byte on, usually at port 990: what servers spoke before `AUTH TLS`.
+    FtpsImplicit = "ftps_implicit",
     /// The file transfer protocol of SSH, version 3.
     Sftp = "sftp",
 });
@@ -65,6 +67,7 @@ impl Protocol {
     pub fn default_port(self) -> u16 {
         match self {
             Protocol::Ftp | Protocol::Ftps => 21,
+            Protocol::FtpsImplicit => 990,
             Protocol::Sftp => 22,
         }
     }
@@ -125,16 +128,18 @@ impl Target {
         }
         match self.protocol {
             Protocol::Ftp if !self.fingerprint.is_empty() => Err(("fingerprint", "plain ftp has none; use ftps or sftp".into())),
-            Protocol::Ftp | Protocol::Ftps if !self.private_key.is_empty() => {
+            Protocol::Ftp | Protocol::Ftps | Protocol::FtpsImplicit if !self.private_key.is_empty() => {
                 Err(("private_key_file", "only sftp has keys; give a password".into()))
             }
-            Protocol::Ftps if !self.fingerprint.is_empty() => match certificate_digest(&self.fingerprint) {
-                Some(_) => Ok(()),
-                None => Err((
-                    "fingerprint",
-                    "must be 64 hexadecimal digits, as `openssl x509 -noout -fingerprint -sha256` prints".into(),
-                )),
-            },
+            Protocol::Ftps | Protocol::FtpsImplicit if !self.fingerprint.is_empty() => {
+                match certificate_digest(&self.fingerprint) {
+                    Some(_) => Ok(()),
+                    None => Err((
+                        "fingerprint",
+                        "must be 64 hexadecimal digits, as `openssl x509 -noout -fingerprint -sha256` prints".into(),
+                    )),
+                }
+            }
             Protocol::Sftp if !is_key_fingerprint(&self.fingerprint) => Err((
                 "fingerprint",
                 "sftp needs the server's host key as SHA256:..., as `ssh-keyscan HOST | ssh-keygen -lf -` prints".into(),

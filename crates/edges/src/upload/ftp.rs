@@ -1,7 +1,8 @@
-//! FTP and FTPS. The control connection was dialled by us; a data connection goes to the same address whatever the server's
-//! answer to PASV says, and to no port of the system's.
+//! FTP and FTPS, explicit and implicit. The control connection was dialled by us; a data connection goes to the same address
+//! whatever the server's answer to PASV or EPSV says, and to no port of the system's.
 
 use super::{BLOCK_BYTES, Size, Step, timed, tls};
+use crate::outbound::Outbound;
 use kachi_domain::cdr::delivery::{Protocol, Target};
 use std::io::Read;
 use std::net::SocketAddr;
@@ -23,12 +24,31 @@ impl Ftp {
     pub async fn open(connection: TcpStream, target: &Target, timeout: Duration) -> Step<Ftp> {
         let server = connection.peer_addr().map_err(|e| format!("connecting: {e}"))?;
         let stream = timed("greeting", timeout, AsyncRustlsFtpStream::connect_with_stream(connection)).await?;
-        let mut stream = stream.passive_stream_builder(move |told| Box::pin(data_connection(server, told, timeout)));
-        stream.set_mode(if server.is_ipv4() { Mode::Passive } else { Mode::ExtendedPassive });
+        let mut stream = with_data_connections(stream, server, timeout);
         if target.protocol == Protocol::Ftps {
             let connector = tls::connector(&target.fingerprint)?;
             stream = timed("securing the connection", timeout, stream.into_secure(connector, &target.host)).await?;
         }
+        Ftp::log_in(stream, target, timeout).await
+    }
+
+    /// Logs in to a server that speaks TLS from the first byte on.
+    pub async fn open_implicit(outbound: &Outbound, target: &Target, timeout: Duration) -> Step<Ftp> {
+        let host = target.host.as_str();
+        let greet = |server: SocketAddr| async move {
+            let connector = tls::connector(&target.fingerprint)?;
+            let greeted = AsyncRustlsFtpStream::connect_secure_implicit(server, connector, host).await;
+            Ok::<_, String>((greeted.map_err(|e| format!("securing the connection: {e}"))?, server))
+        };
+        let (stream, server) = timed("connecting", timeout, outbound.reach(host, target.port, greet)).await?;
+        let mut stream = with_data_connections(stream, server, timeout);
+        for command in ["PBSZ 0", "PROT P"] {
+            timed("securing the data", timeout, stream.custom_command(command, &[Status::CommandOk])).await?;
+        }
+        Ftp::log_in(stream, target, timeout).await
+    }
+
+    async fn log_in(mut stream: AsyncRustlsFtpStream, target: &Target, timeout: Duration) -> Step<Ftp> {
         timed("logging in", timeout, stream.login(target.user.as_str(), target.password.as_str())).await?;
         if !target.directory.is_empty() {
             timed("entering the folder", timeout, stream.cwd(&target.directory)).await?;
@@ -76,6 +96,13 @@ impl Ftp {
     pub async fn close(mut self) {
         let _ = timed("leaving", self.timeout, self.stream.quit()).await;
     }
+}
+
+/// Data connections are ours to make: by PASV, or by EPSV where the server has an IPv6 address.
+fn with_data_connections(stream: AsyncRustlsFtpStream, server: SocketAddr, timeout: Duration) -> AsyncRustlsFtpStream {
+    let mut stream = stream.passive_stream_builder(move |told| Box::pin(data_connection(server, told, timeout)));
+    stream.set_mode(if server.is_ipv4() { Mode::Passive } else { Mode::ExtendedPassive });
+    stream
 }
 
 /// Only the port of the server's answer counts: an address in it would let the server send us to any host of our network.

@@ -6,7 +6,7 @@ use kachi_domain::cdr::FileName;
 use kachi_engine::cdr_deliveries;
 use kachi_testkit::db::each;
 use kachi_testkit::ftp::Server;
-use kachi_testkit::trade::{ACME, CARD, FOREIGN, NORTH, OTHER, START};
+use kachi_testkit::trade::{ACME, CARD, FOREIGN, NORTH, OPERATOR, OTHER, START};
 
 const HEADER: &str = "id,start_time,stop_time,iccid,imsi,data_usage,imei,mccmnc";
 
@@ -79,6 +79,31 @@ fn a_reseller_gets_the_records_of_the_accounts_below_it() {
         post.trade.traffic(FOREIGN, START.plus(-60), 2);
         post.half_hour();
         assert_eq!((newest(&server, 10), newest(&server, 12)), (vec![1], vec![2]));
+    });
+}
+
+#[test]
+fn an_hour_read_once_gives_each_account_what_it_would_have_read_alone() {
+    each(|store| {
+        let (post, server) = (Post::new(store), Server::start());
+        for account in [OPERATOR, NORTH, ACME, OTHER] {
+            post.folder(account, &target(&server));
+        }
+        post.traffic_many(CARD, START.plus(-60), 10_001); // more than are read at once
+        post.trade.traffic(FOREIGN, START.plus(-50), 7);
+        post.half_hour();
+        let together = server.files();
+        let records = |account| post.deliveries().iter().find(|d| d.account == account).and_then(|d| d.records);
+        assert_eq!([OPERATOR, NORTH, ACME, OTHER].map(records), [10_002, 10_001, 10_001, 1].map(Some));
+        // By another process each is read alone: the same bytes.
+        let alone = Post { trade: post.trade.again(), uploader: post.uploader.clone(), runtime: Post::runtime() };
+        server.set(&[]);
+        for delivery in alone.deliveries() {
+            let id = delivery.id;
+            assert_eq!(cdr_deliveries::resend(&alone.trade.engine, None, id, id).expect("an answer"), 1);
+            assert_eq!(alone.upload(), 1);
+        }
+        assert_eq!(server.files(), together);
     });
 }
 

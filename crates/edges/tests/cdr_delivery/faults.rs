@@ -76,6 +76,45 @@ fn whatever_fails_ends_in_one_whole_file() {
     });
 }
 
+/// The same over EPSV and inside implicit TLS; what is held needs no other way.
+#[test]
+fn whatever_fails_by_epsv_or_inside_tls_ends_in_one_whole_file() {
+    each(|store| {
+        let (post, mut tries) = (Post::new(store), 0);
+        for server in [Server::start_v6(), Server::start_tls()] {
+            server.fail(&[]);
+            post.folder(ACME, &target(&server));
+            if tries == 0 {
+                due(&post, &server, 3);
+            } else {
+                let id = post.last().id;
+                assert_eq!(cdr_deliveries::resend(&post.trade.engine, None, id, id).expect("an answer"), 1);
+            }
+            let failing = |f: &&(Fault, &str, bool)| !matches!(f.0, Fault::HoldAfterStore | Fault::HoldAfterRename);
+            for (fault, _, is_there) in ATTEMPTS.iter().filter(failing) {
+                server.fail(&[*fault]);
+                assert_eq!(post.upload(), 1, "{fault:?}: one attempt");
+                let failed = post.last();
+                assert_eq!(failed.state, "waiting", "{fault:?}: {failed:?}");
+                let final_names = server.files().into_keys().filter(|name| !name.ends_with(".part")).count();
+                assert_eq!(final_names, usize::from(*is_there), "{fault:?}: {:?}", server.files().keys());
+                post.trade.pass(5);
+                assert_eq!(post.upload(), 1, "{fault:?}: the second attempt");
+                assert_one_whole(&post, &server);
+                server.set(&[]);
+                cdr_deliveries::resend(&post.trade.engine, None, failed.id, failed.id).expect("an answer");
+                tries += 1;
+            }
+            post.upload();
+            assert_one_whole(&post, &server);
+            let said = server.said();
+            let word = if server.fingerprint.is_empty() { "EPSV" } else { "PROT P" };
+            assert!(said.iter().any(|c| c == word), "{said:?}");
+        }
+        assert_eq!(tries, 2 * 9);
+    });
+}
+
 #[test]
 fn a_large_file_that_breaks_off_is_sent_again_from_its_beginning() {
     each(|store| {

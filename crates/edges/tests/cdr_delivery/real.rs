@@ -3,7 +3,8 @@
 use crate::Post;
 use kachi_domain::cdr::delivery::{Protocol, Target};
 use kachi_engine::cdr_deliveries;
-use kachi_testkit::db::Database;
+use kachi_store::Store;
+use kachi_testkit::db::{Database, each};
 use kachi_testkit::trade::{ACME, CARD, START};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -64,8 +65,9 @@ impl Real {
         self.folder.path().join(name)
     }
 
-    /// vsftpd that answers PASV with an address nobody has.
-    fn vsftpd(tls: bool) -> Real {
+    /// vsftpd that answers PASV with an address nobody has; in the clear, with AUTH TLS, or inside TLS.
+    fn vsftpd(protocol: Protocol) -> Real {
+        let tls = protocol != Protocol::Ftp;
         Real::start(|folder, port| {
             let at = |name: &str| folder.join(name).display().to_string();
             if tls {
@@ -79,7 +81,8 @@ impl Real {
                 at("cert.pem"),
                 at("key.pem")
             );
-            let text = [VSFTPD, &own, if tls { &secure } else { "" }].concat();
+            let implicit = if protocol == Protocol::FtpsImplicit { "implicit_ssl=YES\n" } else { "" };
+            let text = [VSFTPD, &own, if tls { &secure } else { "" }, implicit].concat();
             std::fs::write(folder.join("vsftpd.conf"), text).expect("its settings");
             let mut command = Command::new("/usr/sbin/vsftpd");
             command.arg(folder.join("vsftpd.conf"));
@@ -136,8 +139,14 @@ const SSHD: &str = "ListenAddress 127.0.0.1\nPidFile none\nUsePAM no\nStrictMode
 
 /// A file arrives, is sent again over itself, takes the place of a broken one, and an empty one arrives.
 fn assert_delivers(real: &Real, target: &Target) {
-    let database = Database::sqlite();
-    let post = Post::new(database.open());
+    each(|store| assert_delivers_from(store, real, target));
+}
+
+fn assert_delivers_from(store: Store, real: &Real, target: &Target) {
+    for (name, _) in real.files() {
+        std::fs::remove_file(real.path("upload").join(name)).expect("it was there");
+    }
+    let post = Post::new(store);
     post.folder(ACME, target);
     (0..50).for_each(|i| post.trade.traffic(CARD, START.plus(-60 - i), 1));
     post.half_hour();
@@ -174,14 +183,13 @@ fn assert_refused(real: &Real, target: &Target, words: &str) {
 
 #[test]
 fn vsftpd_takes_files_by_ftp() {
-    let real = Real::vsftpd(false);
+    let real = Real::vsftpd(Protocol::Ftp);
     assert_delivers(&real, &real.target(Protocol::Ftp));
 }
 
-#[test]
-fn vsftpd_takes_files_by_ftps() {
-    let real = Real::vsftpd(true);
-    let mut target = real.target(Protocol::Ftps);
+fn assert_protected(protocol: Protocol) {
+    let real = Real::vsftpd(protocol);
+    let mut target = real.target(protocol);
     assert_refused(&real, &target, "securing the connection");
     target.fingerprint = "0".repeat(64);
     assert_refused(&real, &target, "another fingerprint");
@@ -190,6 +198,16 @@ fn vsftpd_takes_files_by_ftps() {
     target.fingerprint = shown.rsplit('=').next().expect("a fingerprint").to_owned();
     assert_eq!(target.check(), Ok(()));
     assert_delivers(&real, &target);
+}
+
+#[test]
+fn vsftpd_takes_files_by_ftps() {
+    assert_protected(Protocol::Ftps);
+}
+
+#[test]
+fn vsftpd_takes_files_by_implicit_ftps() {
+    assert_protected(Protocol::FtpsImplicit);
 }
 
 #[test]

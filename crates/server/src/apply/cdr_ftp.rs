@@ -44,12 +44,25 @@ impl Work<'_, '_> {
         Ok(())
     }
 
+    /// `protocol` is `ftp`, `ftps` or `sftp`; `tls`, for `ftps` alone, is `explicit` or `implicit`.
+    fn protocol(&mut self, place: &str, given: &file::CdrFtp) -> Step<Protocol> {
+        let spoken = match given.protocol.as_deref() {
+            None | Some("ftp") => Protocol::Ftp,
+            Some("ftps") => Protocol::Ftps,
+            Some("sftp") => Protocol::Sftp,
+            Some(word) => return self.refuse(&format!("{place}.protocol"), format!("\"{word}\" is not one of ftp, ftps, sftp")),
+        };
+        match (given.tls.as_deref(), spoken) {
+            (None, _) | (Some("explicit"), Protocol::Ftps) => Ok(spoken),
+            (Some("implicit"), Protocol::Ftps) => Ok(Protocol::FtpsImplicit),
+            (Some("explicit" | "implicit"), _) => self.refuse(&format!("{place}.tls"), "is for protocol: ftps alone"),
+            (Some(word), _) => self.refuse(&format!("{place}.tls"), format!("\"{word}\" is not one of explicit, implicit")),
+        }
+    }
+
     fn wanted_folder(&mut self, place: &str, given: &file::CdrFtp) -> Step<Target> {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
-        let protocol = match &given.protocol {
-            Some(word) => self.at(&format!("{place}.protocol"), Protocol::parse(word))?,
-            None => Protocol::Ftp,
-        };
+        let protocol = self.protocol(place, given)?;
         let private_key = match &given.private_key_file {
             Some(path) => {
                 let read = std::fs::read_to_string(self.folder.join(path)).map_err(|e| format!("{path} cannot be read ({e})"));

@@ -114,6 +114,7 @@ pub struct Fastbee {
 #[serde(deny_unknown_fields)]
 pub struct CdrFtp {
     pub protocol: Option<String>,
+    pub tls: Option<String>,
     pub host: Option<String>,
     pub port: Option<u16>,
     pub user: Option<String>,
@@ -319,6 +320,8 @@ pub struct EsimGoods {
     pub package: Option<String>,
     pub price: Option<String>,
     #[serde(default)]
+    pub prices: Vec<GoodsPrice>,
+    #[serde(default)]
     pub profiles: Vec<EsimProfile>,
 }
 
@@ -331,6 +334,14 @@ pub struct SmsTemplate {
     pub signature: Option<String>,
     pub price: Option<String>,
     pub approved: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GoodsPrice {
+    pub account: String,
+    pub price: Option<String>,
+    pub retail_price: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
