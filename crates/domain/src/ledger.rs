@@ -23,6 +23,8 @@ Journal {
     Refund = "refund",
     /// Messages to people's telephones were paid.
     SmsCharge = "sms_charge",
+    /// Held money leaves: a profit is paid out.
+    Withdrawal = "withdrawal",
     /// A correction.
     Correction = "correction",
 });
@@ -111,6 +113,11 @@ pub fn release(account: AccountId, minor: i64) -> Vec<Posting> {
     vec![post(account, Bucket::Held, -minor), post(account, Bucket::Available, minor)]
 }
 
+/// Held money leaves for the outside.
+pub fn withdrawal(account: AccountId, minor: i64) -> Vec<Posting> {
+    vec![post(account, Bucket::Held, -minor), post(OPERATOR, Bucket::Cash, minor)]
+}
+
 /// `refund` of `paid` goes back; each share is reversed in proportion, exactly for a full refund, the rounding
 /// remainder borne by the operator.
 pub fn refund(account: AccountId, paid: i64, refund: i64, shares: &[Share]) -> Vec<Posting> {
@@ -133,7 +140,8 @@ mod tests {
             let shares = [Share { account: AccountId(2), minor: a }, Share { account: AccountId(3), minor: b }];
             let who = AccountId(9);
             for postings in [top_up(who, paid), purchase(who, paid, &shares), hold(who, paid), capture(who, paid, &shares),
-                             sms_charge(who, paid), release(who, paid), refund(who, paid.max(back), back, &shares)] {
+                             sms_charge(who, paid), release(who, paid), withdrawal(who, paid),
+                             refund(who, paid.max(back), back, &shares)] {
                 prop_assert_eq!(postings.iter().map(|p| p.minor).sum::<i64>(), 0);
             }
         }

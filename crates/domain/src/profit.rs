@@ -2,6 +2,25 @@
 
 use crate::ids::AccountId;
 use crate::ledger::Share;
+use crate::package::words;
+
+words!(/// Who began the paying out of profits.
+WithdrawalKind {
+    /// A person (partner number 1).
+    Manual = "manual",
+    /// The system, once a day (2).
+    Daily = "daily",
+});
+
+words!(/// Where the paying out of profits stands. A line that no withdrawal has taken waits for one (partner number 0).
+WithdrawalState {
+    /// Looked at by the operator; the money is held (1).
+    Review = "review",
+    /// Paid out (2).
+    Done = "done",
+    /// Refused: the money is the account's to spend again (3).
+    Failed = "failed",
+});
 
 /// One level's line of a sale, or with the signs turned of what went back of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,10 +5,10 @@ use crate::error::Result;
 use kachi_domain::coverage::Coverage;
 use kachi_domain::ledger::{OPERATOR, Share};
 use kachi_domain::time::DEFAULT_ZONE;
-use kachi_domain::{AccountId, PackageId, PlatformId, ProductId, Zone};
+use kachi_domain::{AccountId, Currency, PackageId, PlatformId, ProductId, Zone};
 use kachi_store::accounts::Account;
 use kachi_store::catalogue::{Package, Platform, Price, Product};
-use kachi_store::esim::Goods;
+use kachi_store::esim::{Goods, GoodsPrice};
 use kachi_store::{Store, Tx};
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
@@ -56,6 +56,7 @@ pub struct Catalogue {
     pool_slots: HashMap<PackageId, i64>,
     prices: HashMap<(AccountId, PackageId), Price>,
     goods: Vec<Goods>,
+    goods_prices: HashMap<(AccountId, i64), GoodsPrice>,
     fallback_zone: Zone,
 }
 
@@ -91,6 +92,7 @@ impl Catalogue {
             pool_slots: tx.pool_types()?.into_iter().collect(),
             prices: tx.prices()?.into_iter().map(|p| ((p.account, p.package), p)).collect(),
             goods: tx.esim_goods()?,
+            goods_prices: tx.esim_prices()?.into_iter().map(|p| ((p.account, p.goods), p)).collect(),
             fallback_zone: Zone::find(DEFAULT_ZONE).map_err(crate::error::fault)?,
         })
     }
@@ -196,10 +198,46 @@ impl Catalogue {
         found
     }
 
-    /// The eSIM goods that the account can buy, by number: those in its currency. They have one price for all.
-    pub fn goods(&self, id: AccountId) -> impl Iterator<Item = &Goods> {
-        let currency = self.account(id).map(|a| a.account.currency);
-        self.goods.iter().filter(move |g| self.package(g.package).is_some_and(|p| Some(p.currency) == currency))
+    /// The eSIM goods that the account can buy, by number, each with what it pays and who earns on it: those in its
+    /// currency that no level would sell below its own cost.
+    pub fn goods(&self, id: AccountId) -> impl Iterator<Item = (&Goods, i64, Vec<Share>)> {
+        self.goods.iter().filter_map(move |g| {
+            let currency = self.package(g.package)?.currency;
+            let (price, shares) = self.along_the_chain(id, currency, |account| self.goods_cost(account, g))?;
+            Some((g, price, shares))
+        })
+    }
+
+    /// What an account is asked for goods, minor units: as [`Catalogue::cost`] for packages.
+    fn goods_cost(&self, id: AccountId, goods: &Goods) -> i64 {
+        let set = |account: AccountId| self.goods_prices.get(&(account, goods.id));
+        if let Some(minor) = set(id).and_then(|p| p.price_minor) {
+            return minor;
+        }
+        let Some(parent) = self.parent(id).filter(|p| *p != OPERATOR) else { return goods.price_minor };
+        set(parent).and_then(|p| p.retail_minor).unwrap_or_else(|| self.goods_cost(parent, goods))
+    }
+
+    /// What an account pays, and what each level between it and the operator earns; none if the currency is another's or a
+    /// level would sell below its own cost.
+    fn along_the_chain(&self, id: AccountId, currency: Currency, cost: impl Fn(AccountId) -> i64) -> Option<(i64, Vec<Share>)> {
+        let account = self.accounts.get(&id)?;
+        if account.account.currency != currency {
+            return None;
+        }
+        let chain = account.account.path.chain();
+        let costs: Vec<i64> = chain.iter().map(|a| cost(*a)).collect();
+        let mut shares = Vec::new();
+        for i in 1..chain.len().saturating_sub(1) {
+            let minor = costs[i + 1] - costs[i];
+            if minor < 0 || self.accounts.get(&chain[i])?.account.currency != currency {
+                return None;
+            }
+            if minor > 0 {
+                shares.push(Share { account: chain[i], minor });
+            }
+        }
+        Some((*costs.last()?, shares))
     }
 
     /// The packages that are sold for pools, by number, each with its slots.
@@ -238,25 +276,10 @@ impl Catalogue {
 
     /// What the package costs the account; none if it is of another currency or a level would sell below its own cost.
     pub fn quote(&self, id: AccountId, package: &Package) -> Option<Quote> {
-        let account = self.accounts.get(&id)?;
-        if account.account.currency != package.currency {
-            return None;
-        }
-        let chain = account.account.path.chain();
-        let costs: Vec<i64> = chain.iter().map(|a| self.cost(*a, package)).collect();
-        let mut shares = Vec::new();
-        for i in 1..chain.len().saturating_sub(1) {
-            let minor = costs[i + 1] - costs[i];
-            if minor < 0 || self.accounts.get(&chain[i])?.account.currency != package.currency {
-                return None;
-            }
-            if minor > 0 {
-                shares.push(Share { account: chain[i], minor });
-            }
-        }
+        let (price_minor, shares) = self.along_the_chain(id, package.currency, |account| self.cost(account, package))?;
         let own = self.prices.get(&(id, package.id));
         Some(Quote {
-            price_minor: *costs.last()?,
+            price_minor,
             retail_minor: own.and_then(|p| p.retail_minor).unwrap_or(package.retail_minor),
             listed: own.and_then(|p| p.listed).unwrap_or(package.listed),
             shares,

@@ -11,15 +11,15 @@ use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};
 use crate::refunds::{self, RefundQuote};
-use crate::{network, notices, orders};
+use crate::{network, notices, orders, profits};
 use kachi_domain::carrier::{Request, Write};
 use kachi_domain::event::{Body, EventKind};
-use kachi_domain::ledger::{self, Journal, OPERATOR};
+use kachi_domain::ledger::{self, Journal, OPERATOR, Share};
 use kachi_domain::order::{Channel, OrderState};
 use kachi_domain::package::Fulfil;
-use kachi_domain::{Currency, Iccid, OrderId, Refusal, Timestamp};
+use kachi_domain::{Iccid, OrderId, Refusal, Timestamp};
 use kachi_store::Tx;
-use kachi_store::esim::Goods;
+use kachi_store::catalogue::Package;
 use kachi_store::orders::{Order, Subscription};
 use kachi_store::sims::Sim;
 use std::sync::Arc;
@@ -52,11 +52,13 @@ pub fn purchase(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &
     if let Some(o) = tx.order_by_out_trade_no(actor.account, &cmd.out_trade_no)? {
         return Err(Refusal::DuplicateOrder { order: o.id.0, number: o.number }.into());
     }
-    let goods = catalogue.goods(actor.account).find(|g| g.code == cmd.goods_code).ok_or(Refusal::UnknownGoods)?;
+    let offer = catalogue.goods(actor.account).find(|(g, ..)| g.code == cmd.goods_code);
+    let (goods, price_minor, shares) = offer.ok_or(Refusal::UnknownGoods)?;
     let package = catalogue.package(goods.package).ok_or(Refusal::UnknownGoods)?;
+    orders::lock_sale(tx, actor.account, &shares)?;
     let profile = tx.esim_profile_in_stock(goods.id)?.ok_or(Refusal::OutOfStock)?;
     let (available, _, credit) = tx.balance(actor.account)?;
-    if available.saturating_add(credit) < goods.price_minor {
+    if available.saturating_add(credit) < price_minor {
         return Err(Refusal::InsufficientBalance.into());
     }
     let mut row = tx.state_locked(profile.sim)?;
@@ -65,16 +67,19 @@ pub fn purchase(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &
     let sim = tx.sim_by_id(profile.sim)?.ok_or_else(|| fault(format!("card {} vanished", profile.sim)))?;
     tx.tell(&[notices::sim(catalogue, &sim, EventKind::SimMoved, "from the stock of eSIM goods", how.now)?], how.now)?;
     let local = package.fulfil == Fulfil::Local;
-    let order = new_order(actor, cmd, goods, &sim, package.currency, local, how);
+    let order = new_order(actor, cmd, package, &sim, (price_minor, shares.as_slice()), local, how)?;
     let order = Order { id: tx.add_order(&order)?, ..order };
     if !tx.take_esim_profile(actor.account, &profile, order.id)? {
         return Err(fault(format!("the profile of card {} was taken twice", profile.sim)));
     }
     let (journal, postings) = match local {
-        true => (Journal::Purchase, ledger::purchase(order.account, order.paid_minor, &[])),
+        true => (Journal::Purchase, ledger::purchase(order.account, order.paid_minor, &shares)),
         false => (Journal::Hold, ledger::hold(order.account, order.paid_minor)),
     };
     tx.post(order.account, journal, &format!("order {}", order.id), &postings, how.now)?;
+    if local {
+        profits::earned(tx, &order, &shares, how.now)?;
+    }
     let sub = orders::new_subscription(&sim, package, &order, local, how.now);
     let sub = Subscription { id: tx.add_subscription(&sub)?, ..sub };
     if local {
@@ -94,18 +99,26 @@ pub fn purchase(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &
     Ok(EsimOrder { order: order.id, state: order.state, profile })
 }
 
-fn new_order(actor: &Actor, cmd: &Purchase, goods: &Goods, sim: &Sim, currency: Currency, local: bool, how: &Settling) -> Order {
-    Order {
+fn new_order(
+    actor: &Actor,
+    cmd: &Purchase,
+    package: &Package,
+    sim: &Sim,
+    (paid_minor, shares): (i64, &[Share]),
+    local: bool,
+    how: &Settling,
+) -> Result<Order> {
+    Ok(Order {
         id: OrderId(0),
         account: actor.account,
         number: cmd.number.clone(),
         sim: sim.id,
-        package: goods.package,
+        package: package.id,
         out_trade_no: Some(cmd.out_trade_no.clone()),
         state: if local { OrderState::Done } else { OrderState::Pending },
-        paid_minor: goods.price_minor,
-        currency,
-        shares: "[]".into(),
+        paid_minor,
+        currency: package.currency,
+        shares: serde_json::to_string(shares).map_err(|e| fault(e.to_string()))?,
         channel: Channel::Api.word().to_owned(),
         custom_data: None,
         renewal: false,
@@ -113,7 +126,7 @@ fn new_order(actor: &Actor, cmd: &Purchase, goods: &Goods, sim: &Sim, currency: 
         updated_at: how.now.0,
         refunded_minor: 0,
         origin: None,
-    }
+    })
 }
 
 /// The carrier refused an order: if it was for an eSIM, the profile is the operator's again and in stock.

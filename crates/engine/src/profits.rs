@@ -1,18 +1,21 @@
 //! What each level earned on the sales below it, line by line.
 //!
 //! The money itself moves in the journal of the sale or refund ([`kachi_domain::ledger`]); the lines here are written in the
-//! same transaction, so that an account's lines always add up to what those journals posted to it. The audit compares them.
+//! same transaction, so that an account's lines always add up to what those journals posted to it. A share is the account's to
+//! spend at once; paying it out takes it from the balance. The audit compares all of it.
 
 use crate::act::Actor;
+use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
-use crate::error::Result;
-use kachi_domain::ledger::Share;
-use kachi_domain::{ProductId, Timestamp, profit};
+use crate::error::{Result, fault};
+use kachi_domain::ledger::{self, Journal, Share};
+use kachi_domain::profit::{self, WithdrawalKind, WithdrawalState};
+use kachi_domain::{AccountId, Money, ProductId, Refusal, Timestamp};
 use kachi_store::Tx;
 use kachi_store::orders::Order;
 use kachi_store::profits::ProfitFilter;
-pub use kachi_store::profits::ProfitLine;
+pub use kachi_store::profits::{ProfitLine, Withdrawal};
 use std::sync::Arc;
 
 /// The order was paid: each level between has its line.
@@ -23,6 +26,59 @@ pub fn earned(tx: &mut Tx<'_>, order: &Order, shares: &[Share], now: Timestamp) 
 /// `back` of the order was given back, and of these shares their part.
 pub fn went_back(tx: &mut Tx<'_>, order: &Order, back: i64, shares: &[Share], now: Timestamp) -> Result<()> {
     Ok(tx.add_profits(order, &profit::of_refund(order.paid_minor, back, shares), now)?)
+}
+
+/// Begins to pay out what the account earned up to an instant and has not been paid out: the money is held, and the lines are
+/// under review. Of the daily kind it is paid out at once. The answer is the withdrawal.
+///
+/// Who acts: the operator. Promised: a line is paid out once; what went back of a sale is taken off. Refused: if nothing
+/// waits, if it adds up to nothing, or if the account has spent it: credit is not paid out.
+pub fn withdraw(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    how: &Settling,
+    account: AccountId,
+    (kind, until): (WithdrawalKind, Timestamp),
+) -> Result<Withdrawal> {
+    let refuse = |rule: String| Err(Refusal::BadField { field: "account".into(), rule }.into());
+    let currency = catalogue.account(account).map_or(kachi_domain::Currency::CNY, |a| a.account.currency);
+    let told = |minor| Money { minor, currency }.to_decimal();
+    // Sales and refunds that earn it something wait for its balance too.
+    tx.lock_balances(&[account])?;
+    let (available, _, _) = tx.balance(account)?;
+    let Some((id, minor)) = tx.add_withdrawal(account, kind, until, how.now)? else {
+        return refuse("has no profit that waits to be paid out".into());
+    };
+    if minor <= 0 {
+        return refuse(format!("earned {} that waits, nothing to be paid out", told(minor)));
+    }
+    if available < minor {
+        return refuse(format!("has {} of the {} it earned: the rest is spent", told(available), told(minor)));
+    }
+    tx.post(account, Journal::Hold, &cause(id), &ledger::hold(account, minor), how.now)?;
+    if kind == WithdrawalKind::Daily {
+        settle(tx, how, id, None, "the system")?;
+    }
+    tx.withdrawal(id)?.ok_or_else(|| fault(format!("withdrawal {id} vanished")))
+}
+
+/// The last word on a withdrawal under review: the money has left, or (with a reason why not) is the account's again.
+pub fn settle(tx: &mut Tx<'_>, how: &Settling, id: i64, why_not: Option<&str>, by: &str) -> Result<()> {
+    let refuse = |rule: String| Err(Refusal::BadField { field: "withdrawal".into(), rule }.into());
+    let Some(w) = tx.withdrawal(id)? else { return refuse(format!("there is none with the number {id}")) };
+    tx.lock_balances(&[w.account])?;
+    let (state, journal, postings, note) = match why_not {
+        None => (WithdrawalState::Done, Journal::Withdrawal, ledger::withdrawal(w.account, w.minor), by.to_owned()),
+        Some(why) => (WithdrawalState::Failed, Journal::Release, ledger::release(w.account, w.minor), format!("{by}: {why}")),
+    };
+    if !tx.settle_withdrawal(id, state, &note, how.now)? {
+        return refuse(format!("{id} is settled already"));
+    }
+    Ok(tx.post(w.account, journal, &cause(id), &postings, how.now)?)
+}
+
+fn cause(id: i64) -> String {
+    format!("withdrawal {id}")
 }
 
 /// Which lines are asked for; every field given narrows.
@@ -38,6 +94,10 @@ pub struct ProfitList {
     pub to: Option<Timestamp>,
     /// The order's long number.
     pub order_number: Option<String>,
+    /// Lines whose last withdrawal is in this state; `Some(None)`: those that no withdrawal has taken.
+    pub withdrawal: Option<Option<WithdrawalState>>,
+    /// Lines whose last withdrawal is of this kind.
+    pub kind: Option<WithdrawalKind>,
     /// Lines to pass over.
     pub offset: i64,
     /// Lines at most.
@@ -58,6 +118,8 @@ impl Engine {
                 from: list.from,
                 to: list.to,
                 order_number: list.order_number.as_deref(),
+                withdrawal: list.withdrawal,
+                kind: list.kind,
             };
             Ok((tx.profits(account, &filter, list.offset, list.limit)?, tx.profits_count(account, &filter)?))
         })

@@ -1,11 +1,13 @@
-//! Money along a chain of three levels: what each earns, what a refund takes back, whatever is bought and refunded when.
+//! Money along a chain of three levels: what each earns, what a refund takes back, whatever is bought and refunded when; and
+//! profits that are paid out.
 
 use kachi_domain::account::Path;
 use kachi_domain::order::Channel;
+use kachi_domain::profit::{WithdrawalKind, WithdrawalState};
 use kachi_domain::{AccountId, Currency, OrderId};
 use kachi_engine::orders::{self, Place};
-use kachi_engine::profits::{ProfitLine, ProfitList};
-use kachi_engine::{money, refunds};
+use kachi_engine::profits::{self, ProfitLine, ProfitList, Withdrawal};
+use kachi_engine::{Fail, money, refunds};
 use kachi_store::accounts::Account;
 use kachi_store::catalogue::Price;
 use kachi_testkit::db::each;
@@ -60,7 +62,7 @@ fn buy(w: &World, card: u64, number: String) -> OrderId {
     w.engine.write(move |tx, catalogue, how| orders::place(tx, catalogue, how, &actor, &place)).unwrap().order
 }
 
-fn profits(w: &World, account: AccountId) -> Vec<ProfitLine> {
+fn earned(w: &World, account: AccountId) -> Vec<ProfitLine> {
     let (engine, actor) = (w.engine.clone(), w.actor(account));
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let list = ProfitList { limit: 10_000, ..ProfitList::default() };
@@ -73,7 +75,7 @@ fn each_level_earns_its_difference_and_sees_what_is_below_it() {
         let w = world(store);
         let order = buy(&w, 0, "a".into());
         assert_eq!([SHOP, ACME, NORTH].map(|a| w.balance(a)), [100_000 - 175, 10_000 + 45, 10_000 + 30]);
-        let own = |a| profits(&w, a).iter().map(|l| (l.minor, l.child_minor)).collect::<Vec<_>>();
+        let own = |a| earned(&w, a).iter().map(|l| (l.minor, l.child_minor)).collect::<Vec<_>>();
         assert_eq!((own(NORTH), own(ACME), own(SHOP)), (vec![(30, 45)], vec![(45, 0)], vec![]));
         let actor = w.actor(SHOP);
         let refund =
@@ -125,11 +127,115 @@ fn whatever_is_bought_and_refunded_the_lists_are_the_ledger() {
             w.pass((draw(&mut seed) % 200_000) as i64);
         }
         for (account, opening) in [(NORTH, 10_000), (ACME, 10_000)] {
-            let earned: i64 = profits(&w, account).iter().map(|l| l.minor).sum();
+            let earned: i64 = earned(&w, account).iter().map(|l| l.minor).sum();
             assert_eq!(w.balance(account), opening + earned);
         }
         assert_eq!(w.balance(SHOP), 100_000 - paid + back);
         assert!(back > 0 && back < paid, "the series has refunds in it: {back} of {paid}");
         w.assert_sound();
     });
+}
+
+/// What ACME's lines add up to, by the state of their withdrawal: none, review, done, failed.
+fn by_state(w: &World) -> [i64; 4] {
+    let states = [None, Some(WithdrawalState::Review), Some(WithdrawalState::Done), Some(WithdrawalState::Failed)];
+    states.map(|state| {
+        let (engine, actor) = (w.engine.clone(), w.actor(ACME));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let list = ProfitList { withdrawal: Some(state), limit: 10_000, ..ProfitList::default() };
+        let asked = async { engine.profits(&engine.catalogue()?, &actor, list).await };
+        runtime.block_on(asked).unwrap().0.iter().map(|l| l.minor).sum()
+    })
+}
+
+fn withdraw(w: &World, kind: WithdrawalKind) -> kachi_engine::Result<Withdrawal> {
+    w.engine.write(move |tx, catalogue, how| profits::withdraw(tx, catalogue, how, ACME, (kind, how.now)))
+}
+
+fn settle(w: &World, id: i64, why_not: Option<&'static str>) -> kachi_engine::Result<()> {
+    w.engine.write(move |tx, _, how| profits::settle(tx, how, id, why_not, "a person"))
+}
+
+fn refusal<T: std::fmt::Debug>(outcome: kachi_engine::Result<T>) -> String {
+    match outcome {
+        Err(Fail::Refused(refusal)) => refusal.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn profits_are_paid_out_once_and_come_back_when_they_are_not() {
+    each(|store| {
+        let w = world(store);
+        assert!(refusal(withdraw(&w, WithdrawalKind::Manual)).contains("no profit that waits"));
+        for n in 0..3 {
+            buy(&w, 0, format!("p{n}"));
+        }
+        assert_eq!((by_state(&w), w.balance(ACME)), ([135, 0, 0, 0], 10_135));
+        let first = withdraw(&w, WithdrawalKind::Manual).unwrap();
+        assert_eq!((first.minor, first.state, w.balance(ACME)), (135, WithdrawalState::Review, 10_000), "the money is held");
+        buy(&w, 1, "later".into());
+        assert_eq!(by_state(&w), [45, 135, 0, 0]);
+        w.assert_sound();
+        settle(&w, first.id, Some("the bank refuses")).unwrap();
+        assert_eq!((by_state(&w), w.balance(ACME)), ([45, 0, 0, 135], 10_180), "it may be spent again");
+        w.assert_sound();
+        let second = withdraw(&w, WithdrawalKind::Manual).unwrap();
+        assert_eq!((second.minor, by_state(&w)), (180, [0, 180, 0, 0]), "what failed is taken again");
+        settle(&w, second.id, None).unwrap();
+        assert_eq!((by_state(&w), w.balance(ACME)), ([0, 0, 180, 0], 10_000));
+        for id in [first.id, second.id] {
+            assert!(refusal(settle(&w, id, None)).contains("settled already"));
+        }
+        assert!(refusal(settle(&w, 99, None)).contains("none with the number 99"));
+        assert!(refusal(withdraw(&w, WithdrawalKind::Daily)).contains("no profit that waits"), "paid once");
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn what_went_back_or_is_spent_is_not_paid_out() {
+    each(|store| {
+        let w = world(store);
+        let order = buy(&w, 0, "a".into());
+        let daily = withdraw(&w, WithdrawalKind::Daily).unwrap();
+        assert_eq!((daily.minor, daily.state, w.balance(ACME)), (45, WithdrawalState::Done, 10_000));
+        let shop = w.actor(SHOP);
+        let back = w.engine.write(move |tx, c, how| refunds::refund(tx, c, how, &shop, &World::iccid(0), order, "r"));
+        back.unwrap();
+        assert_eq!((by_state(&w), w.balance(ACME)), ([-45, 0, 45, 0], 9_955));
+        assert!(refusal(withdraw(&w, WithdrawalKind::Manual)).contains("nothing to be paid out"));
+        assert_eq!(by_state(&w), [-45, 0, 45, 0], "nothing half done");
+        for n in 0..2 {
+            buy(&w, 1, format!("b{n}"));
+        }
+        let spent = w.engine.write(|tx, _, how| {
+            tx.lock_balances(&[ACME])?;
+            let all = kachi_domain::ledger::purchase(ACME, 10_040, &[]);
+            Ok(tx.post(ACME, kachi_domain::ledger::Journal::Purchase, "test", &all, how.now)?)
+        });
+        spent.unwrap();
+        assert!(refusal(withdraw(&w, WithdrawalKind::Manual)).contains("the rest is spent"));
+        assert_eq!((by_state(&w), w.balance(ACME)), ([45, 0, 45, 0], 5));
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn the_audit_finds_a_withdrawal_that_is_wrong() {
+    for wrong in [
+        "UPDATE withdrawal SET minor = minor + 1",
+        "UPDATE withdrawal SET state = 'done'",
+        "UPDATE profit SET withdrawal_id = NULL WHERE account_id = 10002",
+    ] {
+        each(|store| {
+            let w = world(store.clone());
+            buy(&w, 0, "a".into());
+            withdraw(&w, WithdrawalKind::Manual).unwrap();
+            w.assert_sound();
+            kachi_store::db::execute_in(store.place(), wrong).unwrap();
+            let found = kachi_engine::audit::audit(&w.engine).unwrap().violations;
+            assert!(found.iter().any(|v| v.contains("withdrawal 1")), "{wrong}: {found:?}");
+        });
+    }
 }

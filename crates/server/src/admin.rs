@@ -13,6 +13,7 @@ mod acts;
 mod cdr;
 mod devices;
 mod imei;
+mod profit;
 mod renewal;
 mod sim;
 
@@ -41,6 +42,7 @@ pub fn run(engine: &Engine, verb: Admin) -> Result<(), Exit> {
         Admin::Sms(verb) => acts::sms(engine, verb),
         Admin::Device(verb) => devices::devices(engine, verb),
         Admin::Claim(verb) => devices::claims(engine, verb),
+        Admin::Profit(verb) => profit::run(engine, verb),
     }
 }
 
@@ -158,13 +160,14 @@ fn intent(engine: &Engine, verb: Intent) -> Result<(), Exit> {
 
 fn list_intents(engine: &Engine, open_only: bool, limit: i64, shape: Shape) -> Result<(), Exit> {
     let found = engine.read(|tx, _| Ok(tx.intents(open_only, limit)?))?;
-    let columns = ["id", "account", "platform", "order", "state", "attempts", "stored", "request", "answer"];
+    let columns = ["id", "account", "asked_by", "platform", "order", "state", "attempts", "stored", "request", "answer"];
     let parsed = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
     let mut rows = Vec::new();
     for i in found {
         rows.push(vec![
             json!(i.id),
             json!(code(engine, i.account)?),
+            json!(i.asked_by.map(|a| code(engine, a)).transpose()?),
             json!(i.platform),
             json!(i.order),
             json!(i.state),

@@ -2,10 +2,12 @@
 
 mod acts;
 mod devices;
+mod profit;
 mod renewal;
 
 pub use acts::{Sms, Task};
 pub use devices::{Claim, Device};
+pub use profit::Profit;
 pub use renewal::Renewal;
 
 use crate::config::ConfigArgs;
@@ -245,6 +247,9 @@ pub enum Admin {
     /// Messages to cards
     #[command(subcommand)]
     Sms(Sms),
+    /// Profits that are paid out
+    #[command(subcommand)]
+    Profit(Profit),
     /// IMEI groups; `kachi apply` makes them, `admin sim join|leave` moves cards
     #[command(subcommand)]
     Imei(ImeiGroups),

@@ -16,8 +16,21 @@ pub struct Goods {
     pub name: String,
     /// The package that comes with it.
     pub package: PackageId,
-    /// What it costs, minor units of the package's currency.
+    /// What a top-level account pays, minor units of the package's currency.
     pub price_minor: i64,
+}
+
+/// What an account pays and asks for goods where that differs from the goods' own price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GoodsPrice {
+    /// Whose.
+    pub account: AccountId,
+    /// For which goods.
+    pub goods: i64,
+    /// What it pays, minor units.
+    pub price_minor: Option<i64>,
+    /// What it asks of the accounts below, minor units.
+    pub retail_minor: Option<i64>,
 }
 
 /// A profile of some goods.
@@ -55,6 +68,25 @@ impl Tx<'_> {
             "INSERT INTO esim_goods (code, name, package_id, price_minor) VALUES (?, ?, ?, ?)
              ON CONFLICT (code) DO UPDATE SET name = excluded.name, package_id = excluded.package_id, price_minor = excluded.price_minor",
             &binds![&g.code, &g.name, g.package.0, g.price_minor],
+        )?;
+        Ok(())
+    }
+
+    /// Every price of goods of every account.
+    pub fn esim_prices(&mut self) -> Result<Vec<GoodsPrice>, Error> {
+        type R = (i64, i64, Option<i64>, Option<i64>);
+        let rows = self.rows::<R>("SELECT account_id, goods_id, price_minor, retail_minor FROM esim_price", &[])?;
+        let price = |r: R| GoodsPrice { account: AccountId(r.0), goods: r.1, price_minor: r.2, retail_minor: r.3 };
+        Ok(rows.into_iter().map(price).collect())
+    }
+
+    /// Creates or changes a price of goods.
+    pub fn put_esim_price(&mut self, p: &GoodsPrice) -> Result<(), Error> {
+        self.run(
+            "INSERT INTO esim_price (account_id, goods_id, price_minor, retail_minor) VALUES (?, ?, ?, ?)
+             ON CONFLICT (account_id, goods_id) DO UPDATE SET price_minor = excluded.price_minor,
+             retail_minor = excluded.retail_minor",
+            &binds![p.account.0, p.goods, p.price_minor, p.retail_minor],
         )?;
         Ok(())
     }

@@ -5,7 +5,7 @@ use crate::db::sql::Value;
 use crate::db::{Error, Tx};
 use crate::orders::Order;
 use crate::page::integers;
-use kachi_domain::profit::Profit;
+use kachi_domain::profit::{Profit, WithdrawalKind, WithdrawalState};
 use kachi_domain::{AccountId, Currency, OrderId, PackageId, Timestamp};
 
 /// A line of an account's profits.
@@ -46,12 +46,24 @@ pub struct ProfitFilter<'a> {
     pub to: Option<Timestamp>,
     /// The order's long number.
     pub order_number: Option<&'a str>,
+    /// Lines whose last withdrawal is in this state; `Some(None)`: those that no withdrawal has taken.
+    pub withdrawal: Option<Option<WithdrawalState>>,
+    /// Lines whose last withdrawal is of this kind.
+    pub kind: Option<WithdrawalKind>,
 }
 
 impl<'a> ProfitFilter<'a> {
     fn clause(&self, account: AccountId) -> (String, Vec<Value<'a>>) {
         let mut clause = String::from("p.account_id = ?");
         let mut values = vec![Value::from(account.0)];
+        match self.withdrawal {
+            Some(None) => clause.push_str(" AND p.withdrawal_id IS NULL"),
+            Some(Some(state)) => clause.push_str(&format!(" AND w.state = '{}'", state.word())),
+            None => {}
+        }
+        if let Some(kind) = self.kind {
+            clause.push_str(&format!(" AND w.kind = '{}'", kind.word()));
+        }
         let mut and = |words: &str, value: Value<'a>| {
             clause.push_str(" AND ");
             clause.push_str(words);
@@ -117,6 +129,7 @@ impl Tx<'_> {
         let text = format!(
             "SELECT p.id, COALESCE(s.iccid, ''), o.id, o.package_id, o.paid_minor, o.currency, o.renewal, p.minor, p.child_minor, p.at
              FROM profit p JOIN orders o ON o.id = p.order_id LEFT JOIN sim s ON s.id = p.sim_id
+             LEFT JOIN withdrawal w ON w.id = p.withdrawal_id
              WHERE {clause} ORDER BY p.id LIMIT ? OFFSET ?"
         );
         values.extend(binds![limit, offset]);
@@ -126,7 +139,10 @@ impl Tx<'_> {
     /// How many lines the account has.
     pub fn profits_count(&mut self, account: AccountId, filter: &ProfitFilter<'_>) -> Result<i64, Error> {
         let (clause, values) = filter.clause(account);
-        let text = format!("SELECT COUNT(*) FROM profit p JOIN orders o ON o.id = p.order_id WHERE {clause}");
+        let text = format!(
+            "SELECT COUNT(*) FROM profit p JOIN orders o ON o.id = p.order_id
+             LEFT JOIN withdrawal w ON w.id = p.withdrawal_id WHERE {clause}"
+        );
         Ok(self.rows_once::<(i64,)>(&text, &values)?.first().map_or(0, |r| r.0))
     }
 
@@ -140,5 +156,116 @@ impl Tx<'_> {
              ) AS x GROUP BY account_id HAVING SUM(listed) <> SUM(posted) LIMIT 100",
             &[],
         )
+    }
+}
+
+/// Profits that are, or were to be, paid out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Withdrawal {
+    /// Its number.
+    pub id: i64,
+    /// Whose profits.
+    pub account: AccountId,
+    /// Who began it.
+    pub kind: WithdrawalKind,
+    /// Where it stands.
+    pub state: WithdrawalState,
+    /// How much, minor units.
+    pub minor: i64,
+    /// When it began.
+    pub created_at: i64,
+    /// When it was settled.
+    pub settled_at: Option<i64>,
+    /// By whom, and why not.
+    pub note: String,
+}
+
+type W = (i64, i64, String, String, i64, i64, Option<i64>, String);
+
+fn withdrawal(r: W) -> Result<Withdrawal, Error> {
+    Ok(Withdrawal {
+        id: r.0,
+        account: AccountId(r.1),
+        kind: WithdrawalKind::parse(&r.2).map_err(Error::Engine)?,
+        state: WithdrawalState::parse(&r.3).map_err(Error::Engine)?,
+        minor: r.4,
+        created_at: r.5,
+        settled_at: r.6,
+        note: r.7,
+    })
+}
+
+const WITHDRAWAL: &str = "SELECT id, account_id, kind, state, minor, created_at, settled_at, note FROM withdrawal";
+
+impl Tx<'_> {
+    /// Begins a withdrawal of the account's lines up to an instant that wait for one; the answer is its number and what
+    /// they add up to, or none if there is no such line. The caller holds the account's balance.
+    pub fn add_withdrawal(
+        &mut self,
+        account: AccountId,
+        kind: WithdrawalKind,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<(i64, i64)>, Error> {
+        let id = self.row::<(i64,)>(
+            "INSERT INTO withdrawal (account_id, kind, state, minor, created_at, note) VALUES (?, ?, 'review', 0, ?, '') RETURNING id",
+            &binds![account.0, kind.word(), now.0],
+        )?;
+        let id = id.map_or(0, |r| r.0);
+        let taken = self.rows::<(i64,)>(
+            "UPDATE profit SET withdrawal_id = ? WHERE account_id = ? AND at <= ? AND (withdrawal_id IS NULL OR withdrawal_id IN
+             (SELECT id FROM withdrawal WHERE account_id = ? AND state = 'failed')) RETURNING minor",
+            &binds![id, account.0, until.0, account.0],
+        )?;
+        if taken.is_empty() {
+            self.run("DELETE FROM withdrawal WHERE id = ?", &binds![id])?;
+            return Ok(None);
+        }
+        let minor = taken.iter().map(|r| r.0).sum::<i64>();
+        self.run("UPDATE withdrawal SET minor = ? WHERE id = ?", &binds![minor, id])?;
+        Ok(Some((id, minor)))
+    }
+
+    /// A withdrawal.
+    pub fn withdrawal(&mut self, id: i64) -> Result<Option<Withdrawal>, Error> {
+        self.row::<W>(&format!("{WITHDRAWAL} WHERE id = ?"), &binds![id])?.map(withdrawal).transpose()
+    }
+
+    /// Withdrawals, newest first.
+    pub fn withdrawals(&mut self, limit: i64) -> Result<Vec<Withdrawal>, Error> {
+        self.rows::<W>(&format!("{WITHDRAWAL} ORDER BY id DESC LIMIT ?"), &binds![limit])?.into_iter().map(withdrawal).collect()
+    }
+
+    /// Settles a withdrawal under review; false if it is settled.
+    pub fn settle_withdrawal(&mut self, id: i64, state: WithdrawalState, note: &str, now: Timestamp) -> Result<bool, Error> {
+        let text = "UPDATE withdrawal SET state = ?, settled_at = ?, note = ? WHERE id = ? AND state = 'review'";
+        Ok(self.run(text, &binds![state.word(), now.0, note, id])? > 0)
+    }
+
+    /// Withdrawals whose lines, or whose journals, say otherwise than they do: (withdrawal, what it says, what those say).
+    pub fn audit_withdrawals(&mut self) -> Result<Vec<(i64, i64, i64)>, Error> {
+        let mut found = self.rows::<(i64, i64, i64)>(
+            "SELECT w.id, w.minor, CAST(COALESCE(SUM(p.minor), 0) AS BIGINT) FROM withdrawal w LEFT JOIN profit p ON p.withdrawal_id = w.id
+             WHERE w.state <> 'failed' GROUP BY w.id, w.minor HAVING w.minor <> COALESCE(SUM(p.minor), 0) LIMIT 50",
+            &[],
+        )?;
+        // Under review it is held, and nowhere else; done it has left, and failed it is back.
+        found.extend(self.rows::<(i64, i64, i64)>(
+            "SELECT w.id, w.minor, CAST(COALESCE(SUM(p.minor), 0) AS BIGINT) FROM withdrawal w
+             LEFT JOIN journal j ON j.account_id = w.account_id AND j.cause = 'withdrawal ' || w.id
+             LEFT JOIN posting p ON p.journal_id = j.id AND p.account_id = w.account_id AND p.bucket = 'held'
+             GROUP BY w.id, w.state, w.minor
+             HAVING COALESCE(SUM(p.minor), 0) <> CASE WHEN w.state = 'review' THEN w.minor ELSE 0 END LIMIT 50",
+            &[],
+        )?);
+        found.extend(self.rows::<(i64, i64, i64)>(
+            "SELECT w.id, w.minor, CAST(COALESCE(SUM(p.minor), 0) AS BIGINT) FROM withdrawal w
+             LEFT JOIN journal j ON j.account_id = w.account_id AND j.cause = 'withdrawal ' || w.id AND j.name = 'withdrawal'
+             LEFT JOIN posting p ON p.journal_id = j.id AND p.bucket = 'cash'
+             GROUP BY w.id, w.state, w.minor
+             HAVING COALESCE(SUM(p.minor), 0) <> CASE WHEN w.state = 'done' THEN w.minor ELSE 0 END LIMIT 50",
+            &[],
+        )?);
+        Ok(found)
     }
 }

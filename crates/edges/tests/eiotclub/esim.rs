@@ -4,8 +4,9 @@ use crate::answers::{good, good_as};
 use crate::client::{Answer, Client};
 use crate::contract::{self, faults};
 use kachi_engine::intents;
+use kachi_store::esim::GoodsPrice;
 use kachi_testkit::db;
-use kachi_testkit::trade::{ACME, CARD, KYOTO, OPERATOR, Trade};
+use kachi_testkit::trade::{ACME, CARD, KYOTO, NORTH, OPERATOR, Trade};
 use serde_json::{Value, json};
 
 const PROFILES: [&str; 3] = ["8910300000000000001", "8910300000000000002", "8910300000000000003"];
@@ -64,6 +65,44 @@ fn a_profile_is_bought_told_and_refunded() {
         refused(&client.ask(REFUND, json!({"orderId": id, "remark": "r"})), REFUND, 45113);
         assert_eq!(client.ask("esim/queryRefundAmount", json!({"orderId": id})).code(), "45113");
         assert_eq!(bought(&client, "ESIM-US-100M", "e-3")["iccid"], PROFILES[2], "a profile that was told is not sold again");
+        trade.assert_sound();
+    });
+}
+
+#[test]
+fn each_level_has_its_price_and_earns_its_difference() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        trade.esim_goods("ESIM", "GJ-100M-30D", 400, &PROFILES);
+        let client = Client::new(&trade);
+        let price = |account: &str| good_as(&client, account, "esim/goods", json!({}))["list"][0]["price"].clone();
+        let sets = |account, price_minor: Option<i64>, retail_minor: Option<i64>| {
+            let done = trade.engine.write(move |tx, _, _| {
+                let goods = tx.esim_goods()?[0].id;
+                tx.put_esim_price(&GoodsPrice { account, goods, price_minor, retail_minor })?;
+                Ok(tx.touch_catalogue()?)
+            });
+            done.expect("a price");
+        };
+        assert_eq!(
+            (price("north"), price("acme"), price("other")),
+            (json!(400), json!(400), json!(400)),
+            "none set: one for all"
+        );
+        sets(NORTH, Some(350), Some(500));
+        assert_eq!((price("north"), price("acme"), price("other")), (json!(350), json!(500), json!(400)));
+        let first = bought(&client, "ESIM", "p-1");
+        assert_eq!((trade.balance(ACME), trade.balance(NORTH)), (10_000 - 500, 10_000 + 150));
+        let lines = good_as(&client, "north", "outputApi/listProfitInfo", json!({"pageNum": 1, "pageSize": 9}));
+        let number = |field: &str| lines["data"][0][field].as_f64();
+        assert_eq!((number("actualProfit"), number("actualPrice")), (Some(1.5), Some(5.0)));
+        let id = first["orderId"].as_str().unwrap();
+        assert_eq!(good(&client, REFUND, json!({"orderId": id, "remark": "r"})), json!({}));
+        assert_eq!((trade.balance(ACME), trade.balance(NORTH)), (10_000, 10_000), "all of it goes back");
+        sets(ACME, Some(300), None);
+        let none = good(&client, "esim/goods", json!({}));
+        assert_eq!(none["list"], json!([]), "a level above would sell below its own cost");
+        refused(&client.ask(BUY, json!({"eSIMGoodsCode": "ESIM", "outTradeNo": "p-2"})), BUY, 45109);
         trade.assert_sound();
     });
 }

@@ -2,8 +2,9 @@
 
 use crate::answers::{good, good_as};
 use crate::client::Client;
+use kachi_domain::profit::WithdrawalKind;
 use kachi_domain::{AccountId, Currency, Iccid, Money};
-use kachi_engine::{money, sims};
+use kachi_engine::{money, profits, sims};
 use kachi_store::accounts::Account;
 use kachi_store::catalogue::Price;
 use kachi_store::sims::Sim;
@@ -185,6 +186,39 @@ fn yen_are_earned_without_decimals() {
             (&line["actualPrice"], &line["incomeMoney"], &line["actualProfit"], &line["settleCurrency"]),
             (&json!(120), &json!(20), &json!(20), &json!("JPY"))
         );
+    });
+}
+
+#[test]
+fn profits_are_paid_out() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        let lines = |field: &str| {
+            let asked = |number: i64| good_as(&client, "north", PROFITS, json!({"pageNum": 1, "pageSize": 9, field: number}));
+            (0..=3)
+                .filter(|n| field == "ifWithdrawDeposit" || (1..=2).contains(n))
+                .map(|n| asked(n)["data"].as_array().unwrap().len())
+                .collect::<Vec<_>>()
+        };
+        client.order(CARD, "GJ-100M-30D", "w-1");
+        assert_eq!((lines("ifWithdrawDeposit"), lines("withdrawDepositType")), (vec![1, 0, 0, 0], vec![0, 0]));
+        let withdraw = |kind| {
+            trade
+                .engine
+                .write(move |tx, catalogue, how| profits::withdraw(tx, catalogue, how, NORTH, (kind, how.now)))
+                .unwrap()
+                .id
+        };
+        let held = withdraw(WithdrawalKind::Manual);
+        assert_eq!((lines("ifWithdrawDeposit"), lines("withdrawDepositType")), (vec![0, 1, 0, 0], vec![1, 0]));
+        trade.engine.write(move |tx, _, how| profits::settle(tx, how, held, Some("no bank account"), "Ann")).unwrap();
+        assert_eq!((lines("ifWithdrawDeposit"), trade.balance(NORTH)), (vec![0, 0, 0, 1], 10_030));
+        client.order(CARD, "GJ-100M-30D", "w-2");
+        withdraw(WithdrawalKind::Daily);
+        assert_eq!((lines("ifWithdrawDeposit"), lines("withdrawDepositType")), (vec![0, 0, 2, 0], vec![0, 2]));
+        assert_eq!(trade.balance(NORTH), 10_000, "it has left");
+        trade.assert_sound();
     });
 }
 

@@ -5,10 +5,10 @@ use super::work::{Step, Work, check_code, differing};
 use kachi_domain::account::Path;
 use kachi_domain::esim::ActivationCode;
 use kachi_domain::ledger::OPERATOR;
-use kachi_domain::{Iccid, ProductId};
+use kachi_domain::{AccountId, Iccid, ProductId};
 use kachi_engine::Catalogue;
 use kachi_engine::sims;
-use kachi_store::esim::Goods;
+use kachi_store::esim::{Goods, GoodsPrice};
 
 impl Work<'_, '_> {
     /// eSIM goods. Profiles are only ever added: one that a file no longer lists stays in stock.
@@ -33,6 +33,10 @@ impl Work<'_, '_> {
                 self.tx.put_esim_goods(&wanted)?;
             }
             let id = self.tx.esim_goods()?.into_iter().find(|g| g.code == entry.code).map_or(0, |g| g.id);
+            for (j, price) in entry.prices.iter().enumerate() {
+                self.goods_price(catalogue, &format!("{place}.prices[{j}]"), &Goods { id, ..wanted.clone() }, price)?;
+            }
+            self.check_goods(&place, id)?;
             for (j, profile) in entry.profiles.iter().enumerate() {
                 self.profile(catalogue, &format!("{place}.profiles[{j}]"), (id, product), profile)?;
             }
@@ -58,6 +62,57 @@ impl Work<'_, '_> {
         let name = entry.name.clone().or_else(|| known.map(|k| k.name.clone())).unwrap_or_else(|| entry.code.clone());
         let id = known.map_or(0, |k| k.id);
         Ok((Goods { id, code: entry.code.clone(), name, package: package.id, price_minor }, package.product))
+    }
+
+    /// What an account pays for the goods, and what it asks of those below it, as `prices` of an account do for packages.
+    fn goods_price(&mut self, catalogue: &Catalogue, place: &str, goods: &Goods, entry: &file::GoodsPrice) -> Step {
+        let account = catalogue.account_by_code(&entry.account).map(|a| a.account.clone());
+        let account = self.at(&format!("{place}.account"), account.ok_or(format!("there is no account {}", entry.account)))?;
+        let currency = self.tx.packages()?.iter().find(|p| p.id == goods.package).map(|p| p.currency);
+        if currency != Some(account.currency) {
+            let words = format!("{} pays in {}, the goods are sold in another currency", account.code, account.currency);
+            return self.refuse(&format!("{place}.account"), words);
+        }
+        let known = self.tx.esim_prices()?.into_iter().find(|p| p.account == account.id && p.goods == goods.id);
+        let price = self.amount(&format!("{place}.price"), entry.price.as_deref(), account.currency)?;
+        let retail = self.amount(&format!("{place}.retail_price"), entry.retail_price.as_deref(), account.currency)?;
+        let wanted = GoodsPrice {
+            account: account.id,
+            goods: goods.id,
+            price_minor: price.or(known.and_then(|k| k.price_minor)),
+            retail_minor: retail.or(known.and_then(|k| k.retail_minor)),
+        };
+        let label = format!("{} {}", account.code, goods.code);
+        match known {
+            None => self.outcome.added("esim price", &label),
+            Some(k) => {
+                let fields = differing(&[
+                    ("price", k.price_minor != wanted.price_minor),
+                    ("retail_price", k.retail_minor != wanted.retail_minor),
+                ]);
+                self.outcome.compared("esim price", &label, &fields);
+            }
+        }
+        if known != Some(wanted) {
+            self.tx.put_esim_price(&wanted)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses prices at which some level would sell goods below what it pays itself.
+    fn check_goods(&mut self, place: &str, id: i64) -> Step {
+        let now = Catalogue::of(self.tx);
+        let now = self.engine(place, now)?;
+        let currency = self.tx.esim_goods()?.iter().find(|g| g.id == id).and_then(|g| now.package(g.package)).map(|p| p.currency);
+        for info in now.accounts().filter(|a| a.account.id != OPERATOR) {
+            let pays = |a: &AccountId| now.account(*a).map(|a| a.account.currency) == currency;
+            let chain = info.account.path.chain();
+            if chain.iter().skip(1).all(pays) && !now.goods(info.account.id).any(|(g, ..)| g.id == id) {
+                let words = "would pay less than a level above it pays itself; raise the price, or lower the one above";
+                return self.refuse(&format!("{place}.prices"), format!("{} {words}", info.account.code));
+            }
+        }
+        Ok(())
     }
 
     fn profile(

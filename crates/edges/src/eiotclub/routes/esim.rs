@@ -26,7 +26,7 @@ impl Ask<'_> {
         self.door.engine.is_current(self.catalogue).await?;
         let catalogue = self.catalogue;
         let goods = catalogue.goods(self.caller.actor.account);
-        let list = goods.filter_map(|g| wire::EsimGoods::of(catalogue, &g.code, &g.name, g.package, g.price_minor)).collect();
+        let list = goods.filter_map(|(g, price, _)| wire::EsimGoods::of(catalogue, &g.code, &g.name, g.package, price)).collect();
         Ok(wire::good_numbered(self.caller.language, &wire::List { list }))
     }
 

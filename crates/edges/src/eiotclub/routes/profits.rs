@@ -6,6 +6,7 @@ use crate::eiotclub::wire;
 use kachi_dialects::eiotclub::codes;
 use kachi_domain::Iccid;
 use kachi_domain::ids::Msisdn;
+use kachi_domain::profit::{WithdrawalKind, WithdrawalState};
 use kachi_engine::profits::ProfitList;
 
 impl Ask<'_> {
@@ -23,7 +24,10 @@ impl Ask<'_> {
             let product = self.catalogue.product_by_code(code.trim());
             product.map(|p| p.id).ok_or(No::Code(errors::PRODUCT_UNKNOWN))
         });
+        let (withdrawal, kind) = self.withdrawal()?;
         let list = ProfitList {
+            withdrawal,
+            kind,
             number: number.transpose().map_err(|_| wrong)?,
             product: product.transpose()?,
             from: fields.time("startDate")?,
@@ -32,23 +36,30 @@ impl Ask<'_> {
             offset: page.offset,
             limit: page.size,
         };
-        let (lines, total) = match self.withdrawn()? {
-            true => (Vec::new(), 0),
-            false => self.door.engine.profits(self.catalogue, &self.caller.actor, list).await?,
-        };
+        let (lines, total) = self.door.engine.profits(self.catalogue, &self.caller.actor, list).await?;
         let company = self.catalogue.account(self.caller.actor.account).map_or("", |a| &a.account.name);
         let data = lines.iter().map(|line| wire::Profit::of(self.catalogue, company, line)).collect();
         let total = total.div_euclid(page.size) + i64::from(total % page.size != 0);
         Ok(wire::good(self.caller.language, &wire::Profits { total, data }))
     }
 
-    /// Whether only lines with a withdrawal are asked for. Shares are in the balance at once, and nothing is withdrawn here.
-    fn withdrawn(&self) -> Result<bool, No> {
-        let within = |name: &str, from: i64, to: i64| {
-            let number = self.fields().number(name, codes::PARAMETER_WRONG)?;
-            if number.is_some_and(|n| n < from || n > to) { Err(No::Code(codes::PARAMETER_WRONG)) } else { Ok(number) }
+    /// Which withdrawals of lines are asked for: 0 waits for one, 1 under review, 2 done, 3 failed; 1 manual, 2 daily.
+    fn withdrawal(&self) -> Result<(Option<Option<WithdrawalState>>, Option<WithdrawalKind>), No> {
+        let wrong = No::Code(codes::PARAMETER_WRONG);
+        let state = match self.fields().number("ifWithdrawDeposit", codes::PARAMETER_WRONG)? {
+            None => None,
+            Some(0) => Some(None),
+            Some(1) => Some(Some(WithdrawalState::Review)),
+            Some(2) => Some(Some(WithdrawalState::Done)),
+            Some(3) => Some(Some(WithdrawalState::Failed)),
+            Some(_) => return Err(wrong),
         };
-        let (state, kind) = (within("ifWithdrawDeposit", 0, 3)?, within("withdrawDepositType", 1, 2)?);
-        Ok(state.is_some_and(|s| s > 0) || kind.is_some())
+        let kind = match self.fields().number("withdrawDepositType", codes::PARAMETER_WRONG)? {
+            None => None,
+            Some(1) => Some(WithdrawalKind::Manual),
+            Some(2) => Some(WithdrawalKind::Daily),
+            Some(_) => return Err(wrong),
+        };
+        Ok((state, kind))
     }
 }
