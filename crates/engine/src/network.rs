@@ -15,7 +15,7 @@ use kachi_domain::carrier::{Card, Request, Sent, Write};
 use kachi_domain::event::EventKind;
 use kachi_domain::ids::{Eid, Imsi, Msisdn};
 use kachi_domain::sim::BaseState;
-use kachi_domain::{Iccid, Refusal, SimId, Timestamp};
+use kachi_domain::{AccountId, Iccid, Refusal, SimId, Timestamp};
 use kachi_store::Tx;
 use kachi_store::catalogue::{Platform, Product};
 use kachi_store::intents::{Intent, Wish};
@@ -116,7 +116,7 @@ pub fn ask(
         }
     }
     refuse_unable(catalogue, &sim, &act.write())?;
-    wish(tx, catalogue, &sim, (act.cause(), None), (reference, act.write()), how.now)?;
+    wish(tx, catalogue, &sim, (act.cause(), None, actor.account), (reference, act.write()), how.now)?;
     Ok(())
 }
 
@@ -146,7 +146,7 @@ pub fn switch(
     let write = Write::SwitchNetwork { network: network.to_owned() };
     refuse_unable(catalogue, &sim, &write)?;
     match tx.last_intent(sim.id, SWITCH)?.filter(is_open) {
-        None => wish(tx, catalogue, &sim, (SWITCH, None), (reference, write), how.now).map(|_| ()),
+        None => wish(tx, catalogue, &sim, (SWITCH, None, actor.account), (reference, write), how.now).map(|_| ()),
         Some(open) if asked(&open)?.write == write => Ok(()),
         Some(_) => Err(Refusal::SwitchBarred.into()),
     }
@@ -165,19 +165,20 @@ pub(crate) fn switched(tx: &mut Tx<'_>, sim: SimId, network: &str, now: Timestam
     Ok(tx.tell(&[notices::record(&card, EventKind::NetworkSwitched, &detail, now)?], now)?)
 }
 
-/// Stores a carrier write for the card: what for, in which task, under which reference. The answer is its number.
+/// Stores a carrier write for the card: what for, in which task, asked for by whom, under which reference. The answer is
+/// its number.
 pub(crate) fn wish(
     tx: &mut Tx<'_>,
     catalogue: &Catalogue,
     sim: &Sim,
-    (cause, task): (&str, Option<i64>),
+    (cause, task, asked_by): (&str, Option<i64>, AccountId),
     (reference, write): (&str, Write),
     now: Timestamp,
 ) -> Result<i64> {
     let request = Request { reference: reference.to_owned(), card: named(sim), write };
     let request = serde_json::to_string(&request).map_err(|e| fault(e.to_string()))?;
     let platform = platform(catalogue, sim)?.id;
-    Ok(tx.add_wish(&Wish { account: sim.account, sim: sim.id, platform, cause, task, request: &request }, now)?)
+    Ok(tx.add_wish(&Wish { account: sim.account, sim: sim.id, platform, cause, task, asked_by, request: &request }, now)?)
 }
 
 /// A card by the numbers that carriers ask for.

@@ -42,7 +42,7 @@ pub fn send(
     let platform = network::platform(catalogue, &sim)?;
     let note = if platform.capabilities.is_some_and(|can| !can.can(&write)) { unable(&platform.code) } else { String::new() };
     tx.add_sms(actor.account, sim.id, number, text, &note, how.now)?;
-    network::wish(tx, catalogue, &sim, ("sms", None), (number, write), how.now)?;
+    network::wish(tx, catalogue, &sim, ("sms", None, actor.account), (number, write), how.now)?;
     Ok(())
 }
 

@@ -351,7 +351,7 @@ pub fn switch(
     if is_so {
         return Ok(Switched::Already);
     }
-    network::wish(tx, catalogue, &sim, (SWITCH, None), (reference, write), how.now)?;
+    network::wish(tx, catalogue, &sim, (SWITCH, None, actor.account), (reference, write), how.now)?;
     Ok(Switched::Asked)
 }
 

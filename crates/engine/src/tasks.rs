@@ -90,7 +90,7 @@ fn begin(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, task: &Task, it
     match (sim, refused) {
         (Some(sim), None) => {
             let reference = format!("task-{}-{}", task.id, item.line);
-            network::wish(tx, catalogue, &sim, (RESET, Some(task.id)), (&reference, Write::ResetSession), how.now)?;
+            network::wish(tx, catalogue, &sim, (RESET, Some(task.id), task.account), (&reference, Write::ResetSession), how.now)?;
             tx.set_task_item(task.id, item.sim, ItemState::Sent, "", how.now)?;
         }
         (_, reason) => {

@@ -63,6 +63,8 @@ pub fn transfer(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &
     let mut ids = [old.id.0, new.id.0];
     ids.sort_unstable();
     let mut rows = tx.states(&ids)?;
+    // Read again: one may have become another product, or another's, or been closed, while the locks were waited for.
+    let (old, new) = sims(tx, actor, cmd)?;
     if rows.len() != 2 || rows.iter().any(|r| r.account != old.account) {
         return Err(Fail::Stale);
     }
@@ -217,11 +219,15 @@ const DUE_AT_ONCE: i64 = 50;
 /// Gives moved subscriptions what was really left, where late records have changed it. The answer is how many there were.
 pub fn follow_due(engine: &Engine) -> Result<usize> {
     let due = engine.read(|tx, _| Ok(tx.transfers_due(DUE_AT_ONCE)?))?;
+    let mut trouble = None;
     for subscription in &due {
         let subscription = *subscription;
-        engine.write(move |tx, catalogue, how| follow(tx, catalogue, how, subscription))?;
+        // One that cannot be followed now holds up no other.
+        if let Err(e) = engine.write(move |tx, catalogue, how| follow(tx, catalogue, how, subscription)) {
+            trouble.get_or_insert(e);
+        }
     }
-    Ok(due.len())
+    trouble.map_or(Ok(due.len()), Err)
 }
 
 fn follow(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, subscription: SubscriptionId) -> Result<()> {

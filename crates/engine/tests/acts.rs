@@ -72,6 +72,24 @@ fn settle(w: &World, carrier: &Carrier) -> String {
     writes(w)[0].state.clone()
 }
 
+#[test]
+fn a_write_says_which_account_asked_for_it() {
+    each(|store| {
+        let (w, _carrier) = world(store, json!({}));
+        ask(&w, NORTH, 0, Paced::RefreshUsage, "r-1").unwrap();
+        ask(&w, ACME, 0, Paced::CancelSession, "r-2").unwrap();
+        switch(&w, 1, "ATT", "r-3").unwrap();
+        send(&w, 1, "hello", "r-4").unwrap();
+        let north = w.actor(NORTH);
+        w.engine.write(move |tx, _, how| kachi_engine::tasks::reset(tx, how, &north, &[World::iccid(2)])).unwrap();
+        kachi_engine::tasks::step(&w.engine).unwrap();
+        w.buy(3, "C100-30D", "o").unwrap();
+        let mut asked: Vec<_> = writes(&w).into_iter().map(|i| i.asked_by).collect();
+        asked.reverse();
+        assert_eq!(asked, [NORTH, ACME, ACME, ACME, NORTH, ACME].map(Some), "in the order they were asked for");
+    });
+}
+
 /// What passes, and what a switch then comes to: the write's last state, the network, and how often it was done.
 fn faults() -> Vec<(Option<Fault>, &'static str, &'static str, u32)> {
     vec![

@@ -297,6 +297,49 @@ fn a_card_that_becomes_another_product_leaves_its_pool() {
 }
 
 #[test]
+fn a_card_that_becomes_another_product_as_it_joins_is_in_no_pool_of_the_old_one() {
+    each(|store| {
+        let w = world(store);
+        w.engine
+            .write(|tx, catalogue, _| {
+                let us = catalogue.product_by_code("1US-1").cloned().ok_or_else(|| Fail::fault("product"))?;
+                let eu = kachi_store::catalogue::Product { id: kachi_domain::ProductId(0), code: "2EU-1".into(), ..us };
+                tx.put_product(&eu)?;
+                Ok(tx.touch_catalogue()?)
+            })
+            .unwrap();
+        let pool = create(&w, "P100-7D", None);
+        let become_product = |code: &'static str| {
+            let operator = w.actor(AccountId(1));
+            w.engine.write(move |tx, c, how| sims::switch_product(tx, c, how, &operator, (&World::iccid(0), code)))
+        };
+        let us = w.card(0).sim.product;
+        for round in 0..30 {
+            let together = std::sync::Barrier::new(2);
+            std::thread::scope(|s| {
+                let joins = s.spawn(|| {
+                    together.wait();
+                    // Whichever comes first, the other is refused, begins again or undoes it.
+                    let _ = add(&w, pool, &[0]);
+                });
+                together.wait();
+                let _ = become_product("2EU-1");
+                joins.join().expect("a card that joins, or not");
+            });
+            let (members, product) = (view(&w, ACME, pool).unwrap().members, w.card(0).sim.product);
+            assert!(members == 0 || product == us, "round {round}: a card of another product is in the pool");
+            if members > 0 {
+                remove(&w, pool, &[0]).unwrap();
+            }
+            if product != us {
+                become_product("1US-1").unwrap();
+            }
+        }
+        w.assert_sound();
+    });
+}
+
+#[test]
 fn a_card_in_no_pool_is_kept_as_short_as_ever() {
     each(|store| {
         let w = world(store);

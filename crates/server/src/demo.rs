@@ -8,14 +8,20 @@ use crate::config::Config;
 use crate::exit::Exit;
 use crate::{secrets, serve};
 use kachi_domain::account::Path;
+use kachi_domain::ids::Imei;
+use kachi_domain::imei::UNLOCKS_PER_MONTH;
 use kachi_domain::order::Channel;
 use kachi_domain::package::{Category, Fulfil, Kind, Resource, StartRule, Terms, Window};
 use kachi_domain::sim::BaseState;
 use kachi_domain::{AccountId, Currency, Iccid, Money, PackageId, ProductId, Span, Timestamp};
+use kachi_engine::esim::{self, Purchase};
 use kachi_engine::orders::{self, Place};
-use kachi_engine::{Clock, Engine, Fail, cards, import, intents, money, refunds, sims};
+use kachi_engine::pools::{self, Create, Subscribe};
+use kachi_engine::{Clock, Engine, Fail, cards, imei, import, intents, money, refunds, sims};
 use kachi_store::accounts::Account;
 use kachi_store::catalogue::{Package, Price, Product};
+use kachi_store::esim::{Goods, GoodsPrice};
+use kachi_store::imei::ImeiGroup;
 use std::fmt::Write as _;
 use std::io::Cursor;
 use std::net::SocketAddr;
@@ -30,6 +36,16 @@ const NORTH: AccountId = AccountId(10_001);
 const ACME: AccountId = AccountId(10_002);
 const SHOP: AccountId = AccountId(10_003);
 const SIMS: u64 = 2_000;
+/// The type of Acme's pool, and the cards in it.
+const POOL: &str = "US-POOL-1G-30D";
+const POOL_SLOTS: i64 = 8;
+const POOLED: std::ops::Range<u64> = 40..48;
+/// The cards of Acme's IMEI group; the last is in a device that is not in it.
+const GROUPED: std::ops::Range<u64> = 60..66;
+/// Profiles of the eSIM goods.
+const ESIM_PROFILES: u64 = 5;
+/// Days that the pool and the group have been there.
+const SHARED_DAYS: i64 = 10;
 const DAYS: i64 = 90;
 const DAY: i64 = 86_400;
 
@@ -95,6 +111,11 @@ fn iccid(n: u64) -> Iccid {
     Iccid::parse(&format!("{body}{}", (10 - sum % 10) % 10)).expect("twenty digits")
 }
 
+/// The device that the n-th card is in.
+fn device(n: u64) -> i64 {
+    867_530_900_000_000 + 10 * n as i64
+}
+
 fn luhn_part(digit: u32, doubled: bool) -> u32 {
     let d = if doubled { digit * 2 } else { digit };
     d / 10 + d % 10
@@ -133,11 +154,15 @@ impl Past {
         self.catalogue()?;
         self.cards()?;
         for day in 0..=DAYS {
+            if day == DAYS - SHARED_DAYS {
+                self.shared()?;
+            }
             self.day(day)?;
         }
         self.now.store(self.end, Ordering::SeqCst);
         while cards::settle_due(&self.engine)? > 0 {}
         self.last_orders()?;
+        self.esim_goods()?;
         while import::index(&self.engine)? > 0 {}
         self.tell_from_now_on()
     }
@@ -164,6 +189,8 @@ impl Past {
             for p in packages(&tx.products()?) {
                 tx.put_package(&p)?;
             }
+            let pool = tx.packages()?.into_iter().find(|p| p.code == POOL).ok_or_else(|| Fail::fault("pool type"))?;
+            tx.put_pool_type(pool.id, POOL_SLOTS)?;
             for p in tx.packages()? {
                 let price = |id, share: i64| Price {
                     account: id,
@@ -245,7 +272,7 @@ impl Past {
                 iccid: iccid(n),
                 imsi: 310_410_000_000_000 + n as i64,
                 bytes: (mb << 20) as i64 + (roll % 100_000) as i64,
-                imei: 867_530_900_000_000 + n as i64,
+                imei: device(n),
                 mccmnc: 310_410,
             };
             kachi_domain::cdr::write_record(&mut out, &record);
@@ -296,6 +323,62 @@ impl Past {
                 refunds::refund(tx, catalogue, how, &actor, &iccid(3), order.id, "demo")?;
             }
             Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// A pool with traffic, and an IMEI group of which one card is seen elsewhere.
+    fn shared(&self) -> Result<(), Exit> {
+        let actor = self.engine.catalogue()?.actor(ACME).ok_or_else(|| Exit::cannot("the demo has no acme"))?;
+        self.now.store(self.begin + (DAYS - SHARED_DAYS) * DAY, Ordering::SeqCst);
+        self.engine.write(move |tx, catalogue, how| {
+            let made = Create { type_code: POOL.into(), memo: "meters of the north hall".into(), ..Create::default() };
+            let pool = pools::create(tx, catalogue, how, &actor, &made)?;
+            let subscription = Subscribe {
+                pool,
+                type_code: POOL.into(),
+                out_trade_no: "demo-pool".into(),
+                channel: Channel::Api,
+                number: serve::order_number(),
+            };
+            pools::subscribe(tx, catalogue, how, &actor, &subscription)?;
+            let cards: Vec<Iccid> = POOLED.map(iccid).collect();
+            pools::add(tx, catalogue, how, &actor, (pool, &cards))?;
+            let group =
+                ImeiGroup { id: 0, account: ACME, code: "gates".into(), unlocks_per_month: UNLOCKS_PER_MONTH, bound_sim: None };
+            let group = ImeiGroup { id: tx.add_imei_group(&group, how.now)?, ..group };
+            for n in GROUPED {
+                if n + 1 < GROUPED.end {
+                    tx.add_imei(&group, &Imei::parse(&device(n).to_string()).map_err(|e| Fail::fault(e.to_string()))?)?;
+                }
+                imei::join(tx, catalogue, how, &actor, (&iccid(n), &group), None)?;
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// eSIM goods with a stock of profiles, one of them sold.
+    fn esim_goods(&self) -> Result<(), Exit> {
+        self.engine.write(|tx, catalogue, how| {
+            let package = catalogue.package_by_code("US-1G-30D").ok_or_else(|| Fail::fault("package"))?;
+            let (code, name) = ("ESIM-US-1G".to_owned(), "US eSIM with 1 GB".to_owned());
+            tx.put_esim_goods(&Goods { id: 0, code, name, package: package.id, price_minor: 1_200 })?;
+            let goods = tx.esim_goods()?.first().map_or(0, |g| g.id);
+            let price = |account, minor| GoodsPrice { account, goods, price_minor: Some(minor), retail_minor: None };
+            tx.put_esim_price(&price(ACME, 1_400))?;
+            tx.put_esim_price(&price(SHOP, 1_600))?;
+            for n in SIMS..SIMS + ESIM_PROFILES {
+                let sim = sims::put(tx, catalogue, how, &sims::blank(&iccid(n), AccountId(1), package.product))?.id();
+                tx.put_esim_profile(goods, sim, &format!("LPA:1$smdp.example.com$DEMO-{n}"))?;
+            }
+            Ok(tx.touch_catalogue()?)
+        })?;
+        let actor = self.engine.catalogue()?.actor(ACME).ok_or_else(|| Exit::cannot("the demo has no acme"))?;
+        self.engine.write(move |tx, catalogue, how| {
+            let goods_code = "ESIM-US-1G".to_owned();
+            let cmd = Purchase { goods_code, out_trade_no: "demo-esim".into(), number: serve::order_number() };
+            esim::purchase(tx, catalogue, how, &actor, &cmd)
         })?;
         Ok(())
     }
@@ -374,6 +457,7 @@ fn packages(products: &[Product]) -> Vec<Package> {
         made("US-1G-30D", "US 1 GB 30 days", us, Kind::Quota, 1024, 900, Fulfil::Local),
         made("US-TIME-30D", "US unlimited 30 days", us, Kind::Time, 0, 2500, Fulfil::Local),
         made("US-100M-CARRIER", "US 100 MB by the carrier", us, Kind::Quota, 100, 150, Fulfil::Carrier),
+        made(POOL, "US pool of 8, 1 GB 30 days", us, Kind::Quota, 1024, 1_000, Fulfil::Local),
         made("EU-200M-30D", "Europe 200 MB 30 days", eu, Kind::Quota, 200, 260, Fulfil::Local),
         made("EU-200M-CARRIER", "Europe 200 MB by hand", eu, Kind::Quota, 200, 280, Fulfil::Carrier),
     ]

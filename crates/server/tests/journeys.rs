@@ -23,8 +23,10 @@ on_both!(
     one_number_buys_once,
     orders_race_for_the_last_money,
     an_import_keeps_no_order_waiting,
+    a_resellers_profit_is_paid_out,
 );
 
+const NORTH: i64 = 10_001;
 const ACME: i64 = 10_002;
 const RACER: i64 = 10_004;
 const ACME_KEY: Key = Key { name: "acme-key", secret: "acme-a1b1c1d1" };
@@ -241,6 +243,7 @@ fn a_person_confirms_or_refuses(house: &House) {
         let row = open.as_array().expect("a list").iter().find(|i| i["order"] == order).expect("the order's write");
         row["id"].to_string()
     };
+    assert!(open.as_array().expect("a list").iter().all(|i| i["asked_by"] == "acme"), "{open}");
     house.done(&["admin", "intent", "confirm", &intent(orders[0])]);
     house.done(&["admin", "intent", "refuse", &intent(orders[1]), "--reason", "no stock"]);
     assert_eq!(house.run(&["admin", "intent", "confirm", &intent(orders[1])], &[]).code, 1, "refused is final");
@@ -371,4 +374,28 @@ fn an_import_keeps_no_order_waiting(house: &House) {
     assert!(orders >= 10, "only {orders} orders were answered while a file was taken in");
     server.stop();
     assert_eq!(house.assert_sound(), 6_000);
+}
+
+/// North earns 30 cents on each order of Acme's.
+fn a_resellers_profit_is_paid_out(house: &House) {
+    quiet(house);
+    let server = house.serve(&[]);
+    for number in ["one", "two"] {
+        ACME_KEY.bought(&server.address, CARD, "GJ-100M-30D", number);
+    }
+    let listed = || house.done(&["admin", "profit", "list", "--json"]).json();
+    assert_eq!(listed(), serde_json::json!([]));
+    let held = house.done(&["admin", "profit", "withdraw", "--account", "north"]);
+    assert!(held.out.contains("withdrawal 1: 60 minor units of north, review"), "{held:?}");
+    assert_eq!(house.money(NORTH), (0, 60));
+    let again = house.run(&["admin", "profit", "withdraw", "--account", "north"], &[]);
+    assert!(again.code == 1 && again.err.contains("no profit that waits"), "{again:?}");
+    house.done(&["admin", "profit", "fail", "1", "--reason", "no bank account"]);
+    assert_eq!((house.money(NORTH), &listed()[0]["state"]), ((60, 0), &"failed".into()));
+    house.done(&["admin", "profit", "withdraw", "--account", "north"]);
+    house.done(&["admin", "profit", "settle", "2", "--by", "Ann"]);
+    assert_eq!((house.money(NORTH), &listed()[0]["note"]), ((0, 0), &"Ann".into()));
+    assert_eq!(house.run(&["admin", "profit", "settle", "2"], &[]).code, 1, "once");
+    server.stop();
+    house.assert_sound();
 }

@@ -15,6 +15,8 @@ pub struct Intent {
     pub sim: SimId,
     /// The platform it goes to.
     pub platform: PlatformId,
+    /// The account that asked for it; none if nobody did.
+    pub asked_by: Option<AccountId>,
     /// The order that waits for it.
     pub order: Option<i64>,
     /// What it was asked for, as the engine names it.
@@ -33,9 +35,10 @@ pub struct Intent {
     pub created_at: i64,
 }
 
-type R = (i64, i64, i64, i64, Option<i64>, String, Option<i64>, String, String, i64, Option<String>, i64);
+type R = (i64, i64, i64, i64, Option<i64>, String, Option<i64>, String, String, i64, Option<String>, i64, Option<i64>);
 const COLUMNS: &str =
-    "id, account_id, sim_id, platform_id, order_id, cause, task_id, request, state, attempts, last_answer, created_at";
+    "id, account_id, sim_id, platform_id, order_id, cause, task_id, request, state, attempts, last_answer, created_at,
+    asked_by";
 
 fn intent(r: R) -> Intent {
     Intent {
@@ -51,6 +54,7 @@ fn intent(r: R) -> Intent {
         attempts: r.9,
         last_answer: r.10,
         created_at: r.11,
+        asked_by: r.12.map(AccountId),
     }
 }
 
@@ -67,12 +71,14 @@ pub struct Wish<'a> {
     pub cause: &'a str,
     /// The task it is a part of.
     pub task: Option<i64>,
+    /// The account that asks.
+    pub asked_by: AccountId,
     /// The request, JSON.
     pub request: &'a str,
 }
 
 impl Tx<'_> {
-    /// Stores a write, due at once.
+    /// Stores a write, due at once. An order's is asked for by who bought.
     pub fn add_intent(
         &mut self,
         account: AccountId,
@@ -83,9 +89,9 @@ impl Tx<'_> {
         now: Timestamp,
     ) -> Result<i64, Error> {
         let row = self.row::<(i64,)>(
-            "INSERT INTO intent (account_id, sim_id, platform_id, order_id, request, state, attempts, due_at, created_at, updated_at)
-             VALUES (?, ?, ?, ?, ?, 'stored', 0, ?, ?, ?) RETURNING id",
-            &binds![account.0, sim.0, platform.0, order, request, now.0, now.0, now.0],
+            "INSERT INTO intent (account_id, sim_id, platform_id, order_id, asked_by, request, state, attempts, due_at, created_at, updated_at)
+             VALUES (?, ?, ?, ?, (SELECT account_id FROM orders WHERE id = ?), ?, 'stored', 0, ?, ?, ?) RETURNING id",
+            &binds![account.0, sim.0, platform.0, order, order, request, now.0, now.0, now.0],
         )?;
         Ok(row.map_or(0, |r| r.0))
     }
@@ -93,9 +99,9 @@ impl Tx<'_> {
     /// Stores a write that no order waits for, due at once; the answer is its number.
     pub fn add_wish(&mut self, w: &Wish<'_>, now: Timestamp) -> Result<i64, Error> {
         let row = self.row::<(i64,)>(
-            "INSERT INTO intent (account_id, sim_id, platform_id, cause, task_id, request, state, attempts, due_at, created_at, updated_at)
-             VALUES (?, ?, ?, ?, ?, ?, 'stored', 0, ?, ?, ?) RETURNING id",
-            &binds![w.account.0, w.sim.0, w.platform.0, w.cause, w.task, w.request, now.0, now.0, now.0],
+            "INSERT INTO intent (account_id, sim_id, platform_id, cause, task_id, asked_by, request, state, attempts, due_at, created_at, updated_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, 'stored', 0, ?, ?, ?) RETURNING id",
+            &binds![w.account.0, w.sim.0, w.platform.0, w.cause, w.task, w.asked_by.0, w.request, now.0, now.0, now.0],
         )?;
         Ok(row.map_or(0, |r| r.0))
     }

@@ -26,6 +26,8 @@ pub fn add(
     let sims = cards(tx, actor, iccids)?;
     let ids: Vec<SimId> = sims.iter().map(|s| s.id).collect();
     let rows = lock_members(tx, id, &ids)?;
+    // Read again: a card may have become another product, or another's, while its lock was waited for.
+    let sims = cards(tx, actor, iccids)?;
     let stays = tx.pool_stays_of(&ids.iter().map(|s| s.0).collect::<Vec<_>>())?;
     let mut new = Vec::new();
     for sim in &sims {

@@ -41,8 +41,12 @@ impl Part {
     }
 }
 
-/// A card's entries: parts, each with what the entry says (the type of a warning; else 0).
-type Entries = BTreeSet<(i64, i64)>;
+/// A part, and what the entry says (the type of a warning; else 0).
+type Entry = (i64, i64);
+/// A card's entries.
+type Entries = BTreeSet<Entry>;
+/// Entries and their places, by card.
+type Placed = HashMap<i64, Vec<(Entry, i64)>>;
 
 /// What decides in which parts a card is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,7 +133,7 @@ impl Tx<'_> {
         let (wanted, there) = (self.wanted_entries(account, &sims)?, self.entries_there(account, &sims)?);
         let (mut left, mut new) = (BTreeMap::<i64, Vec<i64>>::new(), BTreeMap::<i64, Vec<(i64, i64)>>::new());
         for sim in &sims {
-            let there: &[((i64, i64), i64)] = there.get(sim).map_or(&[], Vec::as_slice);
+            let there: &[(Entry, i64)] = there.get(sim).map_or(&[], Vec::as_slice);
             let wanted = wanted.get(sim);
             for ((part, _), place) in there.iter().filter(|(entry, _)| wanted.is_none_or(|w| !w.contains(entry))) {
                 left.entry(*part).or_default().push(*place);
@@ -162,10 +166,10 @@ impl Tx<'_> {
     }
 
     /// The entries that cards have: by card, each with its place.
-    fn entries_there(&mut self, account: AccountId, sims: &[i64]) -> Result<HashMap<i64, Vec<((i64, i64), i64)>>, Error> {
+    fn entries_there(&mut self, account: AccountId, sims: &[i64]) -> Result<Placed, Error> {
         let text = format!("SELECT sim_id, part, what, place FROM sim_part WHERE {} AND account_id = ?", self.one_of("sim_id"));
         let list = self.list(sims.iter().copied());
-        let mut there: HashMap<i64, Vec<_>> = HashMap::new();
+        let mut there = Placed::new();
         for (sim, part, what, place) in self.rows::<(i64, i64, i64, i64)>(&text, &binds![list, account.0])? {
             there.entry(sim).or_default().push(((part, what), place));
         }
