@@ -23,6 +23,7 @@ use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::{Iccid, PlatformId, Refusal, SimId, device};
 use kachi_store::Tx;
 use kachi_store::card_reads::CardRead;
+use kachi_store::lists::NewState;
 
 /// Readings worked on at once.
 const AT_ONCE: i64 = 20;
@@ -205,7 +206,7 @@ fn stand(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, id: SimId, line
     let base = line.standing.as_ref().map_or(before, |told| stands(before, told.base, Blocks(blocks)));
     if (base, blocks) != (before, sim.blocks) {
         let activated_at = sim.activated_at.or((base == BaseState::Active).then_some(how.now.0));
-        tx.change_sim_state(&sim, base.word(), blocks, activated_at)?;
+        tx.change_sim_states(&[NewState { before: &sim, state: base.word(), blocks, activated_at }])?;
         let detail = format!("{} -> {}, as the carrier tells", before.word(), base.word());
         tx.tell(&[notices::record(&sim, EventKind::SimStateChanged, &detail, how.now)?], how.now)?;
     }

@@ -183,7 +183,7 @@ fn ask(
         stand(tx, &sim, (&sim.state, sim.blocks & !Blocks::OWNER_STOP.0), "resumed, but kept off", how.now)?;
         return Ok(Asked::AtOnce(sim.id));
     }
-    Ok(Asked::Write(network::wish(tx, catalogue, &sim, (act.cause(), None), (reference, write), how.now)?))
+    Ok(Asked::Write(network::wish(tx, catalogue, &sim, (act.cause(), None, actor.account), (reference, write), how.now)?))
 }
 
 /// What the act asks of the carrier, if the rules of the card let it.

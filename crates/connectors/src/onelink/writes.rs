@@ -35,7 +35,7 @@ impl OneLink {
                 self.ask(call, "operate/sim-mt-sms", &params)?;
                 Ok(Answer::ACCEPTED)
             }
-            Write::Subscribe { .. } | Write::Unsubscribe { .. } | Write::SwitchNetwork { .. } => {
+            Write::Subscribe { .. } | Write::Unsubscribe { .. } | Write::SwitchNetwork { .. } | Write::SendPhone { .. } => {
                 Err(Answer::unsupported("do this"))
             }
         }

@@ -53,7 +53,8 @@ fn send(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Actor, c
         let write = Write::SendPhone { to: to.clone(), text: text.clone() };
         let request = Request { reference: reference.clone(), card: Card::default(), write };
         let request = serde_json::to_string(&request).map_err(|e| fault(e.to_string()))?;
-        let wish = Wish { account: actor.account, sim: SimId(0), platform, cause: "phone_sms", task: None, request: &request };
+        let (account, cause) = (actor.account, "phone_sms");
+        let wish = Wish { account, sim: SimId(0), platform, cause, task: None, asked_by: account, request: &request };
         tx.add_wish(&wish, how.now)?;
         messages.push((SimId(0), to, reference));
     }
