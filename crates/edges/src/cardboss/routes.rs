@@ -72,11 +72,7 @@ async fn answer(door: &Door, operation: Operation, raw: &[u8], peer: Option<IpAd
     loop {
         let caller = auth::authenticate(door, &catalogue, (operation, &form), peer);
         let verdict = caller.as_ref().err().map(No::code);
-        if let Ok(caller) = &caller
-            && operation.signed().iter().any(|name| !form.get(name).is_ascii())
-        {
-            door.counts.add(written_as(caller.written), codes::SUCCESS);
-        }
+        let written = caller.as_ref().ok().map(|c| c.written);
         let outcome = match caller {
             Ok(_) if operation.is_retired() && !door.settings.retired => Err(No::said(codes::RETIRED, "该接口已停用")),
             Ok(caller) => Ask { door, catalogue: &catalogue, caller: &caller, operation, form: &form }.operate().await,
@@ -89,6 +85,9 @@ async fn answer(door: &Door, operation: Operation, raw: &[u8], peer: Option<IpAd
         if let Some(newer) = newer {
             (catalogue, attempt) = (newer, attempt + 1);
             continue;
+        }
+        if let Some(written) = written.filter(|_| operation.signed().iter().any(|name| !form.get(name).is_ascii())) {
+            door.counts.add(written_as(written), codes::SUCCESS);
         }
         door.note_signature(sid, peer, verdict == Some(codes::AUTHENTICATION_FAILED));
         return outcome;

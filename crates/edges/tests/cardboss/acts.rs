@@ -106,7 +106,7 @@ fn the_carriers_rules_are_kept_here_too() {
         let form =
             shop.sealed(SID, Operation::VoiceWhitelist, &json!({"msisdn": MSISDN, "opertype": "1", "content": "13800000005"}));
         assert_eq!(shop.send(Operation::VoiceWhitelist, &form).code(), "1099", "asked, and not answered in time");
-        let soon = shop.ask(Operation::VoiceWhitelist, json!({"msisdn": MSISDN, "opertype": "1", "content": "13800000006"}));
+        let soon = shop.ask(Operation::VoiceWhitelist, json!({"msisdn": MSISDN, "opertype": "1", "content": "13800000001"}));
         refused(soon, "13010");
         carrier.work(&shop.trade.engine);
         next();

@@ -64,10 +64,13 @@ pub(super) fn warn(
                 told(("warned15", id.0), WarningKind::PoolShareUsed, None, *at)?;
             }
             Happening::Blocked(block, at) => {
-                let subject = last.map_or(at.0, |id: SubscriptionId| id.0);
+                // Told again with the next input, it is the same: of the subscription that ended then.
+                let over = || subs.iter().rev().find(|s| s.ended_at == Some(at.0)).map(|s| s.id);
+                let about: Option<SubscriptionId> = last.or_else(over);
+                let subject = about.map_or(at.0, |id| id.0);
                 match block {
                     PackageBlock::Quota | PackageBlock::PoolExhausted => {
-                        told(("warned51", subject), WarningKind::StoppedAtCap, last, *at)?;
+                        told(("warned51", subject), WarningKind::StoppedAtCap, about, *at)?;
                     }
                     PackageBlock::Expired | PackageBlock::NoPackage => {
                         told(("warned41", subject), WarningKind::NoPackage, None, *at)?;
