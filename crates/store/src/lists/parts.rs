@@ -155,7 +155,7 @@ impl Tx<'_> {
     fn wanted_entries(&mut self, account: AccountId, sims: &[i64]) -> Result<HashMap<i64, Entries>, Error> {
         type R = (i64, String, i64, i64, i64, String);
         let text = format!(
-            "SELECT p.sim_id, s.state, s.blocks, t.warned, CASE WHEN s.eid IS NULL THEN 0 ELSE 1 END, r.carrier
+            "SELECT p.sim_id, s.state, s.blocks, t.warned, CAST(CASE WHEN s.eid IS NULL THEN 0 ELSE 1 END AS BIGINT), r.carrier
              FROM sim_place p JOIN sim s ON s.id = p.sim_id JOIN sim_state t ON t.sim_id = p.sim_id
              JOIN product r ON r.id = s.product_id WHERE {} AND p.account_id = ?",
             self.one_of("p.sim_id")
@@ -266,7 +266,7 @@ impl Tx<'_> {
     pub(super) fn audit_parts(&mut self, found: &mut Vec<String>) -> Result<(), Error> {
         type R = (i64, String, i64, i64, i64, String, i64);
         // Which parts, as the sum of 2 to their numbers.
-        let text = "SELECT MIN(p.sim_id), s.state, s.blocks, t.warned, CASE WHEN s.eid IS NULL THEN 0 ELSE 1 END, r.carrier,
+        let text = "SELECT MIN(p.sim_id), s.state, s.blocks, t.warned, CAST(CASE WHEN s.eid IS NULL THEN 0 ELSE 1 END AS BIGINT), r.carrier,
                COALESCE(x.parts, 0)
              FROM sim_place p JOIN sim s ON s.id = p.sim_id JOIN sim_state t ON t.sim_id = p.sim_id
              JOIN product r ON r.id = s.product_id
@@ -274,7 +274,7 @@ impl Tx<'_> {
                FROM sim_part WHERE sim_id IS NOT NULL GROUP BY account_id, sim_id) x
              ON x.account_id = p.account_id AND x.sim_id = p.sim_id
              WHERE NOT EXISTS (SELECT 1 FROM sim_part_change c WHERE c.account_id = p.account_id AND c.sim_id = p.sim_id)
-             GROUP BY s.state, s.blocks, t.warned, CASE WHEN s.eid IS NULL THEN 0 ELSE 1 END, r.carrier, COALESCE(x.parts, 0)";
+             GROUP BY s.state, s.blocks, t.warned, CAST(CASE WHEN s.eid IS NULL THEN 0 ELSE 1 END AS BIGINT), r.carrier, COALESCE(x.parts, 0)";
         for (sim, state, blocks, warned, eid, carrier, parts) in self.rows_once::<R>(text, &[])? {
             let wanted: i64 = Kind::of(&state, blocks, warned, eid, &carrier).entries().iter().map(|(part, _)| 1 << part).sum();
             if parts != wanted {
