@@ -90,7 +90,7 @@ fn an_hour_read_once_gives_each_account_what_it_would_have_read_alone() {
             post.folder(account, &target(&server));
         }
         post.traffic_many(CARD, START.plus(-60), 10_001); // more than are read at once
-        post.trade.traffic(FOREIGN, START.plus(-50), 7);
+        post.trade.again().traffic(FOREIGN, START.plus(-50), 7); // its records are numbered from a million
         post.half_hour();
         let together = server.files();
         let records = |account| post.deliveries().iter().find(|d| d.account == account).and_then(|d| d.records);
