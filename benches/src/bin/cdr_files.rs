@@ -8,7 +8,7 @@ use kachi_domain::cdr::delivery::{Protocol, Slot, Target};
 use kachi_domain::cdr::write_record;
 use kachi_domain::usage::CdrRecord;
 use kachi_domain::{AccountId, Iccid, Timestamp};
-use kachi_engine::{Settings, cdr_deliveries, import, sims};
+use kachi_engine::{Engine, Settings, cdr_deliveries, import, sims};
 use kachi_store::accounts::Account;
 use std::io::Cursor;
 use std::time::Instant;
@@ -22,26 +22,7 @@ fn main() {
     let which = args.get(2).cloned().unwrap_or_else(|| "sqlite".into());
     let dir = tempfile::tempdir().expect("a folder");
     let engine = engine(place(&which, dir.path(), "cdr_files"), 0, Settings::default());
-    engine
-        .write(move |tx, catalogue, how| {
-            let above = catalogue.account(AccountId(1)).map(|a| a.account.clone()).expect("the operator");
-            for id in FIRST..FIRST + accounts {
-                let path = Path::root().child(AccountId(id));
-                tx.put_account(&Account { id: AccountId(id), code: format!("a{id}"), path, ..above.clone() }, how.now)?;
-                tx.put_cdr_target(AccountId(id), &target(), how.now.plus(-86_400))?;
-            }
-            Ok(tx.touch_catalogue()?)
-        })
-        .expect("accounts");
-    engine
-        .write(move |tx, catalogue, how| {
-            let product = catalogue.product_by_code("P").map(|p| p.id).expect("the product");
-            for id in FIRST..FIRST + accounts {
-                sims::put(tx, catalogue, how, &sims::blank(&iccid(id), AccountId(id), product))?;
-            }
-            Ok(())
-        })
-        .expect("cards");
+    add_accounts(&engine, accounts);
     let mut lines = Vec::new();
     for n in 0..records {
         let stop = Timestamp(NOW - 5_000 + n * 3_000 / records);
@@ -90,6 +71,30 @@ fn main() {
     }
     let each = accounts as f64 / began.elapsed().as_secs_f64();
     report(&format!("CDR files of {accounts} accounts, {records} records"), &which, ours, each, "files/s");
+}
+
+/// Accounts with a folder and a card each.
+fn add_accounts(engine: &Engine, accounts: i64) {
+    engine
+        .write(move |tx, catalogue, how| {
+            let above = catalogue.account(AccountId(1)).map(|a| a.account.clone()).expect("the operator");
+            for id in FIRST..FIRST + accounts {
+                let path = Path::root().child(AccountId(id));
+                tx.put_account(&Account { id: AccountId(id), code: format!("a{id}"), path, ..above.clone() }, how.now)?;
+                tx.put_cdr_target(AccountId(id), &target(), how.now.plus(-86_400))?;
+            }
+            Ok(tx.touch_catalogue()?)
+        })
+        .expect("accounts");
+    engine
+        .write(move |tx, catalogue, how| {
+            let product = catalogue.product_by_code("P").map(|p| p.id).expect("the product");
+            for id in FIRST..FIRST + accounts {
+                sims::put(tx, catalogue, how, &sims::blank(&iccid(id), AccountId(id), product))?;
+            }
+            Ok(())
+        })
+        .expect("cards");
 }
 
 fn iccid(account: i64) -> Iccid {

@@ -155,3 +155,25 @@ fn only_loopback_addresses_reach_the_world() {
     let refused = Simulator::start(Settings { cards: vec![twice.clone(), twice], ..Settings::default() }).map(|_| ());
     assert!(refused.unwrap_err().contains("89860426000000000001 is the number of another card too"));
 }
+
+#[test]
+fn a_card_that_comes_back_within_a_session_begins_with_the_next_one() {
+    let world = || {
+        let runaway = CardSpec::new(Platform::OneLink).shape(Shape::Runaway);
+        Simulator::start(Settings { cards: vec![runaway], history_days: 0, ..Settings::default() }).unwrap()
+    };
+    let whole = world();
+    whole.advance(2 * 3600);
+    let sessions = whole.records(Platform::OneLink);
+    let sim = world();
+    let iccid = sim.iccids(Platform::OneLink).remove(0);
+    let third = (sessions[0].stop - sessions[0].start) / 3;
+    sim.advance(sessions[0].start + third - sim.now());
+    sim.set(&iccid, |card| card.powered = false);
+    sim.advance(third);
+    sim.set(&iccid, |card| card.powered = true);
+    sim.advance(whole.now() - sim.now());
+    let records = sim.records(Platform::OneLink);
+    assert_eq!((records[0].start, records[0].stop), (sessions[0].start, sessions[0].start + third));
+    assert_eq!(records[1..], [kachi_simulator::Record { id: records[1].id, ..sessions[1].clone() }]);
+}

@@ -483,9 +483,11 @@ const AUDITS: &[(&str, &str)] = &[
          OR EXISTS (SELECT 1 FROM intent i WHERE i.order_id = o.id)) LIMIT 50",
     ),
     (
-        "account {}: the money it has set aside is not that of its open orders",
-        "SELECT b.account_id FROM balance b LEFT JOIN (SELECT account_id, SUM(paid_minor) AS minor FROM orders WHERE state IN ('in_review', 'pending') GROUP BY account_id) AS o
-         ON o.account_id = b.account_id WHERE b.held_minor <> COALESCE(o.minor, 0) LIMIT 50",
+        "account {}: the money it has set aside is not that of its open orders and withdrawals",
+        "SELECT b.account_id FROM balance b LEFT JOIN (SELECT account_id, SUM(minor) AS minor FROM
+           (SELECT account_id, paid_minor AS minor FROM orders WHERE state IN ('in_review', 'pending')
+            UNION ALL SELECT account_id, minor FROM withdrawal WHERE state = 'review') AS held GROUP BY account_id) AS h
+         ON h.account_id = b.account_id WHERE b.held_minor <> COALESCE(h.minor, 0) LIMIT 50",
     ),
     ("delivery {}: neither due nor settled", "SELECT id FROM delivery WHERE due_at IS NULL AND state = 'waiting' LIMIT 50"),
     ("card {}: no state row", "SELECT id FROM sim WHERE NOT EXISTS (SELECT 1 FROM sim_state t WHERE t.sim_id = sim.id) LIMIT 50"),
