@@ -124,6 +124,7 @@ fn a_value_that_can_be_read_two_ways_is_refused_before_it_is_hashed() {
         (Operation::CardDetail, "iccids=898607b8101700000001", 0),
         (Operation::CardDetail, "iccids=898607b810170000000", 0),
         (Operation::CardDetail, "iccids=898607b81017000000", 1008),
+        (Operation::UsagePast, "month=202601&showday=1&msisdns=00000000000&iccids=08900000000000000000", 1008),
         (Operation::PkgRenew, "msisdn=1064800000001&pkgcode=xagx03&month=112", 1031),
         (Operation::PkgRenew, "msisdn=1064800000001&pkgcode=xagx03&month=012", 1031),
         (Operation::PkgRenew, "msisdn=1064800000001&pkgcode=xagx03&month=0", 1031),

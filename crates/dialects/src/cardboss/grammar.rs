@@ -204,14 +204,15 @@ fn numbers(form: &Form, field: &'static str, is: impl Fn(&str) -> bool, max: usi
 }
 
 const MSISDN: &str = "为11位或13位数字";
-const ICCID: &str = "为19位或20位卡串号";
+const ICCID: &str = "为以89开头的19位或20位卡串号";
 
 fn is_msisdn(text: &str) -> bool {
     matches!(text.len(), 11 | 13) && digits(text)
 }
 
+/// Every ICCID begins with 89 (ITU-T E.118); without that, digits of the number before it could be taken for its own.
 fn is_iccid(text: &str) -> bool {
-    matches!(text.len(), 19 | 20) && text.bytes().all(|b| b.is_ascii_hexdigit())
+    matches!(text.len(), 19 | 20) && text.starts_with("89") && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 fn digits(text: &str) -> bool {
