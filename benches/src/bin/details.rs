@@ -1,5 +1,8 @@
 //! Signed CardBOSS card/detail of 100 cards over HTTP against the same server answering a constant of the same size.
 //!
+//! A partner polls the same cards over and over, here a tenth of a million, and their answers are kept while nothing changes; then
+//! the same without that, each answer made anew.
+//!
 //! `cargo run --release -p kachi-bench --bin details -- [CARDS] [sqlite|postgres] [SECONDS]`
 
 use axum::Router;
@@ -9,7 +12,8 @@ use kachi_bench::{APIKEY, NOW, SID, engine, iccid, multiply, peak_mb, place, rep
 use kachi_dialects::cardboss::{Form, Operation, Port, Written, sign};
 use kachi_domain::{Timestamp, Zone};
 use kachi_edges::cardboss::{Door, DoorSettings, router};
-use kachi_engine::Settings;
+use kachi_engine::{Clock, Engine, Settings};
+use kachi_store::Store;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,11 +27,13 @@ async fn main() {
     let (cards, seconds) = (number(0, 1_000_000), number(2, 8));
     let which = args.get(1).cloned().unwrap_or_else(|| "sqlite".into());
     let dir = tempfile::tempdir().expect("a folder");
-    let engine = tokio::task::block_in_place(|| {
+    let (kept, anew) = tokio::task::block_in_place(|| {
         let at = place(&which, dir.path(), "details");
-        let engine = engine(at.clone(), 1, Settings::default());
+        let kept = engine(at.clone(), 1, Settings::default());
         multiply(&at, cards);
-        engine
+        let store = Store::open(at, 40).expect("the database opens again");
+        let without = Settings { kept_answers_bytes: 0, ..Settings::default() };
+        (kept, Engine::open(store, Clock::new(|| Timestamp(NOW)), without).expect("the engine opens again"))
     });
     let settings = DoorSettings {
         window_seconds: 300,
@@ -37,8 +43,10 @@ async fn main() {
         carrier_wait: Duration::from_secs(10),
         token: Arc::new(String::new),
     };
-    let ours = serve(router(Door::new(engine, Arc::new(settings)), Port::Data)).await;
-    let requests: Arc<Vec<Vec<u8>>> = Arc::new((0..2_000).map(|i| request(i, cards)).collect());
+    let settings = Arc::new(settings);
+    let [ours, anew] = [kept, anew].map(|engine| router(Door::new(engine, settings.clone()), Port::Data));
+    let (ours, anew) = (serve(ours).await, serve(anew).await);
+    let requests: Arc<Vec<Vec<u8>>> = Arc::new((0..1_000).map(|i| request(i, cards)).collect());
     let first = ask(ours, &requests[7]).await;
     assert!(first.contains("\"code\":\"0\"") && first.contains("\"count\":100"), "{first}");
     let body = first.split("\r\n\r\n").nth(1).unwrap_or_default().to_owned();
@@ -46,8 +54,16 @@ async fn main() {
     let constant = serve(Router::new().route("/iotapi/rest/v2/card/detail", get(move || async move { body.clone() }))).await;
     for round in 0..3 {
         let baseline = drive(constant, &requests, seconds).await;
-        let speed = drive(ours, &requests, seconds).await;
-        report(&format!("card/detail of {ASKED}, {cards} cards, round {round}"), &which, speed, baseline, "requests/s");
+        for (how, door) in [("asked again", ours), ("made anew", anew)] {
+            let speed = drive(door, &requests, seconds).await;
+            report(
+                &format!("card/detail of {ASKED}, {cards} cards, {how}, round {round}"),
+                &which,
+                speed,
+                baseline,
+                "requests/s",
+            );
+        }
     }
     println!("peak memory {} MB", peak_mb());
 }

@@ -34,8 +34,8 @@ pub async fn take(request: Request, body_bytes_max: usize, now: Timestamp) -> As
 }
 
 /// A JSON answer with its request id.
-pub fn json(status: StatusCode, text: String, request_id: &str) -> Response {
-    let mut response = Response::new(Body::from(text));
+pub fn json(status: StatusCode, text: impl Into<Bytes>, request_id: &str) -> Response {
+    let mut response = Response::new(Body::from(text.into()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json;charset=utf-8"));

@@ -18,6 +18,7 @@ use crate::catalogue::{Catalogue, CatalogueCache, Quote};
 use crate::cdr_deliveries::Hours;
 use crate::clock::Clock;
 use crate::error::{Fail, Result, fault};
+use crate::kept::KeptAnswers;
 use crate::orders::{Buying, Place, Placed, Waiting};
 use crate::refunds::RefundQuote;
 use crate::sims::Card;
@@ -52,6 +53,8 @@ pub struct Settings {
     pub cdr_retry_seconds: Vec<i64>,
     /// `limits.lease_seconds`: how long claimed work stays with its worker.
     pub lease_seconds: i64,
+    /// `limits.kept_answers_mb`: most memory for answers that are kept while nothing changes; 0 keeps none.
+    pub kept_answers_bytes: u64,
 }
 
 impl Default for Settings {
@@ -66,6 +69,7 @@ impl Default for Settings {
             retry_seconds: vec![0, 5, 300, 1800, 7200, 18_000, 36_000, 36_000],
             cdr_retry_seconds: vec![0, 5, 300, 1800, 7200, 18_000, 36_000, 36_000],
             lease_seconds: 60,
+            kept_answers_bytes: 128 << 20,
         }
     }
 }
@@ -83,6 +87,8 @@ pub struct Engine {
     writes: Arc<Notify>,
     /// The records of CDR files that are on their way.
     cdr_hours: Arc<Hours>,
+    /// Answers that hold while nothing changes.
+    kept: Arc<KeptAnswers>,
 }
 
 impl Engine {
@@ -92,6 +98,7 @@ impl Engine {
             cache: CatalogueCache::open(store.clone())?,
             store,
             clock,
+            kept: Arc::new(KeptAnswers::new(settings.kept_answers_bytes)),
             settings: Arc::new(settings),
             orders: Arc::default(),
             writes: Arc::default(),
@@ -102,6 +109,10 @@ impl Engine {
     /// The database, for the binary's own commands.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    pub(crate) fn kept_answers(&self) -> &KeptAnswers {
+        &self.kept
     }
 
     pub(crate) fn cdr_hours(&self) -> &Hours {

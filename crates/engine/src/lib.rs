@@ -20,6 +20,7 @@ pub mod figures;
 pub mod imei;
 pub mod import;
 pub mod intents;
+mod kept;
 pub mod lists;
 pub mod money;
 pub mod network;

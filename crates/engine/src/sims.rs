@@ -55,6 +55,11 @@ impl Card {
         self.state.current_main().or_else(|| self.state.live.iter().find(|l| l.running.is_some()))
     }
 
+    /// When the passing of time alone next changes its package state; none: it does not.
+    pub fn changes_at(&self, catalogue: &Catalogue) -> Option<Timestamp> {
+        self.state.next_due(catalogue.zone(self.sim.account))
+    }
+
     /// Bytes of all allowances, waiting ones too.
     pub fn allowance_bytes(&self) -> i64 {
         self.state.live.iter().filter(|l| l.terms.kind != Kind::Time).fold(0, |sum, l| sum.saturating_add(l.terms.allowance))

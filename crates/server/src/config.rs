@@ -207,6 +207,8 @@ pub struct Limits {
     pub cdr_parallel: usize,
     /// Device reports kept in one transaction.
     pub report_batch: usize,
+    /// Megabytes for answers that are kept while nothing changes.
+    pub kept_answers_mb: u64,
     /// Seconds claimed work stays with its worker.
     pub lease_seconds: i64,
     /// Bytes of a receiver's answer that are kept.
@@ -244,6 +246,7 @@ impl Config {
             retry_seconds: self.webhooks.retry_seconds.clone(),
             cdr_retry_seconds: self.cdr.retry_seconds.clone(),
             lease_seconds: self.limits.lease_seconds,
+            kept_answers_bytes: self.limits.kept_answers_mb << 20,
         }
     }
 
@@ -297,6 +300,7 @@ impl Config {
                 delivery_parallel: size("limits.delivery_parallel", 1, 10_000)?,
                 cdr_parallel: size("limits.cdr_parallel", 1, 100)?,
                 report_batch: size("limits.report_batch", 1, 100_000)?,
+                kept_answers_mb: size("limits.kept_answers_mb", 0, 65_536)? as u64,
                 lease_seconds: whole("limits.lease_seconds", 5, 3600)?,
                 answer_bytes_max: size("limits.answer_bytes_max", 16, 1 << 20)?,
             },

@@ -34,4 +34,4 @@ pub mod tasks;
 pub mod transfers;
 pub mod webhooks;
 
-pub use db::{Error, MigrateError, Place, Store, Tx};
+pub use db::{Error, MigrateError, Place, Stamp, Store, Tx};

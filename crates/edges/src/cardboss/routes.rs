@@ -11,6 +11,7 @@ use super::auth::{self, Caller};
 use super::errors::No;
 use super::wire;
 use crate::http;
+use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -41,7 +42,7 @@ pub async fn serve(door: &Door, operation: Operation, request: Request) -> Respo
         (_, Method::Post, None) => Err(No::said(codes::VALUE_WRONG, "请求内容过长或不完整")),
     };
     let (code, text) = match outcome {
-        Ok(text) => (codes::SUCCESS, text),
+        Ok(answer) => (codes::SUCCESS, answer),
         Err(no) => {
             match &no {
                 No::Fault(words) => tracing::error!(request = %asked.id, operation = operation.path(), "{words}"),
@@ -54,14 +55,14 @@ pub async fn serve(door: &Door, operation: Operation, request: Request) -> Respo
                 }
                 No::Code(..) | No::NotRenewed { .. } | No::Passed { .. } => {}
             }
-            (no.code(), wire::refusal(&no))
+            (no.code(), wire::refusal(&no).into())
         }
     };
     door.counts.add(operation.path(), code);
     http::json(StatusCode::OK, text, &asked.id)
 }
 
-async fn answer(door: &Door, operation: Operation, raw: &[u8], peer: Option<IpAddr>) -> Result<String, No> {
+async fn answer(door: &Door, operation: Operation, raw: &[u8], peer: Option<IpAddr>) -> Result<Bytes, No> {
     let form = read(operation, raw)?;
     let sid = form.get("sid");
     if door.is_locked_out(sid, peer) {
@@ -120,12 +121,12 @@ struct Ask<'a> {
 }
 
 impl Ask<'_> {
-    async fn operate(&self) -> Result<String, No> {
-        match self.operation {
+    async fn operate(&self) -> Result<Bytes, No> {
+        let text = match self.operation {
             Operation::CustomerGet => self.customer().await,
             Operation::CardList => self.card_list().await,
-            Operation::CardDetail => self.card_detail().await,
-            Operation::UsageCurrent => self.usage_current().await,
+            Operation::CardDetail => return self.card_detail().await,
+            Operation::UsageCurrent => return self.usage_current().await,
             Operation::UsagePast => self.usage_past().await,
             Operation::CardAbnormal => self.card_abnormal().await,
             Operation::PkgGet => self.pkg_get().await,
@@ -142,6 +143,7 @@ impl Ask<'_> {
             Operation::SmsReport => self.sms_reports().await,
             Operation::SmsMo => self.sms_replies().await,
             Operation::SmsPhone => self.sms_phone().await,
-        }
+        };
+        text.map(Bytes::from)
     }
 }

@@ -13,6 +13,7 @@ mod lookups;
 mod migrate;
 mod pool;
 pub mod sql;
+mod stamps;
 mod whole;
 mod writer;
 
@@ -26,6 +27,8 @@ use lookups::Lookups;
 pub use migrate::MigrateError;
 use pool::Pool;
 use sql::{Row, Statement, Value};
+pub use stamps::Stamp;
+use stamps::Stamps;
 use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -331,6 +334,7 @@ struct Inner {
     writer: Option<Writer>,
     lanes: Lanes,
     lookups: Lookups,
+    stamps: Stamps,
 }
 
 impl Store {
@@ -353,6 +357,7 @@ impl Store {
                 writer,
                 lanes: Lanes::default(),
                 lookups: Lookups::default(),
+                stamps: Stamps::default(),
             }),
         })
     }
@@ -397,6 +402,19 @@ impl Store {
             tokio::task::spawn_blocking(move || store.inner.lookups.ask(&store.inner.pool));
         }
         answer.await.unwrap_or_else(|_| Err(Error::Engine("the look-up's asker has stopped".into())))
+    }
+
+    /// What the database holds now, as a value to compare: equal to an earlier one, nothing was committed in between.
+    pub async fn stamp(&self) -> Result<Stamp, Error> {
+        if let Place::File(_) = &self.inner.place {
+            return self.inner.stamps.read(&self.inner.place);
+        }
+        let (answer, must_ask) = self.inner.stamps.submit();
+        if must_ask {
+            let store = self.clone();
+            tokio::task::spawn_blocking(move || store.inner.stamps.ask(&store.inner.place));
+        }
+        answer.await.unwrap_or_else(|_| Err(Error::Engine("the stamp's asker has stopped".into())))
     }
 
     /// Writes in one durable transaction: all of `f` or nothing.

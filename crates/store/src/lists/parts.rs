@@ -154,11 +154,20 @@ impl Tx<'_> {
 
     fn wanted_entries(&mut self, account: AccountId, sims: &[i64]) -> Result<HashMap<i64, Entries>, Error> {
         type R = (i64, String, i64, i64, i64, String);
+        // Card by card through the keys, whatever the engine knows of the tables: many cards may have come just now.
+        let each = |table: &str, key: &str| match self.is_postgres() {
+            true => format!("CROSS JOIN LATERAL (SELECT * FROM {table} WHERE {key} = k.value OFFSET 0)"),
+            false => format!("CROSS JOIN {table}"),
+        };
+        let (list_of, also) =
+            if self.is_postgres() { ("unnest(CAST(? AS BIGINT[]))", "k(value)") } else { ("json_each(?)", "k") };
         let text = format!(
             "SELECT p.sim_id, s.state, s.blocks, t.warned, CAST(CASE WHEN s.eid IS NULL THEN 0 ELSE 1 END AS BIGINT), r.carrier
-             FROM sim_place p JOIN sim s ON s.id = p.sim_id JOIN sim_state t ON t.sim_id = p.sim_id
-             JOIN product r ON r.id = s.product_id WHERE {} AND p.account_id = ?",
-            self.one_of("p.sim_id")
+             FROM {list_of} AS {also} {} p {} s {} t JOIN product r ON r.id = s.product_id
+             WHERE p.sim_id = k.value AND p.account_id = ? AND s.id = k.value AND t.sim_id = k.value",
+            each("sim_place", "sim_id"),
+            each("sim", "id"),
+            each("sim_state", "sim_id"),
         );
         let list = self.list(sims.iter().copied());
         let rows = self.rows::<R>(&text, &binds![list, account.0])?;

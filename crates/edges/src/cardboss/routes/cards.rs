@@ -3,10 +3,11 @@
 use super::Ask;
 use crate::cardboss::errors::No;
 use crate::cardboss::wire;
+use axum::body::Bytes;
 use kachi_dialects::cardboss::codes;
 use kachi_domain::ids::Msisdn;
 use kachi_domain::time::{parse_day, parse_month};
-use kachi_domain::{Iccid, Refusal, Zone};
+use kachi_domain::{Iccid, Refusal, Timestamp, Zone};
 use kachi_engine::desk::CardList;
 use kachi_engine::figures::{Depth, Figures, Numbers};
 
@@ -41,24 +42,46 @@ impl Ask<'_> {
         Ok(wire::good(&wire::Page { count: found.total, pageindex: page, totalpage: pages(found.total), cards }))
     }
 
-    pub(super) async fn card_detail(&self) -> Result<String, No> {
-        let figures = self.figures(Depth::All, self.this_month()).await?;
-        let month_start = self.zone().start_of_day(self.this_month().0);
-        let sims = figures.iter().filter(|f| f.card.sim.details.contains("apns")).map(|f| f.card.sim.id).collect::<Vec<_>>();
-        let apns = match sims.is_empty() {
-            true => Vec::new(),
-            false => self.door.engine.apns(self.catalogue, &self.caller.actor, sims).await?,
-        };
-        let apns_of = |f: &Figures| apns.iter().find(|(sim, _)| *sim == f.card.sim.id).map_or(&[][..], |(_, apns)| apns);
-        let cards: Vec<_> = figures.iter().map(|f| wire::Detail::of(self.catalogue, f, (month_start, apns_of(f)))).collect();
-        Ok(wire::good(&wire::Cards { count: cards.len(), cards }))
+    pub(super) async fn card_detail(&self) -> Result<Bytes, No> {
+        self.kept(async {
+            let figures = self.figures(Depth::All, self.this_month()).await?;
+            let month_start = self.zone().start_of_day(self.this_month().0);
+            let sims = figures.iter().filter(|f| f.card.sim.details.contains("apns")).map(|f| f.card.sim.id).collect::<Vec<_>>();
+            let apns = match sims.is_empty() {
+                true => Vec::new(),
+                false => self.door.engine.apns(self.catalogue, &self.caller.actor, sims).await?,
+            };
+            let apns_of = |f: &Figures| apns.iter().find(|(sim, _)| *sim == f.card.sim.id).map_or(&[][..], |(_, apns)| apns);
+            let cards: Vec<_> = figures.iter().map(|f| wire::Detail::of(self.catalogue, f, (month_start, apns_of(f)))).collect();
+            Ok((wire::good(&wire::Cards { count: cards.len(), cards }), self.holds_until(&figures)))
+        })
+        .await
     }
 
-    pub(super) async fn usage_current(&self) -> Result<String, No> {
-        let figures = self.figures(Depth::All, self.this_month()).await?;
-        let month_start = self.zone().start_of_day(self.this_month().0);
-        let usages: Vec<_> = figures.iter().map(|f| wire::CurrentUse::of(f, month_start)).collect();
-        Ok(wire::good(&wire::Usages { count: usages.len(), day: None, usages }))
+    pub(super) async fn usage_current(&self) -> Result<Bytes, No> {
+        self.kept(async {
+            let figures = self.figures(Depth::All, self.this_month()).await?;
+            let month_start = self.zone().start_of_day(self.this_month().0);
+            let usages: Vec<_> = figures.iter().map(|f| wire::CurrentUse::of(f, month_start)).collect();
+            let answer = wire::good(&wire::Usages { count: usages.len(), day: None, usages });
+            Ok((answer, self.holds_until(&figures)))
+        })
+        .await
+    }
+
+    /// The answer about cards that was given before, if it still holds: partners ask for the same ones over and over.
+    async fn kept(&self, make: impl Future<Output = Result<(String, Timestamp), No>>) -> Result<Bytes, No> {
+        let numbers = ["msisdns", "msisdn", "iccids", "iccid"].map(|name| self.form.get(name));
+        let question = format!("{}|{}", self.operation.path(), numbers.join("|"));
+        let answer = self.door.engine.kept(self.catalogue, &self.caller.actor, question, make).await?;
+        Ok(Bytes::from_owner(answer))
+    }
+
+    /// Up to when figures of the present month hold if nothing is written: the next of what cards have ahead, and of midnights.
+    fn holds_until(&self, figures: &[Figures]) -> Timestamp {
+        let midnight = self.zone().start_of_day(self.zone().day(self.door.engine.now()) + 1);
+        let ahead = figures.iter().filter_map(|f| f.card.changes_at(self.catalogue));
+        ahead.fold(midnight, Timestamp::min)
     }
 
     pub(super) async fn usage_past(&self) -> Result<String, No> {

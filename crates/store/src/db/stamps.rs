@@ -1,0 +1,113 @@
+//! What the database holds, as one value: while the stamp is the same, no commit of any process came between, and every
+//! question has the answer it had. Those that ask at once share one reading.
+//!
+//! SQLite counts the commits of all other connections (`PRAGMA data_version`), so one connection that never writes is kept
+//! for this. PostgreSQL's snapshot names the transactions that are seen: two equal ones see the same rows. Transactions that
+//! change nothing have no number there; those of other databases of the server have one, and then a stamp differs that
+//! need not.
+
+use super::{Conn, Error, Place, Tx};
+use crate::binds;
+use std::sync::Mutex;
+use tokio::sync::oneshot;
+
+/// A value that stays the same as long as nothing is committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp(String);
+
+/// What is told to one who asked.
+type Answer = Result<Stamp, Error>;
+
+/// Those who wait for a stamp, and the connection that reads it.
+#[derive(Default)]
+pub(super) struct Stamps {
+    waiting: Mutex<Waiting>,
+    reader: Mutex<Reader>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    callers: Vec<oneshot::Sender<Answer>>,
+    asked: bool,
+}
+
+#[derive(Default)]
+struct Reader {
+    conn: Option<Conn>,
+    /// Connections opened so far: each counts anew.
+    opened: u64,
+}
+
+impl Stamps {
+    /// Reads the stamp here and now.
+    pub(super) fn read(&self, place: &Place) -> Answer {
+        self.reader.lock().expect("stamps lock").read(place)
+    }
+
+    /// Queues a question; the answer's receiver, and whether the caller must see to it that [`Stamps::ask`] runs.
+    pub(super) fn submit(&self) -> (oneshot::Receiver<Answer>, bool) {
+        let (caller, answer) = oneshot::channel();
+        let mut waiting = self.waiting.lock().expect("stamps lock");
+        waiting.callers.push(caller);
+        let must_ask = !std::mem::replace(&mut waiting.asked, true);
+        (answer, must_ask)
+    }
+
+    /// Asks until nobody waits. Each reading is for those who had asked before it began.
+    pub(super) fn ask(&self, place: &Place) {
+        let _leaving = Leaving(self);
+        while let Some(callers) = self.next_or_leave() {
+            let stamp = self.read(place);
+            for caller in callers {
+                let told = match &stamp {
+                    Ok(stamp) => Ok(stamp.clone()),
+                    Err(e) => Err(Error::Engine(e.to_string())),
+                };
+                let _ = caller.send(told); // a caller that went away asks nobody
+            }
+        }
+    }
+
+    fn next_or_leave(&self) -> Option<Vec<oneshot::Sender<Answer>>> {
+        let mut waiting = self.waiting.lock().expect("stamps lock");
+        waiting.asked = !waiting.callers.is_empty();
+        waiting.asked.then(|| std::mem::take(&mut waiting.callers))
+    }
+}
+
+/// An asker that panics makes room for the next, and those who wait are told by their senders' end.
+struct Leaving<'s>(&'s Stamps);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking()
+            && let Ok(mut waiting) = self.0.waiting.lock()
+        {
+            *waiting = Waiting::default();
+        }
+    }
+}
+
+impl Reader {
+    fn read(&mut self, place: &Place) -> Answer {
+        if self.conn.is_none() {
+            self.conn = Some(Conn::open(place)?);
+            self.opened += 1;
+        }
+        let found = self.conn.as_mut().map_or(Ok(None), |conn| {
+            let mut tx = Tx { conn };
+            if tx.is_postgres() {
+                Ok(tx.row::<(String,)>("SELECT CAST(pg_current_snapshot() AS TEXT)", &binds![])?.map(|r| r.0))
+            } else {
+                Ok(tx.row::<(i64,)>("PRAGMA data_version", &binds![])?.map(|r| r.0.to_string()))
+            }
+        });
+        match found {
+            Ok(Some(text)) => Ok(Stamp(format!("{}/{text}", self.opened))),
+            failed => {
+                self.conn = None; // the connection itself may be what failed
+                Err(failed.err().unwrap_or_else(|| Error::Engine("the database tells no stamp".into())))
+            }
+        }
+    }
+}
