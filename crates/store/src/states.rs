@@ -116,15 +116,18 @@ impl Tx<'_> {
              AS x(sim_id, head, due_at, as_of, version, imei, imei_at, warned) WHERE t.sim_id = x.sim_id AND t.version = x.version";
         let mut written = 0;
         for part in states.chunks(ARRAY) {
-            let sims = self.list(part.iter().map(|s| s.sim.0));
-            let heads = bytes_array(part.iter().map(|s| s.head.as_slice()));
-            let due = optional_array(part.iter().map(|s| s.due_at));
-            let as_of = optional_array(part.iter().map(|s| s.as_of));
-            let versions = self.list(part.iter().map(|s| s.version));
-            let imeis = self.list(part.iter().map(|s| s.seen.imei));
-            let seen_at = self.list(part.iter().map(|s| s.seen.at.0));
-            let warned = self.list(part.iter().map(|s| s.warned.0));
-            written += self.run(text, &binds![sims, heads, due, as_of, versions, imeis, seen_at, warned])?;
+            let ints = |f: fn(&StateRow) -> Option<i64>| Value::Ints(part.iter().map(f).collect());
+            let values = [
+                ints(|s| Some(s.sim.0)),
+                Value::Blobs(part.iter().map(|s| s.head.as_slice()).collect()),
+                ints(|s| s.due_at),
+                ints(|s| s.as_of),
+                ints(|s| Some(s.version)),
+                ints(|s| Some(s.seen.imei)),
+                ints(|s| Some(s.seen.at.0)),
+                ints(|s| Some(s.warned.0)),
+            ];
+            written += self.run(text, &values)?;
         }
         Ok(written)
     }
@@ -152,9 +155,8 @@ impl Tx<'_> {
              {ADD_TO_DAY}"
         );
         for part in days.chunks(ARRAY) {
-            let column = |f: fn(&DayRow) -> i64| self.list(part.iter().map(f));
-            let values =
-                binds![column(|d| d.0), column(|d| d.1), column(|d| d.2), column(|d| d.3), column(|d| d.4), column(|d| d.5)];
+            let column = |f: fn(&DayRow) -> i64| Value::Ints(part.iter().map(|d| Some(f(d))).collect());
+            let values = [column(|d| d.0), column(|d| d.1), column(|d| d.2), column(|d| d.3), column(|d| d.4), column(|d| d.5)];
             self.run(&text, &values)?;
         }
         Ok(())
@@ -240,33 +242,3 @@ impl Tx<'_> {
 
 const ADD_TO_DAY: &str = "ON CONFLICT (sim_id, day, account_id) DO UPDATE SET bytes = sim_day.bytes + excluded.bytes,
      records = sim_day.records + excluded.records, as_of = CASE WHEN excluded.as_of > sim_day.as_of THEN excluded.as_of ELSE sim_day.as_of END";
-
-fn optional_array(numbers: impl Iterator<Item = Option<i64>>) -> String {
-    let mut text = String::from("{");
-    for (i, n) in numbers.enumerate() {
-        if i > 0 {
-            text.push(',');
-        }
-        match n {
-            Some(n) => text.push_str(&n.to_string()),
-            None => text.push_str("NULL"),
-        }
-    }
-    text.push('}');
-    text
-}
-
-fn bytes_array<'b>(values: impl Iterator<Item = &'b [u8]>) -> String {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::from("{");
-    for (i, bytes) in values.enumerate() {
-        text.push_str(if i > 0 { ",\"\\\\x" } else { "\"\\\\x" });
-        for b in bytes {
-            text.push(HEX[usize::from(b >> 4)] as char);
-            text.push(HEX[usize::from(b & 15)] as char);
-        }
-        text.push('"');
-    }
-    text.push('}');
-    text
-}

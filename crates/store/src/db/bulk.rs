@@ -126,7 +126,9 @@ fn json(columns: &[Column], rows: &[Vec<Value<'_>>]) -> Result<String, Error> {
                 Value::Text(Some(t)) => quoted(t, &mut text)?,
                 Value::Owned(t) => quoted(t, &mut text)?,
                 Value::Int(None) | Value::Text(None) => text.push_str("null"),
-                Value::Blob(_) => return Err(Error::Engine(format!("{}: bytes do not travel as JSON", column.name()))),
+                Value::Blob(_) | Value::Ints(_) | Value::Blobs(_) => {
+                    return Err(Error::Engine(format!("{}: neither bytes nor lists travel as JSON", column.name())));
+                }
             }
         }
         text.push('}');

@@ -7,7 +7,7 @@
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::query_dsl::LoadQuery;
-use diesel::sql_types::{BigInt, Binary, Nullable, SingleValue, Text};
+use diesel::sql_types::{Array, BigInt, Binary, Nullable, SingleValue, Text};
 use diesel::sqlite::Sqlite;
 use diesel::{PgConnection, QueryResult, RunQueryDsl, SqliteConnection};
 use std::marker::PhantomData;
@@ -23,6 +23,10 @@ pub enum Value<'a> {
     Owned(String),
     /// Bytes or null.
     Blob(Option<&'a [u8]>),
+    /// A list of integers, for statements of PostgreSQL alone: it travels in binary, so nobody writes or reads digits.
+    Ints(Vec<Option<i64>>),
+    /// A list of bytes, likewise.
+    Blobs(Vec<&'a [u8]>),
 }
 
 macro_rules! into_value {
@@ -76,23 +80,24 @@ impl<S> Query for Statement<'_, S> {
 impl<S, C> RunQueryDsl<C> for Statement<'_, S> {}
 
 macro_rules! fragment {
-    ($backend:ty) => {
+    ($backend:ty, $out:ident, $lists:ident { $($list:tt)+ }) => {
         impl<S> QueryFragment<$backend> for Statement<'_, S> {
-            fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, $backend>) -> QueryResult<()> {
+            fn walk_ast<'b>(&'b self, mut $out: AstPass<'_, 'b, $backend>) -> QueryResult<()> {
                 if !self.keep {
-                    out.unsafe_to_cache_prepared();
+                    $out.unsafe_to_cache_prepared();
                 }
                 let mut values = self.values.iter();
                 for (i, piece) in self.text.split('?').enumerate() {
                     if i > 0 {
                         match values.next().expect("a value for each mark") {
-                            Value::Int(v) => out.push_bind_param::<Nullable<BigInt>, _>(v)?,
-                            Value::Text(v) => out.push_bind_param::<Nullable<Text>, _>(v)?,
-                            Value::Owned(v) => out.push_bind_param::<Text, _>(v)?,
-                            Value::Blob(v) => out.push_bind_param::<Nullable<Binary>, _>(v)?,
+                            Value::Int(v) => $out.push_bind_param::<Nullable<BigInt>, _>(v)?,
+                            Value::Text(v) => $out.push_bind_param::<Nullable<Text>, _>(v)?,
+                            Value::Owned(v) => $out.push_bind_param::<Text, _>(v)?,
+                            Value::Blob(v) => $out.push_bind_param::<Nullable<Binary>, _>(v)?,
+                            $lists => { $($list)+ }
                         }
                     }
-                    out.push_sql(piece);
+                    $out.push_sql(piece);
                 }
                 debug_assert!(values.next().is_none(), "a mark for each value: {}", self.text);
                 Ok(())
@@ -100,8 +105,16 @@ macro_rules! fragment {
         }
     };
 }
-fragment!(Sqlite);
-fragment!(Pg);
+fragment!(Sqlite, out, _lists {
+    return Err(diesel::result::Error::QueryBuilderError("SQLite takes no lists".into()));
+});
+fragment!(Pg, out, lists {
+    match lists {
+        Value::Ints(v) => out.push_bind_param::<Array<Nullable<BigInt>>, _>(v)?,
+        Value::Blobs(v) => out.push_bind_param::<Array<Binary>, _>(v)?,
+        _ => {}
+    }
+});
 
 /// A Rust type that is one column.
 pub trait Column {

@@ -80,7 +80,7 @@ pub(super) fn in_savepoint<R, E: From<Error>>(conn: &mut Conn, f: impl FnOnce(&m
 /// others out until their patience ends. Whoever waits therefore holds the turnstile, and the other must wait behind it.
 fn begin(conn: &mut Conn, turn: &File) -> Result<(), Error> {
     let _ = turn.lock();
-    let begun = conn.batch("BEGIN IMMEDIATE");
+    let begun = conn.batch("BEGIN IMMEDIATE; SAVEPOINT whole_group");
     let _ = turn.unlock();
     begun
 }
@@ -88,6 +88,7 @@ fn begin(conn: &mut Conn, turn: &File) -> Result<(), Error> {
 fn run(mut conn: Conn, turn: &File, queue: &mpsc::Receiver<Job>) {
     while let Ok(first) = queue.recv() {
         if let Err(e) = begin(&mut conn, turn) {
+            let _ = conn.batch("ROLLBACK");
             first(None)(Some(e));
             continue;
         }
@@ -100,12 +101,61 @@ fn run(mut conn: Conn, turn: &File, queue: &mpsc::Receiver<Job>) {
             }
         }
         conn.group = None;
-        let committed = conn.batch("COMMIT");
+        // After some errors (a full disk) SQLite undoes the whole transaction by itself, and the next savepoint begins another. Then the
+        // first savepoint is not there any more, and nothing of the group may count: some of it is gone.
+        let committed = conn.batch("RELEASE SAVEPOINT whole_group; COMMIT");
         if committed.is_err() {
             let _ = conn.batch("ROLLBACK");
         }
         for answer in answers {
             answer(committed.as_ref().err().map(|e| Error::Engine(e.to_string())));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::binds;
+    use crate::db::{Error, Place, Store, Tx};
+    use std::sync::mpsc::channel;
+
+    fn rows(store: &Store) -> Vec<i64> {
+        let found = store.read(|tx| tx.rows::<(i64,)>("SELECT n FROM t ORDER BY n", &[])).expect("the table is there");
+        found.into_iter().map(|r| r.0).collect()
+    }
+
+    fn add(n: i64) -> impl FnOnce(&mut Tx<'_>) -> Result<usize, Error> + Send {
+        move |tx| tx.run("INSERT INTO t (n, bytes) VALUES (?, ?)", &binds![n, Some([7_u8; 100].as_slice())])
+    }
+
+    /// A file that may grow no more is to SQLite what a full disk is: it undoes the whole transaction.
+    #[test]
+    fn what_was_answered_as_done_is_there_though_the_disk_was_full_in_between() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(Place::File(folder.path().join("t.db")), 2).expect("it opens");
+        store.write(|tx| tx.conn.batch("CREATE TABLE t (n BIGINT PRIMARY KEY, bytes BLOB)")).expect("made");
+        store.write(add(1)).expect("added");
+        let writer = store.inner.writer.as_ref().expect("SQLite has a writer");
+        let (go, wait) = channel::<()>();
+        let first = writer.submit(move |_| wait.recv().map_err(|e| Error::Engine(e.to_string())));
+        let before = writer.submit(add(2));
+        let full = writer.submit(|tx| {
+            tx.conn.batch("PRAGMA max_page_count = 1")?;
+            tx.run("INSERT INTO t (n, bytes) VALUES (?, ?)", &binds![3, Some(vec![7_u8; 1 << 20].as_slice())])
+        });
+        let after = writer.submit(|tx: &mut Tx<'_>| {
+            tx.conn.batch("PRAGMA max_page_count = 1000000")?;
+            add(4)(tx)
+        });
+        go.send(()).expect("the first waits");
+        let done =
+            [first.blocking_recv().map(|r| r.map(|()| 0)), before.blocking_recv(), full.blocking_recv(), after.blocking_recv()];
+        let done: Vec<bool> = done.into_iter().map(|told| told.expect("answered").is_ok()).collect();
+        assert!(!done[2], "there was no room for it");
+        let there: Vec<i64> =
+            [(1, true), (2, done[1]), (4, done[3])].into_iter().filter(|(_, done)| *done).map(|(n, _)| n).collect();
+        assert_eq!(rows(&store), there, "what was answered as done is there, and nothing else: {done:?}");
+        store.write(|tx: &mut Tx<'_>| tx.conn.batch("PRAGMA max_page_count = 1000000")).expect("there is room again");
+        store.write(add(5)).expect("the writer goes on");
     }
 }
