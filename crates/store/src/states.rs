@@ -60,7 +60,12 @@ impl Tx<'_> {
         let lock = self.for_update();
         let mut found = Vec::with_capacity(sims.len());
         for part in sims.chunks(ARRAY) {
-            let (among, value) = self.among("sim_id", part);
+            let (among, value) = match part.len() {
+                many if many > 1 && self.is_postgres() => {
+                    (self.one_of("sim_id"), Value::Ints(part.iter().map(|sim| Some(*sim)).collect()))
+                }
+                _ => self.among("sim_id", part),
+            };
             let text = format!("SELECT {COLUMNS} FROM sim_state WHERE {among} ORDER BY sim_id{lock}");
             found.extend(self.rows::<R>(&text, &[value])?.into_iter().map(state));
         }
