@@ -11,12 +11,14 @@ use std::cell::Cell;
 
 mod answer;
 mod can;
+mod count;
 mod cycle;
 mod line;
 mod write;
 
 pub use answer::Answer;
 pub use can::{Batches, Capabilities, Fact, Facts};
+pub use count::{Count, Of};
 pub use cycle::{Cycle, Month};
 pub use line::{Apn, Bought, Counter, Line, Period, Session, Standing, Stop};
 pub use write::{Card, Request, Sent, Write};

@@ -13,17 +13,12 @@ use crate::desk::Engine;
 use crate::devices::{claims::Adding, look};
 use crate::error::{Fail, Result, fault};
 use crate::intents::Connectors;
-use crate::{imei, network, notices, stock};
+use crate::{network, stock, told};
 use kachi_domain::account::Path;
 use kachi_domain::carrier::{Answer, Card as Named, Fact, Facts, Line};
-use kachi_domain::event::EventKind;
-use kachi_domain::ids::Imei;
-use kachi_domain::imei::Sighting;
-use kachi_domain::sim::{BaseState, Blocks};
-use kachi_domain::{Iccid, PlatformId, Refusal, SimId, device};
+use kachi_domain::{Iccid, PlatformId, Refusal};
 use kachi_store::Tx;
 use kachi_store::card_reads::CardRead;
-use kachi_store::lists::NewState;
 
 /// Readings worked on at once.
 const AT_ONCE: i64 = 20;
@@ -149,10 +144,10 @@ fn settle(
     how: &Settling,
     wish: &CardRead,
     token: i64,
-    told: &std::result::Result<Line, Answer>,
+    word: &std::result::Result<Line, Answer>,
 ) -> Result<()> {
     let again = |seconds: i64| (wish.tries + 1 < TRIES_MAX).then(|| how.now.plus(seconds));
-    let (state, words, due) = match told {
+    let (state, words, due) = match word {
         Ok(_) => ("done", String::new(), None),
         Err(Answer::Refused { code, reason }) => ("failed", format!("{code} {reason}"), None),
         Err(Answer::Later { seconds, reason }) if *seconds <= LATER_SECONDS_MAX => ("waiting", reason.clone(), again(*seconds)),
@@ -164,7 +159,7 @@ fn settle(
     if !tx.settle_card_read((wish.id, token), state, &words, due, how.now)? {
         return Ok(()); // the lease was lost: whoever holds it now decides
     }
-    match told {
+    match word {
         Ok(line) => keep(tx, catalogue, how, wish, line),
         Err(_) => Ok(()),
     }
@@ -182,55 +177,7 @@ fn keep(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, wish: &CardRead,
         }
         (None, None) => return Ok(()), // it was taken out meanwhile
     };
-    if let Some(counter) = line.counter.or(line.month.map(|m| m.counter)) {
-        tx.put_counter((sim.id, sim.account, wish.platform), counter, how.now)?;
-    }
-    if let Some(network) = &line.network {
-        network::switched(tx, sim.id, network, how.now)?;
-    }
-    stand(tx, catalogue, how, sim.id, line)
-}
-
-/// Blocks that nobody but the carrier sets and lifts.
-const CARRIERS: i64 = Blocks::REAL_NAME.0 | Blocks::REGION.0 | Blocks::SEPARATION.0 | Blocks::CARRIER_MANAGEMENT.0;
-
-/// The card stands as the carrier tells, and was seen in the device it names.
-fn stand(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, id: SimId, line: &Line) -> Result<()> {
-    let mut row = tx.state_locked(id)?;
-    let Some(sim) = tx.sim_by_id(id)? else { return Err(fault(format!("card {id} vanished"))) };
-    let before = BaseState::parse(&sim.state).unwrap_or(BaseState::Unknown);
-    let blocks = match &line.stop {
-        Some(stop) => sim.blocks & !CARRIERS | stop.blocks.0 & CARRIERS,
-        None => sim.blocks,
-    };
-    let base = line.standing.as_ref().map_or(before, |told| stands(before, told.base, Blocks(blocks)));
-    if (base, blocks) != (before, sim.blocks) {
-        let activated_at = sim.activated_at.or((base == BaseState::Active).then_some(how.now.0));
-        tx.change_sim_states(&[NewState { before: &sim, state: base.word(), blocks, activated_at }])?;
-        let detail = format!("{} -> {}, as the carrier tells", before.word(), base.word());
-        tx.tell(&[notices::record(&sim, EventKind::SimStateChanged, &detail, how.now)?], how.now)?;
-    }
-    let digits =
-        line.imei.as_deref().and_then(|text| Imei::parse(text).ok()).map_or(0, |imei| device::digits(Some(imei.as_str())));
-    if digits == 0 {
-        return Ok(());
-    }
-    let seen = Sighting { at: how.now, imei: digits };
-    if row.imei_group.is_some() {
-        imei::watch(tx, catalogue, how, &[(id, vec![seen])])?;
-    }
-    row.seen = row.seen.max(seen);
-    Ok(tx.put_states(&[row])?)
-}
-
-/// Where a card stands of which the carrier tells this. A card that is stopped because of what is in its way here is active
-/// for us, and what is in its way tells why.
-fn stands(before: BaseState, told: BaseState, blocks: Blocks) -> BaseState {
-    match told {
-        BaseState::Unknown => before,
-        BaseState::Stopped if before == BaseState::Active && !blocks.is_empty() => before,
-        told => told,
-    }
+    told::keep(tx, catalogue, how, (&sim, wish.platform), line)
 }
 
 fn bad<T>(field: &str, rule: String) -> Result<T> {

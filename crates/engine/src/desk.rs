@@ -22,10 +22,10 @@ use crate::kept::KeptAnswers;
 use crate::orders::{Buying, Place, Placed, Waiting};
 use crate::refunds::RefundQuote;
 use crate::sims::Card;
-use crate::{money, orders, refunds, sims, usage};
+use crate::{money, orders, reconcile, refunds, sims, usage};
 use kachi_domain::alert::Lines;
 use kachi_domain::order::OrderState;
-use kachi_domain::{Iccid, Money, OrderId, PackageId, Refusal, Timestamp};
+use kachi_domain::{Iccid, Money, OrderId, PackageId, Refusal, Timestamp, sync};
 use kachi_store::sims::Sim;
 use kachi_store::{Place as Where, Store, Tx};
 use std::path::PathBuf;
@@ -55,6 +55,12 @@ pub struct Settings {
     pub lease_seconds: i64,
     /// `limits.kept_answers_mb`: most memory for answers that are kept while nothing changes; 0 keeps none.
     pub kept_answers_bytes: u64,
+    /// `sync.*`: how fresh what carriers know is to be here.
+    pub sync: sync::Terms,
+    /// `sync.every_seconds`: seconds until a platform is looked at again at which nothing was due.
+    pub sync_every_seconds: i64,
+    /// `reconcile.*`: how records are held against carriers' counts.
+    pub reconcile: reconcile::Terms,
 }
 
 impl Default for Settings {
@@ -70,6 +76,9 @@ impl Default for Settings {
             cdr_retry_seconds: vec![0, 5, 300, 1800, 7200, 18_000, 36_000, 36_000],
             lease_seconds: 60,
             kept_answers_bytes: 128 << 20,
+            sync: sync::Terms::default(),
+            sync_every_seconds: 300,
+            reconcile: reconcile::Terms::default(),
         }
     }
 }

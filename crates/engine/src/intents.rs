@@ -11,8 +11,8 @@ use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};
 use crate::network::{self, Kept};
-use crate::{direct, orders, sms, stock, tasks};
-use kachi_domain::carrier::{self, Answer, Call, Connector, Counter, Fact, Facts, Login, Request, Sent, Write, logged_in};
+use crate::{direct, orders, sms, stock, tasks, told};
+use kachi_domain::carrier::{self, Answer, Call, Connector, Count, Fact, Facts, Login, Request, Sent, Write, logged_in};
 use kachi_domain::{OrderId, PlatformId, Refusal, Timestamp};
 use kachi_store::Tx;
 use kachi_store::intents::Intent;
@@ -77,7 +77,7 @@ pub fn step(engine: &Engine, connectors: &Connectors, token: i64) -> Result<usiz
 /// What the carrier said, what its counter showed where that was asked for, and what is known of the sending from now on.
 struct Word {
     answer: Answer,
-    counter: Option<Counter>,
+    counter: Option<Count>,
     sent: Option<Sent>,
 }
 
@@ -202,7 +202,7 @@ fn text(value: &impl Serialize) -> Result<String> {
 }
 
 /// Reads at the carrier what it says it has done, where that can be read. What does not show is in doubt.
-fn read_back(line: &mut Line<'_>, request: &Request, answer: Answer) -> (Answer, Option<Counter>) {
+fn read_back(line: &mut Line<'_>, request: &Request, answer: Answer) -> (Answer, Option<Count>) {
     let can_be_read = matches!(request.write, Write::SwitchNetwork { .. } | Write::RefreshUsage);
     if !can_be_read || !matches!(answer, Answer::Confirmed | Answer::Already) {
         return (answer, None);
@@ -217,7 +217,7 @@ fn read_back(line: &mut Line<'_>, request: &Request, answer: Answer) -> (Answer,
             let seen = line.network.map_or_else(|| "none that it tells".to_owned(), |n| format!("\"{n}\""));
             doubt(format!("said to be done, but the card's network is {seen}"))
         }
-        (Ok(line), Write::RefreshUsage) => match line.counter.or(line.month.map(|m| m.counter)) {
+        (Ok(told), Write::RefreshUsage) => match Count::all(connector.capabilities().cycle, &told).into_iter().next() {
             None => doubt("said to be done, but no counter is told".into()),
             counter => (answer, counter),
         },
@@ -243,7 +243,7 @@ fn settle(engine: &Engine, intent: Intent, token: i64, (request, word): (Request
             return Ok(()); // the lease was lost: whoever holds it now decides
         }
         if let Some(counter) = counter {
-            tx.put_counter((intent.sim, intent.account, intent.platform), counter, how.now)?;
+            told::counts(tx, intent.platform, &[(intent.sim, intent.account, counter)], how.now)?;
         }
         finish(tx, catalogue, how, &intent, &answer)
     })

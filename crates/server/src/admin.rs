@@ -14,8 +14,10 @@ mod cdr;
 mod devices;
 mod imei;
 mod profit;
+pub mod reconcile;
 mod renewal;
 mod sim;
+pub mod sync;
 
 /// Newest notices searched for the one to be shown.
 const NEWEST: i64 = 100_000;
@@ -43,6 +45,8 @@ pub fn run(engine: &Engine, verb: Admin) -> Result<(), Exit> {
         Admin::Device(verb) => devices::devices(engine, verb),
         Admin::Claim(verb) => devices::claims(engine, verb),
         Admin::Profit(verb) => profit::run(engine, verb),
+        Admin::Sync(_) => Err(Exit::usage("admin sync needs the configuration")),
+        Admin::Reconcile(verb) => reconcile::run(engine, verb),
     }
 }
 
@@ -64,17 +68,19 @@ fn check(engine: &Engine, shape: Shape) -> Result<(), Exit> {
     if report.clean { Ok(()) } else { Err(Exit::finding()) }
 }
 
-fn account(engine: &Engine, code: &str) -> Result<AccountId, Exit> {
+/// The account of that code, as a flag names it.
+pub fn account(engine: &Engine, code: &str) -> Result<AccountId, Exit> {
     let found = engine.catalogue()?.account_by_code(code).map(|a| a.account.id);
     found.ok_or_else(|| Exit::refused(format!("--account: there is no account {code}: `kachi apply` makes accounts")))
 }
 
 /// The code of an account, for people.
-fn code(engine: &Engine, id: AccountId) -> Result<String, Exit> {
+pub fn code(engine: &Engine, id: AccountId) -> Result<String, Exit> {
     Ok(engine.catalogue()?.account(id).map_or_else(|| id.to_string(), |a| a.account.code.clone()))
 }
 
-fn instant(seconds: i64) -> String {
+/// An instant as people and programs read it, UTC.
+pub fn instant(seconds: i64) -> String {
     Timestamp(seconds).to_string()
 }
 

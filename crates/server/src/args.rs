@@ -2,13 +2,17 @@
 
 mod acts;
 mod devices;
+mod export;
 mod profit;
 mod renewal;
+mod sync;
 
 pub use acts::{Sms, Task};
 pub use devices::{Claim, Device};
+pub use export::{Export, ExportReconcile, ExportSims, ExportUsage, Format, Target};
 pub use profit::Profit;
 pub use renewal::Renewal;
+pub use sync::{Reconcile, Sync};
 
 use crate::config::ConfigArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -41,6 +45,9 @@ pub enum Verb {
     /// Take in cards or usage records
     #[command(subcommand)]
     Import(Import),
+    /// Write something out for other programs
+    #[command(subcommand)]
+    Export(Export),
     /// Print or verify a signature
     #[command(subcommand)]
     Sign(Sign),
@@ -262,6 +269,12 @@ pub enum Admin {
     /// Claims of devices to cards
     #[command(subcommand)]
     Claim(Claim),
+    /// Keeping up with what carriers know of our cards
+    #[command(subcommand)]
+    Sync(Sync),
+    /// Usage records held against carriers' counts
+    #[command(subcommand)]
+    Reconcile(Reconcile),
 }
 
 /// How to print.

@@ -6,8 +6,10 @@
 mod values;
 
 use kachi_domain::alert::Lines;
+use kachi_domain::reconcile::Tolerance;
+use kachi_domain::sync;
 use kachi_edges::mqtt::Address;
-use kachi_engine::Settings;
+use kachi_engine::{Settings, reconcile};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 pub use values::Given;
@@ -50,6 +52,10 @@ pub struct Config {
     pub webhooks: Webhooks,
     /// `usage.*`.
     pub usage: Usage,
+    /// `sync.*`: how fresh, and how often each platform is looked at.
+    pub sync: (sync::Terms, i64),
+    /// `reconcile.*`.
+    pub reconcile: reconcile::Terms,
     /// `sign.*`.
     pub sign: Sign,
     /// `cardboss.*`.
@@ -247,6 +253,9 @@ impl Config {
             cdr_retry_seconds: self.cdr.retry_seconds.clone(),
             lease_seconds: self.limits.lease_seconds,
             kept_answers_bytes: self.limits.kept_answers_mb << 20,
+            sync: self.sync.0,
+            sync_every_seconds: self.sync.1,
+            reconcile: self.reconcile,
         }
     }
 
@@ -276,6 +285,8 @@ impl Config {
                 timeout_seconds: whole("webhooks.timeout_seconds", 1, 120)? as u64,
             },
             usage: Usage { late_days: whole("usage.late_days", 1, 3650)? },
+            sync: sync(&values)?,
+            reconcile: reconcile(&values)?,
             sign: Sign {
                 window_seconds: whole("sign.window_seconds", 10, 86_400)?,
                 lockout: values.off_or("sign.lockout", 1_000_000)?,
@@ -312,6 +323,29 @@ impl Config {
         }
         Ok(config)
     }
+}
+
+/// How records are held against carriers' counts.
+fn reconcile(values: &Values) -> Result<reconcile::Terms, String> {
+    let whole = |key, min, max| values.whole(key, min, max);
+    let tolerance = Tolerance {
+        bytes: whole("reconcile.tolerance_bytes", 0, 1 << 40)?,
+        permille: whole("reconcile.tolerance_permille", 0, 999)?,
+    };
+    let (after_seconds, every_seconds) =
+        (whole("reconcile.after_seconds", 0, 2_592_000)?, whole("reconcile.every_seconds", 60, 2_592_000)?);
+    Ok(reconcile::Terms { tolerance, after_seconds, every_seconds })
+}
+
+/// How fresh what carriers know is to be, and how often each platform is looked at.
+fn sync(values: &Values) -> Result<(sync::Terms, i64), String> {
+    let terms = sync::Terms {
+        state_seconds: values.whole("sync.state_seconds", 60, 2_592_000)?,
+        month_seconds: values.whole("sync.month_seconds", 60, 2_592_000)?,
+        day_ready_seconds: values.whole("sync.day_ready_seconds", 0, 86_400)?,
+        feed_page_seconds: values.whole("sync.feed_page_seconds", 1, 86_400)?,
+    };
+    Ok((terms, values.whole("sync.every_seconds", 1, 86_400)?))
 }
 
 /// The broker, if there is one; the other keys are checked in any case.

@@ -179,6 +179,8 @@ impl Past {
             tx.put_credential("eiotclub", APPKEY, ACME, SECRET)?;
             tx.put_credential("eiotclub", "100002", NORTH, "demo-secret-of-north")?;
             tx.put_platform(0, "play", "sandbox", r#"{"lag_seconds":5}"#)?;
+            // It invents what it tells of cards that it sees for the first time.
+            tx.put_platform_sync("play", false, false)?;
             tx.put_platform(0, "hand", "manual", "{}")?;
             let platforms = tx.platforms()?;
             for (code, name, platform) in [("1US-1", "US, 3 networks", "play"), ("1EU-1", "Europe, by hand", "hand")] {

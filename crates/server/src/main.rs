@@ -7,6 +7,7 @@ mod config;
 mod demo;
 mod doctor;
 mod exit;
+mod export;
 mod import;
 mod import_sims;
 mod log;
@@ -60,6 +61,12 @@ fn run(cli: Cli) -> Result<(), Exit> {
         Verb::Apply(args) => apply::run(&open::engine(&config()?)?, &args),
         Verb::Import(Import::Cdr(args)) => import::cdr(&open::engine(&config()?)?, &args),
         Verb::Import(Import::Sims(args)) => import_sims::run(&open::engine(&config()?)?, &args),
+        Verb::Export(verb) => export::run(&open::engine(&config()?)?, verb),
+        Verb::Admin(Admin::Sync(verb)) => {
+            let config = config()?;
+            let engine = open::engine(&config)?;
+            admin::sync::run(&engine, verb, || serve::connectors(&engine, &serve::addresses(&config)?))
+        }
         Verb::Admin(verb) => admin::run(&open::engine(&config()?)?, verb),
     }
 }

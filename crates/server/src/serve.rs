@@ -160,6 +160,11 @@ pub fn order_number() -> String {
     format!("{:032x}", rand::random::<u128>())
 }
 
+/// The addresses that may be dialled when nothing is served.
+pub fn addresses(config: &Config) -> Result<Addresses, Exit> {
+    Ok(Addresses::allowing(dialled(config, false)?))
+}
+
 /// The special networks that may be dialled.
 fn dialled(config: &Config, is_demo: bool) -> Result<Vec<Network>, Exit> {
     let mut allow: Vec<Network> =

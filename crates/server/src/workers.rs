@@ -7,7 +7,9 @@ use kachi_edges::mqtt::MqttSettings;
 use kachi_edges::sender::{Sender, off_thread};
 use kachi_edges::upload::Uploader;
 use kachi_engine::intents::Connectors;
-use kachi_engine::{Engine, Result, card_reads, cards, cdr_deliveries, devices, imei, import, intents, lists, pools, sms, tasks};
+use kachi_engine::{
+    Engine, Result, card_reads, cards, cdr_deliveries, devices, imei, import, intents, lists, pools, reconcile, sms, sync, tasks,
+};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,6 +66,7 @@ pub fn start(
         let (e, connectors) = (e.clone(), open.clone());
         off_thread(move || card_reads::step(&e, &connectors, token()))
     }));
+    keep_up(engine, &connectors, stop, &mut loops);
     let e = on(engine);
     loops.spawn(repeat("uplinks", stop.clone(), UPLINKS, move || {
         let (e, connectors) = (e.clone(), connectors.clone());
@@ -90,6 +93,22 @@ pub fn start(
     deliver_cdr(engine, config, uploader, stop, &mut loops);
     hear_devices(engine, config, stop, &mut loops);
     loops
+}
+
+/// What carriers know of our cards, a loop a platform, so that a slow one holds up no other; and holding it against the records.
+fn keep_up(engine: &Engine, connectors: &Connectors, stop: &watch::Receiver<bool>, loops: &mut JoinSet<()>) {
+    for (platform, connector) in connectors {
+        let (e, platform, connector) = (engine.clone(), *platform, connector.clone());
+        loops.spawn(repeat("sync", stop.clone(), UNHURRIED, move || {
+            let (e, connector) = (e.clone(), connector.clone());
+            off_thread(move || sync::at(&e, (platform, connector.as_ref()), token()))
+        }));
+    }
+    let e = engine.clone();
+    loops.spawn(repeat("reconcile", stop.clone(), Duration::from_secs(60), move || {
+        let e = e.clone();
+        off_thread(move || reconcile::step(&e, token()))
+    }));
 }
 
 /// Device reports from the broker, where there is one, and forgetting old ones.

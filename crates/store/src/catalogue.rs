@@ -7,6 +7,9 @@ use kachi_domain::carrier::Capabilities;
 use kachi_domain::package::{Fulfil, StartRule, Terms};
 use kachi_domain::{AccountId, Currency, PackageId, PlatformId, ProductId};
 
+/// The carrier's own days rate.
+const BY_COUNTER: &str = "counter";
+
 /// One upstream account at a carrier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Platform {
@@ -20,6 +23,10 @@ pub struct Platform {
     pub settings: String,
     /// What its connector can do, as it was last opened; none: not known.
     pub capabilities: Option<Capabilities>,
+    /// Whether its cards are kept up with.
+    pub sync: bool,
+    /// Whether its cards are rated by the carrier's own days instead of records.
+    pub by_counter: bool,
 }
 
 /// What a card is sold as.
@@ -124,18 +131,25 @@ impl Tx<'_> {
 
     /// Every platform.
     pub fn platforms(&mut self) -> Result<Vec<Platform>, Error> {
-        type R = (i64, String, String, String, String);
-        let rows = self.rows::<R>("SELECT id, code, connector, settings, capabilities FROM platform ORDER BY id", &[])?;
-        Ok(rows
-            .into_iter()
-            .map(|(id, code, connector, settings, can)| Platform {
-                id: PlatformId(id),
-                code,
-                connector,
-                settings,
-                capabilities: serde_json::from_str(&can).ok(),
-            })
-            .collect())
+        type R = (i64, String, String, String, String, i64, String);
+        let text = "SELECT id, code, connector, settings, capabilities, sync, usage FROM platform ORDER BY id";
+        let platform = |(id, code, connector, settings, can, sync, usage): R| Platform {
+            id: PlatformId(id),
+            code,
+            connector,
+            settings,
+            capabilities: serde_json::from_str(&can).ok(),
+            sync: sync != 0,
+            by_counter: usage == BY_COUNTER,
+        };
+        Ok(self.rows::<R>(text, &[])?.into_iter().map(platform).collect())
+    }
+
+    /// Whether a platform's cards are kept up with, and whether they are rated by the carrier's own days.
+    pub fn put_platform_sync(&mut self, code: &str, sync: bool, by_counter: bool) -> Result<(), Error> {
+        let usage = if by_counter { BY_COUNTER } else { "cdr" };
+        self.run("UPDATE platform SET sync = ?, usage = ? WHERE code = ?", &binds![sync, usage, code])?;
+        Ok(())
     }
 
     /// Keeps what a platform's connector can do.

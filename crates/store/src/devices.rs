@@ -463,6 +463,12 @@ impl Tx<'_> {
         Ok(n > 0)
     }
 
+    /// Keeps work that was taken; false if another has had it since, or it was given back.
+    pub fn keep_lease(&mut self, name: &str, token: i64, until: Timestamp) -> Result<bool, Error> {
+        let text = "UPDATE lease SET until = ? WHERE name = ? AND token = ?";
+        Ok(self.run(text, &binds![until.0, name, token])? > 0)
+    }
+
     /// Gives the work back, if it was this one's.
     pub fn give_lease(&mut self, name: &str, token: i64) -> Result<(), Error> {
         self.run("DELETE FROM lease WHERE name = ? AND token = ?", &binds![name, token])?;

@@ -8,7 +8,35 @@ use kachi_domain::{AccountId, PoolId, SimId, Timestamp};
 /// The cards in a pool: (pool, cards, of them activated, up to when usage of any of them is known).
 pub type PoolFigure = (i64, i64, i64, Option<i64>);
 
+/// A card's usage of a day while it was an account's: (card, iccid, account, day, bytes, records, as of).
+pub type UseOfDay = (i64, String, i64, i64, i64, i64, i64);
+
 impl Tx<'_> {
+    /// Usage of cards on days `first..=last` while they were these accounts', card by card and day by day, of cards numbered above
+    /// `after`; of so many cards.
+    pub fn use_by_card(
+        &mut self,
+        accounts: &[AccountId],
+        (first, last): (i64, i64),
+        after: i64,
+        cards: i64,
+    ) -> Result<Vec<UseOfDay>, Error> {
+        let text = format!(
+            "SELECT d.sim_id, s.iccid, d.account_id, d.day, d.bytes, d.records, d.as_of FROM sim_day d JOIN sim s ON s.id = d.sim_id
+             WHERE d.sim_id IN (SELECT id FROM sim WHERE id > ? ORDER BY id LIMIT ?) AND d.day >= ? AND d.day <= ? AND {}
+             ORDER BY d.sim_id, d.day, d.account_id",
+            self.one_of("d.account_id")
+        );
+        let accounts = self.list(accounts.iter().map(|a| a.0));
+        self.rows(&text, &binds![after, cards, first, last, accounts])
+    }
+
+    /// The highest number of the next so many cards above `after`; none: there are no more.
+    pub fn next_cards(&mut self, after: i64, cards: i64) -> Result<Option<i64>, Error> {
+        let text = "SELECT MAX(id) FROM (SELECT id FROM sim WHERE id > ? ORDER BY id LIMIT ?) AS x";
+        Ok(self.row::<(Option<i64>,)>(text, &binds![after, cards])?.and_then(|r| r.0))
+    }
+
     /// Bytes and records per card over days `first..=last`, of the usage these accounts owned: (card, bytes, records).
     pub fn use_of_days(
         &mut self,

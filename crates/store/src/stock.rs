@@ -132,6 +132,8 @@ impl Tx<'_> {
         for text in [
             "DELETE FROM sim_key WHERE sim_id = ?",
             "DELETE FROM counter_reading WHERE sim_id = ?",
+            "DELETE FROM sync_read WHERE sim_id = ?",
+            "DELETE FROM finding WHERE sim_id = ?",
             "DELETE FROM sim_state WHERE sim_id = ?",
             "DELETE FROM sim WHERE id = ?",
         ] {

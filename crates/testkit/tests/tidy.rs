@@ -29,7 +29,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
         &["kachi-domain", "kachi-dialects", "kachi-store", "kachi-connectors", "kachi-engine", "kachi-edges", "kachi-simulator"],
     ),
     ("kachi-testkit", &["kachi-domain", "kachi-dialects", "kachi-store", "kachi-connectors", "kachi-engine", "kachi-edges"]),
-    ("kachi-bench", &["kachi-domain", "kachi-dialects", "kachi-store", "kachi-connectors", "kachi-engine", "kachi-edges"]),
+    (
+        "kachi-bench",
+        &["kachi-domain", "kachi-dialects", "kachi-store", "kachi-connectors", "kachi-engine", "kachi-edges", "kachi-simulator"],
+    ),
 ];
 
 /// Libraries that only these crates may import.

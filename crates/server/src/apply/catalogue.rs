@@ -3,12 +3,13 @@
 use super::file;
 use super::work::{Step, Work, check_code, differing};
 use kachi_domain::address::Addresses;
+use kachi_domain::carrier::Capabilities;
 use kachi_domain::ledger::OPERATOR;
 use kachi_domain::package::{Category, Fulfil, Kind, Resource, StartRule, Terms, Window};
 use kachi_domain::{Currency, Money, PackageId, PlatformId, ProductId, Span};
 use kachi_engine::Catalogue;
 use kachi_store::accounts::Account;
-use kachi_store::catalogue::{Package, Product};
+use kachi_store::catalogue::{Package, Platform, Product};
 use serde_json::json;
 
 /// What a card's carrier may be.
@@ -42,16 +43,25 @@ impl Work<'_, '_> {
             let world = kachi_connectors::sandbox::World::default();
             // Which addresses are dialled is a matter of whoever serves.
             let opened = kachi_connectors::open(&entry.connector, &settings, &world, &Addresses::any());
-            self.at(&place, opened.map(|_| ()))?;
+            let can = self.at(&place, opened.map(|connector| connector.capabilities()))?;
             let text = if entry.settings.is_some() { settings.to_string() } else { kept.clone() };
+            let by_counter = self.at(&format!("{place}.usage"), by_counter(entry, known, can))?;
+            // A virtual carrier invents what it tells.
+            let sync = entry.sync.unwrap_or(known.map_or(entry.connector != "sandbox", |k| k.sync));
             match known {
                 None => self.outcome.added("platform", &entry.code),
                 Some(k) => {
-                    let fields = differing(&[("connector", k.connector != entry.connector), ("settings", kept != text)]);
+                    let fields = differing(&[
+                        ("connector", k.connector != entry.connector),
+                        ("settings", kept != text),
+                        ("sync", k.sync != sync),
+                        ("usage", k.by_counter != by_counter),
+                    ]);
                     self.outcome.compared("platform", &entry.code, &fields);
                 }
             }
             self.tx.put_platform(entry.id.unwrap_or(0), &entry.code, &entry.connector, &text)?;
+            self.tx.put_platform_sync(&entry.code, sync, by_counter)?;
         }
         Ok(())
     }
@@ -286,4 +296,21 @@ impl Work<'_, '_> {
             }
         }
     }
+}
+
+/// Whether the platform's cards are rated by the carrier's own days, which it must tell.
+fn by_counter(entry: &file::Platform, known: Option<&Platform>, can: Capabilities) -> Result<bool, String> {
+    let by_counter = match entry.usage.as_deref() {
+        None => known.is_some_and(|k| k.by_counter),
+        Some("cdr") => false,
+        Some("counter") => true,
+        Some(other) => return Err(format!("\"{other}\" is not one of cdr, counter")),
+    };
+    if by_counter && can.batches.day == 0 {
+        return Err(format!(
+            "connector {} does not tell the days of cards, so nothing can be rated by them; leave it at cdr",
+            entry.connector
+        ));
+    }
+    Ok(by_counter)
 }

@@ -168,6 +168,8 @@ pub struct Platform {
     pub code: String,
     pub connector: String,
     pub settings: Option<serde_json::Value>,
+    pub sync: Option<bool>,
+    pub usage: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

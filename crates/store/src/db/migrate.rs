@@ -38,6 +38,7 @@ const STEPS: &[Step] = &[
     step!(18, "0018_withdrawals.sql"),
     step!(19, "0019_card_acts.sql"),
     step!(20, "0020_sms_reports.sql"),
+    step!(21, "0021_sync.sql"),
 ];
 
 /// Why the database could not be opened.

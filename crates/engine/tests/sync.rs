@@ -1,0 +1,324 @@
+//! Keeping up with a carrier: what is asked of it, and what is kept of what it tells. On both engines.
+
+#[allow(dead_code)]
+#[path = "sync/scene.rs"]
+mod scene;
+
+use kachi_domain::Timestamp;
+use kachi_domain::carrier::{Answer, Batches, Capabilities, Cycle, Fact, Facts};
+use kachi_domain::sim::BaseState;
+use kachi_engine::{sims, sync};
+use kachi_store::sync::SyncPlace;
+use kachi_testkit::db::each;
+use kachi_testkit::world::{ACME, MB, World};
+use scene::{Scene, at, day};
+
+const HOUR: i64 = 3_600;
+const DAY: i64 = 24 * HOUR;
+
+/// Tells states one by one, and what changed.
+fn feeding() -> Capabilities {
+    Capabilities { facts: Facts::of(&[Fact::State]), changes: true, ..Capabilities::default() }
+}
+
+/// Tells days of many cards.
+fn daily() -> Capabilities {
+    Capabilities { batches: Batches { day: 100, ..Batches::default() }, ..Capabilities::default() }
+}
+
+/// Tells the running month of one card.
+fn monthly(cycle: Cycle) -> Capabilities {
+    Capabilities { facts: Facts::of(&[Fact::Month]), cycle, ..Capabilities::default() }
+}
+
+#[test]
+fn every_card_is_read_once_and_then_the_changes_are_followed() {
+    each(|store| {
+        let s = Scene::new(store, feeding(), 3);
+        s.fake.book().states.insert(1, BaseState::Testing);
+        let mut first = s.work();
+        first.sort();
+        assert_eq!(first, ["feed 03-10 page 0", "state: 0", "state: 1", "state: 2"]);
+        assert_eq!((s.state(0).as_str(), s.state(1).as_str()), ("active", "testing"));
+
+        s.fake.book().states.insert(2, BaseState::Testing);
+        s.fake.book().feed.insert(day("03-10"), vec![vec![(1, true)], vec![(2, true)]]);
+        assert_eq!(s.later(HOUR - 1), Vec::<String>::new(), "within the freshness nothing is asked");
+        assert_eq!(s.later(301), ["feed 03-10 page 0", "feed 03-10 page 1"]);
+        assert_eq!(s.state(2), "testing");
+
+        // A state that the feed does not tell is read, and a card that is new too.
+        s.fake.book().states.insert(0, BaseState::PreClosed);
+        s.fake.book().feed.insert(day("03-10"), vec![vec![(0, false)]]);
+        s.w.add_cards(ACME, 3..4);
+        let mut told = s.later(HOUR + 300);
+        told.sort();
+        assert_eq!(told, ["feed 03-10 page 0", "state: 0", "state: 3"]);
+        assert_eq!(s.state(0), "pre_closed");
+    });
+}
+
+#[test]
+fn a_day_is_followed_until_a_walk_began_after_its_end_and_days_missed_are_caught_up() {
+    each(|store| {
+        let s = Scene::new(store, feeding(), 1);
+        s.work();
+        s.w.set_now(at("03-10 23:30").0);
+        assert_eq!(s.work(), ["feed 03-10 page 0"]);
+        s.w.set_now(at("03-11 00:15").0);
+        assert_eq!(s.work(), ["feed 03-10 page 0"], "the walk that closes the day");
+        s.w.set_now(at("03-11 01:30").0);
+        assert_eq!(s.work(), ["feed 03-11 page 0"]);
+        s.w.set_now(at("03-14 02:00").0);
+        assert_eq!(s.work(), ["feed 03-11 page 0", "feed 03-12 page 0", "feed 03-13 page 0"]);
+        // Longer than the carrier answers for: every card is read again.
+        s.w.set_now(at("03-25 12:00").0);
+        assert_eq!(s.work(), ["state: 0", "feed 03-25 page 0"]);
+    });
+}
+
+#[test]
+fn a_walk_goes_on_at_its_page_whoever_died() {
+    each(|store| {
+        let s = Scene::new(store, feeding(), 1);
+        s.work();
+        let pages: Vec<Vec<(u64, bool)>> = (0..3).map(|_| vec![(0, true)]).collect();
+        s.fake.book().feed.insert(day("03-10"), pages);
+        // A worker settled the first page and died.
+        let (platform, engine) = (s.platform, &s.w.engine);
+        s.w.pass(HOUR + 300);
+        engine
+            .write(move |tx, _, _| {
+                let row = tx.sync_place(platform)?;
+                let (feed_page, walk_began) = (Some("1".to_owned()), row.walk_due);
+                Ok(tx.put_sync_place(platform, &SyncPlace { feed_page, walk_began, walk_pages: 1, ..row })?)
+            })
+            .expect("it stands there");
+        assert_eq!(s.work(), ["feed 03-10 page 1", "feed 03-10 page 2"]);
+    });
+}
+
+#[test]
+fn a_platform_that_a_dead_worker_had_is_free_when_its_lease_is_over() {
+    each(|store| {
+        let s = Scene::new(store, feeding(), 1);
+        let name = format!("sync {}", s.platform);
+        let until = s.w.now().plus(60);
+        s.w.engine.write(move |tx, _, how| Ok(tx.take_lease(&name, 1, until, how.now)?)).expect("another has it");
+        assert_eq!(s.work(), Vec::<String>::new());
+        assert_eq!(s.later(61), ["state: 0", "feed 03-10 page 0"]);
+    });
+}
+
+#[test]
+fn what_a_worker_brings_home_after_its_lease_counts_for_nothing() {
+    each(|store| {
+        let s = Scene::new(store, daily(), 1);
+        s.fake.book().days.insert((0, day("03-09")), MB);
+        let (engine, name) = (s.w.engine.clone(), format!("sync {}", s.platform));
+        // While the platform is asked, another takes the work over and gives it back.
+        s.fake.book().meanwhile = Some(Box::new(move || {
+            let other = engine.write(move |tx, _, how| {
+                let later = how.now.plus(3_600);
+                assert!(tx.take_lease(&name, 99, later.plus(60), later)?, "the first one's lease is over by then");
+                Ok(tx.give_lease(&name, 99)?)
+            });
+            other.expect("another works");
+        }));
+        let made = sync::at(&s.w.engine, (s.platform, s.fake.as_ref()), 7).expect("a step");
+        assert_eq!((made, s.counts(0)), (1, vec![]));
+        assert_eq!(s.work(), ["day 03-09: 1 cards"], "it is asked again");
+        assert_eq!(s.counts(0).len(), 1);
+    });
+}
+
+#[test]
+fn what_the_platform_does_not_tell_holds_up_nobody_and_is_asked_for_again_later() {
+    each(|store| {
+        let s = Scene::new(store, feeding(), 3);
+        s.fake.book().unknown.insert(0);
+        assert_eq!(s.work(), ["state: 0", "state: 1", "state: 2", "feed 03-10 page 0"]);
+        assert_eq!(s.later(HOUR + 300), ["feed 03-10 page 0"], "a card that it refuses waits for a day");
+        s.fake.book().unknown.clear();
+        let mut told = s.later(DAY);
+        told.retain(|a| a.starts_with("state"));
+        assert_eq!(told, ["state: 0"]);
+    });
+}
+
+#[test]
+fn a_platform_without_budget_says_when_to_come_again() {
+    each(|store| {
+        let s = Scene::new(store, daily(), 2);
+        s.fake.book().no = Some(Answer::Later { seconds: 900, reason: "enough for now".into() });
+        assert_eq!(s.work(), ["day 03-09: 2 cards"]);
+        let shown = sync::show(&s.w.engine, Some(s.platform)).expect("it is shown").remove(0);
+        assert_eq!((shown.due_at, shown.words.as_str()), (s.w.now().plus(900).0, "enough for now"));
+        s.fake.book().no = None;
+        assert_eq!(s.later(899), Vec::<String>::new());
+        assert_eq!(s.later(1), ["day 03-09: 2 cards"]);
+    });
+}
+
+#[test]
+fn the_days_of_cards_are_asked_for_once_they_are_over() {
+    each(|store| {
+        let s = Scene::new(store, daily(), 150);
+        s.fake.book().days.insert((3, day("03-09")), 5 * MB);
+        assert_eq!(s.work(), ["day 03-09: 100 cards", "day 03-09: 50 cards"]);
+        assert_eq!(s.later(HOUR), Vec::<String>::new());
+        assert_eq!(s.counts(3), [("day".into(), at("03-09 00:00"), at("03-10 00:00"), 5 * MB, None)]);
+        assert_eq!(s.counts(4), [("day".into(), at("03-09 00:00"), at("03-10 00:00"), 0, None)]);
+        // Three days later: those in between one after another, the oldest first.
+        s.w.set_now(at("03-13 04:00").0);
+        let asked = s.work();
+        assert_eq!(asked.len(), 6, "{asked:?}");
+        assert_eq!((asked[0].as_str(), asked[5].as_str()), ("day 03-10: 100 cards", "day 03-12: 50 cards"));
+        let shown = sync::show(&s.w.engine, Some(s.platform)).expect("it is shown").remove(0);
+        assert_eq!(shown.calls_today, [("day".to_owned(), 6)]);
+        assert_eq!((shown.facts[0].cards, shown.facts[0].never, shown.facts[0].stale), (150, 0, 0));
+    });
+}
+
+#[test]
+fn a_counter_that_falls_is_kept_and_says_so() {
+    each(|store| {
+        let s = Scene::new(store, monthly(Cycle::NATURAL), 1);
+        for (hours, bytes) in [(0, 40), (6, 50), (6, 30), (6, 35)] {
+            s.w.pass(hours * HOUR);
+            let now = s.w.now();
+            s.fake.book().months.insert(0, (bytes * MB, now));
+            assert_eq!(s.work(), ["month: 0"]);
+        }
+        let kept: Vec<_> = s.counts(0).into_iter().map(|(of, from, _, bytes, fell)| (of, from, bytes / MB, fell)).collect();
+        let march = at("03-01 00:00");
+        let of = |bytes, fell| ("month".to_owned(), march, bytes, fell);
+        assert_eq!(kept, [of(40, None), of(50, None), of(30, Some(50 * MB)), of(35, None)]);
+        let shown = sync::show(&s.w.engine, Some(s.platform)).expect("it is shown").remove(0);
+        assert_eq!(shown.fallen.iter().map(|f| (f.bytes, f.fell_from)).collect::<Vec<_>>(), [(30 * MB, 50 * MB)]);
+        let newest = s.w.engine.read(|tx, _| Ok(tx.counter(s.sim(0))?)).expect("a look").expect("a counter");
+        assert_eq!(newest.bytes, 35 * MB, "what doors show is the newest word");
+    });
+}
+
+#[test]
+fn a_month_that_is_over_keeps_what_is_told_of_it_late() {
+    each(|store| {
+        let s = Scene::new(store, monthly(Cycle::NATURAL), 1);
+        s.w.set_now(at("03-31 23:00").0);
+        s.fake.book().months.insert(0, (900 * MB, at("03-31 23:00")));
+        assert_eq!(s.work(), ["month: 0"]);
+        s.w.set_now(at("04-01 03:00").0);
+        assert_eq!(s.work(), Vec::<String>::new(), "the carrier may still tell March's figure as April's");
+        // As it stood at midnight: March's, told in April.
+        s.w.set_now(at("04-01 06:00").0);
+        s.fake.book().months.insert(0, (901 * MB, at("04-01 00:00")));
+        assert_eq!(s.work(), ["month: 0"]);
+        s.w.set_now(at("04-01 12:00").0);
+        s.fake.book().months.insert(0, (2 * MB, at("04-01 12:00")));
+        assert_eq!(s.work(), ["month: 0"]);
+        let kept: Vec<_> = s.counts(0).into_iter().map(|(_, from, as_of, bytes, fell)| (from, as_of, bytes / MB, fell)).collect();
+        let (march, april) = (at("03-01 00:00"), at("04-01 00:00"));
+        let expected = [(march, at("03-31 23:00"), 900, None), (march, april, 901, None), (april, at("04-01 12:00"), 2, None)];
+        assert_eq!(kept, expected, "nothing fell: each month has its own count");
+    });
+}
+
+#[test]
+fn a_billing_month_from_the_27th_to_the_26th() {
+    each(|store| {
+        let s = Scene::new(store, monthly(Cycle { first_day: 27 }), 1);
+        for (now, bytes) in [("03-26 23:00", 80), ("03-27 06:00", 1)] {
+            s.w.set_now(at(now).0);
+            s.fake.book().months.insert(0, (bytes * MB, at(now)));
+            assert_eq!(s.work(), ["month: 0"]);
+        }
+        let kept: Vec<_> = s.counts(0).into_iter().map(|(_, from, _, bytes, fell)| (from, bytes / MB, fell)).collect();
+        assert_eq!(kept, [(at("02-27 00:00"), 80, None), (at("03-27 00:00"), 1, None)]);
+    });
+}
+
+#[test]
+fn the_most_at_risk_are_read_first() {
+    each(|store| {
+        let s = Scene::new(store, monthly(Cycle::NATURAL), 3);
+        s.w.buy(1, "Q100-30D", "1").expect("a package");
+        s.w.buy(2, "Q100-30D", "2").expect("a package");
+        let now = s.w.now().0;
+        let used = kachi_testkit::world::line(1, 2, now - 60, now, 97 * MB);
+        let report = s.w.try_cdr("a.csv", &used).expect("it is taken in");
+        assert_eq!(report.loaded, 1);
+        assert_eq!(s.work(), ["month: 2", "month: 0", "month: 1"], "three of a hundred megabytes are left on card 2");
+    });
+}
+
+#[test]
+fn a_platform_that_is_switched_off_is_asked_nothing() {
+    each(|store| {
+        let s = Scene::new(store, daily(), 1);
+        let set = |on: bool| {
+            s.w.engine
+                .write(move |tx, _, _| {
+                    tx.put_platform_sync("far", on, false)?;
+                    Ok(tx.touch_catalogue()?)
+                })
+                .expect("it is set");
+        };
+        set(false);
+        assert_eq!(s.work(), Vec::<String>::new());
+        set(true);
+        assert_eq!(s.work(), ["day 03-09: 1 cards"]);
+    });
+}
+
+#[test]
+fn a_card_that_was_taken_out_leaves_nothing_behind() {
+    each(|store| {
+        let s = Scene::new(store, daily(), 2);
+        s.work();
+        let sim = s.w.card(1).sim;
+        let (id, gone) = (sim.id, sim.clone());
+        s.w.engine.write(move |tx, _, how| Ok(tx.remove_sim(&gone, how.now)?)).expect("it is taken out");
+        assert_eq!(s.w.engine.read(|tx, _| Ok(tx.counts_of(id)?)).expect("a look"), []);
+        s.w.engine.write(move |tx, catalogue, how| sims::put(tx, catalogue, how, &sim)).expect("it comes again");
+        assert_eq!(s.later(HOUR), ["day 03-09: 1 cards"]);
+    });
+}
+
+/// Bytes that the card used, by what is rated.
+fn used(w: &World, card: u64) -> i64 {
+    let sim = kachi_testkit::world::sim_id(w, card);
+    let days = w.engine.read(|tx, _| Ok(tx.usage_days(&[ACME], Some(sim), 0, 100_000)?)).expect("days");
+    days.into_iter().map(|d| d.1).sum()
+}
+
+#[test]
+fn where_there_are_no_records_the_carriers_days_rate() {
+    each(|store| {
+        let s = Scene::new(store, daily(), 3);
+        s.w.engine
+            .write(|tx, _, _| {
+                tx.put_platform_sync("far", true, true)?;
+                Ok(tx.touch_catalogue()?)
+            })
+            .expect("it is set");
+        s.w.set_now(at("03-08 12:00").0);
+        s.w.buy(0, "Q100-30D", "1").expect("a package");
+        s.w.set_now(at("03-10 12:00").0);
+        s.fake.book().days.insert((0, day("03-09")), 30 * MB);
+        s.work();
+        assert_eq!((used(&s.w, 0), used(&s.w, 1)), (30 * MB, 0));
+        assert_eq!(s.w.card(0).state.remaining_bytes(), 70 * MB);
+        let readings = |s: &Scene| s.w.engine.read(|tx, _| Ok(tx.audit_readings()?)).expect("a look").0;
+        assert_eq!(readings(&s), 1, "a day without usage is no record");
+
+        // The reading is lost before it was noted, as when the worker dies there: the same day comes again, and is known.
+        let sims: Vec<i64> = (0..3).map(|card| s.sim(card).0).collect();
+        s.w.engine.write(move |tx, _, _| Ok(tx.forget_asked("day", &sims)?)).expect("it is forgotten");
+        assert_eq!(s.later(HOUR), ["day 03-09: 3 cards"]);
+        assert_eq!((used(&s.w, 0), readings(&s)), (30 * MB, 1));
+        let days: Vec<Timestamp> = s.counts(0).into_iter().map(|c| c.1).collect();
+        assert_eq!(days, [at("03-09 00:00")]);
+        s.w.assert_sound();
+    });
+}

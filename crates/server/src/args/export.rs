@@ -1,0 +1,75 @@
+//! Flags of `kachi export`.
+
+use clap::{Args, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// What to write out.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Export {
+    /// Cards as they are
+    Sims(ExportSims),
+    /// Usage of each card and day, in the days of the account that had it
+    Usage(ExportUsage),
+    /// Months of cards in which records and carriers' counts are apart: both numbers and both instants, UTC
+    Reconcile(ExportReconcile),
+}
+
+/// In which form, and where to.
+#[derive(Debug, Clone, Args)]
+pub struct Target {
+    /// The form
+    #[arg(long, value_enum, default_value_t = Format::Csv)]
+    pub format: Format,
+    /// The file; standard output if left out
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// Which cards.
+#[derive(Debug, Clone, Args)]
+pub struct ExportSims {
+    /// Only those of this account and below
+    #[arg(long, value_name = "CODE")]
+    pub account: Option<String>,
+    /// Where to.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// Which cards and days.
+#[derive(Debug, Clone, Args)]
+pub struct ExportUsage {
+    /// Only what cards used while they were this account's or one's below
+    #[arg(long, value_name = "CODE")]
+    pub account: Option<String>,
+    /// The first day, such as 2026-03-01
+    #[arg(long, value_name = "DAY", value_parser = kachi_domain::time::parse_day)]
+    pub from: i64,
+    /// The last day
+    #[arg(long, value_name = "DAY", value_parser = kachi_domain::time::parse_day)]
+    pub to: i64,
+    /// Where to.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// Which findings.
+#[derive(Debug, Clone, Args)]
+pub struct ExportReconcile {
+    /// Only this card platform
+    #[arg(long, value_name = "CODE")]
+    pub platform: Option<String>,
+    /// Those that agree again too
+    #[arg(long)]
+    pub all: bool,
+    /// Where to.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// Forms of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Comma-separated, with a header
+    Csv,
+}

@@ -1,0 +1,175 @@
+//! `kachi export`: cards, usage and findings for other programs, as CSV (RFC 4180). What is written is what is there while it is
+//! read, some cards at a time; a card that comes meanwhile may be in it or not.
+
+use crate::admin::{self, reconcile};
+use crate::args::{Export, ExportReconcile, ExportSims, ExportUsage, Format, Target};
+use crate::exit::Exit;
+use kachi_domain::AccountId;
+use kachi_domain::ledger::OPERATOR;
+use kachi_domain::sim::Blocks;
+use kachi_domain::time::day_text;
+use kachi_engine::Engine;
+use kachi_store::sims::Sim;
+use serde_json::Value;
+use std::io::Write;
+use std::sync::Arc;
+
+/// Cards read at once.
+const CARDS_AT_ONCE: i64 = 1_000;
+/// Findings written out at most.
+const FINDINGS_MAX: i64 = 10_000_000;
+
+const SIMS: [&str; 15] = [
+    "iccid",
+    "imsi",
+    "msisdn",
+    "eid",
+    "imei",
+    "account",
+    "product",
+    "state",
+    "blocks",
+    "network",
+    "activated_at",
+    "real_name",
+    "alias",
+    "group",
+    "remark",
+];
+const USAGE: [&str; 7] = ["iccid", "account", "day", "bytes", "records", "as_of", "source"];
+
+/// Runs the verb.
+pub fn run(engine: &Engine, verb: Export) -> Result<(), Exit> {
+    match verb {
+        Export::Sims(args) => sims(engine, &args),
+        Export::Usage(args) => usage(engine, &args),
+        Export::Reconcile(args) => findings(engine, &args),
+    }
+}
+
+/// A file that is being written.
+struct Sheet {
+    csv: csv::Writer<Box<dyn Write>>,
+    name: String,
+}
+
+impl Sheet {
+    fn open(target: &Target, columns: &[&str]) -> Result<Sheet, Exit> {
+        let Format::Csv = target.format;
+        let (to, name): (Box<dyn Write>, String) = match &target.out {
+            None => (Box::new(std::io::stdout().lock()), "standard output".into()),
+            Some(path) => {
+                let file = std::fs::File::create(path).map_err(|e| {
+                    Exit::cannot(format!("--out: {} cannot be written ({e}): name a file you may write", path.display()))
+                })?;
+                (Box::new(file), format!("--out: {}", path.display()))
+            }
+        };
+        let csv = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(to);
+        let mut sheet = Sheet { csv, name };
+        sheet.row(columns)?;
+        Ok(sheet)
+    }
+
+    fn row(&mut self, cells: &[impl AsRef<[u8]>]) -> Result<(), Exit> {
+        let written = self.csv.write_record(cells).map_err(std::io::Error::from);
+        self.check(written)
+    }
+
+    fn close(mut self) -> Result<(), Exit> {
+        let written = self.csv.flush();
+        self.check(written)
+    }
+
+    /// A reader that has gone away ends the program quietly.
+    fn check(&self, written: std::io::Result<()>) -> Result<(), Exit> {
+        written.map_err(|e| match e.kind() {
+            std::io::ErrorKind::BrokenPipe => Exit { code: 0, words: String::new() },
+            _ => Exit::cannot(format!("{} cannot be written to ({e})", self.name)),
+        })
+    }
+}
+
+/// The account of that code and all below it; everything if none is named.
+fn seen(engine: &Engine, account: Option<&String>) -> Result<Arc<Vec<AccountId>>, Exit> {
+    let id = account.map_or(Ok(OPERATOR), |code| admin::account(engine, code))?;
+    let found = engine.catalogue()?.account(id).map(|a| a.sees.clone());
+    found.ok_or_else(|| Exit::cannot("the operator has no account"))
+}
+
+fn sims(engine: &Engine, args: &ExportSims) -> Result<(), Exit> {
+    let accounts = seen(engine, args.account.as_ref())?;
+    let mut sheet = Sheet::open(&args.target, &SIMS)?;
+    let mut before = None;
+    loop {
+        let page = engine.read(|tx, _| Ok(tx.sims_before(&accounts, before, CARDS_AT_ONCE)?))?;
+        let Some(last) = page.last() else { return sheet.close() };
+        before = Some(last.id.0);
+        for sim in &page {
+            sheet.row(&sim_row(engine, sim)?)?;
+        }
+    }
+}
+
+fn sim_row(engine: &Engine, s: &Sim) -> Result<Vec<String>, Exit> {
+    let text = |t: &Option<String>| t.clone().unwrap_or_default();
+    let product = engine.catalogue_last().product(s.product).map(|p| p.code.clone()).unwrap_or_default();
+    Ok(vec![
+        s.iccid.clone(),
+        text(&s.imsi),
+        text(&s.msisdn),
+        text(&s.eid),
+        text(&s.imei),
+        admin::code(engine, s.account)?,
+        product,
+        s.state.clone(),
+        Blocks(s.blocks).names().join(" "),
+        s.network.clone(),
+        s.activated_at.map(admin::instant).unwrap_or_default(),
+        s.real_name.to_string(),
+        s.alias.clone(),
+        s.group.clone(),
+        s.remark.clone(),
+    ])
+}
+
+fn usage(engine: &Engine, args: &ExportUsage) -> Result<(), Exit> {
+    if args.from > args.to {
+        return Err(Exit::usage("--from is after --to: give the first day and the last one"));
+    }
+    let accounts = seen(engine, args.account.as_ref())?;
+    let mut sheet = Sheet::open(&args.target, &USAGE)?;
+    let mut after = 0;
+    loop {
+        let (rows, last) = engine.read(|tx, _| {
+            let rows = tx.use_by_card(&accounts, (args.from, args.to), after, CARDS_AT_ONCE)?;
+            Ok((rows, tx.next_cards(after, CARDS_AT_ONCE)?))
+        })?;
+        for (_, iccid, account, day, bytes, records, as_of) in rows {
+            let (account, as_of) = (admin::code(engine, AccountId(account))?, admin::instant(as_of));
+            sheet.row(&[iccid, account, day_text(day), bytes.to_string(), records.to_string(), as_of, "records".to_owned()])?;
+        }
+        match last {
+            Some(last) => after = last,
+            None => return sheet.close(),
+        }
+    }
+}
+
+fn findings(engine: &Engine, args: &ExportReconcile) -> Result<(), Exit> {
+    let rows = reconcile::rows(engine, args.platform.clone(), args.all, FINDINGS_MAX)?;
+    let mut sheet = Sheet::open(&args.target, &reconcile::COLUMNS)?;
+    for row in rows {
+        let cells: Vec<String> = row.iter().map(cell).collect();
+        sheet.row(&cells)?;
+    }
+    sheet.close()
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

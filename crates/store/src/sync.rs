@@ -1,0 +1,255 @@
+//! Keeping up with platforms: how far each is, what is known of which card, and the requests that were made.
+
+use crate::binds;
+use crate::db::{BulkColumn, Error, Tx};
+use kachi_domain::{AccountId, PlatformId, SimId, Timestamp};
+
+/// How far a platform is kept up with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncPlace {
+    /// Not to be worked on before.
+    pub due_at: Timestamp,
+    /// Its last word where that was no answer.
+    pub words: String,
+    /// Since when every card is read once, before the feed is used.
+    pub filling_since: Option<Timestamp>,
+    /// The day of the present walk through the feed, days since 1970-01-01.
+    pub feed_day: Option<i64>,
+    /// The page the walk goes on at; none: it is yet to begin.
+    pub feed_page: Option<String>,
+    /// When the walk began.
+    pub walk_began: Option<Timestamp>,
+    /// Its pages so far.
+    pub walk_pages: i64,
+    /// When it begins.
+    pub walk_due: Option<Timestamp>,
+    /// The last card that was reconciled.
+    pub compared_sim: i64,
+    /// When reconciling begins anew.
+    pub compare_due: Timestamp,
+}
+
+impl SyncPlace {
+    /// Nothing was done yet; everything is due.
+    pub const NEW: SyncPlace = SyncPlace {
+        due_at: Timestamp(0),
+        words: String::new(),
+        filling_since: None,
+        feed_day: None,
+        feed_page: None,
+        walk_began: None,
+        walk_pages: 0,
+        walk_due: None,
+        compared_sim: 0,
+        compare_due: Timestamp(0),
+    };
+}
+
+/// A card whose fact may be stale.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its number with us.
+    pub sim: i64,
+    /// Card number.
+    pub iccid: String,
+    /// Telephone number.
+    pub msisdn: Option<String>,
+    /// Base state, as its word.
+    pub state: String,
+    /// Since when we have it.
+    pub since: i64,
+    /// Its owner.
+    pub account: i64,
+    /// Its package state after its last input, encoded.
+    pub head: Vec<u8>,
+    /// As of when the fact is known.
+    pub as_of: Option<i64>,
+}
+
+/// What was asked of a card, and came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The card.
+    pub sim: i64,
+    /// As of when it is known now; none: it was not told, and what was known before stays.
+    pub as_of: Option<i64>,
+    /// Not to be asked for again before.
+    pub held_until: Option<i64>,
+    /// Why it was not told.
+    pub words: String,
+}
+
+/// How many cards there are, of them never read, and stale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SyncFigure {
+    /// Cards that are read.
+    pub cards: i64,
+    /// Of them never read.
+    pub never: i64,
+    /// Of the others, those that are stale.
+    pub stale: i64,
+    /// The oldest instant as of which a card's fact is known.
+    pub oldest: Option<i64>,
+}
+
+/// Which cards of a platform a question is about: its living ones.
+const OF_PLATFORM: &str = "FROM sim s JOIN product p ON p.id = s.product_id AND p.platform_id = ?
+     LEFT JOIN sync_read r ON r.sim_id = s.id AND r.what = ? AND r.platform_id = p.platform_id";
+const LIVING: &str = "s.state NOT IN ('closed', 'replaced')";
+
+type PlaceRow = (i64, String, Option<i64>, Option<i64>, Option<String>, Option<i64>, i64, Option<i64>, i64, i64);
+
+impl Tx<'_> {
+    /// How far the platform is kept up with.
+    pub fn sync_place(&mut self, platform: PlatformId) -> Result<SyncPlace, Error> {
+        let text = "SELECT due_at, words, filling_since, feed_day, feed_page, walk_began, walk_pages, walk_due, compared_sim, compare_due
+             FROM sync_place WHERE platform_id = ?";
+        let place = |r: PlaceRow| SyncPlace {
+            due_at: Timestamp(r.0),
+            words: r.1,
+            filling_since: r.2.map(Timestamp),
+            feed_day: r.3,
+            feed_page: r.4,
+            walk_began: r.5.map(Timestamp),
+            walk_pages: r.6,
+            walk_due: r.7.map(Timestamp),
+            compared_sim: r.8,
+            compare_due: Timestamp(r.9),
+        };
+        Ok(self.row::<PlaceRow>(text, &binds![platform.0])?.map_or(SyncPlace::NEW, place))
+    }
+
+    /// Keeps how far the platform is kept up with, but for its reconciling.
+    pub fn put_sync_place(&mut self, platform: PlatformId, p: &SyncPlace) -> Result<(), Error> {
+        self.run(
+            "INSERT INTO sync_place (platform_id, due_at, words, filling_since, feed_day, feed_page, walk_began, walk_pages, walk_due,
+             compared_sim, compare_due) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)
+             ON CONFLICT (platform_id) DO UPDATE SET due_at = excluded.due_at, words = excluded.words,
+             filling_since = excluded.filling_since, feed_day = excluded.feed_day, feed_page = excluded.feed_page,
+             walk_began = excluded.walk_began, walk_pages = excluded.walk_pages, walk_due = excluded.walk_due",
+            &binds![
+                platform.0, p.due_at.0, &p.words, p.filling_since.map(|t| t.0), p.feed_day, p.feed_page.as_deref(),
+                p.walk_began.map(|t| t.0), p.walk_pages, p.walk_due.map(|t| t.0)
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Keeps how far the platform's cards are reconciled.
+    pub fn put_compared(&mut self, platform: PlatformId, sim: i64, due: Timestamp) -> Result<(), Error> {
+        self.run(
+            "INSERT INTO sync_place (platform_id, due_at, words, walk_pages, compared_sim, compare_due) VALUES (?, 0, '', 0, ?, ?)
+             ON CONFLICT (platform_id) DO UPDATE SET compared_sim = excluded.compared_sim, compare_due = excluded.compare_due",
+            &binds![platform.0, sim, due.0],
+        )?;
+        Ok(())
+    }
+
+    /// Cards of the platform, ours since before `since`, whose fact was never read or read as of before `as_of`, and may be asked for
+    /// now: those below a warning line first, then the stalest.
+    pub fn sync_candidates(
+        &mut self,
+        (platform, what): (PlatformId, &str),
+        (as_of, since): (Timestamp, Timestamp),
+        now: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<Candidate>, Error> {
+        type R = (i64, String, Option<String>, String, i64, i64, Vec<u8>, Option<i64>);
+        let text = format!(
+            "SELECT s.id, s.iccid, s.msisdn, s.state, s.created_at, s.account_id, t.head, r.as_of
+             {OF_PLATFORM} JOIN sim_state t ON t.sim_id = s.id
+             WHERE {LIVING} AND s.created_at < ? AND (r.as_of IS NULL OR r.as_of < ?) AND (r.held_until IS NULL OR r.held_until <= ?)
+             ORDER BY CASE WHEN t.warned <> 0 THEN 0 ELSE 1 END, COALESCE(r.as_of, 0), s.id LIMIT ?"
+        );
+        let candidate =
+            |r: R| Candidate { sim: r.0, iccid: r.1, msisdn: r.2, state: r.3, since: r.4, account: r.5, head: r.6, as_of: r.7 };
+        let found = self.rows::<R>(&text, &binds![platform.0, what, since.0, as_of.0, now.0, limit])?;
+        Ok(found.into_iter().map(candidate).collect())
+    }
+
+    /// Whether there is a card of the platform for whose fact nobody asked since `since`.
+    pub fn has_unasked(&mut self, platform: PlatformId, what: &str, since: Timestamp) -> Result<bool, Error> {
+        let text = format!("SELECT s.id {OF_PLATFORM} WHERE {LIVING} AND (r.asked_at IS NULL OR r.asked_at < ?) LIMIT 1");
+        Ok(self.row::<(i64,)>(&text, &binds![platform.0, what, since.0])?.is_some())
+    }
+
+    /// Notes what was asked of cards of the platform.
+    pub fn note_asked(&mut self, platform: PlatformId, what: &str, asked: &[Asked], now: Timestamp) -> Result<(), Error> {
+        use BulkColumn::{Int, Text};
+        let columns =
+            [Int("sim_id"), Text("what"), Int("platform_id"), Int("as_of"), Int("asked_at"), Int("held_until"), Text("words")];
+        let row = |a: &Asked| binds![a.sim, what, platform.0, a.as_of, now.0, a.held_until, a.words.clone()].to_vec();
+        let rows: Vec<_> = asked.iter().map(row).collect();
+        let known = "ON CONFLICT (sim_id, what) DO UPDATE SET as_of = CASE WHEN excluded.as_of IS NULL
+             AND sync_read.platform_id = excluded.platform_id THEN sync_read.as_of ELSE excluded.as_of END,
+             platform_id = excluded.platform_id, asked_at = excluded.asked_at, held_until = excluded.held_until, words = excluded.words";
+        self.add_rows::<(i64,)>("sync_read", &columns, &rows, known, "sim_id")?;
+        Ok(())
+    }
+
+    /// What was known of a fact of these cards counts no more: it is to be read.
+    pub fn forget_asked(&mut self, what: &str, sims: &[i64]) -> Result<(), Error> {
+        let text = format!("UPDATE sync_read SET as_of = NULL, held_until = NULL WHERE what = ? AND {}", self.one_of("sim_id"));
+        let list = self.list(sims.iter().copied());
+        self.run(&text, &binds![what, list])?;
+        Ok(())
+    }
+
+    /// Adds requests made on a day in China.
+    pub fn add_sync_calls(&mut self, platform: PlatformId, day: i64, what: &str, calls: i64) -> Result<(), Error> {
+        self.run(
+            "INSERT INTO sync_calls (platform_id, day, what, calls) VALUES (?, ?, ?, ?)
+             ON CONFLICT (platform_id, day, what) DO UPDATE SET calls = sync_calls.calls + excluded.calls",
+            &binds![platform.0, day, what, calls],
+        )?;
+        Ok(())
+    }
+
+    /// Requests made on a day in China: (for what, requests).
+    pub fn sync_calls(&mut self, platform: PlatformId, day: i64) -> Result<Vec<(String, i64)>, Error> {
+        self.rows("SELECT what, calls FROM sync_calls WHERE platform_id = ? AND day = ? ORDER BY what", &binds![platform.0, day])
+    }
+
+    /// How fresh a fact of the platform's cards is, those being stale that are known as of before `as_of`.
+    pub fn sync_figure(
+        &mut self,
+        (platform, what): (PlatformId, &str),
+        (as_of, since): (Timestamp, Timestamp),
+    ) -> Result<SyncFigure, Error> {
+        let text = format!(
+            "SELECT COUNT(*), CAST(COALESCE(SUM(CASE WHEN r.as_of IS NULL THEN 1 ELSE 0 END), 0) AS BIGINT),
+             CAST(COALESCE(SUM(CASE WHEN r.as_of < ? THEN 1 ELSE 0 END), 0) AS BIGINT), MIN(r.as_of)
+             {OF_PLATFORM} WHERE {LIVING} AND s.created_at < ?"
+        );
+        let row = self.row::<(i64, i64, i64, Option<i64>)>(&text, &binds![as_of.0, platform.0, what, since.0])?;
+        Ok(row.map_or_else(SyncFigure::default, |(cards, never, stale, oldest)| SyncFigure { cards, never, stale, oldest }))
+    }
+
+    /// The platform's cards numbered above `after`, by number: (card, account, ours since).
+    pub fn cards_of_platform(&mut self, platform: PlatformId, after: i64, limit: i64) -> Result<Vec<(i64, i64, i64)>, Error> {
+        self.rows(
+            "SELECT s.id, s.account_id, s.created_at FROM sim s JOIN product p ON p.id = s.product_id
+             WHERE p.platform_id = ? AND s.id > ? ORDER BY s.id LIMIT ?",
+            &binds![platform.0, after, limit],
+        )
+    }
+
+    /// Which of these cards live on the platform.
+    pub fn on_platform(&mut self, platform: PlatformId, sims: &[i64]) -> Result<Vec<SimId>, Error> {
+        let text = format!(
+            "SELECT s.id FROM sim s JOIN product p ON p.id = s.product_id WHERE p.platform_id = ? AND {} ORDER BY s.id",
+            self.one_of("s.id")
+        );
+        let list = self.list(sims.iter().copied());
+        Ok(self.rows::<(i64,)>(&text, &binds![platform.0, list])?.into_iter().map(|r| SimId(r.0)).collect())
+    }
+
+    /// Cards by telephone number: (number, card, account).
+    pub fn sims_of_msisdns(&mut self, numbers: &[&str]) -> Result<Vec<(String, i64, AccountId)>, Error> {
+        let text =
+            format!("SELECT number, sim_id, account_id FROM sim_key WHERE kind = 'msisdn' AND {}", self.one_of_texts("number"));
+        let list = serde_json::to_string(numbers).map_err(|e| Error::Engine(e.to_string()))?;
+        let found = self.rows::<(String, i64, i64)>(&text, &binds![list])?;
+        Ok(found.into_iter().map(|(number, sim, account)| (number, sim, AccountId(account))).collect())
+    }
+}
