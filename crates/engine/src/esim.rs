@@ -1,9 +1,10 @@
 //! eSIM goods: a profile from stock together with its first package, in one act.
 //!
 //! Who acts: a partner's key. Promised: one profile is sold once, whoever asks at once; the card, the order, the money and
-//! the notice are there together, or nothing is. The profile has been the operator's card and becomes the buyer's. Where
-//! the package must be confirmed by the carrier, the money is held and the activation code is not told until it is; a
-//! refused one puts the profile back in stock. A refunded profile does not go back: its code has been told.
+//! the notice are there together, or nothing is. The profile is the operator's card until the order has taken effect, and
+//! the buyer's from then on. Where the package must be confirmed by the carrier, the money is held, the profile is kept for
+//! the order, and neither its number nor its activation code is told; nobody buys anything else for it meanwhile, so a
+//! refused one goes back to the stock as it was. A refunded profile does not go back: its code has been told.
 
 use crate::act::{Actor, Once, RequestKey};
 use crate::cards::Settling;
@@ -13,11 +14,11 @@ use crate::error::{Fail, Result, fault};
 use crate::refunds::{self, RefundQuote};
 use crate::{network, notices, orders, profits};
 use kachi_domain::carrier::{Request, Write};
-use kachi_domain::event::{Body, EventKind};
+use kachi_domain::event::EventKind;
 use kachi_domain::ledger::{self, Journal, OPERATOR, Share};
 use kachi_domain::order::{Channel, OrderState};
 use kachi_domain::package::Fulfil;
-use kachi_domain::{Iccid, OrderId, Refusal, Timestamp};
+use kachi_domain::{AccountId, Iccid, OrderId, Refusal, Timestamp};
 use kachi_store::Tx;
 use kachi_store::catalogue::Package;
 use kachi_store::orders::{Order, Subscription};
@@ -61,12 +62,9 @@ pub fn purchase(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &
     if available.saturating_add(credit) < price_minor {
         return Err(Refusal::InsufficientBalance.into());
     }
-    let mut row = tx.state_locked(profile.sim)?;
-    tx.move_sim(profile.sim, actor.account, how.now)?;
-    row.account = actor.account;
-    let sim = tx.sim_by_id(profile.sim)?.ok_or_else(|| fault(format!("card {} vanished", profile.sim)))?;
-    tx.tell(&[notices::sim(catalogue, &sim, EventKind::SimMoved, "from the stock of eSIM goods", how.now)?], how.now)?;
     let local = package.fulfil == Fulfil::Local;
+    let stocked = tx.sim_by_id(profile.sim)?.ok_or_else(|| fault(format!("card {} vanished", profile.sim)))?;
+    let sim = if local { handed(tx, catalogue, stocked, actor.account, how.now)? } else { stocked };
     let order = new_order(actor, cmd, package, &sim, (price_minor, shares.as_slice()), local, how)?;
     let order = Order { id: tx.add_order(&order)?, ..order };
     if !tx.take_esim_profile(actor.account, &profile, order.id)? {
@@ -88,12 +86,9 @@ pub fn purchase(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &
         let write = Write::subscribe(&package.code);
         let request = Request { reference: order.number.clone(), card: network::named(&sim), write };
         orders::store_intent(tx, catalogue, &sim, &order, &request, how.now)?;
-        let body = Body::Sim {
-            iccid: sim.iccid.clone(),
-            eid: sim.eid.clone(),
-            detail: format!("order {}: waits for the carrier", order.id),
-        };
-        notices::emit(tx, catalogue, sim.account, Some(sim.id), EventKind::OrderHeld, &body, how.now, how.now)?;
+        let detail = format!("order {}: waits for the carrier", order.id);
+        let of_buyer = Sim { account: order.account, ..sim.clone() };
+        tx.tell(&[notices::sim(catalogue, &of_buyer, EventKind::OrderHeld, &detail, how.now)?], how.now)?;
     }
     let profile = local.then_some((sim.iccid, profile.activation_code));
     Ok(EsimOrder { order: order.id, state: order.state, profile })
@@ -129,13 +124,50 @@ fn new_order(
     })
 }
 
-/// The carrier refused an order: if it was for an eSIM, the profile is the operator's again and in stock.
-pub(crate) fn put_back(tx: &mut Tx<'_>, order: OrderId, now: Timestamp) -> Result<()> {
-    if let Some(sim) = tx.return_esim_profile(order)? {
-        tx.state_locked(sim)?;
-        tx.move_sim(sim, OPERATOR, now)?;
+/// A card of the stock becomes the buyer's.
+fn handed(tx: &mut Tx<'_>, catalogue: &Catalogue, stocked: Sim, buyer: AccountId, now: Timestamp) -> Result<Sim> {
+    if stocked.account == buyer {
+        return Ok(stocked);
     }
-    Ok(())
+    tx.state_locked(stocked.id)?;
+    tx.move_sim(stocked.id, buyer, now)?;
+    let sim = Sim { account: buyer, ..stocked };
+    tx.tell(&[notices::sim(catalogue, &sim, EventKind::SimMoved, "from the stock of eSIM goods", now)?], now)?;
+    Ok(sim)
+}
+
+/// The carrier confirmed an order: if it was for an eSIM, its card is the buyer's from now on. The answer is the card.
+pub(crate) fn hand_over(tx: &mut Tx<'_>, catalogue: &Catalogue, order: &Order, sim: Sim, now: Timestamp) -> Result<Sim> {
+    match tx.esim_order(order.id)? {
+        Some(_) => handed(tx, catalogue, sim, order.account, now),
+        None => Ok(sim),
+    }
+}
+
+/// The carrier refused an order: if it was for an eSIM, the profile is in stock again. The answer is the card as the one who
+/// is told of it knows it: of an eSIM that never was anybody's, the buyer.
+pub(crate) fn put_back(tx: &mut Tx<'_>, order: &Order, sim: Sim) -> Result<Sim> {
+    match tx.return_esim_profile(order.id)? {
+        Some(_) => Ok(Sim { account: order.account, ..sim }),
+        None => Ok(sim),
+    }
+}
+
+/// Refuses what would go to whoever buys the profile: its first package comes with the goods, and it is the buyer's card
+/// only then. Only the operator's cards can be profiles that are not sold.
+pub(crate) fn refuse_unsold<'s>(tx: &mut Tx<'_>, sims: impl IntoIterator<Item = &'s Sim>) -> Result<()> {
+    let of_operator: Vec<&Sim> = sims.into_iter().filter(|s| s.account == OPERATOR).collect();
+    if of_operator.is_empty() {
+        return Ok(());
+    }
+    let unsold = tx.esim_unsold(&of_operator.iter().map(|s| s.id.0).collect::<Vec<_>>())?;
+    match of_operator.iter().find(|s| unsold.contains(&s.id)) {
+        Some(sim) => {
+            let rule = format!("{} is a profile of eSIM goods that is not sold yet; sell it first", sim.iccid);
+            Err(Refusal::BadField { field: "iccid".into(), rule }.into())
+        }
+        None => Ok(()),
+    }
 }
 
 /// An eSIM order that the account sees, and the ICCID of its card.

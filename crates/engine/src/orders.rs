@@ -107,6 +107,7 @@ pub fn fulfilled(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, id: Ord
     profits::earned(tx, &order, &shares, how.now)?;
     tx.set_order_state(id, OrderState::Done, how.now)?;
     tx.set_subscription_available(sub.id, how.now)?;
+    let sim = esim::hand_over(tx, catalogue, &order, sim, how.now)?;
     let sub = Subscription { available_at: Some(how.now.0), state: SubscriptionState::Waiting, ..sub };
     start(tx, catalogue, how, (&sim, &order), &sub)?;
     renewals::settled(tx, catalogue, &sim, &order, Ok(()), how.now)
@@ -126,7 +127,7 @@ pub fn failed(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, id: OrderI
     tx.post(order.account, Journal::Release, &format!("order {id}"), &ledger::release(order.account, order.paid_minor), how.now)?;
     tx.set_order_state(id, OrderState::Failed, how.now)?;
     tx.set_subscription_void(sub.id, how.now)?;
-    esim::put_back(tx, id, how.now)?;
+    let sim = esim::put_back(tx, &order, sim)?;
     let event = notices::sim(catalogue, &sim, EventKind::OrderFailed, &format!("order {id}: {reason}"), how.now)?;
     tx.tell(&[event], how.now)?;
     renewals::settled(tx, catalogue, &sim, &order, Err(reason), how.now)

@@ -14,7 +14,7 @@ use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};
 use crate::network::{self, CardKey};
 use crate::records::OrderName;
-use crate::{notices, orders};
+use crate::{esim, notices, orders};
 use kachi_domain::event::{Body, EventKind};
 use kachi_domain::ledger::Share;
 use kachi_domain::order::{Channel, OrderState, SubscriptionState};
@@ -148,6 +148,7 @@ fn choose<'c>(tx: &mut Tx<'_>, catalogue: &'c Catalogue, actor: &Actor, cmd: &Re
     }
     let sim = cmd.card.find(tx, actor)?;
     network::refuse_over(&sim)?;
+    esim::refuse_unsold(tx, [&sim])?;
     let package = catalogue.package_by_code(&cmd.package_code).ok_or(Refusal::UnknownPackage)?;
     if package.product != sim.product {
         return Err(Refusal::PackageMisfit.into());

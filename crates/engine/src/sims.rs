@@ -281,6 +281,8 @@ pub fn transfer(
     if BaseState::parse(&sim.state).is_ok_and(BaseState::is_over) {
         return bad("iccid", format!("{iccid} is {}; only a card that is in use or in stock is moved", sim.state));
     }
+    // What is in stock would still be sold, to somebody else.
+    crate::esim::refuse_unsold(tx, [&sim])?;
     cards::settle(tx, catalogue, how, &mut row, &[])?;
     crate::imei::before_move(tx, catalogue, how, &sim, to)?;
     tx.move_sim(sim.id, to, how.now)?;
@@ -353,6 +355,7 @@ pub struct Brought {
 pub fn bring_subscription(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, sim: &Sim, brought: Brought) -> Result<bool> {
     let Brought { package, started, used_bytes, number } = brought;
     let package = catalogue.package(package).ok_or(Refusal::UnknownPackage)?;
+    crate::esim::refuse_unsold(tx, [sim])?;
     let known = tx.subscriptions(sim.id)?.iter().any(|s| s.package == package.id && s.bought_at == started.0);
     if known {
         return Ok(false);

@@ -12,8 +12,8 @@ use crate::cards::{self, Settling};
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};
-use crate::notices;
 use crate::records::{self, OrderName};
+use crate::{esim, notices};
 use kachi_domain::event::EventKind;
 use kachi_domain::event::Origin;
 use kachi_domain::order::{Channel, OrderState, SubscriptionState};
@@ -124,6 +124,7 @@ fn sims(tx: &mut Tx<'_>, actor: &Actor, cmd: &Move) -> Result<(Sim, Sim)> {
     if BaseState::parse(&new.state).is_ok_and(BaseState::is_over) {
         return Err(Refusal::SimOver.into());
     }
+    esim::refuse_unsold(tx, [&new])?;
     Ok((old, new))
 }
 

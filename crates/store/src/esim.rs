@@ -137,6 +137,16 @@ impl Tx<'_> {
         Ok(self.row::<(i64,)>(text, &binds![order.0])?.map(|r| SimId(r.0)))
     }
 
+    /// Those of the cards that are profiles in stock, or kept for an order that the carrier has not confirmed.
+    pub fn esim_unsold(&mut self, sims: &[i64]) -> Result<Vec<SimId>, Error> {
+        let (among, value) = self.among("p.sim_id", sims);
+        let text = format!(
+            "SELECT p.sim_id FROM esim_profile p LEFT JOIN orders o ON o.id = p.order_id
+             WHERE {among} AND (p.order_id IS NULL OR o.state = 'pending')"
+        );
+        Ok(self.rows::<(i64,)>(&text, &[value])?.into_iter().map(|r| SimId(r.0)).collect())
+    }
+
     /// The card that an eSIM order was for, and its activation code; none if it is no eSIM order.
     pub fn esim_order(&mut self, order: OrderId) -> Result<Option<(SimId, String)>, Error> {
         let text = "SELECT o.sim_id, p.activation_code FROM esim_order o JOIN esim_profile p ON p.sim_id = o.sim_id WHERE o.order_id = ?";

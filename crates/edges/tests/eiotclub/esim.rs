@@ -3,10 +3,15 @@
 use crate::answers::{good, good_as};
 use crate::client::{Answer, Client};
 use crate::contract::{self, faults};
-use kachi_engine::intents;
+use kachi_domain::order::Channel;
+use kachi_domain::{Iccid, Refusal};
+use kachi_engine::network::CardKey;
+use kachi_engine::orders::{self, Place};
+use kachi_engine::renewals::{self, Again, Renew, Review};
+use kachi_engine::{Actor, Fail, intents, sims};
 use kachi_store::esim::GoodsPrice;
 use kachi_testkit::db;
-use kachi_testkit::trade::{ACME, CARD, KYOTO, NORTH, OPERATOR, Trade};
+use kachi_testkit::trade::{ACME, CARD, KYOTO, NORTH, OPERATOR, OTHER, Trade};
 use serde_json::{Value, json};
 
 const PROFILES: [&str; 3] = ["8910300000000000001", "8910300000000000002", "8910300000000000003"];
@@ -130,6 +135,74 @@ fn the_carriers_word_makes_or_undoes_the_order() {
         assert_eq!((&told["status"], &told["iccid"]), (&json!(2), &json!(PROFILES[0])), "the profile was in stock again");
         trade.assert_sound();
     });
+}
+
+#[test]
+fn nothing_is_bought_for_a_profile_that_is_not_sold_yet() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        trade.esim_goods("ESIM-CARRIER", "GJ-CARRIER", 300, &PROFILES[..1]);
+        let client = Client::new(&trade);
+        let [all, mine] = [OPERATOR, ACME].map(|who| trade.actor(who));
+        let cards = || good(&client, "card/getAllCardInfo", json!({"pageNum": "1"}))["total"].clone();
+        let before = cards();
+        let id = bought(&client, "ESIM-CARRIER", "c-1")["orderId"].as_str().unwrap().to_owned();
+        assert_eq!(cards(), before, "the card is not the buyer's before the carrier has confirmed");
+        assert_eq!(client.order(PROFILES[0], "GJ-100M-30D", "more").code(), "42405");
+        assert_eq!(client.ask("card/getCardsInfo", json!({"iccid": PROFILES[0]})).code(), "42405");
+        let refused_to = |who: &Actor| {
+            let (who, iccid) = (who.clone(), Iccid::parse(PROFILES[0]).unwrap());
+            let renew = renewal_of(iccid.clone());
+            let place = order_for(iccid.clone());
+            [
+                trade.engine.write({
+                    let who = who.clone();
+                    move |tx, catalogue, how| orders::place(tx, catalogue, how, &who, &place).map(|_| ())
+                }),
+                trade.engine.write({
+                    let who = who.clone();
+                    move |tx, catalogue, how| renewals::renew(tx, catalogue, how, &who, &renew).map(|_| ())
+                }),
+                trade.engine.write(move |tx, catalogue, how| sims::transfer(tx, catalogue, how, &who, &iccid, OTHER).map(|_| ())),
+            ]
+        };
+        let unsold =
+            |done: &Result<(), Fail>| matches!(done, Err(Fail::Refused(Refusal::BadField { field, .. })) if field == "iccid");
+        let none = |done: &Result<(), Fail>| matches!(done, Err(Fail::Refused(Refusal::UnknownSim)));
+        assert!(refused_to(&all).iter().all(unsold) && refused_to(&mine).iter().all(none), "while it is pending");
+        intents::refuse(&trade.engine, 1, "a person", "no such plan").unwrap();
+        assert_eq!(good(&client, STATUS, json!({"orderId": id}))["status"], -1);
+        assert!(refused_to(&all).iter().all(unsold), "in stock");
+        assert_eq!(trade.balance(ACME), 10_000);
+        good_as(&client, "other", BUY, json!({"eSIMGoodsCode": "ESIM-CARRIER", "outTradeNo": "c-2"}));
+        intents::confirm(&trade.engine, 2, "a person").unwrap();
+        let theirs = good_as(&client, "other", "package/packageOrderRecord", json!({"iccid": PROFILES[0]}));
+        assert_eq!(
+            theirs.as_array().map(Vec::len),
+            Some(1),
+            "the package that came with it, and nothing of anybody else's: {theirs}"
+        );
+        assert_eq!(client.ask("card/getCardsInfo", json!({"iccid": PROFILES[0]})).code(), "42405");
+        trade.assert_sound();
+    });
+}
+
+fn order_for(iccid: Iccid) -> Place {
+    let (package_code, number) = ("GJ-100M-30D".to_owned(), "1".repeat(32));
+    Place { iccid, package_code, out_trade_no: None, channel: Channel::Api, custom_data: None, number }
+}
+
+fn renewal_of(iccid: Iccid) -> Renew {
+    Renew {
+        card: CardKey::Iccid(iccid),
+        package_code: "GJ-100M-30D".into(),
+        months: 1,
+        again: Again::Refuse,
+        start_day: None,
+        review: Review::Automatic,
+        remark: None,
+        digits: 1,
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::act::Actor;
 use crate::cards::{self, Settle, Settling};
 use crate::catalogue::{Catalogue, Quote};
 use crate::error::{Fail, Result, fault};
-use crate::{notices, profits};
+use crate::{esim, notices, profits};
 use kachi_domain::event::EventKind;
 use kachi_domain::ledger::{self, Journal, Share};
 use kachi_domain::order::{OrderState, SubscriptionState};
@@ -51,6 +51,7 @@ pub fn place_all(
     debug_assert!(cmds.iter().enumerate().all(|(i, a)| cmds[..i].iter().all(|b| apart(a, b))));
     tx.lock_balances(&[actor.account])?;
     let mut chosen = choose(tx, catalogue, actor, cmds)?;
+    refuse_unsold(tx, &mut chosen)?;
     let mut rows = lock(tx, catalogue, actor, &mut chosen)?;
     look_at_stacks(tx, &mut chosen)?;
     refuse_unpaid(tx, actor, &mut chosen)?;
@@ -108,6 +109,18 @@ fn choose<'c>(tx: &mut Tx<'_>, catalogue: &'c Catalogue, actor: &Actor, cmds: &[
         Ok(Chosen { cmd, sim, package, quote, renewal: false })
     };
     Ok(cmds.iter().map(|cmd| one(cmd)).collect())
+}
+
+/// Nothing is bought for a profile of eSIM goods before it is sold.
+fn refuse_unsold(tx: &mut Tx<'_>, chosen: &mut [Result<Chosen<'_>>]) -> Result<()> {
+    for outcome in chosen {
+        let Ok(c) = outcome else { continue };
+        match esim::refuse_unsold(tx, [&c.sim]) {
+            Err(Fail::Refused(refusal)) => *outcome = Err(refusal.into()),
+            checked => checked?,
+        }
+    }
+    Ok(())
 }
 
 /// Locks what the orders will change: the balances of the levels above the buyer, the nearest first, then the cards' states.

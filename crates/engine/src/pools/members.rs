@@ -6,7 +6,7 @@ use crate::act::Actor;
 use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::error::{Fail, Result, fault};
-use crate::notices;
+use crate::{esim, notices};
 use kachi_domain::event::EventKind;
 use kachi_domain::sim::BaseState;
 use kachi_domain::{Iccid, PoolId, Refusal, SimId, Timestamp};
@@ -28,6 +28,7 @@ pub fn add(
     let rows = lock_members(tx, id, &ids)?;
     // Read again: a card may have become another product, or another's, while its lock was waited for.
     let sims = cards(tx, actor, iccids)?;
+    esim::refuse_unsold(tx, &sims)?;
     let stays = tx.pool_stays_of(&ids.iter().map(|s| s.0).collect::<Vec<_>>())?;
     let mut new = Vec::new();
     for sim in &sims {
