@@ -20,7 +20,7 @@ mod rate;
 mod spill;
 mod stretch;
 
-pub use orphans::{adopt_orphans, adopt_stragglers};
+pub use orphans::{LINES_AT_ONCE, adopt_orphans, adopt_stragglers};
 pub(crate) use rate::Fact;
 
 use crate::desk::Engine;

@@ -115,7 +115,8 @@ impl Put {
     }
 }
 
-/// Adds a card or changes what may be changed. A new card's waiting orphans become its readings at once.
+/// Adds a card or changes what may be changed. A new card's waiting orphans become its readings at once, if they are not too
+/// many for one transaction ([`crate::import::LINES_AT_ONCE`]); the rest soon.
 pub fn put(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, wanted: &Sim) -> Result<Put> {
     let mut arrivals = Arrivals::default();
     let put = arrivals.put(tx, catalogue, how, wanted)?;
@@ -176,9 +177,7 @@ impl Arrivals {
     /// Gives the new cards their places, in the order they came, and then the usage that waited for them.
     pub fn settle(self, tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling) -> Result<()> {
         tx.place_new(&self.0)?;
-        for sim in &self.0 {
-            crate::import::adopt_orphans(tx, catalogue, how, sim)?;
-        }
+        crate::import::adopt_orphans(tx, catalogue, how, &self.0.iter().map(|s| s.iccid.as_str()).collect::<Vec<_>>())?;
         Ok(())
     }
 }

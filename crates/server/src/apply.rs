@@ -20,7 +20,7 @@ use crate::exit::Exit;
 use crate::print;
 use file::Document;
 use kachi_engine::cards::Settling;
-use kachi_engine::{Catalogue, Engine};
+use kachi_engine::{Catalogue, Engine, import};
 use kachi_store::Tx;
 use std::path::{Path, PathBuf};
 use work::{Outcome, Step, Stop, Work};
@@ -48,6 +48,10 @@ pub fn run(engine: &Engine, args: &ApplyArgs) -> Result<(), Exit> {
         Err(Stop::Refused(words)) => return Err(Exit::refused(format!("{words}; nothing was changed"))),
         Err(Stop::Fault(words)) => return Err(Exit::cannot(words)),
     };
+    if !dry_run {
+        // Usage that waited for new cards and was too much for the one transaction.
+        while import::adopt_stragglers(engine)? > 0 {}
+    }
     report(&outcome, dry_run)
 }
 

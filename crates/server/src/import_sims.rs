@@ -13,7 +13,7 @@ use kachi_domain::ids::{Eid, Imsi, Msisdn};
 use kachi_domain::sim::BaseState;
 use kachi_domain::{AccountId, Iccid, ProductId};
 use kachi_engine::sims::{self, Arrivals, Put};
-use kachi_engine::{Engine, Fail};
+use kachi_engine::{Engine, Fail, import};
 use serde_json::json;
 use std::fs::File;
 use std::path::Path;
@@ -72,6 +72,8 @@ pub fn run(engine: &Engine, args: &ImportSims) -> Result<(), Exit> {
         }
     }
     load(engine, (account, product), batch, &mut counts, &mut bad)?;
+    // Usage that waited for the new cards and was too much for their own transactions.
+    while import::adopt_stragglers(engine)? > 0 {}
     report(args, &counts, bad)
 }
 

@@ -49,6 +49,23 @@ pub struct Aside {
     pub text: String,
 }
 
+/// A line that waits for its card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Orphan {
+    /// Its number among the lines set aside.
+    pub id: i64,
+    /// Where it came from.
+    pub platform: i64,
+    /// In which file.
+    pub file: i64,
+    /// Line number there.
+    pub line: i64,
+    /// The card.
+    pub iccid: String,
+    /// The line.
+    pub text: String,
+}
+
 type R = (i64, i64, i64, i64, i64, i64, i64, i64, i64, i64);
 
 fn file(r: R) -> CdrFile {
@@ -139,12 +156,14 @@ impl Tx<'_> {
         self.rows("SELECT line, fate, reason, text FROM aside WHERE file_id = ? ORDER BY line LIMIT ?", &binds![file, limit])
     }
 
-    /// Orphans that wait for this card: (aside, platform, file, line text).
-    pub fn orphans_of(&mut self, iccid: &str) -> Result<Vec<(i64, i64, i64, String)>, Error> {
-        self.rows(
-            "SELECT id, platform_id, file_id, text FROM aside WHERE iccid = ? AND fate = 'orphan' AND settled_at IS NULL ORDER BY id",
-            &binds![iccid],
-        )
+    /// Orphans that wait for these cards, the first that came first.
+    pub fn orphans_of(&mut self, iccids: &[&str], limit: i64) -> Result<Vec<Orphan>, Error> {
+        let list = serde_json::to_string(iccids).map_err(|e| Error::Engine(e.to_string()))?;
+        let rows = self.row_each("aside a", "a.iccid = k.value AND a.fate = 'orphan' AND a.settled_at IS NULL");
+        let text = format!("SELECT a.id, a.platform_id, a.file_id, a.line, a.iccid, a.text FROM {rows} ORDER BY a.id LIMIT ?");
+        type R = (i64, i64, i64, i64, String, String);
+        let orphan = |r: R| Orphan { id: r.0, platform: r.1, file: r.2, line: r.3, iccid: r.4, text: r.5 };
+        Ok(self.rows::<R>(&text, &binds![list, limit])?.into_iter().map(orphan).collect())
     }
 
     /// ICCIDs of waiting orphans whose card is known by now.
@@ -156,9 +175,10 @@ impl Tx<'_> {
         Ok(rows.into_iter().map(|r| r.0).collect())
     }
 
-    /// The orphan found its card.
-    pub fn settle_aside(&mut self, id: i64, now: Timestamp) -> Result<(), Error> {
-        self.run("UPDATE aside SET settled_at = ? WHERE id = ?", &binds![now.0, id])?;
+    /// The orphans found their cards.
+    pub fn settle_asides(&mut self, ids: &[i64], now: Timestamp) -> Result<(), Error> {
+        let (among, value) = self.among("id", ids);
+        self.run(&format!("UPDATE aside SET settled_at = ? WHERE {among}"), &binds![now.0, value])?;
         Ok(())
     }
 

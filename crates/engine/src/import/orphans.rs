@@ -1,7 +1,12 @@
 //! Lines whose card was not known, when the card appears.
+//!
+//! Promised: a card that appears after its usage ends as one whose usage came in order. The lines of all cards that appeared
+//! are loaded together, one batch a file and day, and rated once a card. One transaction takes at most
+//! [`LINES_AT_ONCE`] of them, the oldest first; what is left is taken by [`adopt_stragglers`], so the card's usage may be
+//! complete only some seconds after the card is there.
 
 use super::rate::{self, Fact};
-use super::stretch::{Batch, Rating, pending};
+use super::stretch::{Batch, Pending, Rating, pending};
 use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
@@ -9,34 +14,65 @@ use crate::error::{Fail, Result};
 use kachi_domain::PlatformId;
 use kachi_domain::cdr::{Line, Reader};
 use kachi_store::Tx;
-use kachi_store::sims::Sim;
+use kachi_store::files::Orphan;
+use std::collections::HashMap;
 
-/// A card has appeared: the lines that waited for it become its readings.
-pub fn adopt_orphans(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, sim: &Sim) -> Result<()> {
-    let mut reader = Reader::new();
-    for (aside, platform, file, text) in tx.orphans_of(&sim.iccid)? {
-        if let Line::Record(raw) = reader.line(text.as_bytes()) {
-            let mut p = pending(&raw, PlatformId(platform));
-            (p.reading.sim, p.reading.account) = (sim.id.0, sim.account.0);
-            let mut batch = Batch::new(tx, how, PlatformId(platform), file);
-            let new = batch.take(&[p], &[], Rating::Now)?;
-            batch.finish()?;
-            rate::rate(tx, catalogue, how, &mut new.iter().map(Fact::of).collect::<Vec<_>>())?;
-        }
-        tx.settle_aside(aside, how.now)?;
+/// Lines that become readings in one transaction: bounds how long others wait for it.
+pub const LINES_AT_ONCE: i64 = 2_000;
+
+/// Cards whose lines are looked for together.
+const CARDS_AT_ONCE: i64 = 1_000;
+
+/// Cards are there: lines that waited for them become their readings. The answer is how many did, [`LINES_AT_ONCE`] at most.
+pub fn adopt_orphans(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, iccids: &[&str]) -> Result<usize> {
+    let cards: HashMap<String, (i64, i64)> =
+        tx.sims_of_iccids(iccids)?.into_iter().map(|(iccid, sim, account)| (iccid, (sim, account))).collect();
+    let waiting = tx.orphans_of(&cards.keys().map(String::as_str).collect::<Vec<_>>(), LINES_AT_ONCE)?;
+    if waiting.is_empty() {
+        return Ok(0);
     }
-    Ok(())
+    let mut facts = Vec::new();
+    for ((platform, file), records) in by_file(&waiting, &cards) {
+        let mut batch = Batch::new(tx, how, PlatformId(platform), file);
+        facts.extend(batch.take(&records, &[], Rating::Now)?.iter().map(Fact::of));
+        batch.finish()?;
+    }
+    rate::rate(tx, catalogue, how, &mut facts)?;
+    tx.settle_asides(&waiting.iter().map(|o| o.id).collect::<Vec<_>>(), how.now)?;
+    Ok(waiting.len())
 }
 
-/// Orphans whose card has appeared while they were being set aside are adopted; the answer is how many cards.
-pub fn adopt_stragglers(engine: &Engine) -> Result<usize> {
-    let waiting = engine.store().look(|tx| tx.orphans_with_card(100).map_err(Fail::from))?;
-    let n = waiting.len();
-    for iccid in waiting {
-        engine.write(move |tx, catalogue, how| match tx.sim_by_iccid(&kachi_domain::account::Path::root(), &iccid)? {
-            Some(sim) => adopt_orphans(tx, catalogue, how, &sim),
-            None => Ok(()),
-        })?;
+/// The records of each file of each platform, in the order in which the files came.
+fn by_file(waiting: &[Orphan], cards: &HashMap<String, (i64, i64)>) -> Vec<((i64, i64), Vec<Pending>)> {
+    let mut files: Vec<((i64, i64), Vec<Pending>)> = Vec::new();
+    let mut reader = Reader::new();
+    for orphan in waiting {
+        let (Line::Record(raw), Some(card)) = (reader.line(orphan.text.as_bytes()), cards.get(&orphan.iccid)) else { continue };
+        let mut p = Pending { line: orphan.line, ..pending(&raw, PlatformId(orphan.platform)) };
+        (p.reading.sim, p.reading.account) = *card;
+        let of = (orphan.platform, orphan.file);
+        match files.iter_mut().rev().find(|(file, _)| *file == of) {
+            Some((_, records)) => records.push(p),
+            None => files.push((of, vec![p])),
+        }
     }
-    Ok(n)
+    files
+}
+
+/// Lines whose card is there become readings: those that were set aside while their card appeared, and those that were too
+/// many for the transaction that added it. The answer is how many did.
+pub fn adopt_stragglers(engine: &Engine) -> Result<usize> {
+    let waiting = engine.store().look(|tx| tx.orphans_with_card(CARDS_AT_ONCE).map_err(Fail::from))?;
+    let mut adopted = 0;
+    while !waiting.is_empty() {
+        let waiting = waiting.clone();
+        let n = engine.write(move |tx, catalogue, how| {
+            adopt_orphans(tx, catalogue, how, &waiting.iter().map(String::as_str).collect::<Vec<_>>())
+        })?;
+        adopted += n;
+        if n == 0 {
+            break;
+        }
+    }
+    Ok(adopted)
 }

@@ -1,0 +1,142 @@
+//! Usage that comes before its card: when the card appears it ends as one that was there from the start. On both engines.
+
+use kachi_domain::usage::CdrRecord;
+use kachi_domain::{AccountId, Timestamp};
+use kachi_engine::import::{self, LINES_AT_ONCE};
+use kachi_engine::sims;
+use kachi_testkit::db::each;
+use kachi_testkit::world::{ACME, BEGIN, MB, World};
+
+/// There from the start, its records in order.
+const KNOWN: u64 = 0;
+/// Appears after its records, which come backwards.
+const LATE: u64 = 1;
+
+fn line(id: i64, card: u64, stop: i64, bytes: i64) -> String {
+    let record = CdrRecord {
+        source_id: id,
+        start: Timestamp(stop - 30),
+        stop: Timestamp(stop),
+        iccid: World::iccid(card),
+        imsi: 0,
+        bytes,
+        imei: 867_530_900_000_000 + 10 * (stop % 7),
+        mccmnc: 46_000,
+    };
+    let mut out = Vec::new();
+    kachi_domain::cdr::write_record(&mut out, &record);
+    String::from_utf8(out).expect("ASCII")
+}
+
+/// The n-th record: three days of them, so that each file has some of each day.
+fn stop(n: i64) -> i64 {
+    BEGIN + n * 100
+}
+
+/// What must be alike.
+fn shape(w: &World, card: u64) -> String {
+    let now = w.card(card);
+    let id = now.sim.id;
+    let days = w.engine.read(|tx, catalogue| {
+        let sees = catalogue.account(ACME).map(|a| a.sees.clone()).unwrap_or_default();
+        Ok(tx.usage_of_days(&sees, &[id.0], 0, 100_000)?.first().map(|d| d.1))
+    });
+    let state = &now.state;
+    format!("{:?} {:?} {} {:?} {:?}", days.unwrap(), now.as_of, state.outflow_bytes, state.last.map(|p| p.0), now.sim.imei)
+}
+
+/// Batches of the log, each covered by the by-card order now.
+fn batches(w: &World) -> usize {
+    let mut n = 0;
+    loop {
+        match import::index(&w.engine).unwrap() {
+            0 => return n,
+            more => n += more,
+        }
+    }
+}
+
+fn readings(w: &World, card: u64) -> i64 {
+    let id = w.card(card).sim.id.0;
+    w.engine.read(move |tx, _| Ok(tx.readings_of_sims(&[id], 0, 100_000)?)).unwrap().len() as i64
+}
+
+#[test]
+fn a_card_that_appears_after_its_usage_ends_as_one_that_was_there() {
+    each(|store| {
+        let w = World::new(store);
+        w.add_cards(ACME, KNOWN..KNOWN + 1);
+        let n = LINES_AT_ONCE + 500;
+        w.set_now(stop(n) + 60);
+        let in_order: String = (0..n).map(|i| line(i, KNOWN, stop(i), 1_000 + i)).collect();
+        assert_eq!(w.cdr("in order", &in_order).loaded, n);
+        batches(&w);
+        // Two files, the later half first, each backwards, with repetitions and a conflict between the two.
+        let late = |i: i64| line(10_000_000 + i, LATE, stop(i), 1_000 + i);
+        let second: String = (n / 2..n).rev().map(late).collect();
+        let first: String = (0..n / 2).rev().map(late).collect();
+        let conflict = line(10_000_000 + n - 1, LATE, stop(n - 1), 7);
+        let orphans = w.cdr("second", &second);
+        assert_eq!((orphans.orphan, orphans.loaded), (n - n / 2, 0));
+        assert_eq!(w.cdr("first", &format!("{first}{}{conflict}", late(5))).orphan, n / 2 + 1);
+
+        w.add_cards(ACME, LATE..LATE + 1);
+        assert_eq!(readings(&w, LATE), LINES_AT_ONCE, "one transaction takes no more");
+        let rest = w.engine.read(|tx, _| Ok(tx.orphans_waiting()?)).unwrap();
+        assert_eq!(import::adopt_stragglers(&w.engine).unwrap() as i64, rest);
+        assert_eq!((import::adopt_stragglers(&w.engine).unwrap(), rest), (0, n + 1 - LINES_AT_ONCE));
+        assert_eq!(shape(&w, KNOWN), shape(&w, LATE));
+        // Two files with some days each, the first of them in two transactions: not a batch a line.
+        let made = batches(&w);
+        assert!(made <= 12, "{made} batches");
+
+        w.pass(1);
+        for card in [KNOWN, LATE] {
+            w.buy(card, "Q100-30D", &format!("after-{card}")).unwrap();
+            let now = w.now().0;
+            w.cdr(&format!("new {card}"), &line(90_000_000 + card as i64, card, now, 40 * MB));
+        }
+        assert_eq!(shape(&w, KNOWN), shape(&w, LATE));
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn lines_that_waited_too_long_or_contradict_keep_their_line_number() {
+    each(|store| {
+        let w = World::new(store);
+        w.set_now(stop(3) + 60);
+        let lines = [line(1, 5, stop(1), 10), line(2, 5, stop(2), 20)].concat();
+        let file = w.cdr("before", &lines).file;
+        w.set_now(stop(2) + 36 * 86_400);
+        w.cdr("other content", &line(2, 5, stop(2) + 35 * 86_400, 20));
+        w.add_cards(ACME, 5..6);
+        let asides = w.engine.read(move |tx, _| Ok(tx.asides_of_file(file, 10)?)).unwrap();
+        let late: Vec<(i64, &str)> = asides.iter().filter(|a| a.1 != "orphan").map(|a| (a.0, a.1.as_str())).collect();
+        assert_eq!(late, [(1, "late"), (2, "late")]);
+        assert_eq!(w.card(5).sim.account, ACME);
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn many_cards_that_appear_together_get_their_usage_together() {
+    each(|store| {
+        let w = World::new(store);
+        w.set_now(stop(10) + 60);
+        let lines: String = (0..100).flat_map(|card| (0..3).map(move |i| line(card * 10 + i, card as u64, stop(i), 5))).collect();
+        w.cdr("all", &lines);
+        let product = w.engine.catalogue().unwrap().product_by_code("1US-1").unwrap().id;
+        let put = w.engine.write(move |tx, catalogue, how| {
+            let mut arrivals = sims::Arrivals::default();
+            for n in 0..100 {
+                arrivals.put(tx, catalogue, how, &sims::blank(&World::iccid(n), AccountId(1), product))?;
+            }
+            arrivals.settle(tx, catalogue, how)
+        });
+        put.unwrap();
+        assert!((0..100).all(|card| w.card(card).as_of == Some(Timestamp(stop(2)))));
+        assert_eq!(batches(&w), 1, "of one file and day");
+        w.assert_sound();
+    });
+}
