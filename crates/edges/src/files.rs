@@ -2,13 +2,17 @@
 //!
 //! A file is taken once it has stopped growing (same size and time at two looks) and has a plain name: names that begin
 //! with a dot or end in `.part`, `.tmp` or `.bad.csv` are still being written or are ours. The same content again is
-//! known and only moved. A file that cannot be read is left where it is and tried at the next look.
+//! known and only moved. A file that cannot be read is left where it is and tried at the next look. What is in `imported`
+//! is never written over, for it may be the only copy: a second file of a name gets the number of its content with us.
 
 use kachi_domain::PlatformId;
 use kachi_engine::{Engine, import};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+/// Files of one name and content that are kept.
+const COPIES_MAX: u32 = 10_000;
 
 /// One watched folder, with what was seen at the last look.
 #[derive(Debug)]
@@ -58,7 +62,7 @@ impl Watched {
         match import::import_file(engine, self.platform, path, &mut |_| {}) {
             Ok(r) => {
                 tracing::info!(file = %path.display(), loaded = r.loaded, duplicate = r.duplicate, orphan = r.orphan, bad = r.bad, known = r.known, "CDR file taken in");
-                self.put_away(path)
+                self.put_away(path, r.file)
             }
             Err(e) => {
                 tracing::error!(file = %path.display(), error = %e, "the CDR file could not be taken in; it is tried again");
@@ -67,15 +71,35 @@ impl Watched {
         }
     }
 
-    fn put_away(&self, path: &Path) -> bool {
+    fn put_away(&self, path: &Path, number: i64) -> bool {
         let done = self.dir.join("imported");
-        let moved =
-            std::fs::create_dir_all(&done).and_then(|()| std::fs::rename(path, done.join(path.file_name().unwrap_or_default())));
+        let moved = std::fs::create_dir_all(&done)
+            .and_then(|()| free_name(&done, path, number))
+            .and_then(|free| std::fs::rename(path, free));
         if let Err(e) = &moved {
             tracing::error!(file = %path.display(), error = %e, "the CDR file is taken in but cannot be moved to the imported folder");
         }
         moved.is_ok()
     }
+}
+
+/// A name in the folder that no file has: the file's own, else with the number of its content, else that counted on. It is
+/// taken by an empty file, so that nobody else takes it before the move.
+fn free_name(folder: &Path, path: &Path, number: i64) -> std::io::Result<PathBuf> {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let end = path.extension().map_or_else(String::new, |e| format!(".{}", e.to_string_lossy()));
+    let own = path.file_name().map_or_else(PathBuf::new, PathBuf::from);
+    let numbered = [own, PathBuf::from(format!("{stem}.{number}{end}"))];
+    let counted = (2..=COPIES_MAX).map(|n| PathBuf::from(format!("{stem}.{number}.{n}{end}")));
+    for name in numbered.into_iter().chain(counted) {
+        let free = folder.join(name);
+        match std::fs::File::create_new(&free) {
+            Ok(_) => return Ok(free),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Err(std::io::Error::other(format!("{COPIES_MAX} files of this name and content are there already: take some out")))
 }
 
 fn is_complete_name(path: &Path) -> bool {
