@@ -1,89 +1,149 @@
 //! `kachi serve --demo`: an empty database becomes a small reseller's business with a past.
 //!
-//! The past is made the way it would have come about: a clock is moved through 90 days, orders are placed, CDR files are
-//! taken in, timers run; so every figure of the demo has its journal, its readings and its events. Numbers come from a
-//! fixed sequence, so every demo is the same.
+//! The past is made the way it would have come about ([`past`]). Its last transaction makes the login of the page and the last
+//! key, and that is the mark by which a whole demo is known: one that was interrupted while it was made has neither, and is
+//! refused with what to do. The login is printed before that transaction, so that it is never lost.
+
+mod past;
 
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::{secrets, serve};
-use kachi_domain::account::Path;
-use kachi_domain::ids::Imei;
-use kachi_domain::imei::UNLOCKS_PER_MONTH;
-use kachi_domain::order::Channel;
-use kachi_domain::package::{Category, Fulfil, Kind, Resource, StartRule, Terms, Window};
-use kachi_domain::sim::BaseState;
-use kachi_domain::{AccountId, Currency, Iccid, Money, PackageId, ProductId, Span, Timestamp};
-use kachi_engine::esim::{self, Purchase};
-use kachi_engine::orders::{self, Place};
-use kachi_engine::pools::{self, Create, Subscribe};
-use kachi_engine::{Clock, Engine, Fail, cards, imei, import, intents, money, refunds, sims};
+use crate::secrets;
+use kachi_domain::{AccountId, Iccid, Timestamp};
+use kachi_edges::portal::receiver::PATH as RECEIVER;
+use kachi_engine::{Engine, Fail};
 use kachi_store::accounts::Account;
-use kachi_store::catalogue::{Package, Price, Product};
-use kachi_store::esim::{Goods, GoodsPrice};
-use kachi_store::imei::ImeiGroup;
+use kachi_store::{Place, Tx};
+use past::Past;
 use std::fmt::Write as _;
-use std::io::Cursor;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// The demo partner's key.
 pub const APPKEY: &str = "100001";
 /// The demo partner's secret. Known to everyone: the demo listens on loopback.
 pub const SECRET: &str = "demo-secret-of-acme";
+/// The key that the last transaction of the making gives to the shop.
+const LAST_KEY: &str = "100003";
+/// The login to the page.
+const LOGIN: &str = "admin";
 const NORTH: AccountId = AccountId(10_001);
 const ACME: AccountId = AccountId(10_002);
 const SHOP: AccountId = AccountId(10_003);
-const SIMS: u64 = 2_000;
-/// The type of Acme's pool, and the cards in it.
-const POOL: &str = "US-POOL-1G-30D";
-const POOL_SLOTS: i64 = 8;
-const POOLED: std::ops::Range<u64> = 40..48;
-/// The cards of Acme's IMEI group; the last is in a device that is not in it.
-const GROUPED: std::ops::Range<u64> = 60..66;
-/// Profiles of the eSIM goods.
-const ESIM_PROFILES: u64 = 5;
-/// Days that the pool and the group have been there.
-const SHARED_DAYS: i64 = 10;
-const DAYS: i64 = 90;
-const DAY: i64 = 86_400;
+
+/// How much of a past is made.
+#[derive(Debug, Clone, Copy)]
+struct Extent {
+    /// Cards.
+    sims: u64,
+    /// Days.
+    days: i64,
+}
+
+const WHOLE: Extent = Extent { sims: 2_000, days: 90 };
 
 /// What is shown once the server is ready.
 pub struct Shown {
     password: Option<String>,
 }
 
-/// Fills an empty database; a database that is already the demo is left as it is; any other is refused.
-pub fn prepare(engine: &Engine, config: &Config) -> Result<Shown, Exit> {
+/// Fills an empty database; a database that is already the demo is left as it is; any other is refused, and so is one of
+/// which the making was interrupted. Its notices go to the page that is served at `address`.
+pub fn prepare(engine: &Engine, config: &Config, address: SocketAddr) -> Result<Shown, Exit> {
+    prepare_extent(engine, config, address, WHOLE)
+}
+
+fn prepare_extent(engine: &Engine, config: &Config, address: SocketAddr, extent: Extent) -> Result<Shown, Exit> {
+    let receiver = format!("http://{}{RECEIVER}", reached(address));
     let catalogue = engine.catalogue()?;
-    if catalogue.account(ACME).is_some_and(|a| a.account.code == "acme") && catalogue.credential("eiotclub", APPKEY).is_some() {
+    let is_demo = catalogue.account(ACME).is_some_and(|a| a.account.code == "acme");
+    if is_demo && catalogue.credential("eiotclub", APPKEY).is_some() {
+        let login = engine.read(|tx, _| Ok(tx.login(LOGIN)?))?;
+        if login.is_none() || catalogue.credential("eiotclub", LAST_KEY).is_none() {
+            return Err(Exit::refused(format!("serve --demo: the demo was interrupted while it was made; {}", anew(engine))));
+        }
+        engine.write(move |tx, _, how| point(tx, &receiver, how.now))?;
         return Ok(Shown { password: None });
     }
     if catalogue.accounts().count() > 1 {
         return Err(Exit::refused("serve --demo: the database has data of its own; use another folder with --data-dir"));
     }
-    eprintln!("making the demo: {SIMS} SIMs with {DAYS} days of usage ...");
-    let past = Past::open(engine, config)?;
-    past.make()?;
+    let Extent { sims, days } = extent;
+    eprintln!("making the demo: {sims} SIMs with {days} days of usage ...");
+    Past::open(engine, config, extent)?.make()?;
     let password = secrets::made()[..20].to_owned();
     let hash = secrets::hash(&password)?;
-    engine.write(move |tx, _, how| Ok(tx.put_login("admin", AccountId(1), "owner", &hash, how.now)?))?;
+    // Before the mark: whoever is interrupted here has a password for nothing, and not a demo without one.
+    println!("the demo is made; its login is {LOGIN} with the password {password}");
+    engine.write(move |tx, _, how| {
+        for id in [ACME, SHOP] {
+            let account = of(tx, id)?;
+            tx.put_account(&Account { notify: notify(&receiver), ..account }, how.now)?;
+        }
+        tx.put_credential("eiotclub", LAST_KEY, SHOP, SECRET)?;
+        tx.put_login(LOGIN, AccountId(1), "owner", &hash, how.now)?;
+        Ok(tx.touch_catalogue()?)
+    })?;
     Ok(Shown { password: Some(password) })
+}
+
+/// What to do about a demo that is not whole.
+fn anew(engine: &Engine) -> String {
+    match engine.store().place() {
+        Place::File(path) => format!(
+            "delete {} with the files beside it that begin with the same name, or name another folder with --data-dir, and start again",
+            path.display()
+        ),
+        Place::Postgres(_) => "make the database anew, or name another with --database-url, and start again".to_owned(),
+    }
+}
+
+/// The address at which the program reaches itself: one that listens everywhere is there on loopback too.
+pub fn reached(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+fn notify(receiver: &str) -> String {
+    serde_json::json!({ "eiotclub": receiver }).to_string()
+}
+
+fn of(tx: &mut Tx<'_>, id: AccountId) -> Result<Account, Fail> {
+    tx.accounts()?.into_iter().find(|a| a.id == id).ok_or_else(|| Fail::fault(format!("the demo has no account {id}")))
+}
+
+/// Notices that went to the page's receiver at another address go to this one; an address of somebody's own is left alone.
+fn point(tx: &mut Tx<'_>, receiver: &str, now: Timestamp) -> Result<(), Fail> {
+    let wanted = notify(receiver);
+    let ours = |notify: &str| notify.starts_with("{\"eiotclub\":\"http://") && notify.ends_with(&format!("{RECEIVER}\"}}"));
+    let moved: Vec<Account> = tx.accounts()?.into_iter().filter(|a| ours(&a.notify) && a.notify != wanted).collect();
+    if moved.is_empty() {
+        return Ok(());
+    }
+    for account in moved {
+        tx.put_account(&Account { notify: wanted.clone(), ..account }, now)?;
+    }
+    Ok(tx.touch_catalogue()?)
 }
 
 impl Shown {
     /// Says where the demo is and how to try it.
     pub fn print(&self, engine: &Engine, address: SocketAddr) {
+        let address = reached(address);
         println!("\nKachi demo (demo data, secrets known to everyone)\n");
         println!("  page      http://{address}/");
         match &self.password {
             Some(password) => {
                 println!("  login     admin  {password}   (shown once; a new one: kachi admin user add admin --role owner)")
             }
-            None => println!("  login     admin, with the password shown when the demo was made"),
+            None => println!(
+                "  login     admin, with the password shown when the demo was made (a new one: kachi admin user add admin --role owner)"
+            ),
         }
-        println!("  notices   arrive on the page; the receiver is http://{address}/demo/receiver\n");
+        println!("  notices   arrive on the page; the receiver is http://{address}{RECEIVER}\n");
         println!("Two signed requests, good for 5 minutes (kachi sign eiotclub makes new ones):\n");
         let iccid = iccid(1);
         println!("{}\n", curl(address, "card/getCardsInfo", engine.now(), &[("iccid", iccid.as_str())]));
@@ -111,356 +171,10 @@ fn iccid(n: u64) -> Iccid {
     Iccid::parse(&format!("{body}{}", (10 - sum % 10) % 10)).expect("twenty digits")
 }
 
-/// The device that the n-th card is in.
-fn device(n: u64) -> i64 {
-    867_530_900_000_000 + 10 * n as i64
-}
-
 fn luhn_part(digit: u32, doubled: bool) -> u32 {
     let d = if doubled { digit * 2 } else { digit };
     d / 10 + d % 10
 }
 
-/// An engine whose clock is moved through the past.
-struct Past {
-    engine: Engine,
-    now: Arc<AtomicI64>,
-    begin: i64,
-    end: i64,
-    notify: String,
-}
-
-/// A fixed sequence of well-mixed numbers.
-fn mixed(seed: u64) -> u64 {
-    let mut x = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
-}
-
-impl Past {
-    fn open(engine: &Engine, config: &Config) -> Result<Past, Exit> {
-        let end = engine.now().0;
-        let begin = (end - DAYS * DAY).div_euclid(DAY) * DAY;
-        let now = Arc::new(AtomicI64::new(begin));
-        let hand = now.clone();
-        let clock = Clock::new(move || Timestamp(hand.load(Ordering::SeqCst)));
-        let engine = Engine::open(engine.store().clone(), clock, config.settings())?;
-        let notify = format!("{{\"eiotclub\":\"http://{}/demo/receiver\"}}", config.listen.web);
-        Ok(Past { engine, now, begin, end, notify })
-    }
-
-    fn make(&self) -> Result<(), Exit> {
-        self.catalogue()?;
-        self.cards()?;
-        for day in 0..=DAYS {
-            if day == DAYS - SHARED_DAYS {
-                self.shared()?;
-            }
-            self.day(day)?;
-        }
-        self.now.store(self.end, Ordering::SeqCst);
-        while cards::settle_due(&self.engine)? > 0 {}
-        self.last_orders()?;
-        self.esim_goods()?;
-        while import::index(&self.engine)? > 0 {}
-        self.tell_from_now_on()
-    }
-
-    fn catalogue(&self) -> Result<(), Exit> {
-        self.engine.write(|tx, _, how| {
-            let root = Path::root();
-            let north = account(NORTH, "north", "North Reseller", &root, "{}");
-            let acme = account(ACME, "acme", "Acme Devices", &north.path, "{}");
-            let shop = account(SHOP, "shop", "Corner Shop", &acme.path, "{}");
-            for a in [&north, &acme, &shop] {
-                tx.put_account(a, how.now)?;
-            }
-            tx.put_credential("eiotclub", APPKEY, ACME, SECRET)?;
-            tx.put_credential("eiotclub", "100002", NORTH, "demo-secret-of-north")?;
-            tx.put_platform(0, "play", "sandbox", r#"{"lag_seconds":5}"#)?;
-            // It invents what it tells of cards that it sees for the first time.
-            tx.put_platform_sync("play", false, false)?;
-            tx.put_platform(0, "hand", "manual", "{}")?;
-            let platforms = tx.platforms()?;
-            for (code, name, platform) in [("1US-1", "US, 3 networks", "play"), ("1EU-1", "Europe, by hand", "hand")] {
-                let platform =
-                    platforms.iter().find(|p| p.code == platform).map(|p| p.id).ok_or_else(|| Fail::fault("platform"))?;
-                tx.put_product(&product(code, name, platform))?;
-            }
-            for p in packages(&tx.products()?) {
-                tx.put_package(&p)?;
-            }
-            let pool = tx.packages()?.into_iter().find(|p| p.code == POOL).ok_or_else(|| Fail::fault("pool type"))?;
-            tx.put_pool_type(pool.id, POOL_SLOTS)?;
-            for p in tx.packages()? {
-                let price = |id, share: i64| Price {
-                    account: id,
-                    package: p.id,
-                    price_minor: Some(p.price_minor + share),
-                    retail_minor: Some(p.retail_minor + share),
-                    listed: Some(true),
-                };
-                tx.put_price(&price(ACME, p.price_minor / 10))?;
-                tx.put_price(&price(SHOP, p.price_minor / 5))?;
-            }
-            Ok(tx.touch_catalogue()?)
-        })?;
-        self.engine.write(|tx, catalogue, how| {
-            for (id, amount) in [(NORTH, 500_000), (ACME, 20_000_000), (SHOP, 50_000)] {
-                money::top_up(tx, catalogue, id, Money { minor: amount, currency: Currency::USD }, "opening balance", how.now)?;
-            }
-            Ok(())
-        })?;
-        Ok(())
-    }
-
-    fn cards(&self) -> Result<(), Exit> {
-        self.engine.write(|tx, catalogue, how| {
-            let product = |code: &str| catalogue.product_by_code(code).map(|p| p.id).ok_or_else(|| Fail::fault("product"));
-            let (us, eu) = (product("1US-1")?, product("1EU-1")?);
-            for n in 0..SIMS {
-                let owner = if n % 20 == 19 { SHOP } else { ACME };
-                let mut sim = sims::blank(&iccid(n), owner, if n % 10 == 9 { eu } else { us });
-                sim.imsi = Some(format!("31041{n:010}"));
-                sim.msisdn = Some(format!("1440{n:09}"));
-                sim.state = if n % 50 == 49 { BaseState::Inventory } else { BaseState::Ready }.word().into();
-                sim.network = "AT&T".into();
-                sim.alias = format!("meter {n}");
-                sims::put(tx, catalogue, how, &sim)?;
-            }
-            Ok(())
-        })?;
-        Ok(())
-    }
-
-    /// One day: orders in the morning, traffic in one file an evening.
-    fn day(&self, day: i64) -> Result<(), Exit> {
-        let morning = self.begin + day * DAY;
-        if morning + 3600 > self.end {
-            return Ok(());
-        }
-        self.now.store(morning + 3600, Ordering::SeqCst);
-        while cards::settle_due(&self.engine)? > 0 {}
-        for n in (0..SIMS).filter(|n| n % 50 != 49 && (mixed(*n) % 30) as i64 == day % 30) {
-            self.order(n, day)?;
-        }
-        let evening = (morning + 23 * 3600).min(self.end);
-        self.now.store(evening, Ordering::SeqCst);
-        let name = format!("cdr_1_demo_{day}.csv");
-        let platform = self
-            .engine
-            .catalogue()?
-            .platform_by_code("play")
-            .map(|p| p.id)
-            .ok_or_else(|| Exit::cannot("the demo has no platform"))?;
-        import::import(&self.engine, platform, &name, &mut Cursor::new(self.traffic(day, morning, evening)), &mut |_| {})?;
-        Ok(())
-    }
-
-    fn traffic(&self, day: i64, morning: i64, evening: i64) -> Vec<u8> {
-        let mut out = Vec::new();
-        for n in (0..SIMS).filter(|n| n % 50 != 49) {
-            let roll = mixed(n * 1_000 + day as u64);
-            let stop = morning + 7200 + (roll % 50_000) as i64;
-            if stop > evening || roll.is_multiple_of(5) {
-                continue;
-            }
-            let mb = if n % 97 == 0 { 12 } else { 1 + (roll >> 20) % 4 };
-            let record = kachi_domain::usage::CdrRecord {
-                source_id: day * 10_000 + n as i64,
-                start: Timestamp(stop - 1800),
-                stop: Timestamp(stop),
-                iccid: iccid(n),
-                imsi: 310_410_000_000_000 + n as i64,
-                bytes: (mb << 20) as i64 + (roll % 100_000) as i64,
-                imei: device(n),
-                mccmnc: 310_410,
-            };
-            kachi_domain::cdr::write_record(&mut out, &record);
-        }
-        out
-    }
-
-    fn order(&self, n: u64, day: i64) -> Result<(), Exit> {
-        let eu = n % 10 == 9;
-        let code = match (eu, mixed(n + day as u64) % 4) {
-            (true, _) => "EU-200M-30D",
-            (false, 0) => "US-TIME-30D",
-            (false, 1) => "US-1G-30D",
-            (false, _) => "US-100M-30D",
-        };
-        self.place(n, code, &format!("D{day}-{n}"))
-    }
-
-    fn place(&self, n: u64, code: &str, out_trade_no: &str) -> Result<(), Exit> {
-        let place = Place {
-            iccid: iccid(n),
-            package_code: code.into(),
-            out_trade_no: Some(out_trade_no.into()),
-            channel: Channel::Api,
-            custom_data: None,
-            number: serve::order_number(),
-        };
-        let actor = self.engine.catalogue()?.actor(ACME).ok_or_else(|| Exit::cannot("the demo has no acme"))?;
-        match self.engine.write(move |tx, catalogue, how| orders::place(tx, catalogue, how, &actor, &place)) {
-            Ok(_) | Err(Fail::Refused(_)) => Ok(()),
-            Err(e) => Err(e.into()),
-        }
-    }
-
-    /// One order in each state that the 90 days may not have left: pending, failed, refunded.
-    fn last_orders(&self) -> Result<(), Exit> {
-        for (n, day) in [(9, 900), (29, 901), (49 + 10, 902)] {
-            self.place(n, "EU-200M-CARRIER", &format!("last-{day}"))?;
-        }
-        let open = self.engine.read(|tx, _| Ok(tx.intents(true, 10)?))?;
-        if let Some(intent) = open.first() {
-            intents::refuse(&self.engine, intent.id, "demo", "the carrier does not know this card")?;
-        }
-        let actor = self.engine.catalogue()?.actor(ACME).ok_or_else(|| Exit::cannot("the demo has no acme"))?;
-        self.place(3, "US-100M-30D", "to-refund")?;
-        self.engine.write(move |tx, catalogue, how| {
-            if let Some(order) = tx.orders_by_out_trade_no(ACME, &["to-refund"])?.pop() {
-                refunds::refund(tx, catalogue, how, &actor, &iccid(3), order.id, "demo")?;
-            }
-            Ok(())
-        })?;
-        Ok(())
-    }
-
-    /// A pool with traffic, and an IMEI group of which one card is seen elsewhere.
-    fn shared(&self) -> Result<(), Exit> {
-        let actor = self.engine.catalogue()?.actor(ACME).ok_or_else(|| Exit::cannot("the demo has no acme"))?;
-        self.now.store(self.begin + (DAYS - SHARED_DAYS) * DAY, Ordering::SeqCst);
-        self.engine.write(move |tx, catalogue, how| {
-            let made = Create { type_code: POOL.into(), memo: "meters of the north hall".into(), ..Create::default() };
-            let pool = pools::create(tx, catalogue, how, &actor, &made)?;
-            let subscription = Subscribe {
-                pool,
-                type_code: POOL.into(),
-                out_trade_no: "demo-pool".into(),
-                channel: Channel::Api,
-                number: serve::order_number(),
-            };
-            pools::subscribe(tx, catalogue, how, &actor, &subscription)?;
-            let cards: Vec<Iccid> = POOLED.map(iccid).collect();
-            pools::add(tx, catalogue, how, &actor, (pool, &cards))?;
-            let group =
-                ImeiGroup { id: 0, account: ACME, code: "gates".into(), unlocks_per_month: UNLOCKS_PER_MONTH, bound_sim: None };
-            let group = ImeiGroup { id: tx.add_imei_group(&group, how.now)?, ..group };
-            for n in GROUPED {
-                if n + 1 < GROUPED.end {
-                    tx.add_imei(&group, &Imei::parse(&device(n).to_string()).map_err(|e| Fail::fault(e.to_string()))?)?;
-                }
-                imei::join(tx, catalogue, how, &actor, (&iccid(n), &group), None)?;
-            }
-            Ok(())
-        })?;
-        Ok(())
-    }
-
-    /// eSIM goods with a stock of profiles, one of them sold.
-    fn esim_goods(&self) -> Result<(), Exit> {
-        self.engine.write(|tx, catalogue, how| {
-            let package = catalogue.package_by_code("US-1G-30D").ok_or_else(|| Fail::fault("package"))?;
-            let (code, name) = ("ESIM-US-1G".to_owned(), "US eSIM with 1 GB".to_owned());
-            tx.put_esim_goods(&Goods { id: 0, code, name, package: package.id, price_minor: 1_200 })?;
-            let goods = tx.esim_goods()?.first().map_or(0, |g| g.id);
-            let price = |account, minor| GoodsPrice { account, goods, price_minor: Some(minor), retail_minor: None };
-            tx.put_esim_price(&price(ACME, 1_400))?;
-            tx.put_esim_price(&price(SHOP, 1_600))?;
-            for n in SIMS..SIMS + ESIM_PROFILES {
-                let sim = sims::put(tx, catalogue, how, &sims::blank(&iccid(n), AccountId(1), package.product))?.id();
-                tx.put_esim_profile(goods, sim, &format!("LPA:1$smdp.example.com$DEMO-{n}"))?;
-            }
-            Ok(tx.touch_catalogue()?)
-        })?;
-        let actor = self.engine.catalogue()?.actor(ACME).ok_or_else(|| Exit::cannot("the demo has no acme"))?;
-        self.engine.write(move |tx, catalogue, how| {
-            let goods_code = "ESIM-US-1G".to_owned();
-            let cmd = Purchase { goods_code, out_trade_no: "demo-esim".into(), number: serve::order_number() };
-            esim::purchase(tx, catalogue, how, &actor, &cmd)
-        })?;
-        Ok(())
-    }
-
-    /// The past told nobody; from now on notices go to the page's receiver.
-    fn tell_from_now_on(&self) -> Result<(), Exit> {
-        let notify = self.notify.clone();
-        self.engine.write(move |tx, catalogue, how| {
-            for id in [ACME, SHOP] {
-                if let Some(info) = catalogue.account(id) {
-                    tx.put_account(&Account { notify: notify.clone(), ..info.account.clone() }, how.now)?;
-                }
-            }
-            tx.put_credential("eiotclub", "100003", SHOP, SECRET)?;
-            Ok(tx.touch_catalogue()?)
-        })?;
-        Ok(())
-    }
-}
-
-fn account(id: AccountId, code: &str, name: &str, parent: &Path, notify: &str) -> Account {
-    Account {
-        id,
-        code: code.into(),
-        path: parent.child(id),
-        name: name.into(),
-        currency: Currency::USD,
-        time_zone: "Asia/Shanghai".into(),
-        language: "en".into(),
-        credit_minor: 0,
-        ip_allow: "[]".into(),
-        notify: notify.into(),
-        contact: "{}".into(),
-    }
-}
-
-fn product(code: &str, name: &str, platform: kachi_domain::PlatformId) -> Product {
-    Product {
-        id: ProductId(0),
-        code: code.into(),
-        name: name.into(),
-        carrier: "INTL".into(),
-        platform,
-        bare_use: false,
-        details: "{}".into(),
-    }
-}
-
-fn packages(products: &[Product]) -> Vec<Package> {
-    let id = |code: &str| products.iter().find(|p| p.code == code).map_or(ProductId(0), |p| p.id);
-    let (us, eu) = (id("1US-1"), id("1EU-1"));
-    let made = |code: &str, name: &str, product, kind, mb: i64, price: i64, fulfil| Package {
-        id: PackageId(0),
-        code: code.into(),
-        name: name.into(),
-        retail_name: name.into(),
-        product,
-        terms: Terms {
-            kind,
-            category: Category::Long,
-            resource: Resource::Data,
-            allowance: mb << 20,
-            validity: Span::Days(30),
-            window: Window::Whole,
-        },
-        start: StartRule::Queue,
-        fulfil,
-        price_minor: price,
-        retail_minor: price * 2,
-        currency: Currency::USD,
-        listed: true,
-        stack_max: 24,
-    };
-    vec![
-        made("US-100M-30D", "US 100 MB 30 days", us, Kind::Quota, 100, 130, Fulfil::Local),
-        made("US-1G-30D", "US 1 GB 30 days", us, Kind::Quota, 1024, 900, Fulfil::Local),
-        made("US-TIME-30D", "US unlimited 30 days", us, Kind::Time, 0, 2500, Fulfil::Local),
-        made("US-100M-CARRIER", "US 100 MB by the carrier", us, Kind::Quota, 100, 150, Fulfil::Carrier),
-        made(POOL, "US pool of 8, 1 GB 30 days", us, Kind::Quota, 1024, 1_000, Fulfil::Local),
-        made("EU-200M-30D", "Europe 200 MB 30 days", eu, Kind::Quota, 200, 260, Fulfil::Local),
-        made("EU-200M-CARRIER", "Europe 200 MB by hand", eu, Kind::Quota, 200, 280, Fulfil::Carrier),
-    ]
-}
+#[cfg(test)]
+mod tests;

@@ -54,7 +54,7 @@ fn make_folder(dir: &std::path::Path) -> Result<(), Exit> {
 }
 
 /// Creates the operator's account if there is none. Any number of processes may do so at once.
-fn ensure_operator(store: &Store, now: Timestamp) -> Result<(), Exit> {
+pub(crate) fn ensure_operator(store: &Store, now: Timestamp) -> Result<(), Exit> {
     let there = store.look(|tx| Ok::<_, Fail>(tx.accounts()?.iter().any(|a| a.id == OPERATOR)))?;
     if there {
         return Ok(());

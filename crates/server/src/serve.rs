@@ -18,6 +18,7 @@ use kachi_edges::upload::Uploader;
 use kachi_engine::Engine;
 use kachi_engine::intents::{self, Connectors};
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -29,30 +30,61 @@ const FINISH: Duration = Duration::from_secs(20);
 /// How long a caller of the card door waits for a carrier's answer.
 const CARRIER_PATIENCE: Duration = Duration::from_secs(8);
 
+/// What is listened on. Opened before anything is made, so that a port that is taken leaves nothing behind.
+struct Listeners {
+    web: TcpListener,
+    address: SocketAddr,
+    cardboss: Vec<(TcpListener, Port)>,
+}
+
 /// Runs until it is told to stop.
 pub fn run(config: Config, args: ServeArgs) -> Result<(), Exit> {
-    let engine = open::engine(&config)?;
-    let demo = if args.demo { Some(demo::prepare(&engine, &config)?) } else { None };
-    if args.role.works() {
-        // Doors, perhaps of other processes, refuse at once what the carriers' platforms cannot do.
-        let addresses = Addresses::allowing(dialled(&config, args.demo)?);
-        intents::remember(&engine, &connectors(&engine, &addresses)?)?;
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|e| Exit::cannot(format!("the async runtime does not start: {e}")))?;
-    runtime.block_on(serve(engine, config, args, demo))
+    let listeners = runtime.block_on(listen(&config, args.role))?;
+    let engine = open::engine(&config)?;
+    let demo = if args.demo { Some(demo::prepare(&engine, &config, listeners.address)?) } else { None };
+    let allow = dialled(&config, args.demo.then_some(listeners.address))?;
+    if args.role.works() {
+        // Doors, perhaps of other processes, refuse at once what the carriers' platforms cannot do.
+        intents::remember(&engine, &connectors(&engine, &Addresses::allowing(allow.clone()))?)?;
+    }
+    runtime.block_on(serve(engine, config, args, demo, (listeners, allow)))
 }
 
-async fn serve(engine: Engine, config: Config, args: ServeArgs, demo: Option<demo::Shown>) -> Result<(), Exit> {
-    let (stop, stopped) = watch::channel(false);
+async fn listen(config: &Config, role: Role) -> Result<Listeners, Exit> {
     let web = bind("listen.web", config.listen.web, "choose another with --listen").await?;
     let address = web.local_addr().map_err(Exit::cannot)?;
+    let mut cardboss = Vec::new();
+    if matches!(role, Role::All | Role::Api) {
+        for (key, address, port) in [
+            ("listen.cardboss_data", config.listen.cardboss_data, Port::Data),
+            ("listen.cardboss_direct", config.listen.cardboss_direct, Port::Direct),
+        ] {
+            let Some(address) = address else { continue };
+            let listener = bind(key, address, "choose another in the configuration, or \"off\"").await?;
+            let address = listener.local_addr().map_err(Exit::cannot)?;
+            tracing::info!(%address, "{key} is open");
+            cardboss.push((listener, port));
+        }
+    }
+    Ok(Listeners { web, address, cardboss })
+}
+
+async fn serve(
+    engine: Engine,
+    config: Config,
+    args: ServeArgs,
+    demo: Option<demo::Shown>,
+    (listeners, allow): (Listeners, Vec<Network>),
+) -> Result<(), Exit> {
+    let (stop, stopped) = watch::channel(false);
+    let Listeners { web, address, cardboss } = listeners;
     let mut listeners = vec![(web, doors(&engine, &config, &args, demo.is_some()))];
-    listeners.extend(cardboss_doors(&engine, &config, args.role).await?);
+    listeners.extend(cardboss_doors(&engine, &config, cardboss));
     let mut loops = if matches!(args.role, Role::All | Role::Worker) {
-        let allow = dialled(&config, demo.is_some())?;
         let connectors = connectors(&engine, &Addresses::allowing(allow.clone()))?;
         workers::start(&engine, &config, connectors, senders(&config, allow)?, &stopped)
     } else {
@@ -68,7 +100,7 @@ async fn serve(engine: Engine, config: Config, args: ServeArgs, demo: Option<dem
     let mut servers = tokio::task::JoinSet::new();
     for (listener, app) in listeners {
         let mut stopped = stopped.clone();
-        let app = app.into_make_service_with_connect_info::<std::net::SocketAddr>();
+        let app = app.into_make_service_with_connect_info::<SocketAddr>();
         let closing = async move { drop(stopped.wait_for(|s| *s).await) };
         servers.spawn(async move { axum::serve(listener, app).with_graceful_shutdown(closing).await });
     }
@@ -83,15 +115,12 @@ async fn serve(engine: Engine, config: Config, args: ServeArgs, demo: Option<dem
     Ok(())
 }
 
-async fn bind(key: &str, address: std::net::SocketAddr, remedy: &str) -> Result<TcpListener, Exit> {
+async fn bind(key: &str, address: SocketAddr, remedy: &str) -> Result<TcpListener, Exit> {
     TcpListener::bind(address).await.map_err(|e| Exit::cannot(format!("{key}: {address} cannot be opened: {e}; {remedy}")))
 }
 
-/// The two listeners of the CardBOSS door, those that are not shut.
-async fn cardboss_doors(engine: &Engine, config: &Config, role: Role) -> Result<Vec<(TcpListener, Router)>, Exit> {
-    if !matches!(role, Role::All | Role::Api) {
-        return Ok(Vec::new());
-    }
+/// The CardBOSS door at the listeners that are open.
+fn cardboss_doors(engine: &Engine, config: &Config, open: Vec<(TcpListener, Port)>) -> Vec<(TcpListener, Router)> {
     let settings = cardboss::DoorSettings {
         window_seconds: config.sign.window_seconds,
         body_bytes_max: config.limits.body_bytes_max,
@@ -101,18 +130,7 @@ async fn cardboss_doors(engine: &Engine, config: &Config, role: Role) -> Result<
         token: Arc::new(order_number),
     };
     let door = cardboss::Door::new(engine.clone(), Arc::new(settings));
-    let mut open = Vec::new();
-    for (key, address, port) in [
-        ("listen.cardboss_data", config.listen.cardboss_data, Port::Data),
-        ("listen.cardboss_direct", config.listen.cardboss_direct, Port::Direct),
-    ] {
-        let Some(address) = address else { continue };
-        let listener = bind(key, address, "choose another in the configuration, or \"off\"").await?;
-        let address = listener.local_addr().map_err(Exit::cannot)?;
-        tracing::info!(%address, "{key} is open");
-        open.push((listener, cardboss::router(door.clone(), port)));
-    }
-    Ok(open)
+    open.into_iter().map(|(listener, port)| (listener, cardboss::router(door.clone(), port))).collect()
 }
 
 fn doors(engine: &Engine, config: &Config, args: &ServeArgs, is_demo: bool) -> Router {
@@ -162,16 +180,15 @@ pub fn order_number() -> String {
 
 /// The addresses that may be dialled when nothing is served.
 pub fn addresses(config: &Config) -> Result<Addresses, Exit> {
-    Ok(Addresses::allowing(dialled(config, false)?))
+    Ok(Addresses::allowing(dialled(config, None)?))
 }
 
-/// The special networks that may be dialled.
-fn dialled(config: &Config, is_demo: bool) -> Result<Vec<Network>, Exit> {
+/// The special networks that may be dialled: of a demo also its own address, where its receiver is.
+fn dialled(config: &Config, demo: Option<SocketAddr>) -> Result<Vec<Network>, Exit> {
     let mut allow: Vec<Network> =
         config.outbound.allow.iter().map(|n| Network::parse(n)).collect::<Result<_, _>>().map_err(Exit::cannot)?;
-    if is_demo {
-        // The demo's receiver is this very program.
-        allow.push(Network::parse("127.0.0.1").map_err(Exit::cannot)?);
+    if let Some(address) = demo {
+        allow.push(Network::parse(&demo::reached(address).ip().to_string()).map_err(Exit::cannot)?);
     }
     Ok(allow)
 }
