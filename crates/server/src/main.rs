@@ -3,6 +3,7 @@
 mod admin;
 mod apply;
 mod args;
+mod carriers;
 mod config;
 mod demo;
 mod doctor;
@@ -65,7 +66,7 @@ fn run(cli: Cli) -> Result<(), Exit> {
         Verb::Admin(Admin::Sync(verb)) => {
             let config = config()?;
             let engine = open::engine(&config)?;
-            admin::sync::run(&engine, verb, || serve::connectors(&engine, &serve::addresses(&config)?))
+            admin::sync::run(&engine, verb, || Ok(carriers::Carriers::open(&engine, serve::addresses(&config)?)?.now()?))
         }
         Verb::Admin(verb) => admin::run(&open::engine(&config()?)?, verb),
     }

@@ -1,12 +1,12 @@
 //! `kachi serve`: opens the house, its doors and its workers, and closes them in order.
 
 use crate::args::{Role, ServeArgs};
+use crate::carriers::Carriers;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::{demo, open, workers};
 use axum::Router;
 use kachi_dialects::cardboss::Port;
-use kachi_domain::PlatformId;
 use kachi_domain::address::Addresses;
 use kachi_edges::cardboss;
 use kachi_edges::eiotclub::{self, Door, DoorSettings};
@@ -16,7 +16,6 @@ use kachi_edges::portal;
 use kachi_edges::sender::{Dialect, Sender, SenderSettings};
 use kachi_edges::upload::Uploader;
 use kachi_engine::Engine;
-use kachi_engine::intents::{self, Connectors};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -47,11 +46,13 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), Exit> {
     let engine = open::engine(&config)?;
     let demo = if args.demo { Some(demo::prepare(&engine, &config, listeners.address)?) } else { None };
     let allow = dialled(&config, args.demo.then_some(listeners.address))?;
-    if args.role.works() {
-        // Doors, perhaps of other processes, refuse at once what the carriers' platforms cannot do.
-        intents::remember(&engine, &connectors(&engine, &Addresses::allowing(allow.clone()))?)?;
-    }
-    runtime.block_on(serve(engine, config, args, demo, (listeners, allow)))
+    let workers = if args.role.works() {
+        let carriers = Carriers::open(&engine, Addresses::allowing(allow.clone()))?;
+        Some((carriers, senders(&config, allow)?))
+    } else {
+        None
+    };
+    runtime.block_on(serve(engine, config, args, demo, (listeners, workers)))
 }
 
 async fn listen(config: &Config, role: Role) -> Result<Listeners, Exit> {
@@ -78,17 +79,15 @@ async fn serve(
     config: Config,
     args: ServeArgs,
     demo: Option<demo::Shown>,
-    (listeners, allow): (Listeners, Vec<Network>),
+    (listeners, workers): (Listeners, Option<(Carriers, (Sender, Uploader))>),
 ) -> Result<(), Exit> {
     let (stop, stopped) = watch::channel(false);
     let Listeners { web, address, cardboss } = listeners;
     let mut listeners = vec![(web, doors(&engine, &config, &args, demo.is_some()))];
     listeners.extend(cardboss_doors(&engine, &config, cardboss));
-    let mut loops = if matches!(args.role, Role::All | Role::Worker) {
-        let connectors = connectors(&engine, &Addresses::allowing(allow.clone()))?;
-        workers::start(&engine, &config, connectors, senders(&config, allow)?, &stopped)
-    } else {
-        tokio::task::JoinSet::new()
+    let mut loops = match workers {
+        Some((carriers, senders)) => workers::start(&engine, &config, carriers, senders, &stopped),
+        None => tokio::task::JoinSet::new(),
     };
     if config.clock.offset_seconds != 0 {
         tracing::warn!(offset_seconds = config.clock.offset_seconds, "the clock is shifted for a test");
@@ -229,21 +228,6 @@ pub fn dialects() -> HashMap<&'static str, Dialect> {
         timeout: Some(cardboss::SMS_PUSH_TIMEOUT),
     };
     HashMap::from([(eiotclub::DOOR, eiotclub), (cardboss::DATA, cardboss_data), (cardboss::SMS, cardboss_sms)])
-}
-
-/// Opens the connector of every platform.
-pub fn connectors(engine: &Engine, addresses: &Addresses) -> Result<Connectors, Exit> {
-    let world = kachi_connectors::sandbox::World::default();
-    let catalogue = engine.catalogue()?;
-    let mut open: Connectors = HashMap::new();
-    for platform in catalogue.platforms() {
-        let settings = serde_json::from_str(&platform.settings)
-            .map_err(|e| Exit::cannot(format!("platform {}: settings: {e}", platform.code)))?;
-        let connector = kachi_connectors::open(&platform.connector, &settings, &world, addresses)
-            .map_err(|e| Exit::cannot(format!("platform {}: {e}", platform.code)))?;
-        open.insert(PlatformId(platform.id.0), Arc::from(connector));
-    }
-    Ok(open)
 }
 
 async fn signal() {

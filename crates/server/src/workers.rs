@@ -1,15 +1,16 @@
 //! The loops that do the work nobody waits for. Each is a reconciler: it looks, does what is due, and looks again; killing it
 //! at any moment loses nothing.
 
-use crate::config::Config;
+use crate::carriers::Carriers;
+use crate::config::{Config, Watch};
 use kachi_edges::files::Watched;
 use kachi_edges::mqtt::MqttSettings;
 use kachi_edges::sender::{Sender, off_thread};
 use kachi_edges::upload::Uploader;
-use kachi_engine::intents::Connectors;
 use kachi_engine::{
     Engine, Result, card_reads, cards, cdr_deliveries, devices, imei, import, intents, lists, pools, reconcile, sms, sync, tasks,
 };
+use std::collections::HashSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +35,7 @@ const FORGET_AT_ONCE: i64 = 5_000;
 pub fn start(
     engine: &Engine,
     config: &Config,
-    connectors: Connectors,
+    carriers: Carriers,
     (sender, uploader): (Sender, Uploader),
     stop: &watch::Receiver<bool>,
 ) -> JoinSet<()> {
@@ -50,27 +51,27 @@ pub fn start(
         let (e, sender) = (e.clone(), sender.clone());
         async move { sender.step(&e).await }
     }));
-    let (e, connectors) = (on(engine), Arc::new(connectors));
-    let open = connectors.clone();
+    let (e, carriers) = (on(engine), Arc::new(carriers));
+    let open = carriers.clone();
     loops.spawn(repeat("intents", stop.clone(), IDLE, move || {
-        let (e, connectors) = (e.clone(), open.clone());
-        off_thread(move || intents::step(&e, &connectors, token()))
+        let (e, carriers) = (e.clone(), open.clone());
+        off_thread(move || intents::step(&e, &*carriers.now()?, token()))
     }));
-    let (e, open) = (on(engine), connectors.clone());
+    let (e, open) = (on(engine), carriers.clone());
     loops.spawn(repeat("devices' cards", stop.clone(), UNHURRIED, move || {
-        let (e, connectors) = (e.clone(), open.clone());
-        off_thread(move || devices::look::step(&e, &connectors, token()))
+        let (e, carriers) = (e.clone(), open.clone());
+        off_thread(move || devices::look::step(&e, &*carriers.now()?, token()))
     }));
-    let (e, open) = (on(engine), connectors.clone());
+    let (e, open) = (on(engine), carriers.clone());
     loops.spawn(repeat("card readings", stop.clone(), IDLE, move || {
-        let (e, connectors) = (e.clone(), open.clone());
-        off_thread(move || card_reads::step(&e, &connectors, token()))
+        let (e, carriers) = (e.clone(), open.clone());
+        off_thread(move || card_reads::step(&e, &*carriers.now()?, token()))
     }));
-    keep_up(engine, &connectors, stop, &mut loops);
+    keep_up(engine, &carriers, stop, &mut loops);
     let e = on(engine);
     loops.spawn(repeat("uplinks", stop.clone(), UPLINKS, move || {
-        let (e, connectors) = (e.clone(), connectors.clone());
-        off_thread(move || sms::collect(&e, &connectors))
+        let (e, carriers) = (e.clone(), carriers.clone());
+        off_thread(move || sms::collect(&e, &*carriers.now()?))
     }));
     let e = on(engine);
     loops.spawn(repeat("tasks", stop.clone(), IDLE, move || {
@@ -95,20 +96,44 @@ pub fn start(
     loops
 }
 
-/// What carriers know of our cards, a loop a platform, so that a slow one holds up no other; and holding it against the records.
-fn keep_up(engine: &Engine, connectors: &Connectors, stop: &watch::Receiver<bool>, loops: &mut JoinSet<()>) {
-    for (platform, connector) in connectors {
-        let (e, platform, connector) = (engine.clone(), *platform, connector.clone());
-        loops.spawn(repeat("sync", stop.clone(), UNHURRIED, move || {
-            let (e, connector) = (e.clone(), connector.clone());
-            off_thread(move || sync::at(&e, (platform, connector.as_ref()), token()))
-        }));
-    }
+/// What carriers know of our cards, and holding it against the records.
+fn keep_up(engine: &Engine, carriers: &Arc<Carriers>, stop: &watch::Receiver<bool>, loops: &mut JoinSet<()>) {
+    loops.spawn(sync_platforms(engine.clone(), carriers.clone(), stop.clone()));
     let e = engine.clone();
     loops.spawn(repeat("reconcile", stop.clone(), Duration::from_secs(60), move || {
         let e = e.clone();
         off_thread(move || reconcile::step(&e, token()))
     }));
+}
+
+/// A loop a platform, so that a slow one holds up no other; a platform that comes later gets its own then.
+async fn sync_platforms(engine: Engine, carriers: Arc<Carriers>, mut stop: watch::Receiver<bool>) {
+    let (mut loops, mut seen) = (JoinSet::new(), HashSet::new());
+    while !*stop.borrow() {
+        let look = carriers.clone();
+        match off_thread(move || look.now()).await {
+            Ok(open) => {
+                for &platform in open.keys() {
+                    if seen.insert(platform) {
+                        let (e, carriers) = (engine.clone(), carriers.clone());
+                        loops.spawn(repeat("sync", stop.clone(), UNHURRIED, move || {
+                            let (e, carriers) = (e.clone(), carriers.clone());
+                            off_thread(move || match carriers.now()?.get(&platform) {
+                                Some(connector) => sync::at(&e, (platform, connector.as_ref()), token()),
+                                None => Ok(0),
+                            })
+                        }));
+                    }
+                }
+            }
+            Err(e) => tracing::error!(worker = "sync", error = %e, "the platforms cannot be looked at; it is tried again"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(UNHURRIED) => {}
+            _ = stop.changed() => {}
+        }
+    }
+    while loops.join_next().await.is_some() {}
 }
 
 /// Device reports from the broker, where there is one, and forgetting old ones.
@@ -145,20 +170,40 @@ fn forget(engine: Engine, window_seconds: i64) -> impl FnMut() -> std::pin::Pin<
 
 fn watch_folders(engine: &Engine, config: &Config, stop: &watch::Receiver<bool>, loops: &mut JoinSet<()>) {
     for watch in &config.cdr.watch {
-        let platform = engine.catalogue_last().platform_by_code(&watch.platform).map(|p| p.id);
-        let Some(platform) = platform else {
-            tracing::error!(dir = %watch.dir.display(), platform = %watch.platform, "cdr.watch names a platform that does not exist; the folder is not watched");
-            continue;
-        };
-        let watched = Arc::new(std::sync::Mutex::new(Watched::new(watch.dir.clone(), platform)));
+        let folder = Arc::new(std::sync::Mutex::new(Folder { watch: watch.clone(), watched: None, missed: false }));
         let e = engine.clone();
         loops.spawn(repeat("watched folder", stop.clone(), Duration::from_secs(watch.every_seconds), move || {
-            let (e, watched) = (e.clone(), watched.clone());
-            off_thread(move || {
-                watched.lock().expect("only this loop looks").look(&e);
-                Ok(0)
-            })
+            let (e, folder) = (e.clone(), folder.clone());
+            off_thread(move || folder.lock().expect("only this loop looks").look(&e).map(|()| 0))
         }));
+    }
+}
+
+/// A folder of the configuration, watched as soon as its platform is there.
+struct Folder {
+    watch: Watch,
+    watched: Option<Watched>,
+    missed: bool,
+}
+
+impl Folder {
+    fn look(&mut self, engine: &Engine) -> Result<()> {
+        let Watch { dir, platform: code, .. } = &self.watch;
+        if self.watched.is_none() {
+            let platform = engine.catalogue()?.platform_by_code(code).map(|p| p.id);
+            match platform {
+                Some(platform) => self.watched = Some(Watched::new(dir.clone(), platform)),
+                None if self.missed => {}
+                None => {
+                    tracing::warn!(dir = %dir.display(), platform = %code, "cdr.watch names a platform that does not exist; the folder is watched once `kachi apply` has made it");
+                    self.missed = true;
+                }
+            }
+        }
+        if let Some(watched) = &mut self.watched {
+            watched.look(engine);
+        }
+        Ok(())
     }
 }
 

@@ -19,6 +19,7 @@ on_both!(
     traffic_becomes_notices,
     a_carrier_confirms_or_refuses,
     a_person_confirms_or_refuses,
+    what_is_applied_while_the_server_runs_is_worked_on,
     what_is_asked_of_a_carrier_has_its_result,
     one_number_buys_once,
     orders_race_for_the_last_money,
@@ -231,6 +232,26 @@ fn a_carrier_confirms_or_refuses(house: &House) {
     server.stop();
     assert_eq!(house.done(&["admin", "intent", "list", "--json"]).out.trim(), "[]");
     house.assert_sound();
+}
+
+fn what_is_applied_while_the_server_runs_is_worked_on(house: &House) {
+    std::fs::create_dir(house.path("in")).expect("a folder");
+    let server = house.serve(&[("KACHI_CDR__WATCH", r#"[{dir = "in", platform = "hand", every_seconds = 1}]"#)]);
+    until("the folder's platform is missed", || {
+        server.log().contains("cdr.watch names a platform that does not exist").then_some(())
+    });
+    quiet(house);
+    let order = ACME_KEY.bought(&server.address, PLAY_CARD, "EU-CARRIER", "taken");
+    until("the new platform confirms", || (ACME_KEY.order_state(&server.address, PLAY_CARD, order) == 1).then_some(()));
+    let file = cdr(house, "in/", 1, CARD, now(), 1);
+    until("the watched folder takes the file in", || {
+        (!house.path(&file).exists() && house.path("in/imported").exists()).then_some(())
+    });
+    house.apply("platforms: [{code: play, connector: sandbox, settings: {lag_seconds: 1, fault_every: 1, faults: [refused]}}]");
+    ACME_KEY.bought(&server.address, PLAY_CARD, "EU-CARRIER", "refused");
+    until("the platform is asked with its new settings", || (house.money(ACME) == (9_700, 0)).then_some(()));
+    server.stop();
+    assert_eq!(house.assert_sound(), 1);
 }
 
 fn a_person_confirms_or_refuses(house: &House) {

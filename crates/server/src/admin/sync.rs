@@ -5,15 +5,16 @@ use crate::args::Sync;
 use crate::exit::Exit;
 use crate::{print, workers};
 use kachi_domain::PlatformId;
-use kachi_engine::intents::{self, Connectors};
+use kachi_engine::intents::Connectors;
 use kachi_engine::sync::{self, Shown};
 use kachi_engine::{Engine, reconcile};
 use serde_json::json;
+use std::sync::Arc;
 
 const SHOWN: [&str; 9] = ["platform", "on", "usage", "fact", "cards", "never read", "stale", "oldest", "feed of changes"];
 
 /// Runs the verb; `open` opens the connectors where they are needed.
-pub fn run(engine: &Engine, verb: Sync, open: impl FnOnce() -> Result<Connectors, Exit>) -> Result<(), Exit> {
+pub fn run(engine: &Engine, verb: Sync, open: impl FnOnce() -> Result<Arc<Connectors>, Exit>) -> Result<(), Exit> {
     match verb {
         Sync::Show { platform, shape } => {
             let shown = sync::show(engine, platform.map(|code| number(engine, &code)).transpose()?)?;
@@ -22,7 +23,6 @@ pub fn run(engine: &Engine, verb: Sync, open: impl FnOnce() -> Result<Connectors
         Sync::Run { platform, shape } => {
             let only = platform.map(|code| number(engine, &code)).transpose()?;
             let connectors = open()?;
-            intents::remember(engine, &connectors)?;
             let mut rows = Vec::new();
             let mut platforms: Vec<_> = connectors.iter().filter(|(id, _)| only.is_none_or(|only| only == **id)).collect();
             platforms.sort_by_key(|(id, _)| **id);
