@@ -131,7 +131,8 @@ pub fn put(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, wanted: &Sim)
 pub struct Arrivals(Vec<Sim>);
 
 impl Arrivals {
-    /// As [`put`], but for the places and orphans.
+    /// As [`put`], but for the places and orphans. One that is refused changes nothing, so others may follow it in the same
+    /// transaction.
     pub fn put(&mut self, tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, wanted: &Sim) -> Result<Put> {
         let operator = kachi_domain::account::Path::root();
         match tx.sim_by_iccid(&operator, &wanted.iccid)? {
@@ -153,11 +154,12 @@ impl Arrivals {
                 if changed == there {
                     return Ok(Put::Same(there.id));
                 }
-                if changed.product != there.product {
-                    crate::pools::leave_all(tx, catalogue, how, &there)?;
-                }
+                // What may be refused comes first: a refused card is as it was.
                 if changed.eid != there.eid {
                     take_eid(tx, &changed)?;
+                }
+                if changed.product != there.product {
+                    crate::pools::leave_all(tx, catalogue, how, &there)?;
                 }
                 tx.change_sim(there.id, &changed)?;
                 if changed.product != there.product {

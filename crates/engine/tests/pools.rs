@@ -297,6 +297,34 @@ fn a_card_that_becomes_another_product_leaves_its_pool() {
 }
 
 #[test]
+fn a_card_whose_change_is_refused_stays_in_its_pool() {
+    each(|store| {
+        let w = world(store);
+        let eu = w.engine.write(|tx, catalogue, _| {
+            let us = catalogue.product_by_code("1US-1").cloned().ok_or_else(|| Fail::fault("product"))?;
+            let eu = kachi_store::catalogue::Product { id: kachi_domain::ProductId(0), code: "2EU-1".into(), ..us };
+            tx.put_product(&eu)?;
+            tx.touch_catalogue()?;
+            Ok(tx.products()?.iter().find(|p| p.code == "2EU-1").map(|p| p.id))
+        });
+        let (pool, eu) = (create(&w, "P100-7D", None), eu.unwrap().unwrap());
+        subscribe(&w, pool, "P100-7D", "s").unwrap();
+        add(&w, pool, &[0, 1]).unwrap();
+        let eid = || Some("89049032000000000000000000000001".to_owned());
+        let holder = kachi_store::sims::Sim { eid: eid(), ..w.card(9).sim };
+        let wanted = kachi_store::sims::Sim { product: eu, eid: eid(), ..w.card(0).sim };
+        // As an import does it: a refused card does not undo the others of its transaction.
+        let done = w.engine.write(move |tx, c, how| {
+            sims::put(tx, c, how, &holder)?;
+            Ok(refusal(sims::put(tx, c, how, &wanted)))
+        });
+        assert!(matches!(done.unwrap(), Refusal::BadField { field, .. } if field == "eid"));
+        assert_eq!((view(&w, ACME, pool).unwrap().members, w.card(0).blocks()), (2, Blocks::NONE), "nothing half done");
+        w.assert_sound();
+    });
+}
+
+#[test]
 fn a_card_that_becomes_another_product_as_it_joins_is_in_no_pool_of_the_old_one() {
     each(|store| {
         let w = world(store);
