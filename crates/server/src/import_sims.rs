@@ -7,7 +7,7 @@ use crate::args::ImportSims;
 use crate::exit::Exit;
 use crate::import::{bad_path, platform, there_are};
 use crate::print;
-use csv::StringRecord;
+use csv::{ByteRecord, StringRecord};
 use kachi_domain::account::Path as Tree;
 use kachi_domain::ids::{Eid, Imsi, Msisdn};
 use kachi_domain::sim::BaseState;
@@ -60,12 +60,9 @@ pub fn run(engine: &Engine, args: &ImportSims) -> Result<(), Exit> {
     let columns = header(&args.file, &mut reader)?;
     let (mut counts, mut bad, mut batch) = (Counts::default(), Vec::new(), Vec::new());
     for record in reader.byte_records() {
-        match record.map_err(|e| e.to_string()).and_then(|r| StringRecord::from_byte_record(r).map_err(|e| e.to_string())) {
-            Ok(record) => match row(&record, &columns) {
-                Ok(row) => batch.push(row),
-                Err(b) => bad.push(b),
-            },
-            Err(words) => bad.push(Bad { line: 0, reason: format!("cannot be read: {words}"), text: String::new() }),
+        match text(record).and_then(|record| row(&record, &columns)) {
+            Ok(row) => batch.push(row),
+            Err(b) => bad.push(b),
         }
         if batch.len() == BATCH {
             load(engine, (account, product), std::mem::take(&mut batch), &mut counts, &mut bad)?;
@@ -129,6 +126,24 @@ fn header(file: &Path, reader: &mut csv::Reader<File>) -> Result<Vec<usize>, Exi
         return Err(refuse(format!("the header has no column iccid; it names some of {}", COLUMNS.join(","))));
     }
     Ok(columns)
+}
+
+/// A line as text.
+fn text(record: csv::Result<ByteRecord>) -> Result<StringRecord, Bad> {
+    let record = record.map_err(|e| Bad {
+        line: e.position().map_or(0, csv::Position::line),
+        reason: format!("cannot be read: {e}"),
+        text: String::new(),
+    })?;
+    StringRecord::from_byte_record(record).map_err(|e| {
+        let record = e.into_byte_record();
+        let cells: Vec<_> = record.iter().map(String::from_utf8_lossy).collect();
+        Bad {
+            line: record.position().map_or(0, csv::Position::line),
+            reason: "is not UTF-8: save the sheet as CSV (UTF-8)".to_owned(),
+            text: cells.join(","),
+        }
+    })
 }
 
 fn row(record: &StringRecord, columns: &[usize]) -> Result<Row, Bad> {

@@ -11,7 +11,7 @@ use crate::error::{Fail, Result};
 use kachi_domain::cdr::{Line, Position, RawRecord};
 use kachi_domain::time::DAY_SECONDS;
 use kachi_domain::usage::{Fate, admission};
-use kachi_domain::{Iccid, PlatformId, SimId, Timestamp};
+use kachi_domain::{Iccid, PlatformId, Timestamp};
 use kachi_store::files::{Aside, CdrFile};
 pub use kachi_store::readings::Rating;
 use kachi_store::readings::Reading;
@@ -278,8 +278,8 @@ impl<'a, 'c> Batch<'a, 'c> {
             }
         }
         self.set_orphans_aside(unknown)?;
-        let readings = self.distinct(admitted);
-        let new = self.load(readings, rating)?;
+        let distinct = self.distinct(admitted);
+        let new = self.load(&distinct, rating)?;
         self.done.loaded += new.len() as i64;
         Ok(new)
     }
@@ -301,9 +301,9 @@ impl<'a, 'c> Batch<'a, 'c> {
     }
 
     /// Sorts by key and drops what stands twice in the stretch.
-    fn distinct(&mut self, mut admitted: Vec<&Pending>) -> Vec<Reading> {
+    fn distinct<'p>(&mut self, mut admitted: Vec<&'p Pending>) -> Vec<&'p Pending> {
         admitted.sort_by_key(|p| (p.reading.day, p.reading.source_id, p.line));
-        let mut kept: Vec<&Pending> = Vec::with_capacity(admitted.len());
+        let mut kept: Vec<&'p Pending> = Vec::with_capacity(admitted.len());
         for p in admitted {
             match kept.last().filter(|l| (l.reading.day, l.reading.source_id) == (p.reading.day, p.reading.source_id)) {
                 None => kept.push(p),
@@ -311,11 +311,12 @@ impl<'a, 'c> Batch<'a, 'c> {
                 Some(first) => self.asides.push(conflict(p, &first.reading)),
             }
         }
-        kept.into_iter().map(|p| p.reading).collect()
+        kept
     }
 
     /// Loads; keys that were known are told apart into duplicates and conflicts.
-    fn load(&mut self, mut readings: Vec<Reading>, rating: Rating) -> Result<Vec<Reading>> {
+    fn load(&mut self, records: &[&Pending], rating: Rating) -> Result<Vec<Reading>> {
+        let mut readings: Vec<Reading> = records.iter().map(|p| p.reading).collect();
         match self.tx.load_readings(self.file, &mut readings, rating) {
             Ok(()) => return Ok(readings),
             Err(kachi_store::Error::Constraint(_)) => {}
@@ -324,15 +325,11 @@ impl<'a, 'c> Batch<'a, 'c> {
         let known: HashMap<(i64, i64), Reading> =
             self.tx.known_readings(&readings)?.into_iter().map(|(new, there)| ((new.day, new.source_id), there)).collect();
         let mut fresh = Vec::with_capacity(readings.len().saturating_sub(known.len()));
-        for r in readings.drain(..) {
-            match known.get(&(r.day, r.source_id)) {
-                None => fresh.push(r),
-                Some(there) if there.same_content(&r) => self.done.duplicate += 1,
-                Some(there) => {
-                    let iccid = self.tx.sim_by_id(SimId(r.sim))?.map(|s| s.iccid).unwrap_or_default();
-                    let p = Pending { line: 0, iccid: card_number(&iccid), reading: r };
-                    self.asides.push(conflict(&p, there));
-                }
+        for p in records {
+            match known.get(&(p.reading.day, p.reading.source_id)) {
+                None => fresh.push(p.reading),
+                Some(there) if there.same_content(&p.reading) => self.done.duplicate += 1,
+                Some(there) => self.asides.push(conflict(p, there)),
             }
         }
         self.tx.load_readings(self.file, &mut fresh, rating)?;
