@@ -58,7 +58,7 @@ const LINE_BYTES: usize = 100;
 const RACE_TRIES: usize = 5;
 
 /// A file that has not moved for so long has lost its importer.
-const LEFT_SECONDS: i64 = 600;
+pub(crate) const LEFT_SECONDS: i64 = 600;
 
 /// Takes in a CDR file of the platform. `progress` is told the bytes read so far.
 pub fn import_file(engine: &Engine, platform: PlatformId, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<Report> {

@@ -10,6 +10,7 @@ use crate::act::Actor;
 use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::error::{Fail, Result, fault};
+use crate::import::LEFT_SECONDS;
 use crate::lists::Page;
 use crate::sims::{self, Card};
 use crate::{devices, network, notices};
@@ -261,8 +262,12 @@ pub fn delete(tx: &mut Tx<'_>, how: &Settling, actor: &Actor, keys: &[Key]) -> R
     }
     found.sort_unstable_by_key(|s| s.id);
     found.dedup_by_key(|s| s.id);
-    if tx.usage_is_coming()? {
-        return bad("ids", "a usage file is being taken in; cards are taken out when it is done, so try again".into());
+    if tx.usage_is_coming(how.now.plus(-LEFT_SECONDS))? {
+        let rule = format!(
+            "a usage file is being taken in, or was left in the middle less than {} minutes ago; cards are taken out when it is done, so try again then",
+            LEFT_SECONDS / 60
+        );
+        return bad("ids", rule);
     }
     tx.states(&found.iter().map(|s| s.id.0).collect::<Vec<_>>())?;
     for sim in &found {

@@ -1,6 +1,7 @@
 //! A file is loaded first and rated afterwards, some cards at a time: wherever that is cut, the answer is that of one
 //! transaction. On both engines.
 
+use kachi_engine::stock::{self, Key};
 use kachi_engine::{Settings, import};
 use kachi_store::Store;
 use kachi_testkit::db::each;
@@ -158,6 +159,38 @@ impl<F: FnOnce()> Seek for Interrupted<F> {
         self.looks += 1;
         self.content.seek(to)
     }
+}
+
+#[test]
+fn a_file_that_was_left_holds_up_taking_cards_out_for_a_while_only() {
+    each(|store| {
+        let w = begin(&store, settings(5, 1_000));
+        w.add_cards(ACME, 50..51);
+        let take_out = || {
+            let (actor, key) = (w.actor(ACME), [Key::Iccid(World::iccid(50))]);
+            w.engine.write(move |tx, _, how| stock::delete(tx, how, &actor, &key))
+        };
+        let content = format!("{}{}", lines(w.now().0), line(8_000, 50, w.now().0 - 60, w.now().0 - 30, 5));
+        let mut torn = Torn { content: Cursor::new(content.clone().into_bytes()), good_bytes: 3_000, looks: 0 };
+        import::import(&w.engine, w.platform(), "all", &mut torn, &mut |_| {}).unwrap_err();
+        let refused = take_out().unwrap_err().to_string();
+        assert!(refused.contains("less than 10 minutes ago"), "{refused}");
+        w.pass(601);
+        assert!(take_out().is_err(), "what it loaded is not rated yet");
+        assert_eq!(import::finish_left(&w.engine).unwrap(), 1);
+        w.pass(601);
+        // An importer that was only asleep has looked the card up before: it must not go on with that.
+        let slept = || {
+            w.pass(601);
+            assert_eq!(take_out().unwrap(), 1);
+        };
+        let mut asleep = Interrupted { content: Cursor::new(content.clone().into_bytes()), looks: 0, meanwhile: Some(slept) };
+        let second = import::import(&w.engine, w.platform(), "all", &mut asleep, &mut |_| {});
+        assert!(second.is_err(), "its file was moved under its hands: {second:?}");
+        let report = w.cdr("all", &content);
+        assert_eq!((report.loaded, report.orphan), (LINES, 1));
+        w.assert_sound();
+    });
 }
 
 #[test]

@@ -5,8 +5,8 @@ use crate::binds;
 use crate::db::{Error, Tx};
 use crate::page::integers;
 use crate::sims::{Sim, SimAndState};
-use kachi_domain::AccountId;
 use kachi_domain::sim::{BaseState, Blocks};
+use kachi_domain::{AccountId, Timestamp};
 
 /// Which cards are looked for: those that meet everything that is said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -116,17 +116,25 @@ impl Tx<'_> {
         Ok(None)
     }
 
-    /// Whether a CDR file is being taken in, which remembers the cards it has looked up. On PostgreSQL no other begins until
-    /// the transaction ends.
-    pub fn usage_is_coming(&mut self) -> Result<bool, Error> {
+    /// Whether a CDR file is being taken in, whose importer remembers the cards it has looked up: one that has moved since
+    /// `before`, or of which loaded facts wait for their rating. Other files that are not at their end were left: their
+    /// importers, should they come back, find them moved and begin again with what is there then. On PostgreSQL no other file
+    /// begins until the transaction ends.
+    pub fn usage_is_coming(&mut self, before: Timestamp) -> Result<bool, Error> {
         if self.is_postgres() {
             self.run("LOCK TABLE cdr_file IN SHARE ROW EXCLUSIVE MODE", &[])?;
         }
-        Ok(self.row::<(i64,)>("SELECT id FROM cdr_file WHERE done = 0 LIMIT 1", &[])?.is_some())
+        let text = "SELECT id FROM cdr_file WHERE done = 0
+             AND (moved_at >= ? OR id IN (SELECT file_id FROM reading_batch WHERE rated = 0)) LIMIT 1";
+        if self.row::<(i64,)>(text, &binds![before.0])?.is_some() {
+            return Ok(true);
+        }
+        self.run("UPDATE cdr_file SET rounds = rounds + 1 WHERE done = 0", &[])?;
+        Ok(false)
     }
 
     /// Takes a card out, with its numbers and places, to which nothing has happened ([`Tx::sim_history`]).
-    pub fn remove_sim(&mut self, sim: &Sim, now: kachi_domain::Timestamp) -> Result<(), Error> {
+    pub fn remove_sim(&mut self, sim: &Sim, now: Timestamp) -> Result<(), Error> {
         self.release_sims(&[sim.id.0])?;
         self.leave_places(sim.id, now)?;
         for text in [
