@@ -169,7 +169,7 @@ fn racing<T>(mut f: impl FnMut() -> Result<T>) -> Result<T> {
 }
 
 fn another_worker() -> Fail {
-    fault("the file is being read by another worker; it goes on from its mark")
+    fault("another worker is taking this file in; wait until it is done, then take it in again to see what came of it")
 }
 
 fn report(row: &CdrFile) -> Report {

@@ -207,7 +207,8 @@ fn what_another_worker_rates_meanwhile_is_not_rated_again() {
         let mut content_again =
             Interrupted { content: Cursor::new(content.clone().into_bytes()), looks: 0, meanwhile: Some(rate) };
         let second = import::import(&w.engine, w.platform(), "all", &mut content_again, &mut |_| {});
-        assert!(second.is_err(), "its file was moved under its hands: {second:?}");
+        let told = second.expect_err("its file was moved under its hands");
+        assert!(told.to_string().contains("another worker is taking this file in; wait until it is done"), "{told}");
         w.assert_sound();
         assert_eq!(w.cdr("all", &content).loaded, LINES);
         w.assert_sound();

@@ -1,44 +1,78 @@
 //! `kachi import cdr`: usage records from files, each with its report; bad lines beside the file.
 
 use crate::args::ImportCdr;
+use crate::config::Config;
 use crate::exit::Exit;
-use crate::print;
+use crate::{open, print};
 use kachi_domain::PlatformId;
 use kachi_domain::usage::Fate;
 use kachi_engine::import::{Report, import_file};
 use kachi_engine::{Engine, Fail};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 /// Bad lines written beside the file, at most; the rest are in the database.
 const BAD_LINES_MAX: i64 = 1_000_000;
 
-/// Takes in each file in turn. Bad lines make the exit code 1: the good ones are in.
-pub fn cdr(engine: &Engine, args: &ImportCdr) -> Result<(), Exit> {
+/// Takes in each file in turn, if all of them can be read. Bad lines make the exit code 1: the good ones are in. What came of
+/// the files before one that fails is printed all the same.
+pub fn cdr(config: &Config, args: &ImportCdr) -> Result<(), Exit> {
+    args.files.iter().try_for_each(|f| readable(f))?;
+    let engine = &open::engine(config)?;
     let platform = platform(engine, &args.platform)?;
-    let mut reports = Vec::new();
-    let mut clean = true;
-    for file in &args.files {
-        let report = import_file(engine, platform, file, &mut progress(file))?;
-        clear_progress();
-        let report = this_time(report);
-        let bad_file = write_bad_lines(engine, file, &report)?;
-        clean &= bad_file.is_none();
-        if args.json {
-            reports.push(json!({
-                "file": file.display().to_string(), "known": report.known, "loaded": report.loaded,
-                "duplicate": report.duplicate, "orphan": report.orphan, "bad": report.bad,
-                "bad_lines": bad_file.map(|p| p.display().to_string()),
-            }));
-        } else {
-            print::line(sentence(file, &report, bad_file.as_deref()))?;
+    let (mut reports, mut clean, mut trouble) = (Vec::new(), true, None);
+    for (i, file) in args.files.iter().enumerate() {
+        match one(engine, platform, file, args.json.then_some(&mut reports)) {
+            Ok(good) => clean &= good,
+            Err(exit) => {
+                let rest: Vec<String> = args.files[i + 1..].iter().map(|f| f.display().to_string()).collect();
+                let after = if rest.is_empty() { String::new() } else { format!("; not taken in: {}", rest.join(", ")) };
+                trouble = Some(Exit { words: format!("{}{after}", exit.words), ..exit });
+                break;
+            }
         }
     }
     if args.json {
         print::json(&reports)?;
     }
-    if clean { Ok(()) } else { Err(Exit::finding()) }
+    match trouble {
+        Some(exit) => Err(exit),
+        None if clean => Ok(()),
+        None => Err(Exit::finding()),
+    }
+}
+
+/// Takes in one file and says what came of it; the answer is whether all of its lines were good.
+fn one(engine: &Engine, platform: PlatformId, file: &Path, reports: Option<&mut Vec<Value>>) -> Result<bool, Exit> {
+    let taken = import_file(engine, platform, file, &mut progress(file));
+    clear_progress();
+    let report = this_time(taken.map_err(|e| {
+        let exit = Exit::from(e);
+        Exit { words: format!("{}: {}", file.display(), exit.words), ..exit }
+    })?);
+    let bad_file = write_bad_lines(engine, file, &report);
+    let written = bad_file.as_ref().ok().and_then(|path| path.as_deref());
+    match reports {
+        Some(reports) => reports.push(json!({
+            "file": file.display().to_string(), "known": report.known, "loaded": report.loaded,
+            "duplicate": report.duplicate, "orphan": report.orphan, "bad": report.bad,
+            "bad_lines": written.map(|p| p.display().to_string()),
+        })),
+        None => print::line(sentence(file, &report, written))?,
+    }
+    Ok(bad_file?.is_none())
+}
+
+/// Refuses what is no file that can be read, before anything is done.
+pub fn readable(file: &Path) -> Result<(), Exit> {
+    let looked = std::fs::File::open(file).and_then(|f| f.metadata());
+    let words = match looked {
+        Ok(meta) if meta.is_dir() => "is a folder".to_owned(),
+        Ok(_) => return Ok(()),
+        Err(e) => format!("cannot be read ({e})"),
+    };
+    Err(Exit::refused(format!("{}: {words}: name a CSV file that can be read", file.display())))
 }
 
 /// A platform by its code.
@@ -108,7 +142,12 @@ fn write_bad_lines(engine: &Engine, file: &Path, report: &Report) -> Result<Opti
     let number = report.file;
     let lines = engine.store().look(|tx| tx.asides_of_file(number, BAD_LINES_MAX).map_err(Fail::from))?;
     let path = bad_path(file);
-    let cannot = |e: csv::Error| Exit::cannot(format!("{}: cannot be written ({e})", path.display()));
+    let cannot = |e: csv::Error| {
+        Exit::cannot(format!(
+            "{}: cannot be written ({e}); the good lines are in: make room for it and import the file again, nothing is taken twice",
+            path.display()
+        ))
+    };
     let mut out = csv::Writer::from_path(&path).map_err(cannot)?;
     out.write_record(["line", "fate", "reason", "text"]).map_err(cannot)?;
     for (line, fate, reason, text) in lines.into_iter().filter(|l| l.1 != Fate::Orphan.word()) {

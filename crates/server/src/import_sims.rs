@@ -4,9 +4,10 @@
 //! changed. Stop it anywhere and start it again: what is in is found the same.
 
 use crate::args::ImportSims;
+use crate::config::Config;
 use crate::exit::Exit;
-use crate::import::{bad_path, platform, there_are};
-use crate::print;
+use crate::import::{bad_path, platform, readable, there_are};
+use crate::{open, print};
 use csv::{ByteRecord, StringRecord};
 use kachi_domain::account::Path as Tree;
 use kachi_domain::ids::{Eid, Imsi, Msisdn};
@@ -54,10 +55,11 @@ struct Counts {
 }
 
 /// Takes in the file. Bad lines make the exit code 1: the good ones are in.
-pub fn run(engine: &Engine, args: &ImportSims) -> Result<(), Exit> {
-    let (account, product) = owner(engine, args)?;
-    let mut reader = open(&args.file)?;
+pub fn run(config: &Config, args: &ImportSims) -> Result<(), Exit> {
+    let mut reader = reader(&args.file)?;
     let columns = header(&args.file, &mut reader)?;
+    let engine = &open::engine(config)?;
+    let (account, product) = owner(engine, args)?;
     let (mut counts, mut bad, mut batch) = (Counts::default(), Vec::new(), Vec::new());
     for record in reader.byte_records() {
         match text(record).and_then(|record| row(&record, &columns)) {
@@ -96,7 +98,8 @@ fn owner(engine: &Engine, args: &ImportSims) -> Result<(AccountId, ProductId), E
     Ok((account.account.id, product.id))
 }
 
-fn open(file: &Path) -> Result<csv::Reader<File>, Exit> {
+fn reader(file: &Path) -> Result<csv::Reader<File>, Exit> {
+    readable(file)?;
     let is_sheet = file.extension().is_some_and(|e| ["xlsx", "xls"].iter().any(|s| e.eq_ignore_ascii_case(s)));
     if is_sheet {
         return Err(Exit::refused(format!(
@@ -243,15 +246,7 @@ fn load(
 fn report(args: &ImportSims, counts: &Counts, mut bad: Vec<Bad>) -> Result<(), Exit> {
     bad.sort_by_key(|b| b.line);
     let path = bad_path(&args.file);
-    if !bad.is_empty() {
-        let cannot = |e: csv::Error| Exit::cannot(format!("{}: cannot be written ({e})", path.display()));
-        let mut out = csv::Writer::from_path(&path).map_err(cannot)?;
-        out.write_record(["line", "fate", "reason", "text"]).map_err(cannot)?;
-        for b in &bad {
-            out.write_record([&b.line.to_string(), "bad", &b.reason, &b.text]).map_err(cannot)?;
-        }
-        out.flush().map_err(|e| cannot(e.into()))?;
-    }
+    let written = if bad.is_empty() { Ok(()) } else { write_bad(&path, &bad) };
     if counts.luhn > 0 {
         eprintln!("kachi: {} ICCIDs fail the Luhn check; they are in, but look whether digits were lost", counts.luhn);
     }
@@ -263,8 +258,25 @@ fn report(args: &ImportSims, counts: &Counts, mut bad: Vec<Bad>) -> Result<(), E
     } else {
         let Counts { loaded, changed, duplicate, .. } = counts;
         let name = args.file.display();
-        let rest = if bad.is_empty() { String::new() } else { format!("; the lines not loaded are in {}", path.display()) };
+        let is_written = !bad.is_empty() && written.is_ok();
+        let rest = if is_written { format!("; the lines not loaded are in {}", path.display()) } else { String::new() };
         print::line(format_args!("{name}: loaded {loaded}, changed {changed}, duplicate {duplicate}, bad {}{rest}", bad.len()))?;
     }
+    written?;
     if bad.is_empty() { Ok(()) } else { Err(Exit::finding()) }
+}
+
+fn write_bad(path: &Path, bad: &[Bad]) -> Result<(), Exit> {
+    let cannot = |e: csv::Error| {
+        Exit::cannot(format!(
+            "{}: cannot be written ({e}); the good lines are in: make room for it and import the file again, nothing is taken twice",
+            path.display()
+        ))
+    };
+    let mut out = csv::Writer::from_path(path).map_err(cannot)?;
+    out.write_record(["line", "fate", "reason", "text"]).map_err(cannot)?;
+    for b in bad {
+        out.write_record([&b.line.to_string(), "bad", &b.reason, &b.text]).map_err(cannot)?;
+    }
+    out.flush().map_err(|e| cannot(e.into()))
 }

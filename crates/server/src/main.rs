@@ -60,8 +60,8 @@ fn run(cli: Cli) -> Result<(), Exit> {
         Verb::Migrate => migrate(&config()?),
         Verb::Serve(args) => start(config()?, args),
         Verb::Apply(args) => apply::run(&open::engine(&config()?)?, &args),
-        Verb::Import(Import::Cdr(args)) => import::cdr(&open::engine(&config()?)?, &args),
-        Verb::Import(Import::Sims(args)) => import_sims::run(&open::engine(&config()?)?, &args),
+        Verb::Import(Import::Cdr(args)) => import::cdr(&config()?, &args),
+        Verb::Import(Import::Sims(args)) => import_sims::run(&config()?, &args),
         Verb::Export(verb) => export::run(&open::engine(&config()?)?, verb),
         Verb::Admin(Admin::Sync(verb)) => {
             let config = config()?;

@@ -5,7 +5,7 @@ mod common;
 use common::{House, iccid, now};
 use serde_json::json;
 
-on_both!(every_line_that_is_not_loaded_is_named_by_its_number);
+on_both!(every_line_that_is_not_loaded_is_named_by_its_number, what_is_in_is_said_whatever_fails_afterwards);
 
 fn world(house: &House) {
     let world = r#"
@@ -50,4 +50,37 @@ fn every_line_that_is_not_loaded_is_named_by_its_number(house: &House) {
     let line = format!("3,bad,is not UTF-8: save the sheet as CSV (UTF-8),\"{},", iccid(1));
     assert!(bad.lines().nth(1).is_some_and(|l| l.starts_with(&line)), "{bad}");
     house.assert_sound();
+}
+
+fn what_is_in_is_said_whatever_fails_afterwards(house: &House) {
+    world(house);
+    house.write("a.csv", &record(1, 0, 10));
+    house.write("b.csv", &[record(2, 1, 20), record(3, 1, -1)].concat());
+    house.write("c.csv", &record(4, 2, 40));
+    for (missing, words) in [("none.csv", "none.csv: cannot be read ("), (".", ".: is a folder: name a CSV file")] {
+        let refused = import(house, &["a.csv", missing, "--json"]);
+        assert!(refused.code == 1 && refused.out.is_empty() && refused.err.contains(words), "{refused:?}");
+        let sims = house.run(&["import", "sims", missing, "--platform", "hand"], &[]);
+        assert!(sims.code == 1 && sims.err.contains(words), "{sims:?}");
+    }
+    assert_eq!(house.assert_sound(), 0, "nothing is taken in unless all can be read");
+    // A folder stands where the bad lines are to go.
+    std::fs::create_dir(house.path("b.csv.bad.csv")).expect("a folder");
+    let done = import(house, &["a.csv", "b.csv", "c.csv", "--json"]);
+    let counts: Vec<_> =
+        done.json().as_array().expect("a list").iter().map(|r| (r["loaded"].clone(), r["bad"].clone())).collect();
+    assert_eq!(counts, [(json!(1), json!(0)), (json!(1), json!(1))], "{done:?}");
+    let said = |words: &str| done.err.contains(words);
+    assert!(done.code == 3 && said("b.csv.bad.csv: cannot be written (") && said("the good lines are in"), "{done:?}");
+    assert!(said("; not taken in: c.csv"), "{done:?}");
+    let plain = import(house, &["b.csv"]);
+    assert!(plain.code == 3 && plain.out.contains("loaded 0, duplicate 1, orphan 0, bad 1 (known before"), "{plain:?}");
+    std::fs::remove_dir(house.path("b.csv.bad.csv")).expect("an empty folder");
+    assert_eq!(import(house, &["b.csv", "c.csv"]).code, 1);
+    std::fs::create_dir(house.path("sims.csv.bad.csv")).expect("a folder");
+    house.write("sims.csv", &format!("iccid\n{}\n12\n", iccid(7)));
+    let sims = house.run(&["import", "sims", "sims.csv", "--platform", "hand"], &[]);
+    assert!(sims.code == 3 && sims.out.contains("loaded 1, changed 0, duplicate 0, bad 1\n"), "{sims:?}");
+    assert!(sims.err.contains("sims.csv.bad.csv: cannot be written ("), "{sims:?}");
+    assert_eq!(house.assert_sound(), 3);
 }
