@@ -1,8 +1,25 @@
 //! Which addresses may be dialled from inside: everything public, and of the private, loopback, link-local and other special
-//! networks those that the operator lists in `outbound.allow`.
+//! networks those that the operator lists in `outbound.allow`. And addresses as they are shown: without their passwords.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+
+/// An address `scheme://user:password@host...` without its password, for every text that people or logs see. A password may
+/// hold anything, so all up to the last `@` is taken for it, and all behind a `password=`.
+pub fn masked(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (&url[..scheme.len() + 3], rest));
+    let (userinfo, host) = rest.rsplit_once('@').map_or((None, rest), |(userinfo, host)| (Some(userinfo), host));
+    let shown = match userinfo.map(|u| u.split_once(':').map_or((u, false), |(user, _)| (user, true))) {
+        None => url.to_owned(),
+        Some((user, false)) => format!("{scheme}{user}@{host}"),
+        Some((user, true)) => format!("{scheme}{user}:***@{host}"),
+    };
+    // libpq also takes the password as a parameter.
+    match shown.to_ascii_lowercase().find("password=") {
+        Some(at) => format!("{}password=***", &shown[..at]),
+        None => shown,
+    }
+}
 
 /// A network written as `10.0.0.0/8` or a single address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +126,23 @@ impl Addresses {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_password_is_shown() {
+        for (url, wanted) in [
+            ("postgres://u:topsecret@h/d", "postgres://u:***@h/d"),
+            ("mysql://u:top@sec/ret@h:1/d?x=y", "mysql://u:***@h:1/d?x=y"),
+            ("u:topsecret@h", "u:***@h"),
+            ("postgres://:topsecret@h", "postgres://:***@h"),
+            ("postgres://u@h/d", "postgres://u@h/d"),
+            ("postgres:///d?host=h&user=u&PassWord=topsecret&x=y", "postgres:///d?host=h&user=u&password=***"),
+            ("host=h password=topsecret", "host=h password=***"),
+            ("sqlite:/a/b.db", "sqlite:/a/b.db"),
+            ("", ""),
+        ] {
+            assert_eq!(masked(url), wanted);
+        }
+    }
 
     #[test]
     fn special_addresses_are_dialled_only_where_they_are_listed() {

@@ -4,6 +4,7 @@ use super::file;
 use super::work::{Step, Work, check_code, differing};
 use crate::{open, secrets};
 use kachi_domain::account::Path;
+use kachi_domain::address::masked;
 use kachi_domain::time::DEFAULT_ZONE;
 use kachi_domain::{AccountId, Currency, Money, Zone};
 use kachi_edges::fastbee;
@@ -170,7 +171,8 @@ impl Work<'_, '_> {
                         .refuse(&place, format!("not supported by this version; there are {}", secrets::NOTIFY.join(", ")));
                 }
                 if !["http://", "https://"].iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme)) {
-                    return self.refuse(&place, format!("\"{url}\" is not an address: write http://... or https://..."));
+                    return self
+                        .refuse(&place, format!("\"{}\" is not an address: write http://... or https://...", masked(url)));
                 }
             }
             wanted.notify = serde_json::json!(notify).to_string();

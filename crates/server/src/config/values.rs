@@ -308,17 +308,7 @@ fn masked(key: &str, value: &Value) -> Value {
     if key.ends_with("password") && !text.is_empty() {
         return Value::String("***".into());
     }
-    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
-    let (userinfo, host) = rest.rsplit_once('@').unwrap_or(("", rest));
-    let hidden = match userinfo.split_once(':') {
-        Some((user, _)) => format!("{scheme}://{user}:***@{host}"),
-        None => text.to_owned(),
-    };
-    // libpq also takes the password as a parameter.
-    Value::String(match hidden.split_once("password=") {
-        Some((before, _)) => format!("{before}password=***"),
-        None => hidden,
-    })
+    Value::String(kachi_domain::address::masked(text))
 }
 
 /// A value on one line.

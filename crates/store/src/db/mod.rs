@@ -24,6 +24,7 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::{Connection, PgConnection, RunQueryDsl, SqliteConnection};
 use lanes::Lanes;
 use lookups::Lookups;
+use kachi_domain::address;
 pub use migrate::MigrateError;
 use pool::Pool;
 use sql::{Row, Statement, Value};
@@ -76,24 +77,40 @@ pub enum Place {
 }
 
 impl Place {
-    /// Reads `database.url`: `sqlite` (in the data folder), a path, or `postgres://...`.
+    /// Reads `database.url`: `sqlite` (in the data folder), `sqlite:PATH`, or `postgres://...`. No error holds a password.
     pub fn parse(url: &str, data_dir: &Path) -> Result<Place, String> {
-        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            if ["sslmode=require", "sslmode=verify"].iter().any(|mode| url.contains(mode)) {
-                return Err(
-                    "database.url: this build has no TLS; use sslmode=disable on a trusted network or a local TLS proxy".into()
-                );
-            }
-            return Ok(Place::Postgres(url.to_owned()));
+        if let Some((scheme, rest)) = url.split_once("://")
+            && ["postgres", "postgresql"].iter().any(|s| s.eq_ignore_ascii_case(scheme))
+        {
+            return postgres(rest).map_err(|words| format!("database.url: {words}"));
         }
         match url {
             "" | "sqlite" => Ok(Place::File(data_dir.join("kachi.db"))),
             path => match path.strip_prefix("sqlite:") {
                 Some(path) => Ok(Place::File(PathBuf::from(path))),
-                None => Err(format!("database.url: \"{path}\" is neither sqlite, sqlite:PATH nor postgres://...")),
+                None => {
+                    Err(format!("database.url: \"{}\" is neither sqlite, sqlite:PATH nor postgres://...", address::masked(path)))
+                }
             },
         }
     }
+}
+
+/// What follows the scheme, as libpq will understand it. What it would misread it would also print, a piece of the password
+/// with it; so that is refused here.
+fn postgres(rest: &str) -> Result<Place, String> {
+    let authority = rest.find(['/', '?', '#']).map_or(rest, |end| &rest[..end]);
+    if rest.matches('@').count() > 1 || rest[authority.len()..].contains('@') {
+        return Err("of @ / ? # in a user or password write %40 %2F %3F %23, so that it is known where the host begins".into());
+    }
+    let digits = |at: usize| rest.as_bytes().get(at + 1..at + 3).is_some_and(|d| d.iter().all(u8::is_ascii_hexdigit));
+    if rest.match_indices('%').any(|(at, _)| !digits(at)) {
+        return Err("a % that stands for itself, as in a password, is written %25".into());
+    }
+    if ["sslmode=require", "sslmode=verify"].iter().any(|mode| rest.contains(mode)) {
+        return Err("this build has no TLS; use sslmode=disable on a trusted network or a local TLS proxy".into());
+    }
+    Ok(Place::Postgres(format!("postgres://{rest}")))
 }
 
 pub(crate) enum Raw {
