@@ -16,11 +16,12 @@ mod pools;
 mod work;
 
 use crate::args::ApplyArgs;
+use crate::config::Config;
 use crate::exit::Exit;
-use crate::print;
+use crate::{open, print};
 use file::Document;
 use kachi_engine::cards::Settling;
-use kachi_engine::{Catalogue, Engine, import};
+use kachi_engine::{Catalogue, import};
 use kachi_store::Tx;
 use std::path::{Path, PathBuf};
 use work::{Outcome, Step, Stop, Work};
@@ -35,8 +36,10 @@ struct Source {
 }
 
 /// Applies the files, or tries to; prints the difference.
-pub fn run(engine: &Engine, args: &ApplyArgs) -> Result<(), Exit> {
+pub fn run(config: &Config, args: &ApplyArgs) -> Result<(), Exit> {
+    // Read first: a file that is not there makes no database.
     let sources = args.files.iter().map(|f| read(f)).collect::<Result<Vec<_>, _>>()?;
+    let engine = &open::engine(config)?;
     let (how, dry_run) = (engine.settling(), args.dry_run);
     let done = engine.store().write(move |tx| {
         let outcome = apply(tx, how, &sources)?;

@@ -32,7 +32,7 @@ pub fn run(config: Result<Config, String>, shape: Shape) -> Result<(), Exit> {
 
 fn with_config(config: &Config) -> Vec<(&'static str, Verdict)> {
     let mut checks = vec![("config", Ok("every key is good".to_owned())), ("data_dir", writable(config))];
-    let engine = open::engine(config);
+    let engine = open::existing(config);
     checks.push((
         "database",
         match &engine {
@@ -50,9 +50,11 @@ fn with_config(config: &Config) -> Vec<(&'static str, Verdict)> {
 
 fn writable(config: &Config) -> Verdict {
     let dir = &config.data_dir;
+    if !dir.exists() {
+        return Ok(format!("{} is not there yet; it is made when it is needed", dir.display()));
+    }
     let probe = dir.join(format!(".doctor-{}", std::process::id()));
-    let tried =
-        std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&probe, b"x")).and_then(|()| std::fs::remove_file(&probe));
+    let tried = std::fs::write(&probe, b"x").and_then(|()| std::fs::remove_file(&probe));
     match tried {
         Ok(()) => Ok(format!("{} can be written to", dir.display())),
         Err(e) => Err(format!("data_dir: {} cannot be written to ({e}): name another or change its owner", dir.display())),

@@ -59,16 +59,16 @@ fn run(cli: Cli) -> Result<(), Exit> {
         Verb::Simulate(args) => simulate::run(&args),
         Verb::Migrate => migrate(&config()?),
         Verb::Serve(args) => start(config()?, args),
-        Verb::Apply(args) => apply::run(&open::engine(&config()?)?, &args),
+        Verb::Apply(args) => apply::run(&config()?, &args),
         Verb::Import(Import::Cdr(args)) => import::cdr(&config()?, &args),
         Verb::Import(Import::Sims(args)) => import_sims::run(&config()?, &args),
-        Verb::Export(verb) => export::run(&open::engine(&config()?)?, verb),
+        Verb::Export(verb) => export::run(&open::existing(&config()?)?, verb),
         Verb::Admin(Admin::Sync(verb)) => {
             let config = config()?;
-            let engine = open::engine(&config)?;
+            let engine = open::existing(&config)?;
             admin::sync::run(&engine, verb, || Ok(carriers::Carriers::open(&engine, serve::addresses(&config)?)?.now()?))
         }
-        Verb::Admin(verb) => admin::run(&open::engine(&config()?)?, verb),
+        Verb::Admin(verb) => admin::run(&open::existing(&config()?)?, verb),
     }
 }
 

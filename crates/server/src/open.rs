@@ -22,12 +22,33 @@ pub fn engine(config: &Config) -> Result<Engine, Exit> {
     Engine::open(store, clock, config.settings()).map_err(Exit::cannot)
 }
 
+/// As [`engine`], where a database must be there already: for whoever asks or mends, a new and empty one is only the wrong
+/// folder.
+pub fn existing(config: &Config) -> Result<Engine, Exit> {
+    let place = place(config)?;
+    if !place.is_made().map_err(|e| unopened(&place, &e.to_string()))? {
+        return Err(Exit::cannot(format!(
+            "database.url: there is no database of Kachi's at {place}: name its folder with --data-dir or its address with --database-url, or make one with `kachi serve`, `kachi apply` or `kachi migrate`"
+        )));
+    }
+    engine(config)
+}
+
+fn place(config: &Config) -> Result<Place, Exit> {
+    Place::parse(&config.database.url, &config.data_dir).map_err(Exit::cannot)
+}
+
 /// Opens the database alone.
-pub fn store(config: &Config) -> Result<Store, Exit> {
-    let place = Place::parse(&config.database.url, &config.data_dir).map_err(Exit::cannot)?;
+fn store(config: &Config) -> Result<Store, Exit> {
+    let place = place(config)?;
     make_folder(&config.data_dir)?;
-    Store::open(place, config.database.connections_max)
-        .map_err(|e| Exit::cannot(format!("database.url: {}", e.to_string().trim_end())))
+    Store::open(place.clone(), config.database.connections_max).map_err(|e| unopened(&place, &e.to_string()))
+}
+
+/// Why the database cannot be opened, in the engine's words on one line.
+fn unopened(place: &Place, words: &str) -> Exit {
+    let words: Vec<&str> = words.lines().map(str::trim).collect();
+    Exit::cannot(format!("database.url: {place}: {}", words.join(" ")))
 }
 
 /// The system's clock, shifted as the configuration says.

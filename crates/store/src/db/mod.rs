@@ -22,9 +22,9 @@ pub(crate) use bulk::Column as BulkColumn;
 use diesel::connection::SimpleConnection;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::{Connection, PgConnection, RunQueryDsl, SqliteConnection};
+use kachi_domain::address;
 use lanes::Lanes;
 use lookups::Lookups;
-use kachi_domain::address;
 pub use migrate::MigrateError;
 use pool::Pool;
 use sql::{Row, Statement, Value};
@@ -92,6 +92,29 @@ impl Place {
                     Err(format!("database.url: \"{}\" is neither sqlite, sqlite:PATH nor postgres://...", address::masked(path)))
                 }
             },
+        }
+    }
+}
+
+impl Place {
+    /// Whether a database of ours is there already; none is made.
+    pub fn is_made(&self) -> Result<bool, Error> {
+        match self {
+            Place::File(path) => Ok(path.metadata().is_ok_and(|m| m.len() > 0)),
+            Place::Postgres(_) => {
+                let text = "SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'schema_step'";
+                Ok(Tx { conn: &mut Conn::open(self)? }.row::<(i64,)>(text, &[])?.is_some_and(|r| r.0 > 0))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    /// Where that is, without a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::File(path) => path.display().fmt(f),
+            Place::Postgres(url) => f.write_str(&address::masked(url)),
         }
     }
 }

@@ -1,0 +1,77 @@
+//! What the program says when it is started in the wrong place, or cannot start. On both engines where they differ.
+
+mod common;
+
+use common::{Done, finished};
+use kachi_testkit::db::Database;
+use kachi_store::Place;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+use tempfile::TempDir;
+
+/// `kachi` with these words in a folder.
+fn kachi(folder: &Path, words: &[&str]) -> Done {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kachi"));
+    command.args(words).current_dir(folder);
+    command.env("KACHI_LISTEN__CARDBOSS_DATA", "127.0.0.1:0").env("KACHI_LISTEN__CARDBOSS_DIRECT", "127.0.0.1:0");
+    finished(&mut command)
+}
+
+fn is_empty(folder: &Path) -> bool {
+    std::fs::read_dir(folder).expect("a folder").next().is_none()
+}
+
+/// Verbs that only ask or mend.
+const ASKING: [&[&str]; 6] = [
+    &["admin", "audit"],
+    &["admin", "user", "list"],
+    &["admin", "intent", "confirm", "1"],
+    &["admin", "sim", "show", "89860012345678901234"],
+    &["admin", "orphan", "list"],
+    &["admin", "doctor"],
+];
+
+#[test]
+fn nobody_who_only_asks_makes_a_database() {
+    let folder = TempDir::new().expect("a folder");
+    for words in ASKING {
+        let done = kachi(folder.path(), &[&["--data-dir", "elsewhere"], words].concat());
+        let all = format!("{}{}", done.out, done.err);
+        let wanted = "database.url: there is no database of Kachi's at elsewhere/kachi.db: name its folder with --data-dir";
+        assert!(all.contains(wanted) && done.code == if words[1] == "doctor" { 1 } else { 3 }, "{words:?}: {done:?}");
+    }
+    let missing = kachi(folder.path(), &["apply", "nofile.yaml"]);
+    assert!(missing.code == 1 && missing.err.contains("nofile.yaml: cannot be read ("), "{missing:?}");
+    for kind in ["cdr", "sims"] {
+        assert_eq!(kachi(folder.path(), &["import", kind, "nofile.csv", "--platform", "hand"]).code, 1);
+    }
+    assert!(is_empty(folder.path()), "nothing was made");
+
+    let database = Database::postgres();
+    for words in ASKING {
+        let done = kachi(folder.path(), &[&["--database-url", database.url().as_str()], words].concat());
+        let all = format!("{}{}", done.out, done.err);
+        assert!(all.contains("database.url: there is no database of Kachi's at postgres://"), "{words:?}: {done:?}");
+    }
+    assert!(!database.place.is_made().expect("it is reached"), "no table was made");
+    assert_eq!(kachi(folder.path(), &["--database-url", &database.url(), "migrate"]).code, 0);
+    assert_eq!(kachi(folder.path(), &["--database-url", &database.url(), "admin", "audit"]).code, 0);
+    assert_eq!(kachi(folder.path(), &["migrate"]).code, 0);
+    assert_eq!(kachi(folder.path(), &["admin", "audit"]).code, 0);
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_before_anything_is_made() {
+    let folder = TempDir::new().expect("a folder");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("its address").to_string();
+    let web = kachi(folder.path(), &["--listen", &address, "serve", "--demo"]);
+    assert!(web.code == 3 && web.err.contains(&format!("listen.web: {address} cannot be opened")), "{web:?}");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kachi"));
+    command.args(["--listen", "127.0.0.1:0", "serve", "--demo"]).current_dir(folder.path());
+    command.env("KACHI_LISTEN__CARDBOSS_DATA", &address).env("KACHI_LISTEN__CARDBOSS_DIRECT", "127.0.0.1:0");
+    let cardboss = finished(&mut command);
+    assert!(cardboss.code == 3 && cardboss.err.contains(&format!("listen.cardboss_data: {address}")), "{cardboss:?}");
+    assert!(is_empty(folder.path()), "no demo without its login");
+}
