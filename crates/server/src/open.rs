@@ -45,10 +45,29 @@ fn store(config: &Config) -> Result<Store, Exit> {
     Store::open(place.clone(), config.database.connections_max).map_err(|e| unopened(&place, &e.to_string()))
 }
 
-/// Why the database cannot be opened, in the engine's words on one line.
+/// What the engines say of a database that cannot be opened, and what is to be done then.
+const REMEDIES: [(&str, &str); 9] = [
+    ("file is not a database", "name another file, or put a copy of this one back"),
+    ("unable to open database file", "make its folder, or name one that you may write to with --data-dir"),
+    ("readonly database", "change its owner, or name a folder that you may write to with --data-dir"),
+    ("password authentication failed", "mend user and password in the address"),
+    ("no password supplied", "write user:password@ before the host"),
+    ("role ", "make this user in PostgreSQL (createuser), or name another in the address"),
+    ("database ", "make it in PostgreSQL (createdb), or name another at the end of the address"),
+    ("could not translate host name", "mend the host in the address"),
+    ("onnection", "start PostgreSQL there, or mend host and port in the address"),
+];
+
+/// Why the database cannot be opened, in the engine's words on one line, and what is to be done.
 fn unopened(place: &Place, words: &str) -> Exit {
     let words: Vec<&str> = words.lines().map(str::trim).collect();
-    Exit::cannot(format!("database.url: {place}: {}", words.join(" ")))
+    let words = words.join(" ");
+    // The engine's own words end in what they say last; what leads there may speak of connections too.
+    let last = words.rsplit("FATAL:").next().unwrap_or(&words);
+    let last = last.rsplit("cannot connect to the database:").next().unwrap_or(last);
+    let remedy =
+        REMEDIES.iter().find(|(said, _)| last.contains(said)).map_or_else(String::new, |(_, remedy)| format!(": {remedy}"));
+    Exit::cannot(format!("database.url: {place}: {words}{remedy}"))
 }
 
 /// The system's clock, shifted as the configuration says.

@@ -179,11 +179,15 @@ fn a_refused_file_leaves_nothing_behind() {
         let new = "accounts: [{code: beta, currency: USD}]\n";
         let package = "packages: [{code: P, product: 1US-1, data: 1MB, validity: 30d, price: \"1.00\", currency: USD";
         let table = [
-            (format!("{new}nonsense: 1"), "bad.yaml: unknown field `nonsense`"),
+            (format!("{new}nonsense: 1"), " at line 2"),
             (format!("{new}sims: {{}}"), "bad.yaml: sims: invalid type: map, expected a sequence"),
             (
                 format!("{new}sims: [{{iccid: \"12\", account: beta, product: 1US-1}}]"),
-                "bad.yaml: sims[0]: iccid: must be 18 to 22",
+                "bad.yaml: sims[0]: iccid: must be 18 to 22 hexadecimal digits, not \"12\"",
+            ),
+            (
+                format!("{new}accounts: [{{code: c, currency: usd}}]").replacen(new, "", 1),
+                "accounts[0].currency: \"usd\" is not three",
             ),
             (format!("{new}sims: [{{iccid: \"8988303000000614224\", account: beta}}]"), "bad.yaml: sims[0]: iccid"),
             (

@@ -3,8 +3,8 @@
 mod common;
 
 use common::{Done, finished};
-use kachi_testkit::db::Database;
 use kachi_store::Place;
+use kachi_testkit::db::Database;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
@@ -59,6 +59,40 @@ fn nobody_who_only_asks_makes_a_database() {
     assert_eq!(kachi(folder.path(), &["--database-url", &database.url(), "admin", "audit"]).code, 0);
     assert_eq!(kachi(folder.path(), &["migrate"]).code, 0);
     assert_eq!(kachi(folder.path(), &["admin", "audit"]).code, 0);
+}
+
+#[test]
+fn a_database_that_cannot_be_opened_is_named_with_what_is_to_be_done() {
+    let folder = TempDir::new().expect("a folder");
+    std::fs::write(folder.path().join("letter.db"), "dear sirs, this is no database at all".repeat(40)).expect("a file");
+    let server = Database::postgres();
+    let Place::Postgres(server) = &server.place else { panic!("a PostgreSQL") };
+    let (_, host) = server.rsplit_once('@').expect("a user and a host");
+    let host = host.split('/').next().unwrap_or_default();
+    let table = [
+        ("sqlite:letter.db".to_owned(), "letter.db: ", "file is not a database: name another file"),
+        ("sqlite:no/such/x.db".to_owned(), "no/such/x.db: ", "unable to open database file"),
+        ("sqlite:no/such/x.db".to_owned(), "no/such/x.db: ", ": make its folder"),
+        (format!("postgres://nobody_here@{host}/postgres"), "postgres://nobody_here@", "(createuser)"),
+        (
+            format!("Postgres://postgres@{host}/no_such_db"),
+            "postgres://postgres@",
+            "\"no_such_db\" does not exist: make it in PostgreSQL (createdb)",
+        ),
+        ("postgres://u:topsecret@127.0.0.1:1/d".to_owned(), "postgres://u:***@127.0.0.1:1/d: ", ": start PostgreSQL there"),
+        ("postgres://u:topsecret@no.such.host.invalid/d".to_owned(), "postgres://u:***@", ": mend the host in the address"),
+        ("postgres://u:top%secret@h/d".to_owned(), "a % that stands for itself", "%25"),
+        ("postgres://u:topsecret@x/y@h/d".to_owned(), "write %40", "%2F"),
+        ("postgres://u:topsecret?x@h/d".to_owned(), "write %40", "%3F"),
+        ("mysql://u:topsecret@h/d".to_owned(), "\"mysql://u:***@h/d\" is neither sqlite", "postgres://"),
+        ("POSTGRESQL://u:topsecret@h/d?sslmode=require".to_owned(), "this build has no TLS", "sslmode=disable"),
+    ];
+    for (url, place, words) in table {
+        let done = kachi(folder.path(), &["--database-url", &url, "migrate"]);
+        assert!(done.code == 3 && done.err.starts_with("kachi: database.url: "), "{url}: {done:?}");
+        assert!(done.err.contains(place) && done.err.contains(words), "{url}: {done:?}");
+        assert!(done.err.lines().count() == 1 && !done.err.contains("secret"), "{url}: {done:?}");
+    }
 }
 
 #[test]

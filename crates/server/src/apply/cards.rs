@@ -24,7 +24,7 @@ impl Work<'_, '_> {
         let (mut doubtful, mut arrivals) = (Vec::new(), Arrivals::default());
         for (i, entry) in entries.iter().enumerate() {
             let place = format!("sims[{i}]");
-            let iccid = self.at(&place, Iccid::parse(&entry.iccid))?;
+            let iccid = self.number(&place, &entry.iccid, Iccid::parse)?;
             if !iccid.luhn_ok() {
                 doubtful.push(iccid.to_string());
             }
@@ -146,7 +146,7 @@ impl Work<'_, '_> {
     pub fn subscriptions(&mut self, catalogue: &Catalogue, entries: &[file::Subscription]) -> Step {
         for (i, entry) in entries.iter().enumerate() {
             let place = format!("subscriptions[{i}]");
-            let iccid = self.at(&place, Iccid::parse(&entry.iccid))?;
+            let iccid = self.number(&place, &entry.iccid, Iccid::parse)?;
             let Some(sim) = self.tx.sim_by_iccid(&Path::root(), iccid.as_str())? else {
                 return self.refuse(&format!("{place}.iccid"), format!("there is no card {iccid}; list it under sims"));
             };

@@ -30,10 +30,19 @@ impl<'de> Deserialize<'de> for Unread {
     }
 }
 
+/// The reader does not say on which line an unknown key of the file itself stands.
+fn with_line(text: &str, words: String) -> String {
+    let unknown = words.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')).map(|(key, _)| key);
+    let line = unknown
+        .filter(|_| !words.contains(" at line "))
+        .and_then(|key| text.lines().position(|l| l.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with(':'))));
+    line.map_or(words.clone(), |line| format!("{words} at line {}", line + 1))
+}
+
 impl Document {
     /// Reads the text; the error names the place and what is possible there.
     pub fn parse(text: &str) -> Result<Document, String> {
-        let read: Option<Document> = serde_yaml::from_str(text).map_err(|e| e.to_string())?;
+        let read: Option<Document> = serde_yaml::from_str(text).map_err(|e| with_line(text, e.to_string()))?;
         let document = read.unwrap_or_default();
         document.unsupported().map_or(Ok(()), |place| Err(format!("{place}: not supported by this version; leave it out")))?;
         Ok(document)

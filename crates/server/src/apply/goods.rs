@@ -122,7 +122,7 @@ impl Work<'_, '_> {
         (goods, product): (i64, ProductId),
         entry: &file::EsimProfile,
     ) -> Step {
-        let iccid = self.at(place, Iccid::parse(&entry.iccid))?;
+        let iccid = self.number(place, &entry.iccid, Iccid::parse)?;
         let code = self.at(&format!("{place}.activation_code"), ActivationCode::parse(&entry.activation_code))?;
         let there = self.tx.sim_by_iccid(&Path::root(), iccid.as_str())?;
         let known = match &there {

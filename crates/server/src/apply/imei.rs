@@ -20,7 +20,7 @@ impl Work<'_, '_> {
             let group = self.imei_group(&place, entry, there.as_ref())?;
             let mut devices = false;
             for (n, text) in entry.imeis.iter().enumerate() {
-                let imei = self.at(&format!("{place}.imeis[{n}]"), Imei::parse(text))?;
+                let imei = self.number(&format!("{place}.imeis[{n}]"), text, Imei::parse)?;
                 devices |= self.tx.add_imei(&group, &imei)?;
             }
             let cards = self.group_cards(catalogue, &place, entry, &group)?;
@@ -84,7 +84,7 @@ impl Work<'_, '_> {
                 GroupCard::ForGood(iccid) => (iccid, None),
                 GroupCard::Until { iccid, until } => (iccid, Some(self.at(&place, Timestamp::parse_rfc3339(until))?)),
             };
-            let iccid = self.at(&place, Iccid::parse(iccid))?;
+            let iccid = self.number(&place, iccid, Iccid::parse)?;
             if until.is_some_and(|until| until <= self.how.now) {
                 continue;
             }

@@ -223,7 +223,7 @@ impl Work<'_, '_> {
         let there = self.tx.pool_members(pool.id)?;
         let mut new = Vec::new();
         for (n, text) in entry.members.iter().enumerate() {
-            let iccid = self.at(&format!("{place}.members[{n}]"), Iccid::parse(text))?;
+            let iccid = self.number(&format!("{place}.members[{n}]"), text, Iccid::parse)?;
             if !there.iter().any(|m| m.1 == iccid.as_str()) {
                 new.push(iccid);
             }

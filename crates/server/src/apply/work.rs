@@ -1,5 +1,6 @@
 //! One run of `apply` inside its transaction: what it needs, what it found, how it stops.
 
+use kachi_domain::ids::Malformed;
 use kachi_engine::Fail;
 use kachi_engine::cards::Settling;
 use kachi_store::Tx;
@@ -125,9 +126,17 @@ pub struct Work<'t, 'c> {
 }
 
 impl Work<'_, '_> {
-    /// A refusal that names file and place.
+    /// A refusal that names file and place; what the place ends in is not said twice.
     pub fn refuse<T>(&self, place: &str, words: impl std::fmt::Display) -> Step<T> {
+        let words = words.to_string();
+        let field = place.rsplit('.').next().unwrap_or(place);
+        let words = words.strip_prefix(&format!("{field}: ")).unwrap_or(&words);
         Err(Stop::Refused(format!("{}: {place}: {words}", self.file)))
+    }
+
+    /// Reads a printed number; the error tells what stood there.
+    pub fn number<T>(&self, place: &str, text: &str, parse: fn(&str) -> Result<T, Malformed>) -> Step<T> {
+        self.at(place, parse(text).map_err(|e| format!("{e}, not \"{text}\"")))
     }
 
     /// Gives the engine's refusal its place.
