@@ -113,7 +113,8 @@ async fn acknowledged(mut connection: EventLoop, total: usize) {
 /// Takes what waits and acknowledges it, and does nothing else.
 async fn only_acknowledge(broker: &Broker, total: usize) {
     let (client, mut connection) = AsyncClient::new(broker.options(BASELINE), 4_000);
-    let (tell, mut told) = tokio::sync::mpsc::channel(4_000);
+    // Unbounded, because the connection must go on carrying acknowledgements while publishes wait.
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
     let acks = tokio::spawn(async move {
         while let Some(publish) = told.recv().await {
             client.ack(&publish).await.expect("acknowledged");
@@ -124,7 +125,7 @@ async fn only_acknowledge(broker: &Broker, total: usize) {
     while n < total {
         if let Event::Incoming(Packet::Publish(p)) = connection.poll().await.expect("connected") {
             n += 1;
-            tell.send(p).await.expect("a way");
+            tell.send(p).expect("a way");
         }
     }
     drop(tell);
