@@ -36,6 +36,9 @@ struct Listeners {
     cardboss: Vec<(TcpListener, Port)>,
 }
 
+/// What the workers reach others with: carriers, and customers.
+type Workers = (Carriers, (Sender, Uploader));
+
 /// Runs until it is told to stop.
 pub fn run(config: Config, args: ServeArgs) -> Result<(), Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -79,7 +82,7 @@ async fn serve(
     config: Config,
     args: ServeArgs,
     demo: Option<demo::Shown>,
-    (listeners, workers): (Listeners, Option<(Carriers, (Sender, Uploader))>),
+    (listeners, workers): (Listeners, Option<Workers>),
 ) -> Result<(), Exit> {
     let (stop, stopped) = watch::channel(false);
     let Listeners { web, address, cardboss } = listeners;
