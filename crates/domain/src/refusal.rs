@@ -1,5 +1,6 @@
 //! Why an act was not done. Each door has one table from these to its own codes.
 
+use crate::diagnose::{Cause, Lang, listed};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -122,6 +123,11 @@ pub enum Refusal {
     TemplateNotApproved,
     /// No platform sends messages to people's telephones.
     NoChannel,
+    /// Letting the card on would lift nothing: this keeps it off, and others can lift it. Nothing was asked of the carrier.
+    KeptOff {
+        /// What does, the gravest first.
+        by: Vec<Cause>,
+    },
     /// The same key came with another body.
     KeyReused,
     /// No such IMEI group, or a stranger's.
@@ -179,6 +185,7 @@ impl fmt::Display for Refusal {
             Refusal::UnknownTemplate => write!(f, "there is no such template in this account"),
             Refusal::TemplateNotApproved => write!(f, "the template is not approved yet"),
             Refusal::NoChannel => write!(f, "no card platform sends messages to telephones"),
+            Refusal::KeptOff { by } => write!(f, "the card stays off whoever lets it on: {}", listed(by, Lang::En)),
             Refusal::KeyReused => write!(f, "the same request key came with another body"),
             Refusal::UnknownImeiGroup => write!(f, "there is no such IMEI group in this account"),
             Refusal::InImeiGroup => write!(f, "the card is in an IMEI group; take it out of the group first"),

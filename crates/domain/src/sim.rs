@@ -49,6 +49,8 @@ macro_rules! blocks {
         impl Blocks {
             $($(#[$doc])* pub const $name: Blocks = Blocks(1 << $bit);)+
             const NAMES: &'static [(Blocks, &'static str)] = &[$((Blocks::$name, $word)),+];
+            /// Every one alone, in a fixed order.
+            pub const ALL: &'static [Blocks] = &[$(Blocks::$name),+];
         }
     };
 }
@@ -122,6 +124,16 @@ impl Blocks {
         let verdict = state.verdict();
         let pool = if verdict.is_some() && state.is_pool_exhausted() { Blocks::POOL_EXHAUSTED } else { Blocks::NONE };
         Blocks(self.with_package(verdict).0 | pool.0)
+    }
+
+    /// Those of the set, each alone, in a fixed order.
+    pub fn each(self) -> impl Iterator<Item = Blocks> {
+        Blocks::ALL.iter().copied().filter(move |b| self.has(*b))
+    }
+
+    /// Whether one of these is among them.
+    pub fn has(self, of: Blocks) -> bool {
+        self.0 & of.0 != 0
     }
 
     /// The names of the set, in a fixed order.

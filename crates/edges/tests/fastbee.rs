@@ -8,7 +8,7 @@ use client::{ACME_TOKEN, Client, STRANGER_TOKEN, Tells};
 use kachi_domain::Timestamp;
 use kachi_domain::carrier::{Answer, Counter, Line, Standing};
 use kachi_domain::device::Report;
-use kachi_domain::sim::BaseState;
+use kachi_domain::sim::{BaseState, Blocks};
 use kachi_engine::devices::{self, Heard};
 use kachi_engine::intents;
 use kachi_testkit::db::each;
@@ -235,10 +235,18 @@ fn abnormal_handling() {
         // Let on again; what else is in its way stays, and is shown.
         let on = c.post(&format!("/card/activate/{}", World::iccid(2)), &json!({}));
         assert_eq!(on.status, 202, "{on:?}");
+        assert!(on.json["msg"].as_str().expect("words").contains("left in its way: expired"), "{on:?}");
         let open = w.engine.read(|tx, _| Ok(tx.intents(true, 10)?)).expect("intents");
         intents::confirm(&w.engine, open[0].id, "Ann").expect("a person did it");
         assert_eq!(shown(2)["blocks"], json!(["expired"]));
         assert_eq!(c.post(&format!("/card/activate/{}", World::iccid(2)), &json!({})).status, 200, "it is so already");
+        // What others keep off is refused before anything is sent, with who can lift it.
+        let id = w.card(2).sim.id;
+        w.engine.write(move |tx, _, _| Ok(tx.set_sim_state(id, "active", Blocks::REGION.0, None)?)).expect("it stands so");
+        let barred = c.post(&format!("/card/resume/{}", World::iccid(2)), &json!({}));
+        assert!(barred.status == 409 && barred.text.contains("region") && barred.text.contains("the carrier"), "{barred:?}");
+        assert_eq!(w.engine.read(|tx, _| Ok(tx.intents(true, 10)?)).expect("intents").len(), 0);
+        w.engine.write(move |tx, _, _| Ok(tx.set_sim_state(id, "active", Blocks::EXPIRED.0, None)?)).expect("it stands so");
         w.assert_sound();
     });
 }

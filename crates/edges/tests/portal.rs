@@ -302,6 +302,15 @@ fn a_card_tells_who_pays_and_what_is_in_its_way() {
         blocked.has("no package");
         blocked.has("waiting for the carrier");
         assert_eq!(blocked.body.matches("pays now").count(), 0);
+        // Why it is off line: causes with who can lift them and how, what was looked at, and what could not be.
+        page.has("Nothing that is known here speaks against the card: look at the device.");
+        for words in ["Why is it off line?", "the card has no package", "package/orderPackage", "not known, it was never read"] {
+            blocked.has(words);
+        }
+        let chinese = Browser { language: "zh", ..browser };
+        let blocked = chinese.get(&format!("/sims/{}", World::iccid(1))).await;
+        ["为何离线？", "该卡无套餐", "可由谁处理"].into_iter().for_each(|words| blocked.has(words));
+        let browser = Browser { language: "en", ..chinese };
         let by_beginning = browser.get("/fragment/sims?q=8986%20001").await;
         assert_eq!(by_beginning.body.matches("<tr data-key").count(), 4);
         let by_imsi = browser.get("/fragment/sims?q=460000000000002").await;

@@ -12,11 +12,12 @@ use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Result, fault};
 use crate::network::{self, CardKey};
-use crate::{notices, sims};
+use crate::{sims, switch};
 use kachi_domain::carrier::{Answer, Write};
-use kachi_domain::event::EventKind;
+use kachi_domain::diagnose::Cause;
 use kachi_domain::rating::CardState;
-use kachi_domain::sim::{BaseState, Blocks};
+use kachi_domain::resume::Resume;
+use kachi_domain::sim::Blocks;
 use kachi_domain::time::DEFAULT_ZONE;
 use kachi_domain::{Refusal, SimId, Timestamp, Zone, voice};
 use kachi_store::Tx;
@@ -31,8 +32,6 @@ pub const PAUSE_SECONDS: i64 = 180;
 pub const VOICE_PAUSE_SECONDS: i64 = 60;
 /// How often a write that another process settles is looked at.
 const LOOK: Duration = Duration::from_millis(100);
-/// Blocks that the owner cannot lift: while one stands, the carrier is not asked to let the card on.
-const KEPT_OFF: i64 = Blocks::CREDIT.0 | Blocks::FORCED.0 | Blocks::IMEI_LOCK.0 | Blocks::UNPAID.0;
 
 /// What is asked of the carrier.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +101,7 @@ pub enum Outcome {
     /// Done.
     Done {
         /// What still keeps the card from the network.
-        blocks: Blocks,
+        left: Vec<Cause>,
     },
     /// The carrier has taken it; its last word was not here in time.
     Accepted,
@@ -179,9 +178,19 @@ fn ask(
         }
         _ => pace(tx, sim.id, &[act.cause()], PAUSE_SECONDS, how.now)?,
     }
-    if *act == Act::Resume && sim.blocks & KEPT_OFF != 0 {
-        stand(tx, &sim, (&sim.state, sim.blocks & !Blocks::OWNER_STOP.0), "resumed, but kept off", how.now)?;
-        return Ok(Asked::AtOnce(sim.id));
+    if *act == Act::Resume {
+        match switch::decide(tx, catalogue, &sim, how.now)? {
+            (Resume::Barred { by }, _) => return Err(Refusal::KeptOff { by }.into()),
+            // The carrier itself has said that the card is on.
+            (Resume::On { left: by }, heard) if heard.base.is_some() && !by.is_empty() => {
+                return Err(Refusal::KeptOff { by }.into());
+            }
+            (Resume::Lift { .. }, _) => {
+                switch::lift(tx, &sim, how.now)?;
+                return Ok(Asked::AtOnce(sim.id));
+            }
+            (Resume::On { .. } | Resume::Ask { .. }, _) => {}
+        }
     }
     Ok(Asked::Write(network::wish(tx, catalogue, &sim, (act.cause(), None, actor.account), (reference, write), how.now)?))
 }
@@ -272,17 +281,8 @@ pub(crate) fn done(tx: &mut Tx<'_>, intent: &Intent, write: &Write, now: Timesta
     let row = tx.state_locked(intent.sim)?;
     let card = tx.sim_by_id(intent.sim)?.ok_or_else(|| fault(format!("card {} vanished", intent.sim)))?;
     let sim = Sim { account: row.account, ..card };
-    let base = BaseState::parse(&sim.state).unwrap_or(BaseState::Unknown);
     match write {
-        Write::EndTest if matches!(base, BaseState::Testing | BaseState::Inventory) => {
-            stand(tx, &sim, (BaseState::Ready.word(), sim.blocks), "test period ended", now)
-        }
-        Write::Activate if !base.is_activated() => stand(tx, &sim, (BaseState::Active.word(), sim.blocks), "activated", now),
-        Write::Stop => stand(tx, &sim, (&sim.state, sim.blocks | Blocks::OWNER_STOP.0), "stopped by its owner", now),
-        Write::Resume => {
-            let state = if base == BaseState::Stopped { BaseState::Active.word() } else { &sim.state };
-            stand(tx, &sim, (state, sim.blocks & !Blocks::OWNER_STOP.0), "resumed by its owner", now)
-        }
+        Write::EndTest | Write::Activate | Write::Stop | Write::Resume => switch::done(tx, &sim, write, now),
         Write::DataOff { apn } => {
             tx.put_apn_off(sim.id, apn.as_deref().unwrap_or_default(), now)?;
             switched(tx, &sim, "off", apn.as_deref(), now)
@@ -304,30 +304,25 @@ fn switched(tx: &mut Tx<'_>, sim: &Sim, word: &str, apn: Option<&str>, now: Time
     let all_off = if apns.is_empty() { !off.is_empty() } else { apns.iter().all(|a| off.contains(a)) };
     let blocks = if all_off { sim.blocks | Blocks::DATA_OFF.0 } else { sim.blocks & !Blocks::DATA_OFF.0 };
     let detail = format!("data {word}{}", apn.map_or_else(String::new, |a| format!(" at {a}")));
-    stand(tx, sim, (&sim.state, blocks), &detail, now)
-}
-
-/// The card stands otherwise from now on; that is on its record.
-fn stand(tx: &mut Tx<'_>, sim: &Sim, (state, blocks): (&str, i64), why: &str, now: Timestamp) -> Result<()> {
-    let activated = sim.activated_at.or((state == BaseState::Active.word()).then_some(now.0));
-    tx.set_sim_state(sim.id, state, blocks, activated)?;
-    let detail = format!("{why}: {} [{}]", state, Blocks(blocks).names().join(" "));
-    Ok(tx.tell(&[notices::record(sim, EventKind::SimStateChanged, &detail, now)?], now)?)
+    tx.forget_carrier_word(sim.id)?;
+    switch::stand(tx, sim, (&sim.state, blocks), &detail, now)
 }
 
 /// What is known of a write; none while that is nothing final.
 fn last_word(tx: &mut Tx<'_>, id: i64) -> Result<std::result::Result<Outcome, Outcome>> {
     let intent = tx.intent(id)?.ok_or_else(|| fault(format!("write {id} vanished")))?;
     Ok(match intent.state.as_str() {
-        "confirmed" => Ok(Outcome::Done { blocks: blocks(tx, intent.sim)? }),
+        "confirmed" => Ok(Outcome::Done { left: left(tx, intent.sim)? }),
         "refused" => Ok(refused(intent.last_answer.as_deref().unwrap_or_default())),
         "sent" => Err(Outcome::Accepted),
         _ => Err(Outcome::Unanswered),
     })
 }
 
-fn blocks(tx: &mut Tx<'_>, sim: SimId) -> Result<Blocks> {
-    Ok(tx.sim_by_id(sim)?.map_or(Blocks::NONE, |s| Blocks(s.blocks)))
+/// What keeps the card from the network: ours, and what its carrier gave as its reasons.
+fn left(tx: &mut Tx<'_>, sim: SimId) -> Result<Vec<Cause>> {
+    let ours = tx.sim_by_id(sim)?.map_or(Blocks::NONE, |s| Blocks(s.blocks));
+    Ok(Cause::all(ours, tx.carrier_word(sim)?.stop.map_or(Blocks::NONE, |(stop, _)| stop.blocks)))
 }
 
 /// The carrier's refusal as it was kept; a person's is in words.
@@ -368,7 +363,7 @@ impl Engine {
         };
         let (Once::Done(kept) | Once::Repeated(kept)) = self.command(catalogue, actor, key, ask, Asked::text).await?;
         match Asked::parse(&kept)? {
-            Asked::AtOnce(sim) => self.question(catalogue, move |tx, _| Ok(Outcome::Done { blocks: blocks(tx, sim)? })).await,
+            Asked::AtOnce(sim) => self.question(catalogue, move |tx, _| Ok(Outcome::Done { left: left(tx, sim)? })).await,
             Asked::Write(id) => self.wait_for(id, wait).await,
         }
     }

@@ -11,7 +11,7 @@ use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};
 use crate::network::{self, Kept};
-use crate::{direct, orders, sms, stock, tasks, told};
+use crate::{direct, orders, sms, switch, tasks, told};
 use kachi_domain::carrier::{self, Answer, Call, Connector, Count, Fact, Facts, Login, Request, Sent, Write, logged_in};
 use kachi_domain::{OrderId, PlatformId, Refusal, Timestamp};
 use kachi_store::Tx;
@@ -259,7 +259,7 @@ fn finish(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, intent: &Inten
         }
         (write, Answer::Confirmed | Answer::Already) if direct::is_direct(intent) => direct::done(tx, intent, write, how.now)?,
         (write @ (Write::Stop | Write::Resume | Write::Activate), Answer::Confirmed | Answer::Already) => {
-            stock::switched(tx, intent, write, how.now)?;
+            switch::switched(tx, intent, write, how.now)?;
         }
         (Write::SendSms { .. } | Write::SendPhone { .. }, _) => sms::told(tx, catalogue, &request.reference, answer, how.now)?,
         _ => {}

@@ -310,7 +310,10 @@ fn in_review(tx: &mut Tx<'_>, catalogue: &Catalogue, name: &OrderName) -> Result
         OrderName::Id(id) => id.to_string(),
         OrderName::Number(number) => number.clone(),
     };
-    let missing = || Refusal::BadField { field: "order".into(), rule: format!("there is no renewal {words} in review") };
+    let missing = || Refusal::BadField {
+        field: "order".into(),
+        rule: format!("there is no renewal {words} in review; `kachi admin renewal list` names those that are"),
+    };
     let order = found.filter(|o| o.state == OrderState::InReview).ok_or_else(missing)?;
     let sim = tx.sim_by_id(order.sim)?.ok_or_else(|| fault(format!("card {} vanished", order.sim)))?;
     Ok((order, sim))

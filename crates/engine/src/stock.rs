@@ -1,35 +1,28 @@
-//! Cards as their owner keeps them: found by what they are, added, changed, taken out, counted; stopped and let on again.
+//! Cards as their owner keeps them: found by what they are, added, changed, taken out, counted.
 //!
 //! Who acts: an account, for cards it sees; what it adds is its own or an account's below it. Promised: an ICCID is there
 //! once, whoever adds it; a card to which anything has happened (money, usage, an act at its carrier) is never taken out;
-//! several cards are taken out together or not at all; a stop or a resume is stored as a carrier write and changes the
-//! card with us when the carrier's word is its last, never before. Asked for again while the carrier has not answered,
-//! it is one with the first. Not promised: that a resumed card works: other blocks stay, and are shown.
+//! several cards are taken out together or not at all.
 
 use crate::act::Actor;
 use crate::cards::Settling;
 use crate::catalogue::Catalogue;
-use crate::error::{Fail, Result, fault};
+use crate::devices;
+use crate::error::{Result, fault};
 use crate::import::LEFT_SECONDS;
 use crate::lists::Page;
 use crate::sims::{self, Card};
-use crate::{devices, network, notices};
 use kachi_domain::account::Path;
-use kachi_domain::carrier::{Counter, Write};
-use kachi_domain::event::EventKind;
+use kachi_domain::carrier::Counter;
 use kachi_domain::ids::{Imsi, Msisdn};
-use kachi_domain::sim::{BaseState, Blocks};
+use kachi_domain::sim::BaseState;
 use kachi_domain::time::parse_month;
 use kachi_domain::{AccountId, Iccid, PlatformId, ProductId, Refusal, SimId, Timestamp};
 use kachi_store::Tx;
 pub use kachi_store::devices::Device;
-use kachi_store::lists::NewState;
 use kachi_store::sims::{Sim, SimAndState};
 pub use kachi_store::stock::{Alike, Find};
 use serde_json::{Map, Value};
-
-/// What stopping and letting on by the owner is called among the carrier writes of a card.
-const SWITCH: &str = "owner_switch";
 
 /// A card by our number or its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,7 +111,8 @@ pub fn show(tx: &mut Tx<'_>, catalogue: &Catalogue, actor: &Actor, key: &Key, no
     Ok(Kept { device: tx.devices_of_sims(&[sim.id.0])?.pop(), counter: tx.counter(sim.id)?, card })
 }
 
-fn sim(tx: &mut Tx<'_>, actor: &Actor, key: &Key) -> Result<Sim> {
+/// The card; a stranger's is not there.
+pub(crate) fn sim(tx: &mut Tx<'_>, actor: &Actor, key: &Key) -> Result<Sim> {
     let found = match key {
         Key::Id(id) => tx.sim_by_id(*id)?.filter(|s| actor.may_see(s.account)),
         Key::Iccid(iccid) => tx.sim_by_iccid(&actor.path, iccid.as_str())?,
@@ -307,81 +301,6 @@ pub fn statistics(tx: &mut Tx<'_>, catalogue: &Catalogue, actor: &Actor, top: i6
         }
     }
     Ok(Statistics { alike, top: ranked })
-}
-
-/// What came of asking for a stop or a resume.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Switched {
-    /// The carrier is being asked.
-    Asked,
-    /// It is being asked already.
-    Waiting,
-    /// The card is so already.
-    Already,
-}
-
-/// Asks the carrier to stop a card, or to let it on again. `reference` is a text that no other write has.
-pub fn switch(
-    tx: &mut Tx<'_>,
-    catalogue: &Catalogue,
-    how: &Settling,
-    actor: &Actor,
-    (key, write, reference): (&Key, Write, &str),
-) -> Result<Switched> {
-    let seen = sim(tx, actor, key)?;
-    let row = tx.state_locked(seen.id)?;
-    let sim = sim(tx, actor, key)?;
-    if row.account != sim.account {
-        return Err(Fail::Stale);
-    }
-    network::refuse_over(&sim)?;
-    let base = BaseState::parse(&sim.state).unwrap_or(BaseState::Unknown);
-    let can = network::platform(catalogue, &sim)?.capabilities;
-    let dormant = matches!(base, BaseState::Inventory | BaseState::Testing | BaseState::Ready);
-    // A card that was never on is activated where the carrier has an act of its own for that.
-    let first = write == Write::Resume && dormant && can.is_some_and(|can| can.can(&Write::Activate));
-    let write = if first { Write::Activate } else { write };
-    network::refuse_unable(catalogue, &sim, &write)?;
-    if let Some(open) = tx.last_intent(sim.id, SWITCH)?.filter(network::is_open) {
-        if network::asked(&open)?.write == write {
-            return Ok(Switched::Waiting);
-        }
-        return Err(Refusal::SwitchBarred.into());
-    }
-    let stopped_here = sim.blocks & Blocks::OWNER_STOP.0 != 0;
-    let is_so = match write {
-        Write::Stop => stopped_here,
-        _ => base == BaseState::Active && !stopped_here,
-    };
-    if is_so {
-        return Ok(Switched::Already);
-    }
-    network::wish(tx, catalogue, &sim, (SWITCH, None, actor.account), (reference, write), how.now)?;
-    Ok(Switched::Asked)
-}
-
-/// The carrier's last word on a stop or resume that the owner asked for, or a person's: the card is so.
-pub(crate) fn switched(tx: &mut Tx<'_>, intent: &kachi_store::intents::Intent, write: &Write, now: Timestamp) -> Result<()> {
-    if intent.cause != SWITCH {
-        return Ok(());
-    }
-    tx.state_locked(intent.sim)?;
-    let Some(sim) = tx.sim_by_id(intent.sim)? else { return Err(fault(format!("card {} vanished", intent.sim))) };
-    let (state, blocks) = match write {
-        Write::Stop => (sim.state.as_str(), sim.blocks | Blocks::OWNER_STOP.0),
-        _ => (BaseState::Active.word(), sim.blocks & !Blocks::OWNER_STOP.0),
-    };
-    if (state, blocks) == (sim.state.as_str(), sim.blocks) {
-        return Ok(());
-    }
-    let activated_at = sim.activated_at.or((state == BaseState::Active.word()).then_some(now.0));
-    tx.change_sim_states(&[NewState { before: &sim, state, blocks, activated_at }])?;
-    let detail = match write {
-        Write::Stop => "stopped by its owner".to_owned(),
-        _ if state == sim.state => "let on by its owner".to_owned(),
-        _ => format!("{} -> {state}", sim.state),
-    };
-    Ok(tx.tell(&[notices::record(&sim, EventKind::SimStateChanged, &detail, now)?], now)?)
 }
 
 fn bad<T>(field: &str, rule: String) -> Result<T> {

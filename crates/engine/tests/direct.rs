@@ -2,6 +2,7 @@
 //! that was said to have failed. On both engines.
 
 use kachi_connectors::sandbox::Fault;
+use kachi_domain::diagnose::Cause;
 use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::{AccountId, Refusal, Timestamp};
 use kachi_engine::direct::{Act, Outcome, PAUSE_SECONDS, VOICE_PAUSE_SECONDS};
@@ -91,7 +92,9 @@ fn delete(numbers: &str) -> Act {
     Act::VoiceDelete { numbers: list(numbers), group: String::new() }
 }
 
-const DONE: Outcome = Outcome::Done { blocks: Blocks::NO_PACKAGE };
+fn done(left: &[Cause]) -> Outcome {
+    Outcome::Done { left: left.to_vec() }
+}
 
 #[test]
 fn the_card_is_what_the_carrier_has_confirmed() {
@@ -127,13 +130,13 @@ fn the_card_is_what_the_carrier_has_confirmed() {
 #[test]
 fn whatever_the_carrier_does_its_word_is_the_answer_and_it_is_done_once_or_never() {
     let no = |code: &str, reason: &str| Outcome::Refused { code: code.into(), reason: reason.into() };
-    let done = || Outcome::Done { blocks: Blocks(Blocks::NO_PACKAGE.0 | Blocks::OWNER_STOP.0) };
+    let stopped = || done(&[Cause::OwnerStop, Cause::NoPackage]);
     for (fault, outcome, effects) in [
-        (None, done(), 1),
-        (Some(Fault::AppliedTimedOut), done(), 1),
-        (Some(Fault::Garbage), done(), 1),
-        (Some(Fault::Lost), done(), 1),
-        (Some(Fault::TokenKilled), done(), 1),
+        (None, stopped(), 1),
+        (Some(Fault::AppliedTimedOut), stopped(), 1),
+        (Some(Fault::Garbage), stopped(), 1),
+        (Some(Fault::Lost), stopped(), 1),
+        (Some(Fault::TokenKilled), stopped(), 1),
         (Some(Fault::NeverApplied { forget_seconds: None }), Outcome::Accepted, 0),
         (Some(Fault::Refused { code: "12089".into(), reason: "not now".into() }), no("12089", "not now"), 0),
         (Some(Fault::Cooling { seconds: 180 }), no("13009", "too many writes for one card"), 0),
@@ -171,7 +174,7 @@ fn the_same_act_waits_three_minutes_a_card_unless_the_carrier_refused_it() {
         w.pass(1);
         carrier.world.fail(Fault::Refused { code: "1".into(), reason: "no".into() });
         assert!(matches!(end(&w, &carrier, 0, Act::Resume, "f", 1), Outcome::Refused { .. }));
-        assert_eq!(end(&w, &carrier, 0, Act::Resume, "g", 2), Outcome::Done { blocks: Blocks(w.card(0).sim.blocks) });
+        assert_eq!(end(&w, &carrier, 0, Act::Resume, "g", 2), done(&[Cause::DataOff, Cause::NoPackage]));
         assert!(!stands(&w, 0).1.contains(&"owner_stop"));
         w.assert_sound();
     });
@@ -209,7 +212,7 @@ fn the_caller_is_woken_by_the_last_word() {
             });
             let outcome = wait_for(&w, ACME, 0, off(""), "k", Duration::from_secs(60)).unwrap();
             stop.store(true, Ordering::Relaxed);
-            assert_eq!(outcome, Outcome::Done { blocks: Blocks(Blocks::NO_PACKAGE.0 | Blocks::DATA_OFF.0) });
+            assert_eq!(outcome, done(&[Cause::DataOff, Cause::NoPackage]));
         });
     });
 }
@@ -294,20 +297,20 @@ fn numbers_by_the_rules_of_the_list() {
         assert_eq!(on_it(), "", "asked for is not done");
         w.pass(VOICE_PAUSE_SECONDS);
         assert_eq!(refusal(ask(&w, 0, add("555 666"), "b")), Refusal::VoiceListFull { max: 5 }, "what is on its way counts");
-        assert_eq!(end(&w, &carrier, 0, add("111 222 333 444"), "a", 4), DONE);
+        assert_eq!(end(&w, &carrier, 0, add("111 222 333 444"), "a", 4), done(&[Cause::NoPackage]));
         assert_eq!(on_it(), "111 222 333 444");
-        assert_eq!(end(&w, &carrier, 0, add("444 555"), "c", 4), DONE);
+        assert_eq!(end(&w, &carrier, 0, add("444 555"), "c", 4), done(&[Cause::NoPackage]));
         assert_eq!(refusal(ask(&w, 0, add("666"), "d")), Refusal::VoiceListFull { max: 5 });
         carrier.world.fail(Fault::Refused { code: "12144".into(), reason: "used up".into() });
         assert!(matches!(end(&w, &carrier, 0, delete("111"), "e", 4), Outcome::Refused { code, .. } if code == "12144"));
-        assert_eq!(end(&w, &carrier, 0, delete("111 555"), "f", 4), DONE);
+        assert_eq!(end(&w, &carrier, 0, delete("111 555"), "f", 4), done(&[Cause::NoPackage]));
         assert_eq!(on_it(), "222 333 444");
         assert_eq!(refusal(ask(&w, 0, delete("222"), "g")), Refusal::VoiceDeleteUsedUp);
-        assert_eq!(end(&w, &carrier, 0, add("666 777"), "h", 4), DONE);
+        assert_eq!(end(&w, &carrier, 0, add("666 777"), "h", 4), done(&[Cause::NoPackage]));
         w.set_now(Timestamp::parse_rfc3339("2026-03-31T15:59:59Z").unwrap().0);
         assert_eq!(refusal(ask(&w, 0, delete("222"), "g")), Refusal::VoiceDeleteUsedUp);
         w.set_now(w.now().0 + 1);
-        assert_eq!(end(&w, &carrier, 0, delete("222"), "g", 4), DONE);
+        assert_eq!(end(&w, &carrier, 0, delete("222"), "g", 4), done(&[Cause::NoPackage]));
         assert_eq!(on_it(), "333 444 666 777");
         w.assert_sound();
     });
@@ -319,7 +322,7 @@ fn a_card_that_others_keep_off_is_not_let_on_by_its_owner() {
         let (w, carrier) = world(store, json!({}));
         end(&w, &carrier, 0, Act::Stop, "a", 4);
         place(&w, 0, BaseState::Active, Blocks::FORCED);
-        let kept = Outcome::Done { blocks: Blocks(Blocks::NO_PACKAGE.0 | Blocks::FORCED.0) };
+        let kept = done(&[Cause::NoPackage, Cause::Forced]);
         assert_eq!(end(&w, &carrier, 0, Act::Resume, "b", 4), kept);
         assert!(carrier.world.card(World::iccid(0).as_str(), w.now()).stopped.is_some(), "the carrier was not asked");
         assert_eq!(stands(&w, 0).1, ["forced"]);

@@ -408,6 +408,9 @@ fn the_warnings_are_kept_with_the_card() {
         assert_eq!(warnings(STRANGER, None, (0, 9)), (all[1..3].to_vec(), 2));
         w.pass(7 * DAY);
         assert_eq!(warnings(ACME, None, (0, 9)).0, vec![], "what is over warns no more");
+        w.pass(301);
+        tidy(&w);
+        assert_eq!(warnings(ACME, None, (0, 9)), (vec![], 0), "and leaves no hole for ever");
         w.set_now(BEGIN + 23 * DAY);
         while kachi_engine::cards::settle_due(&w.engine).unwrap() > 0 {}
         assert_eq!(warnings(STRANGER, Some(3), (0, 9)), (vec![of(0, 3)], 1), "seven days before its end, by itself");
@@ -589,8 +592,7 @@ fn a_card_of_which_only_the_number_is_known_changes_its_list_too() {
     each(|store| {
         let w = World::new(store);
         w.add_cards(ACME, 0..2);
-        let id = w.card(0).sim.id;
-        w.engine.write(move |tx, _, _| Ok(tx.set_sim_state(id, BaseState::Active.word(), 0, Some(1))?)).unwrap();
+        w.engine.write(|tx, _, _| Ok(tx.set_sim_state(SimId(1), BaseState::Active.word(), 0, Some(1))?)).unwrap();
         assert_eq!(walk(&w, ACME, Some(Stage::Working), 9), iccids(0..1));
         w.engine.write(|tx, _, _| Ok(tx.set_sim_state(SimId(77), BaseState::Active.word(), 0, None)?)).unwrap();
         w.assert_sound();

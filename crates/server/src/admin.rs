@@ -12,6 +12,7 @@ use std::path::Path;
 mod acts;
 mod cdr;
 mod devices;
+mod diagnose;
 mod imei;
 mod profit;
 pub mod reconcile;
@@ -38,6 +39,7 @@ pub fn run(engine: &Engine, verb: Admin) -> Result<(), Exit> {
         Admin::Delivery(verb) => delivery(engine, verb),
         Admin::Orphan(Orphan::List { limit, shape }) => list_orphans(engine, limit, shape),
         Admin::Sim(verb) => sim::run(engine, verb),
+        Admin::Diagnose(asked) => diagnose::run(engine, &asked),
         Admin::Imei(verb) => imei::run(engine, verb),
         Admin::Cdr(verb) => cdr::run(engine, verb),
         Admin::Task(verb) => acts::tasks(engine, verb),

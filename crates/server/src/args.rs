@@ -2,6 +2,7 @@
 
 mod acts;
 mod devices;
+mod diagnose;
 mod export;
 mod profit;
 mod renewal;
@@ -9,6 +10,7 @@ mod sync;
 
 pub use acts::{Sms, Task};
 pub use devices::{Claim, Device};
+pub use diagnose::{Diagnose, Language};
 pub use export::{Export, ExportReconcile, ExportSims, ExportUsage, Format, Target};
 pub use profit::Profit;
 pub use renewal::Renewal;
@@ -248,6 +250,8 @@ pub enum Admin {
     /// Cards
     #[command(subcommand)]
     Sim(Sim),
+    /// Why a card is off line: causes in their order, who can take each away and how, what was looked at and what could not be
+    Diagnose(Diagnose),
     /// Work over many cards
     #[command(subcommand)]
     Task(Task),
@@ -459,6 +463,22 @@ pub enum Orphan {
 pub enum Sim {
     /// Show a card: owner, state, what blocks it, its packages and how fresh that is
     Show {
+        /// The card
+        iccid: String,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// Stop a card: its carrier is asked, and the card is stopped with its last word
+    Stop {
+        /// The card
+        iccid: String,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// Let a card on again, or activate one that was never on; refused where that would lift nothing, with who can
+    Resume {
         /// The card
         iccid: String,
         /// How to print.

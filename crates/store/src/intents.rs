@@ -128,6 +128,12 @@ impl Tx<'_> {
         Ok(self.rows::<R>(&text, &binds![sim.0, cause])?.into_iter().map(intent).collect())
     }
 
+    /// The card's newest writes, newest first.
+    pub fn intents_of_sim(&mut self, sim: SimId, limit: i64) -> Result<Vec<Intent>, Error> {
+        let text = format!("SELECT {COLUMNS} FROM intent WHERE sim_id = ? ORDER BY id DESC LIMIT ?");
+        Ok(self.rows::<R>(&text, &binds![sim.0, limit])?.into_iter().map(intent).collect())
+    }
+
     /// Claims due writes under a lease.
     pub fn claim_intents(
         &mut self,

@@ -4,6 +4,7 @@
 pub mod accounts;
 pub mod card_acts;
 pub mod card_reads;
+pub mod carrier_words;
 pub mod catalogue;
 pub mod cdr_deliveries;
 pub mod cloudesim;

@@ -96,6 +96,16 @@ impl Tx<'_> {
         Ok(row.map(|r| r.0))
     }
 
+    /// The long number of the card's first renewal that waits for the operator.
+    pub fn renewal_in_review(&mut self, sim: SimId) -> Result<Option<String>, Error> {
+        let row = self.row::<(String,)>(
+            "SELECT r.number FROM renewal r JOIN orders o ON o.id = r.order_id
+             WHERE r.sim_id = ? AND o.state = 'in_review' ORDER BY r.order_id LIMIT 1",
+            &binds![sim.0],
+        )?;
+        Ok(row.map(|r| r.0))
+    }
+
     /// Who approved or rejected a renewal, and why it did not take effect.
     pub fn decide_renewal(&mut self, order: OrderId, who: &str, now: Timestamp) -> Result<(), Error> {
         self.run("UPDATE renewal SET decided_by = ?, decided_at = ? WHERE order_id = ?", &binds![who, now.0, order.0])?;

@@ -5,7 +5,7 @@ use kachi_domain::Timestamp;
 use kachi_domain::address::Addresses;
 use kachi_domain::carrier::{Login, Request, logged_in};
 use kachi_engine::intents::{self, Connectors};
-use kachi_engine::{Engine, Fail, sms, tasks};
+use kachi_engine::{Engine, Fail, card_reads, sms, tasks};
 use kachi_store::catalogue::Product;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -79,8 +79,9 @@ impl Carrier {
     pub fn work(&self, engine: &Engine) {
         for _ in 0..ROUNDS_MAX {
             let token = self.token.fetch_add(1, Ordering::SeqCst);
-            let moved =
-                tasks::step(engine).expect("tasks move") + intents::step(engine, &self.connectors, token).expect("writes move");
+            let moved = tasks::step(engine).expect("tasks move")
+                + intents::step(engine, &self.connectors, token).expect("writes move")
+                + card_reads::step(engine, &self.connectors, token).expect("readings move");
             if moved == 0 {
                 return;
             }

@@ -4,6 +4,7 @@ use super::cycle::china;
 use super::{Cycle, Month};
 use crate::sim::{BaseState, Blocks};
 use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// A card as the carrier tells it. What it does not tell, or was not asked, is none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -59,7 +60,7 @@ pub struct Stop {
 }
 
 /// A session on the network.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Session {
     /// Since when it is up.
     pub since: Option<Timestamp>,

@@ -48,6 +48,11 @@ pub fn done() -> String {
     write::<()>(SUCCESS, "", None, None)
 }
 
+/// A good answer with something that is to be known of it.
+pub fn done_but(detail: &str) -> String {
+    write::<()>(SUCCESS, detail, None, None)
+}
+
 /// A carrier's own refusal.
 #[derive(Serialize)]
 struct Passed<'a> {

@@ -12,9 +12,11 @@ use axum::http::{StatusCode, header};
 use axum::response::Response;
 use axum::routing::MethodFilter;
 use kachi_domain::carrier::Write;
+use kachi_domain::diagnose::{Lang, listed};
 use kachi_engine::card_reads::{self, What};
 use kachi_engine::desk::Reading;
-use kachi_engine::stock::{Kept, Key, Switched};
+use kachi_engine::stock::{Kept, Key};
+use kachi_engine::switch::Switched;
 use kachi_engine::{Actor, Catalogue};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -64,6 +66,9 @@ pub enum Operation {
     /// Stops a card.
     Suspend,
 }
+
+/// What is said while the carrier has not.
+const ASKED: &str = "the carrier is being asked; the card changes with its last word";
 
 impl Operation {
     /// All of them.
@@ -404,13 +409,15 @@ impl Ask<'_> {
         let outcome = self.door.engine.switch_card(self.catalogue, self.actor, what).await?;
         let kept = self.kept(key).await?;
         let row = CardRow::of(self.catalogue, &kept);
-        let words = match (outcome, &write) {
-            (Switched::Already, Write::Stop) => "the card is stopped already",
-            (Switched::Already, _) if row.status() == 0 => "the card is on already",
-            (Switched::Already, _) => "the card is active already; what else is in its way stands in blocks",
-            (Switched::Asked | Switched::Waiting, _) => "the carrier is being asked; the card changes with its last word",
+        let (status, words, left) = match outcome {
+            Switched::Already { left } if write == Write::Stop => (StatusCode::OK, "the card is stopped already", left),
+            Switched::Already { left } => (StatusCode::OK, "the card is on already", left),
+            Switched::Lifted { left } => (StatusCode::OK, "the owner's stop is taken away; the carrier was not asked", left),
+            Switched::Asked { left } => (StatusCode::ACCEPTED, ASKED, left),
+            Switched::Waiting => (StatusCode::ACCEPTED, ASKED, Vec::new()),
         };
-        let status = if outcome == Switched::Already { StatusCode::OK } else { StatusCode::ACCEPTED };
-        Ok((status, wire::said(status.as_u16(), words, &row)))
+        let words =
+            if left.is_empty() { words.to_owned() } else { format!("{words}; left in its way: {}", listed(&left, Lang::En)) };
+        Ok((status, wire::said(status.as_u16(), &words, &row)))
     }
 }

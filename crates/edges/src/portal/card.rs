@@ -1,14 +1,15 @@
 //! One card's page.
 
 use super::html::{Html, Table, View, size};
-use super::{chart, sections};
+use super::{chart, sections, why};
 use kachi_domain::Timestamp;
+use kachi_domain::diagnose::Report;
 use kachi_domain::order::SubscriptionState;
 use kachi_engine::overview::{CardPage, SubscriptionLine};
 use std::fmt::Write;
 
 /// The inside of the page.
-pub fn body(view: &View, page: &CardPage) -> Html {
+pub fn body(view: &View, page: &CardPage, report: &Report) -> Html {
     let l = view.lang;
     let mut out = format!(
         "<p><a href=\"/\">{}</a></p><section aria-labelledby=\"card\"><h1 id=\"card\"><span class=\"number\">{}</span></h1>{}</section>",
@@ -23,6 +24,7 @@ pub fn body(view: &View, page: &CardPage) -> Html {
             Html::text(title)
         );
     };
+    section("why", l.pick("Why is it off line?", "为何离线？"), why::panel(view, report));
     section("packages", l.pick("Packages", "套餐"), subscriptions(view, page));
     section("usage", l.pick("Usage", "用量"), chart::usage(view, l.pick("This card", "本卡"), &page.usage));
     let orders = sections::orders(view, l.pick("Newest orders of this card", "本卡最新订单"), &page.orders);

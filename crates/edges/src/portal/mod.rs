@@ -15,6 +15,7 @@ mod login;
 mod page;
 pub mod receiver;
 mod sections;
+mod why;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
@@ -26,7 +27,7 @@ use figures::FigureCache;
 use html::{Html, View};
 use kachi_domain::Iccid;
 use kachi_engine::overview::{self, CardQuestion, Figures, Session};
-use kachi_engine::{Engine, Fail};
+use kachi_engine::{Engine, Fail, diagnose};
 use lang::Lang;
 pub use receiver::Receiver;
 use serde::Deserialize;
@@ -249,11 +250,16 @@ async fn card_page(
     let view = view(&portal, &asked, &headers, &session);
     let (l, actor) = (view.lang, session.actor.clone());
     let found = match Iccid::parse(&iccid) {
-        Ok(iccid) => off_thread(&portal.engine, move |engine| overview::card(engine, &actor, &iccid)).await.map(Some),
+        Ok(iccid) => {
+            let read = move |engine: &Engine| {
+                Ok((overview::card(engine, &actor, &iccid)?, diagnose::diagnose(engine, &actor, &iccid, None)?))
+            };
+            off_thread(&portal.engine, read).await.map(Some)
+        }
         Err(_) => Ok(None),
     };
     let (status, body) = match found {
-        Ok(Some(card)) => (StatusCode::OK, card::body(&view, &card)),
+        Ok(Some((card, report))) => (StatusCode::OK, card::body(&view, &card, &report)),
         Err(fail) if !overview::is_unknown_card(&fail) => return broken(l, &fail),
         _ => (
             StatusCode::NOT_FOUND,

@@ -47,6 +47,12 @@ fn place(shop: &Shop, iccid: &str, base: BaseState) {
     placed.expect("the card stands so");
 }
 
+fn keep_off(shop: &Shop, blocks: Blocks) {
+    let (id, blocks) = (shop.trade.sim(CARD), Blocks::NO_PACKAGE.0 | blocks.0);
+    let placed = shop.trade.engine.write(move |tx, _, _| Ok(tx.set_sim_state(id, BaseState::Active.word(), blocks, None)?));
+    placed.expect("the card stands so");
+}
+
 #[test]
 fn each_act_is_done_when_the_carrier_says_so() {
     db::each(|store| {
@@ -114,6 +120,18 @@ fn the_carriers_rules_are_kept_here_too() {
         assert_eq!(voice("0", "13800000001_13800000002").code(), "0");
         next();
         refused(voice("0", "13800000003"), "12144");
+
+        // What others keep off is refused before anything is sent, with the code that the carrier has for it.
+        shop.trade.pass(180);
+        keep_off(&shop, Blocks::FORCED);
+        let no = shop.ask(Operation::StopKeep, json!({"msisdn": MSISDN, "stopkeep": "1"}));
+        let detail = no.json["detail"].as_str().expect("words");
+        assert!(no.code() == "1099" && detail.starts_with("通道方返回错误码:12098,平台强制停机"), "{}", no.text);
+        keep_off(&shop, Blocks(Blocks::FORCED.0 | Blocks::OWNER_STOP.0));
+        let lifted = shop.ask(Operation::StopKeep, json!({"msisdn": MSISDN, "iccid": CARD, "stopkeep": "1"}));
+        assert!(lifted.code() == "0" && lifted.text.contains("仍有：该卡无套餐"), "{}", lifted.text);
+        assert!(!stands(&shop, CARD).1);
+        keep_off(&shop, Blocks::NONE);
 
         carrier.world.fail(Fault::Refused { code: "12089".into(), reason: "not now".into() });
         let no = done(&shop, &carrier, Operation::SwitchNet, json!({"msisdn": MSISDN, "opertype": "0"}));

@@ -8,7 +8,8 @@ use crate::catalogue::Catalogue;
 use crate::error::{Fail, Result};
 use crate::lists::Page;
 use crate::sims::Card;
-use crate::stock::{self, Kept, Key, New, Said, Statistics, Switched, Which};
+use crate::stock::{self, Kept, Key, New, Said, Statistics, Which};
+use crate::switch::{self, Switched};
 use kachi_domain::SimId;
 use kachi_domain::carrier::Write;
 use kachi_store::Tx;
@@ -123,7 +124,7 @@ impl Engine {
         (key, write, reference): (Key, Write, String),
     ) -> Result<Switched> {
         self.act(catalogue, actor, move |tx, catalogue, how, actor| {
-            stock::switch(tx, catalogue, how, actor, (&key, write.clone(), &reference))
+            switch::switch(tx, catalogue, how, actor, (&key, write.clone(), &reference))
         })
         .await
     }

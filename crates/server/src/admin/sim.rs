@@ -1,13 +1,17 @@
-//! `kachi admin sim`: a card as it is now; giving it to another account, product or IMEI group.
+//! `kachi admin sim`: a card as it is now; stopping it and letting it on; giving it to another account, product or IMEI group.
 
 use super::{account, code};
 use crate::args::{Shape, Sim};
 use crate::exit::Exit;
-use crate::print;
+use crate::{print, secrets};
+use kachi_domain::carrier::Write;
+use kachi_domain::diagnose::{Lang, listed};
 use kachi_domain::ledger::OPERATOR;
 use kachi_domain::{Iccid, Timestamp};
 use kachi_engine::imei::{self, Joined};
 use kachi_engine::overview::{self, CardPage, SubscriptionLine};
+use kachi_engine::stock::Key;
+use kachi_engine::switch::{self, Switched};
 use kachi_engine::{Actor, Engine, sims};
 use kachi_store::imei::ImeiMember;
 use serde_json::{Value, json};
@@ -21,6 +25,8 @@ const SUBSCRIPTION: [&str; 9] =
 pub fn run(engine: &Engine, verb: Sim) -> Result<(), Exit> {
     match verb {
         Sim::Show { iccid, shape } => show(engine, &iccid, shape),
+        Sim::Stop { iccid, shape } => stop_or_resume(engine, &iccid, Write::Stop, shape),
+        Sim::Resume { iccid, shape } => stop_or_resume(engine, &iccid, Write::Resume, shape),
         Sim::Move { iccid, account, shape } => transfer(engine, &iccid, &account, shape),
         Sim::Product { iccid, product, shape } => switch_product(engine, &iccid, product, shape),
         Sim::Join { iccid, group, until, shape } => join(engine, &iccid, group, until.as_deref(), shape),
@@ -39,6 +45,28 @@ pub fn operator(engine: &Engine) -> Result<Actor, Exit> {
 
 fn unknown(fail: kachi_engine::Fail, iccid: &Iccid) -> Exit {
     if overview::is_unknown_card(&fail) { Exit::refused(format!("ICCID: there is no card {iccid}")) } else { fail.into() }
+}
+
+fn stop_or_resume(engine: &Engine, iccid: &str, write: Write, shape: Shape) -> Result<(), Exit> {
+    let (iccid, actor) = (parse(iccid)?, operator(engine)?);
+    let (key, act, reference) = (Key::Iccid(iccid.clone()), write.clone(), secrets::made());
+    let switched =
+        engine.write(move |tx, catalogue, how| switch::switch(tx, catalogue, how, &actor, (&key, act.clone(), &reference)));
+    let (word, says, left) = match switched.map_err(|e| unknown(e, &iccid))? {
+        Switched::Asked { left } => ("asked", "its carrier is being asked; `kachi admin intent list` shows its word", left),
+        Switched::Waiting => {
+            ("waiting", "its carrier is being asked already; `kachi admin intent list` shows its word", Vec::new())
+        }
+        Switched::Lifted { left } => ("lifted", "its owner's stop is taken away; its carrier was not asked", left),
+        Switched::Already { left } if write == Write::Stop => ("already", "it is stopped already", left),
+        Switched::Already { left } => ("already", "it is on already", left),
+    };
+    if shape.json {
+        let left: Vec<&str> = left.iter().map(|cause| cause.word()).collect();
+        return print::json(&json!({"iccid": iccid.as_str(), "outcome": word, "left": left}));
+    }
+    print::line(format_args!("{iccid}: {says}"))?;
+    if left.is_empty() { Ok(()) } else { print::line(format_args!("left in its way: {}", listed(&left, Lang::En))) }
 }
 
 fn transfer(engine: &Engine, iccid: &str, to: &str, shape: Shape) -> Result<(), Exit> {

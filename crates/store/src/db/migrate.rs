@@ -39,6 +39,7 @@ const STEPS: &[Step] = &[
     step!(19, "0019_card_acts.sql"),
     step!(20, "0020_sms_reports.sql"),
     step!(21, "0021_sync.sql"),
+    step!(22, "0022_carrier_words.sql"),
 ];
 
 /// Why the database could not be opened.

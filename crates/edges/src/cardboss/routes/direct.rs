@@ -5,6 +5,7 @@ use crate::cardboss::errors::No;
 use crate::cardboss::{auth, wire};
 use kachi_dialects::cardboss::{Operation, codes};
 use kachi_domain::Refusal;
+use kachi_domain::diagnose::{Cause, Lang, listed};
 use kachi_engine::Fail;
 use kachi_engine::direct::{Act, Outcome};
 
@@ -39,10 +40,13 @@ impl Ask<'_> {
     }
 
     async fn act(&self, act: Act) -> Result<String, No> {
-        let key = auth::request_key(self.operation, self.form);
+        let (key, resumes) = (auth::request_key(self.operation, self.form), act == Act::Resume);
         let asked = (self.card()?, act, (self.door.settings.token)());
         let wait = self.door.settings.carrier_wait;
         match self.door.engine.act_now(self.catalogue, &self.caller.actor, key, asked, wait).await {
+            Ok(Outcome::Done { left }) if resumes && !left.is_empty() => {
+                Ok(wire::done_but(&format!("复机已办理，仍有：{}", listed(&left, Lang::Zh))))
+            }
             Ok(Outcome::Done { .. } | Outcome::Accepted) => Ok(wire::done()),
             Ok(Outcome::Refused { code, reason }) => Err(self.carriers(&code, &reason)),
             Ok(Outcome::Unanswered) => Err(No::said(codes::CARRIER_ERROR, "通道方未在限定时间内应答, 业务处理中")),
@@ -60,6 +64,7 @@ impl Ask<'_> {
             Refusal::TooSoon { .. } => self.carriers("13009", "同一卡号 3 分钟内不能通过此类接口重复办理业务"),
             Refusal::VoiceListFull { .. } => self.carriers("19019", "群组白名单+成员白名单数量已达上限，不允许办理业务。"),
             Refusal::VoiceDeleteUsedUp => self.carriers("12144", "本月删除白名单号码次数已达上限，本次业务办理失败"),
+            Refusal::KeptOff { by } => self.carriers(kept_off(by), &listed(by, Lang::Zh)),
             Refusal::WhichApn { apns } => {
                 let apns = apns.join(",");
                 No::Code(
@@ -81,5 +86,18 @@ impl Ask<'_> {
             return No::Passed { status: code.to_owned(), message: words.to_owned() };
         }
         No::Code(codes::CARRIER_ERROR, format!("通道方返回错误码:{code},{words}"))
+    }
+}
+
+/// The code with which China Mobile refuses to let a card on: its package is over, or used up, or the reason of its stop is not
+/// one that its owner can lift.
+fn kept_off(by: &[Cause]) -> &'static str {
+    let all = |of: &[Cause]| by.iter().all(|cause| of.contains(cause));
+    if all(&[Cause::Expired, Cause::NoPackage, Cause::CarrierExpired]) {
+        "12099"
+    } else if all(&[Cause::Quota, Cause::PoolExhausted, Cause::CarrierQuota]) {
+        "12100"
+    } else {
+        "12098"
     }
 }

@@ -1,0 +1,239 @@
+//! What is known of a card, each piece with its source and age, or with the reason why it is not known.
+
+use crate::carrier::{Counter, Session, Standing, Stop};
+use crate::money::Money;
+use crate::package::words;
+use crate::sim::{BaseState, Blocks};
+use crate::time::Timestamp;
+
+words!(/// Where a piece of knowledge comes from.
+Source {
+    /// Kept here: true now, as far as we are concerned.
+    Kept = "kept",
+    /// Usage records.
+    Cdr = "cdr",
+    /// The carrier's own word.
+    Carrier = "carrier",
+    /// The device's own report.
+    Device = "device",
+});
+
+words!(/// Why a piece is not known.
+Why {
+    /// Nobody has asked yet.
+    NeverRead = "never_read",
+    /// The card platform has no such answer.
+    CannotTell = "cannot_tell",
+    /// The card platform is a person.
+    ByHand = "by_hand",
+    /// Asked, and not answered in time.
+    NoAnswer = "no_answer",
+    /// Asked, and not told.
+    Failed = "failed",
+    /// There is nothing to know.
+    None = "none",
+});
+
+words!(/// What is looked at.
+Topic {
+    /// Base state with us.
+    State = "state",
+    /// Blocks with us.
+    Blocks = "blocks",
+    /// The carrier's state.
+    CarrierState = "carrier_state",
+    /// Why the carrier stopped it.
+    StopReason = "stop_reason",
+    /// Whether it is connected.
+    Session = "session",
+    /// Access points whose data is off.
+    AccessPoints = "access_points",
+    /// The package in use, or the last one.
+    Package = "package",
+    /// Packages that wait.
+    Waiting = "waiting",
+    /// Its pool, and how that stands to it.
+    Pool = "pool",
+    /// Bytes that nothing could pay for.
+    Outflow = "outflow",
+    /// Its IMEI group and lock.
+    ImeiGroup = "imei_group",
+    /// The device it was last seen in.
+    Imei = "imei",
+    /// Writes to the carrier: open ones, and refusals.
+    Write = "write",
+    /// A renewal that is not settled.
+    Renewal = "renewal",
+    /// What its owner may spend.
+    Balance = "balance",
+    /// Whether the user's real name is known.
+    RealName = "real_name",
+    /// Numbers it may call.
+    VoiceList = "voice_list",
+    /// The network it is on.
+    Network = "network",
+    /// The last usage record.
+    LastUse = "last_use",
+    /// The carrier's own count.
+    Counter = "counter",
+    /// What the device says of itself.
+    Device = "device",
+});
+
+/// A piece of knowledge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece<T> {
+    /// It is so, or was at the instant.
+    Known {
+        /// What.
+        value: T,
+        /// Says who.
+        source: Source,
+        /// When that was so.
+        as_of: Timestamp,
+    },
+    /// It is not known.
+    Not {
+        /// Why.
+        why: Why,
+        /// In whose words, if there are any.
+        words: String,
+    },
+}
+
+impl<T> Piece<T> {
+    /// Not known, without further words.
+    pub fn not(why: Why) -> Piece<T> {
+        Piece::Not { why, words: String::new() }
+    }
+
+    /// What is known.
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Piece::Known { value, .. } => Some(value),
+            Piece::Not { .. } => None,
+        }
+    }
+
+    /// When it was so.
+    pub fn as_of(&self) -> Option<Timestamp> {
+        match self {
+            Piece::Known { as_of, .. } => Some(*as_of),
+            Piece::Not { .. } => None,
+        }
+    }
+}
+
+/// A package of the card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Package {
+    /// Its name.
+    pub name: String,
+    /// Bytes used of its present allowance.
+    pub used_bytes: i64,
+    /// Bytes left; none where there is no limit, or it is over.
+    pub left_bytes: Option<i64>,
+    /// The end of its validity, or when it was over; of one that waits, not before when it starts.
+    pub at: Option<Timestamp>,
+    /// Why it was over.
+    pub over: Option<String>,
+}
+
+/// The pool a card is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pool {
+    /// Its number.
+    pub id: i64,
+    /// Until when it can pay for the card; none: it never had anything.
+    pub until: Option<Timestamp>,
+}
+
+/// The IMEI group a card is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Its code.
+    pub code: String,
+    /// The device that locked it, and when it was seen there.
+    pub lock: Option<(String, Timestamp)>,
+    /// Unlocks this month, and how many there may be.
+    pub unlocks: (i64, i64),
+}
+
+/// A write to the carrier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriteSeen {
+    /// Its number.
+    pub id: i64,
+    /// The act, as its word.
+    pub act: String,
+    /// Where it stands, as its word: `refused`, or it is open.
+    pub state: String,
+    /// Whether a person does it.
+    pub by_hand: bool,
+    /// When it was asked for.
+    pub at: Timestamp,
+    /// The carrier's last word, or ours on what is known.
+    pub words: String,
+}
+
+/// What an account may spend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Balance {
+    /// Without credit.
+    pub available: Money,
+    /// What it may owe.
+    pub credit: Money,
+}
+
+/// Everything that is known of a card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Card {
+    /// The card.
+    pub iccid: String,
+    /// The present.
+    pub now: Timestamp,
+    /// Where it stands with us.
+    pub base: BaseState,
+    /// What is in its way with us, its packages' state as it is now.
+    pub blocks: Blocks,
+    /// Whether it may be used without a package.
+    pub bare_use: bool,
+    /// Where it stands at the carrier.
+    pub standing: Piece<Standing>,
+    /// Why the carrier stopped it.
+    pub stop: Piece<Stop>,
+    /// Its sessions; none of them: it is not connected.
+    pub sessions: Piece<Vec<Session>>,
+    /// Access points whose data is off; an empty name is its only one.
+    pub apns_off: Vec<String>,
+    /// The package in use, or the last that was.
+    pub package: Option<Package>,
+    /// Packages that wait.
+    pub waiting: Vec<Package>,
+    /// Its pool.
+    pub pool: Option<Pool>,
+    /// Bytes that nothing could pay for.
+    pub outflow_bytes: i64,
+    /// Its IMEI group.
+    pub group: Option<Group>,
+    /// The device it was last seen in.
+    pub imei: Piece<String>,
+    /// Open writes, and the last of a kind where that was refused.
+    pub writes: Vec<WriteSeen>,
+    /// A renewal in review: its number.
+    pub renewal: Option<String>,
+    /// What its owner may spend.
+    pub balance: Piece<Balance>,
+    /// Whether the user's real name is known to us.
+    pub real_name: bool,
+    /// How many numbers it may call.
+    pub voice_numbers: usize,
+    /// The network it is on.
+    pub network: String,
+    /// The last usage record.
+    pub last_use: Piece<i64>,
+    /// The carrier's own count.
+    pub counter: Piece<Counter>,
+    /// What the device says of itself.
+    pub device: Piece<String>,
+}

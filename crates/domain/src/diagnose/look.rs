@@ -1,0 +1,203 @@
+//! Looking at a piece of what is known: what was found, where, and how old that is; or why it is not known.
+
+use super::Cause;
+use super::card::{Card, Group, Package, Piece, Pool, Source, Topic, Why, WriteSeen};
+use super::words::Lang;
+use crate::carrier::{Session, Standing, Stop};
+use crate::sim::{BaseState, Blocks};
+use crate::time::Timestamp;
+
+/// A piece that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// What.
+    pub topic: Topic,
+    /// What was found.
+    pub value: String,
+    /// Where.
+    pub source: Source,
+    /// When that was so.
+    pub as_of: Timestamp,
+}
+
+/// A piece that could not be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// What.
+    pub topic: Topic,
+    /// Why not.
+    pub why: Why,
+    /// In whose words, if there are any.
+    pub words: String,
+}
+
+/// A look at a piece.
+pub type Look = Result<Evidence, Gap>;
+
+impl Card {
+    /// Looks at a piece.
+    pub fn look(&self, topic: Topic, lang: Lang) -> Look {
+        let kept = |value: String| Ok(Evidence { topic, value, source: Source::Kept, as_of: self.now });
+        let none = || Err(Gap { topic, why: Why::None, words: String::new() });
+        let or_none = |value: Option<String>| value.map_or_else(none, kept);
+        match topic {
+            Topic::State => kept(state(self.base, lang)),
+            Topic::Blocks => kept(names(self.blocks, Cause::of_block, lang)),
+            Topic::CarrierState => at(&self.standing, topic, |s| standing(s, lang)),
+            Topic::StopReason => at(&self.stop, topic, |s| reason(s, lang)),
+            Topic::Session => at(&self.sessions, topic, |all| sessions(all, lang)),
+            Topic::AccessPoints => kept(access_points(&self.apns_off, lang)),
+            Topic::Package => or_none(self.package.as_ref().map(|p| package(p, lang.pick("until", "至"), lang))),
+            Topic::Waiting => kept(waiting(&self.waiting, lang)),
+            Topic::Pool => or_none(self.pool.as_ref().map(|p| pool(p, lang))),
+            Topic::Outflow => kept(size(self.outflow_bytes)),
+            Topic::ImeiGroup => or_none(self.group.as_ref().map(|g| group(g, lang))),
+            Topic::Imei => at(&self.imei, topic, String::clone),
+            Topic::Write => or_none((!self.writes.is_empty()).then(|| writes(&self.writes))),
+            Topic::Renewal => or_none(self.renewal.as_ref().map(|n| format!("{n} {}", lang.pick("in review", "待审核")))),
+            Topic::Balance => at(&self.balance, topic, |b| {
+                let (available, credit) = (b.available.to_decimal(), b.credit.to_decimal());
+                format!("{available} {}, {} {credit}", b.available.currency, lang.pick("may owe", "信用额度"))
+            }),
+            Topic::RealName => kept(lang.pick(["not known", "known"], ["未登记", "已登记"])[usize::from(self.real_name)].into()),
+            Topic::VoiceList => kept(self.voice_numbers.to_string()),
+            Topic::Network => or_none(Some(self.network.clone()).filter(|n| !n.is_empty())),
+            Topic::LastUse => at(&self.last_use, topic, |bytes| {
+                lang.pick(format!("{} in the last 90 days", size(*bytes)), format!("近 90 天共 {}", size(*bytes)))
+            }),
+            Topic::Counter => at(&self.counter, topic, |c| size(c.bytes)),
+            Topic::Device => at(&self.device, topic, String::clone),
+        }
+    }
+}
+
+fn at<T>(piece: &Piece<T>, topic: Topic, show: impl Fn(&T) -> String) -> Look {
+    match piece {
+        Piece::Known { value, source, as_of } => Ok(Evidence { topic, value: show(value), source: *source, as_of: *as_of }),
+        Piece::Not { why, words } => Err(Gap { topic, why: *why, words: words.clone() }),
+    }
+}
+
+/// Words as they are stored; in Chinese what they mean.
+fn names(blocks: Blocks, cause: impl Fn(Blocks) -> Option<Cause>, lang: Lang) -> String {
+    if blocks.is_empty() {
+        return lang.pick("nothing", "无").to_owned();
+    }
+    match lang {
+        Lang::En => blocks.names().join(" "),
+        Lang::Zh => blocks.each().filter_map(cause).map(|c| c.title(lang)).collect::<Vec<_>>().join("；"),
+    }
+}
+
+fn state(base: BaseState, lang: Lang) -> String {
+    let zh = match base {
+        BaseState::Inventory => "库存",
+        BaseState::Testing => "测试期",
+        BaseState::Ready => "待激活",
+        BaseState::Active => "已激活",
+        BaseState::Stopped => "已停机",
+        BaseState::PreClosed => "预销户",
+        BaseState::Closed => "已销户",
+        BaseState::Replaced => "已换卡",
+        BaseState::Unknown => "未知",
+    };
+    lang.pick(base.word(), zh).to_owned()
+}
+
+/// The carrier's own word beside ours.
+fn raw(word: &str, rest: &str, lang: Lang) -> String {
+    lang.pick(format!(" (its word: {word}{rest})"), format!("（原文：{word}{rest}）"))
+}
+
+fn standing(s: &Standing, lang: Lang) -> String {
+    let since = s.since.map_or_else(String::new, |at| format!(", {} {at}", lang.pick("since", "自")));
+    state(s.base, lang) + &raw(&s.raw, &since, lang)
+}
+
+fn reason(s: &Stop, lang: Lang) -> String {
+    let words = if s.words.is_empty() { String::new() } else { format!(": {}", s.words) };
+    names(s.blocks, Cause::of_stop, lang) + &raw(&s.raw, &words, lang)
+}
+
+fn sessions(all: &[Session], lang: Lang) -> String {
+    let one = |s: &Session| {
+        let since = s.since.map(|at| format!("{} {at}", lang.pick("since", "自")));
+        let told = [s.rat.clone(), s.apn.clone(), s.ip.clone(), since];
+        let parts: Vec<String> = told.into_iter().flatten().filter(|p| !p.is_empty()).collect();
+        if parts.is_empty() { lang.pick("connected", "在线").to_owned() } else { parts.join(" ") }
+    };
+    if all.is_empty() {
+        lang.pick("not connected", "离线").to_owned()
+    } else {
+        all.iter().map(one).collect::<Vec<_>>().join("; ")
+    }
+}
+
+fn access_points(off: &[String], lang: Lang) -> String {
+    let name = |apn: &String| if apn.is_empty() { lang.pick("its only one", "唯一的 APN").to_owned() } else { apn.clone() };
+    if off.is_empty() {
+        return lang.pick("none is off", "均未关闭").to_owned();
+    }
+    format!("{} {}", lang.pick("off:", "已关闭："), off.iter().map(name).collect::<Vec<_>>().join(" "))
+}
+
+fn package(p: &Package, when: &str, lang: Lang) -> String {
+    let left = p.left_bytes.map_or_else(String::new, |left| format!(", {} {}", lang.pick("left", "剩余"), size(left)));
+    let at = p.at.map_or_else(String::new, |at| format!(", {when} {at}"));
+    let over = p.over.as_ref().map_or_else(String::new, |why| format!(", {} {why}", lang.pick("over:", "已结束：")));
+    format!("{}: {} {}{left}{at}{over}", p.name, lang.pick("used", "已用"), size(p.used_bytes))
+}
+
+fn waiting(all: &[Package], lang: Lang) -> String {
+    let when = lang.pick("not before", "不早于");
+    match all {
+        [] => lang.pick("none", "无").to_owned(),
+        all => all.iter().map(|p| package(p, when, lang)).collect::<Vec<_>>().join("; "),
+    }
+}
+
+fn pool(p: &Pool, lang: Lang) -> String {
+    let never = || lang.pick("never had anything", "从未有过流量").to_owned();
+    let until = p.until.map_or_else(never, |until| format!("{} {until}", lang.pick("can pay until", "可用至")));
+    format!("{}: {until}", p.id)
+}
+
+fn group(g: &Group, lang: Lang) -> String {
+    let (unlocks, most) = g.unlocks;
+    let locked = |(imei, at): &(String, Timestamp)| format!("{} {imei}, {at}", lang.pick("locked, seen in", "已锁定，出现于"));
+    let lock = g.lock.as_ref().map_or_else(|| lang.pick("not locked", "未锁定").to_owned(), locked);
+    format!("{}: {lock}; {} {unlocks}/{most}", g.code, lang.pick("unlocked this month", "本月已解锁"))
+}
+
+fn writes(all: &[WriteSeen]) -> String {
+    let one = |w: &WriteSeen| {
+        let words = if w.words.is_empty() { String::new() } else { format!(": {}", w.words) };
+        format!("{} {} {} ({}){words}", w.id, w.act, w.state, w.at)
+    };
+    all.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+/// Bytes in the greatest unit that fits, one decimal, rounded down.
+fn size(bytes: i64) -> String {
+    const UNITS: [&str; 5] = ["KB", "MB", "GB", "TB", "PB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let (mut tenths, mut unit) = (i128::from(bytes) * 10 / 1024, 0);
+    while tenths >= 10_240 && unit + 1 < UNITS.len() {
+        (tenths, unit) = (tenths / 1024, unit + 1);
+    }
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_in_the_unit_that_fits() {
+        for (bytes, text) in [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KB"), (100 << 20, "100.0 MB"), (i64::MAX, "8191.9 PB")] {
+            assert_eq!(size(bytes), text);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Why a card is off line: the panel on its page.
+
+use super::html::{Html, View};
+use super::lang;
+use kachi_domain::diagnose::{Certainty, Found, Lang, Look, Report};
+use std::fmt::Write;
+
+/// The panel's inside.
+pub fn panel(view: &View, report: &Report) -> Html {
+    let lang = match view.lang {
+        lang::Lang::En => Lang::En,
+        lang::Lang::Zh => Lang::Zh,
+    };
+    let mut out = format!("<p class=\"verdict\">{}</p>", Html::text(&report.verdict(lang)));
+    if !report.causes.is_empty() {
+        out += "<ol class=\"causes\">";
+        report.causes.iter().for_each(|f| out += &cause(view, report, f, lang));
+        out += "</ol>";
+    }
+    let _ = write!(out, "<h3>{}</h3>", lang.pick("At the device", "设备侧"));
+    out += &looks(view, &report.at_the_device(lang), lang);
+    if report.causes.is_empty() {
+        let _ = write!(out, "<p>{}</p>", Html::text(Report::advice(lang)));
+    }
+    Html(out)
+}
+
+fn cause(view: &View, report: &Report, found: &Found, lang: Lang) -> String {
+    let row = found.cause.row();
+    let tone = match found.certainty {
+        Certainty::Certain => "bad",
+        Certainty::Likely => "warn",
+        Certainty::Possible => "",
+    };
+    let ways: Vec<String> =
+        found.ways(&report.card.iccid).iter().map(|way| format!("<code>{}</code>", Html::text(way))).collect();
+    format!(
+        "<li><strong>{}</strong> {} {}<br>{} {}: {}<br>{}{}</li>",
+        Html::text(found.cause.title(lang)),
+        Html::text(&found.of),
+        Html::tag(tone, found.certainty.says(lang)),
+        lang.pick("Who can fix it:", "可由谁处理："),
+        Html::text(row.who.says(lang)),
+        Html::text(row.act.says(lang)),
+        ways.join(" "),
+        looks(view, &report.looks(found, lang), lang)
+    )
+}
+
+/// What was looked at, each with its source and age; what is not known, and why.
+fn looks(view: &View, all: &[Look], lang: Lang) -> String {
+    let one = |look: &Look| match look {
+        Ok(e) => format!(
+            "<li>{}: {} <small>{} · {}</small></li>",
+            Html::text(e.topic.says(lang)),
+            Html::text(&e.value),
+            Html::text(e.source.says(lang)),
+            view.time(Some(e.as_of))
+        ),
+        Err(gap) => format!("<li><small>{}</small></li>", Html::text(&gap.says(lang))),
+    };
+    format!("<ul class=\"looks\">{}</ul>", all.iter().map(one).collect::<String>())
+}

@@ -1,0 +1,246 @@
+//! Why a card has no network: everything that is known of it, gathered in one look and held against the list of causes.
+//!
+//! Who asks: an account, for a card it sees, by any number of the card's. Promised: one read transaction, so that no two
+//! pieces contradict each other because something happened between them; nothing is asked of anybody and nothing is changed;
+//! each piece has its source and age, or the reason why it is not known; a stranger's card is "no such card". What the carrier
+//! said is as old as its last reading. Whoever wants it fresh has the card read first ([`Engine::read_card`], which a worker
+//! does) and hands on what came of it: a reading that was not told, or not in time, is told as that. The judging itself is
+//! pure: [`kachi_domain::diagnose`]. Not promised: that the list is complete, nor what becomes of the card.
+
+use crate::act::Actor;
+use crate::card_reads::{Ask, What};
+use crate::catalogue::Catalogue;
+use crate::desk::{Engine, Reading};
+use crate::error::Result;
+use crate::network;
+use crate::sims::{self, Card};
+use kachi_domain::carrier::{Answer, Fact, Facts, Write};
+use kachi_domain::diagnose::{self, Balance, Group, Package, Piece, Pool, Report, Source, Why, WriteSeen};
+use kachi_domain::rating::Live;
+use kachi_domain::{Iccid, Money, Refusal, Timestamp};
+use kachi_store::Tx;
+use kachi_store::catalogue::Platform;
+use kachi_store::intents::Intent;
+use std::time::Duration;
+
+/// Days of usage that are looked at.
+const DAYS: i64 = 90;
+/// Writes that are looked at, the newest.
+const WRITES: i64 = 50;
+/// Days for which a refused write is looked at.
+const REFUSED_DAYS: i64 = 30;
+
+/// The card that a printed number names: ICCID, MSISDN, IMSI or EID. A stranger's is not there.
+pub fn find(engine: &Engine, actor: &Actor, number: &str) -> Result<Iccid> {
+    let number = number.trim().to_ascii_uppercase();
+    let bad = |rule: String| Refusal::BadField { field: "card".into(), rule };
+    if !(11..=32).contains(&number.len()) || !number.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(bad(format!("an ICCID, MSISDN, IMSI or EID is 11 to 32 digits, not \"{number}\"")).into());
+    }
+    let mut found = engine.read(|tx, _| Ok(tx.sims_by_number(&actor.sees, &number, &format!("{number}0"), 10)?))?;
+    found.dedup_by_key(|sim| sim.id);
+    if found.len() > 1 {
+        let cards: Vec<&str> = found.iter().map(|sim| sim.iccid.as_str()).collect();
+        return Err(bad(format!("{number} names several cards: give one of {}", cards.join(", "))).into());
+    }
+    let sim = found.pop().ok_or(Refusal::UnknownSim)?;
+    Iccid::parse(&sim.iccid).map_err(|e| bad(e.to_string()).into())
+}
+
+/// Why the card has no network. `asked` is what came of having it read just now, if it was.
+pub fn diagnose(engine: &Engine, actor: &Actor, iccid: &Iccid, asked: Option<&Reading>) -> Result<Report> {
+    let now = engine.now();
+    let known = engine.read(|tx, catalogue| {
+        let card = sims::card(catalogue, actor, tx.sim_and_state(iccid.as_str())?, now)?;
+        gather(tx, catalogue, actor, (&card, asked), now)
+    })?;
+    Ok(diagnose::diagnose(known))
+}
+
+impl Engine {
+    /// Has the card read at its carrier, and waits a while for it; then why it has no network.
+    pub async fn diagnose_fresh(&self, actor: &Actor, iccid: Iccid, patience: Duration) -> Result<(Report, Reading)> {
+        let catalogue = self.catalogue()?;
+        let ask = Ask { iccid: iccid.clone(), platform: None, product: None, what: What::Status };
+        let reading = self.read_card(&catalogue, actor, ask, patience).await?;
+        Ok((diagnose(self, actor, &iccid, Some(&reading))?, reading))
+    }
+}
+
+fn gather(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    actor: &Actor,
+    (card, asked): (&Card, Option<&Reading>),
+    now: Timestamp,
+) -> Result<diagnose::Card> {
+    let (sim, platform) = (&card.sim, network::platform(catalogue, &card.sim)?);
+    let word = tx.carrier_word(sim.id)?;
+    let told = |fact: Fact| untold(platform, fact, asked);
+    let device = tx.devices_of_sims(&[sim.id.0])?.pop();
+    let words =
+        |d: &kachi_store::devices::Device| d.rssi.map_or_else(|| d.serial.clone(), |dbm| format!("{}, {dbm} dBm", d.serial));
+    Ok(diagnose::Card {
+        iccid: sim.iccid.clone(),
+        now,
+        base: card.base_state(),
+        blocks: card.blocks(),
+        bare_use: catalogue.product(sim.product).is_some_and(|p| p.bare_use),
+        standing: read(word.standing, told(Fact::State)),
+        stop: read(word.stop, told(Fact::StopReason)),
+        sessions: read(word.sessions, told(Fact::Session)),
+        apns_off: tx.apns_off(&[sim.id])?.into_iter().map(|(_, apn)| apn).collect(),
+        package: package(tx, catalogue, card)?,
+        waiting: card.state.live.iter().filter(|l| l.running.is_none()).map(|l| live(catalogue, l)).collect(),
+        pool: pool(tx, card)?,
+        outflow_bytes: card.state.outflow_bytes,
+        group: group(tx, card, now)?,
+        imei: seen(tx, card)?,
+        writes: writes(tx, card, platform, now)?,
+        renewal: tx.renewal_in_review(sim.id)?,
+        balance: balance(tx, catalogue, card, now)?,
+        real_name: sim.real_name,
+        voice_numbers: tx.voice_numbers(sim.id)?.len(),
+        network: sim.network.clone(),
+        last_use: last_use(tx, catalogue, actor, card, now)?,
+        counter: read(tx.counter(sim.id)?.map(|c| (c, c.as_of)), told(Fact::Counter)),
+        device: device.map_or_else(
+            || Piece::not(Why::None),
+            |d| Piece::Known { value: words(&d), source: Source::Device, as_of: Timestamp(d.reported_at) },
+        ),
+    })
+}
+
+/// The carrier's word with the time it was read, or why there is none.
+fn read<T>(word: Option<(T, Timestamp)>, untold: Piece<T>) -> Piece<T> {
+    word.map_or(untold, |(value, as_of)| Piece::Known { value, source: Source::Carrier, as_of })
+}
+
+/// Why the carrier has not told a fact.
+fn untold<T>(platform: &Platform, fact: Fact, asked: Option<&Reading>) -> Piece<T> {
+    let can = platform.capabilities;
+    let counts = [Fact::Counter, Fact::Month];
+    let tells = |facts: Facts| if counts.contains(&fact) { facts.any(&counts) } else { facts.has(fact) };
+    match asked {
+        _ if can.is_some_and(|can| can.by_hand) => Piece::not(Why::ByHand),
+        _ if can.is_some_and(|can| !tells(can.facts)) => Piece::not(Why::CannotTell),
+        Some(Reading::Failed(words)) => Piece::Not { why: Why::Failed, words: words.clone() },
+        Some(Reading::Waiting) => Piece::not(Why::NoAnswer),
+        Some(Reading::Done) | None => Piece::not(Why::NeverRead),
+    }
+}
+
+fn name(catalogue: &Catalogue, package: kachi_domain::PackageId) -> String {
+    catalogue.package(package).map_or_else(|| format!("#{package}"), |p| p.name.clone())
+}
+
+fn live(catalogue: &Catalogue, l: &Live) -> Package {
+    let at = l.running.map_or(l.eligible, |(_, end)| end);
+    Package { name: name(catalogue, l.package), used_bytes: l.window_used, left_bytes: l.left(), at: Some(at), over: None }
+}
+
+/// The package in use, or the last that was.
+fn package(tx: &mut Tx<'_>, catalogue: &Catalogue, card: &Card) -> Result<Option<Package>> {
+    if let Some(in_use) = card.in_use() {
+        return Ok(Some(live(catalogue, in_use)));
+    }
+    let over = tx.subscriptions(card.sim.id)?.into_iter().filter(|s| s.ended_at.is_some());
+    Ok(over.max_by_key(|s| (s.ended_at, s.id)).map(|s| Package {
+        name: name(catalogue, s.package),
+        used_bytes: s.used_bytes,
+        left_bytes: None,
+        at: s.ended_at.map(Timestamp),
+        over: Some(s.end_reason.unwrap_or_default()),
+    }))
+}
+
+fn pool(tx: &mut Tx<'_>, card: &Card) -> Result<Option<Pool>> {
+    let stays = tx.pool_stays_of(&[card.sim.id.0])?;
+    let stay = stays.into_iter().find(|stay| stay.left_at.is_none());
+    Ok(stay.map(|stay| Pool { id: stay.pool.0, until: card.state.pool.map(|stand| stand.until) }))
+}
+
+fn group(tx: &mut Tx<'_>, card: &Card, now: Timestamp) -> Result<Option<Group>> {
+    let Some(member) = tx.imei_member(card.sim.id)?.filter(|m| !m.membership.is_over(now)) else { return Ok(None) };
+    let group = tx.imei_group(member.group)?;
+    Ok(group.map(|g| Group {
+        code: g.code,
+        lock: member.membership.lock.map(|l| (kachi_domain::imei::text(l.imei), l.at)),
+        unlocks: (member.membership.unlocks_this_month(now), g.unlocks_per_month),
+    }))
+}
+
+/// The device the card was last seen in, by its records, sessions or the device's own word.
+fn seen(tx: &mut Tx<'_>, card: &Card) -> Result<Piece<String>> {
+    let row = tx.states_page(card.sim.id.0 - 1, 1)?.pop().filter(|row| row.sim == card.sim.id && row.seen.imei != 0);
+    Ok(row.map_or_else(
+        || Piece::not(Why::None),
+        |row| Piece::Known { value: kachi_domain::imei::text(row.seen.imei), source: Source::Cdr, as_of: row.seen.at },
+    ))
+}
+
+/// Open writes, and of each kind the last where that was refused not long ago.
+fn writes(tx: &mut Tx<'_>, card: &Card, platform: &Platform, now: Timestamp) -> Result<Vec<WriteSeen>> {
+    let by_hand = platform.capabilities.is_some_and(|can| can.by_hand);
+    let mut told: Vec<std::mem::Discriminant<Write>> = Vec::new();
+    let mut found = Vec::new();
+    for intent in tx.intents_of_sim(card.sim.id, WRITES)? {
+        let write = network::asked(&intent)?.write;
+        let kind = std::mem::discriminant(&write);
+        let newest = !told.contains(&kind);
+        told.push(kind);
+        let recent = now.since(Timestamp(intent.created_at)) <= REFUSED_DAYS * kachi_domain::time::DAY_SECONDS;
+        let tells = network::is_open(&intent) || intent.state == "refused" && newest && recent;
+        if tells && has_to_do_with_the_network(&write) {
+            found.push(WriteSeen {
+                id: intent.id,
+                act: act(&write)?,
+                by_hand,
+                at: Timestamp(intent.created_at),
+                words: said(&intent),
+                state: intent.state,
+            });
+        }
+    }
+    Ok(found)
+}
+
+fn has_to_do_with_the_network(write: &Write) -> bool {
+    !matches!(
+        write,
+        Write::AllowCalls { .. } | Write::BarCalls { .. } | Write::SendSms { .. } | Write::SendPhone { .. } | Write::RefreshUsage
+    )
+}
+
+/// The act as it is kept: `stop`, `resume`, `subscribe` and the like.
+fn act(write: &Write) -> Result<String> {
+    let kept = serde_json::to_value(write).map_err(|e| crate::error::fault(e.to_string()))?;
+    Ok(kept["act"].as_str().unwrap_or_default().to_owned())
+}
+
+/// The carrier's last word on a write; a person's is in words.
+fn said(intent: &Intent) -> String {
+    let Some(words) = &intent.last_answer else { return String::new() };
+    match serde_json::from_str(words) {
+        Ok(Answer::Refused { code, reason }) => format!("{code} {reason}"),
+        Ok(Answer::Later { reason, .. } | Answer::InDoubt { reason } | Answer::NoLogin { reason }) => reason,
+        Ok(Answer::Accepted { .. } | Answer::Confirmed | Answer::Already | Answer::Unknown) => String::new(),
+        Err(_) => words.clone(),
+    }
+}
+
+fn balance(tx: &mut Tx<'_>, catalogue: &Catalogue, card: &Card, now: Timestamp) -> Result<Piece<Balance>> {
+    let (minor, _, credit) = tx.balance(card.sim.account)?;
+    let Some(info) = catalogue.account(card.sim.account) else { return Ok(Piece::not(Why::None)) };
+    let money = |minor| Money { minor, currency: info.account.currency };
+    let value = Balance { available: money(minor), credit: money(credit) };
+    Ok(Piece::Known { value, source: Source::Kept, as_of: now })
+}
+
+/// The last usage record with the bytes of the last days.
+fn last_use(tx: &mut Tx<'_>, catalogue: &Catalogue, actor: &Actor, card: &Card, now: Timestamp) -> Result<Piece<i64>> {
+    let Some(as_of) = card.as_of else { return Ok(Piece::not(Why::None)) };
+    let today = catalogue.zone(card.sim.account).day(now);
+    let days = tx.usage_days(&actor.sees, Some(card.sim.id), today - DAYS + 1, today)?;
+    Ok(Piece::Known { value: days.iter().map(|day| day.1).fold(0, i64::saturating_add), source: Source::Cdr, as_of })
+}

@@ -1,0 +1,161 @@
+//! Stopping cards and letting them on again: one room for it, whichever door asks.
+//!
+//! Who acts: an account, for cards it sees. Promised: a stop or a resume is stored as a carrier write and changes the card
+//! with us when the carrier's word is its last, never before; asked for again while the carrier has not answered, it is one
+//! with the first. A resume that the carrier would refuse is refused here before anything is sent
+//! ([`kachi_domain::resume`]), by what is in the card's way with us and by what its carrier said when it was last read; what
+//! is left in its way is told with every answer. What the carrier said before a write that it has confirmed since is
+//! forgotten: it says nothing of after. Not promised: that a resumed card works.
+
+use crate::act::Actor;
+use crate::cards::Settling;
+use crate::catalogue::Catalogue;
+use crate::error::{Fail, Result, fault};
+use crate::stock::{self, Key};
+use crate::{network, notices, sims};
+use kachi_domain::carrier::Write;
+use kachi_domain::diagnose::Cause;
+use kachi_domain::event::EventKind;
+use kachi_domain::resume::{Heard, Resume, resume};
+use kachi_domain::sim::{BaseState, Blocks};
+use kachi_domain::{Refusal, Timestamp};
+use kachi_store::Tx;
+use kachi_store::intents::Intent;
+use kachi_store::sims::Sim;
+
+/// What stopping and letting on by the owner is called among the carrier writes of a card.
+const SWITCH: &str = "owner_switch";
+
+/// What came of asking for a stop or a resume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Switched {
+    /// The carrier is being asked.
+    Asked {
+        /// What a resume leaves in the card's way.
+        left: Vec<Cause>,
+    },
+    /// It is being asked already.
+    Waiting,
+    /// The owner's stop is taken away; others keep the card off, so that the carrier was not asked.
+    Lifted {
+        /// What does.
+        left: Vec<Cause>,
+    },
+    /// The card is so already.
+    Already {
+        /// What is in the way of one that is on.
+        left: Vec<Cause>,
+    },
+}
+
+/// Asks the carrier to stop a card, or to let it on again. `reference` is a text that no other write has.
+pub fn switch(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    how: &Settling,
+    actor: &Actor,
+    (key, write, reference): (&Key, Write, &str),
+) -> Result<Switched> {
+    let seen = stock::sim(tx, actor, key)?;
+    let row = tx.state_locked(seen.id)?;
+    let sim = stock::sim(tx, actor, key)?;
+    if row.account != sim.account {
+        return Err(Fail::Stale);
+    }
+    network::refuse_over(&sim)?;
+    let can = network::platform(catalogue, &sim)?.capabilities;
+    let resumes = write == Write::Resume;
+    // A card that was never on is activated where the carrier has an act of its own for that.
+    let first = resumes && is_dormant(&sim) && can.is_some_and(|can| can.can(&Write::Activate));
+    let write = if first { Write::Activate } else { write };
+    network::refuse_unable(catalogue, &sim, &write)?;
+    if let Some(open) = tx.last_intent(sim.id, SWITCH)?.filter(network::is_open) {
+        if network::asked(&open)?.write == write {
+            return Ok(Switched::Waiting);
+        }
+        return Err(Refusal::SwitchBarred.into());
+    }
+    let mut left = Vec::new();
+    if resumes {
+        match decide(tx, catalogue, &sim, how.now)?.0 {
+            Resume::Barred { by } => return Err(Refusal::KeptOff { by }.into()),
+            Resume::Lift { left } => {
+                lift(tx, &sim, how.now)?;
+                return Ok(Switched::Lifted { left });
+            }
+            Resume::On { left } => return Ok(Switched::Already { left }),
+            Resume::Ask { left: after } => left = after,
+        }
+    } else if Blocks(sim.blocks).has(Blocks::OWNER_STOP) {
+        return Ok(Switched::Already { left });
+    }
+    network::wish(tx, catalogue, &sim, (SWITCH, None, actor.account), (reference, write), how.now)?;
+    Ok(Switched::Asked { left })
+}
+
+fn base(sim: &Sim) -> BaseState {
+    BaseState::parse(&sim.state).unwrap_or(BaseState::Unknown)
+}
+
+fn is_dormant(sim: &Sim) -> bool {
+    matches!(base(sim), BaseState::Inventory | BaseState::Testing | BaseState::Ready)
+}
+
+/// What a resume of the card comes to now, and what its carrier last said.
+pub(crate) fn decide(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, now: Timestamp) -> Result<(Resume, Heard)> {
+    let blocks = Blocks(sim.blocks).with_state(&sims::present(tx, catalogue, sim, now)?);
+    let word = tx.carrier_word(sim.id)?;
+    let heard = Heard {
+        base: word.standing.map(|(standing, _)| standing.base),
+        stop: word.stop.map_or(Blocks::NONE, |(stop, _)| stop.blocks),
+    };
+    Ok((resume(base(sim), blocks, heard), heard))
+}
+
+/// The owner's stop is taken away with us alone: others keep the card off.
+pub(crate) fn lift(tx: &mut Tx<'_>, sim: &Sim, now: Timestamp) -> Result<()> {
+    stand(tx, sim, (&sim.state, sim.blocks & !Blocks::OWNER_STOP.0), "resumed, but kept off", now)
+}
+
+/// The carrier's last word on a write that stops a card or lets it on, or a person's: what the owner asked for is so.
+pub(crate) fn switched(tx: &mut Tx<'_>, intent: &Intent, write: &Write, now: Timestamp) -> Result<()> {
+    let row = tx.state_locked(intent.sim)?;
+    let Some(sim) = tx.sim_by_id(intent.sim)? else { return Err(fault(format!("card {} vanished", intent.sim))) };
+    if intent.cause == SWITCH {
+        // Where the carrier has no act of its own for it, letting a card on that was never on has activated it.
+        let write = if *write == Write::Resume && is_dormant(&sim) { &Write::Activate } else { write };
+        return done(tx, &Sim { account: row.account, ..sim }, write, now);
+    }
+    Ok(tx.forget_carrier_word(sim.id)?)
+}
+
+/// The card is as the write would have it.
+pub(crate) fn done(tx: &mut Tx<'_>, sim: &Sim, write: &Write, now: Timestamp) -> Result<()> {
+    tx.forget_carrier_word(sim.id)?;
+    let (before, active) = (base(sim), BaseState::Active.word());
+    let (state, blocks, why) = match write {
+        Write::EndTest if matches!(before, BaseState::Testing | BaseState::Inventory) => {
+            (BaseState::Ready.word(), sim.blocks, "test period ended")
+        }
+        Write::Activate if !before.is_activated() => (active, sim.blocks & !Blocks::OWNER_STOP.0, "activated"),
+        Write::Stop => (sim.state.as_str(), sim.blocks | Blocks::OWNER_STOP.0, "stopped by its owner"),
+        Write::Resume => {
+            let known_off = matches!(before, BaseState::Stopped | BaseState::Unknown);
+            let state = if known_off { active } else { sim.state.as_str() };
+            (state, sim.blocks & !Blocks::OWNER_STOP.0, "resumed by its owner")
+        }
+        _ => return Ok(()),
+    };
+    if (state, blocks) == (sim.state.as_str(), sim.blocks) {
+        return Ok(());
+    }
+    stand(tx, sim, (state, blocks), why, now)
+}
+
+/// The card stands otherwise from now on; that is on its record.
+pub(crate) fn stand(tx: &mut Tx<'_>, sim: &Sim, (state, blocks): (&str, i64), why: &str, now: Timestamp) -> Result<()> {
+    let activated = sim.activated_at.or((state == BaseState::Active.word()).then_some(now.0));
+    tx.set_sim_state(sim.id, state, blocks, activated)?;
+    let detail = format!("{why}: {} [{}]", state, Blocks(blocks).names().join(" "));
+    Ok(tx.tell(&[notices::record(sim, EventKind::SimStateChanged, &detail, now)?], now)?)
+}

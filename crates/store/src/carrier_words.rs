@@ -1,0 +1,99 @@
+//! What carriers last said of cards: where each stands, why it is stopped and whether it is connected, as they told it and
+//! with the time it was read. What the card is with us is on its own row.
+
+use crate::binds;
+use crate::db::{Error, Tx};
+use kachi_domain::carrier::{Line, Session, Standing, Stop};
+use kachi_domain::sim::{BaseState, Blocks};
+use kachi_domain::{SimId, Timestamp};
+
+/// What a carrier last said of a card, each piece with the time it was read; none: it never told.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CarrierWord {
+    /// Where it stands.
+    pub standing: Option<(Standing, Timestamp)>,
+    /// Why it is stopped.
+    pub stop: Option<(Stop, Timestamp)>,
+    /// Its sessions; none of them: it was not connected.
+    pub sessions: Option<(Vec<Session>, Timestamp)>,
+}
+
+type R = (
+    Option<String>,
+    Option<String>,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    Option<String>,
+    Option<String>,
+    Option<i64>,
+    Option<String>,
+    Option<i64>,
+);
+
+fn carrier_word(r: R) -> CarrierWord {
+    let standing = |at: i64| {
+        let base = r.0.as_deref().and_then(|word| BaseState::parse(word).ok()).unwrap_or(BaseState::Unknown);
+        (Standing { base, raw: r.1.clone().unwrap_or_default(), since: r.2.map(Timestamp) }, Timestamp(at))
+    };
+    let stop = |at: i64| {
+        let (raw, words) = (r.5.clone().unwrap_or_default(), r.6.clone().unwrap_or_default());
+        (Stop { blocks: Blocks(r.4.unwrap_or(0)), raw, words }, Timestamp(at))
+    };
+    let sessions = |at: i64| {
+        let all = r.8.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        (all, Timestamp(at))
+    };
+    CarrierWord { standing: r.3.map(standing), stop: r.7.map(stop), sessions: r.9.map(sessions) }
+}
+
+impl Tx<'_> {
+    /// What its carrier last said of the card.
+    pub fn carrier_word(&mut self, sim: SimId) -> Result<CarrierWord, Error> {
+        let text = "SELECT base, raw, since, standing_at, stop_blocks, stop_raw, stop_words, stop_at, sessions, sessions_at
+             FROM carrier_word WHERE sim_id = ?";
+        Ok(self.row::<R>(text, &binds![sim.0])?.map(carrier_word).unwrap_or_default())
+    }
+
+    /// Keeps what the carrier has told of the card at the instant; what it did not tell stays as it was read before.
+    pub fn put_carrier_word(&mut self, sim: SimId, line: &Line, at: Timestamp) -> Result<(), Error> {
+        if line.standing.is_none() && line.stop.is_none() && line.sessions.is_none() {
+            return Ok(());
+        }
+        let mut after = self.carrier_word(sim)?;
+        after.standing = line.standing.clone().map(|told| (told, at)).or(after.standing);
+        after.stop = line.stop.clone().map(|told| (told, at)).or(after.stop);
+        after.sessions = line.sessions.clone().map(|told| (told, at)).or(after.sessions);
+        let (standing, stop) = (after.standing.as_ref(), after.stop.as_ref());
+        let sessions = after.sessions.as_ref().map(|(all, _)| serde_json::to_string(all)).transpose();
+        let sessions = sessions.map_err(|e| Error::Engine(e.to_string()))?;
+        self.run(
+            "INSERT INTO carrier_word (sim_id, base, raw, since, standing_at, stop_blocks, stop_raw, stop_words, stop_at, sessions,
+             sessions_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT (sim_id) DO UPDATE SET base = excluded.base, raw = excluded.raw, since = excluded.since,
+             standing_at = excluded.standing_at, stop_blocks = excluded.stop_blocks, stop_raw = excluded.stop_raw,
+             stop_words = excluded.stop_words, stop_at = excluded.stop_at, sessions = excluded.sessions,
+             sessions_at = excluded.sessions_at",
+            &binds![
+                sim.0,
+                standing.map(|(s, _)| s.base.word()),
+                standing.map(|(s, _)| s.raw.as_str()),
+                standing.and_then(|(s, _)| s.since).map(|t| t.0),
+                standing.map(|(_, at)| at.0),
+                stop.map(|(s, _)| s.blocks.0),
+                stop.map(|(s, _)| s.raw.as_str()),
+                stop.map(|(s, _)| s.words.as_str()),
+                stop.map(|(_, at)| at.0),
+                sessions.as_deref(),
+                after.sessions.as_ref().map(|(_, at)| at.0)
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// What was said of the card no longer holds: something was done since.
+    pub fn forget_carrier_word(&mut self, sim: SimId) -> Result<(), Error> {
+        self.run("DELETE FROM carrier_word WHERE sim_id = ?", &binds![sim.0])?;
+        Ok(())
+    }
+}
