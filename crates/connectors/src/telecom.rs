@@ -1,7 +1,7 @@
 //! What China Telecom's two platforms have in common: answers that are XML or JSON as the method pleases, states, codes.
 
 use crate::amount;
-use crate::http::excerpt;
+use crate::http::{Reply, excerpt};
 use crate::json;
 use kachi_domain::carrier::{Answer, LOGIN_REFUSED_SECONDS, Line, Session, Standing, Stop, Write};
 use kachi_domain::sim::{BaseState, Blocks};
@@ -52,11 +52,22 @@ fn flatten(value: &Value, name: &str, into: &mut Vec<(String, String)>) {
     }
 }
 
+/// Opens an answer: its fields, or what the carrier refuses with. One that does not read says nothing.
+pub fn open(reply: &Reply, cool_down_seconds: i64) -> Result<Fields, Answer> {
+    let doubt = |seen: String| Answer::InDoubt { reason: format!("HTTP {}: {seen}", reply.status) };
+    let fields = Fields::read(&reply.text).map_err(&doubt)?;
+    match refusal(&fields, cool_down_seconds) {
+        Some(refused) => Err(refused),
+        None if reply.status != 200 => Err(doubt(excerpt(&reply.text))),
+        None => Ok(fields),
+    }
+}
+
 /// Where an answer keeps its code, and which codes say yes.
 const CODES: [&str; 8] = ["RspCode", "IRESULT", "resultCode", "RESULT", "result", "code", "errorCode", "rspcode"];
 
 /// The refusal in an answer; none if it says yes, or does not say.
-pub fn refusal(fields: &Fields, cool_down_seconds: i64) -> Option<Answer> {
+fn refusal(fields: &Fields, cool_down_seconds: i64) -> Option<Answer> {
     let code = fields.get(&CODES)?;
     if code.bytes().all(|b| b == b'0') {
         return None;

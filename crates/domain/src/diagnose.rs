@@ -19,6 +19,6 @@ mod words;
 
 pub use card::{Balance, Card, Group, Package, Piece, Pool, Source, Topic, Why, WriteSeen};
 pub use cause::{Act, Cause, Certainty, Row, Who};
-pub use judge::{FRESH_SECONDS, Found, Report, diagnose};
+pub use judge::{FRESH_SECONDS, Found, ONLINE_SECONDS, Report, diagnose};
 pub use look::{Evidence, Gap, Look};
 pub use words::{Lang, age, listed};

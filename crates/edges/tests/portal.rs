@@ -307,6 +307,7 @@ fn a_card_tells_who_pays_and_what_is_in_its_way() {
         for words in ["Why is it off line?", "the card has no package", "package/orderPackage", "not known, it was never read"] {
             blocked.has(words);
         }
+        blocked.lacks("kachi admin");
         let chinese = Browser { language: "zh", ..browser };
         let blocked = chinese.get(&format!("/sims/{}", World::iccid(1))).await;
         ["为何离线？", "该卡无套餐", "可由谁处理"].into_iter().for_each(|words| blocked.has(words));

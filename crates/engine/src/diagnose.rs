@@ -76,7 +76,6 @@ fn gather(
 ) -> Result<diagnose::Card> {
     let (sim, platform) = (&card.sim, network::platform(catalogue, &card.sim)?);
     let word = tx.carrier_word(sim.id)?;
-    let told = |fact: Fact| untold(platform, fact, asked);
     let device = tx.devices_of_sims(&[sim.id.0])?.pop();
     let words =
         |d: &kachi_store::devices::Device| d.rssi.map_or_else(|| d.serial.clone(), |dbm| format!("{}, {dbm} dBm", d.serial));
@@ -86,9 +85,9 @@ fn gather(
         base: card.base_state(),
         blocks: card.blocks(),
         bare_use: catalogue.product(sim.product).is_some_and(|p| p.bare_use),
-        standing: read(word.standing, told(Fact::State)),
-        stop: read(word.stop, told(Fact::StopReason)),
-        sessions: read(word.sessions, told(Fact::Session)),
+        standing: read(word.standing, untold(platform, Fact::State, asked)),
+        stop: read(word.stop, untold(platform, Fact::StopReason, asked)),
+        sessions: read(word.sessions, untold(platform, Fact::Session, asked)),
         apns_off: tx.apns_off(&[sim.id])?.into_iter().map(|(_, apn)| apn).collect(),
         package: package(tx, catalogue, card)?,
         waiting: card.state.live.iter().filter(|l| l.running.is_none()).map(|l| live(catalogue, l)).collect(),
@@ -103,7 +102,7 @@ fn gather(
         voice_numbers: tx.voice_numbers(sim.id)?.len(),
         network: sim.network.clone(),
         last_use: last_use(tx, catalogue, actor, card, now)?,
-        counter: read(tx.counter(sim.id)?.map(|c| (c, c.as_of)), told(Fact::Counter)),
+        counter: read(tx.counter(sim.id)?.map(|c| (c, c.as_of)), untold(platform, Fact::Counter, asked)),
         device: device.map_or_else(
             || Piece::not(Why::None),
             |d| Piece::Known { value: words(&d), source: Source::Device, as_of: Timestamp(d.reported_at) },

@@ -47,7 +47,7 @@ fn a_card_off_line_is_explained_and_what_can_be_lifted_is_lifted(house: &House) 
     assert!(house.done(&["admin", "sim", "stop", &card]).out.contains("its carrier is being asked"));
     let stopped = until("the carrier's word", || Some(why(&[&card])).filter(|r| causes(r).contains(&"owner_stop")));
     assert_eq!(causes(&stopped), ["owner_stop", "no_package"]);
-    assert_eq!(stopped["causes"][0]["ways"][0], format!("kachi admin sim resume {card}"));
+    assert_eq!(stopped["causes"][0]["command"], format!("kachi admin sim resume {card}"));
     let fresh = why(&["--fresh", &card]);
     assert_eq!((&fresh["read"], causes(&fresh)), (&"done".into(), vec!["owner_stop", "no_package"]));
     let there = looked_at(&fresh, "carrier_state");

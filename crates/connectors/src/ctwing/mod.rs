@@ -92,13 +92,7 @@ impl CtWing {
     }
 
     fn fields(&self, reply: &Reply) -> Result<Fields, Answer> {
-        let doubt = |seen: String| Answer::InDoubt { reason: format!("HTTP {}: {seen}", reply.status) };
-        let fields = Fields::read(&reply.text).map_err(&doubt)?;
-        match telecom::refusal(&fields, self.terms.cool_down_seconds) {
-            Some(refused) => Err(refused),
-            None if reply.status != 200 => Err(doubt(http::excerpt(&reply.text))),
-            None => Ok(fields),
-        }
+        telecom::open(reply, self.terms.cool_down_seconds)
     }
 
     /// A card's access number.

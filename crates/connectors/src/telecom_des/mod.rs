@@ -103,13 +103,7 @@ impl TelecomDes {
         if matches!(reply.status, 429 | 503) {
             return Err(Answer::Later { seconds: 30, reason: format!("HTTP {}", reply.status) });
         }
-        let doubt = |seen: String| Answer::InDoubt { reason: format!("HTTP {}: {seen}", reply.status) };
-        let fields = Fields::read(&reply.text).map_err(&doubt)?;
-        match telecom::refusal(&fields, self.cool_down_seconds) {
-            Some(refused) => Err(refused),
-            None if reply.status != 200 => Err(doubt(http::excerpt(&reply.text))),
-            None => Ok(fields),
-        }
+        telecom::open(&reply, self.cool_down_seconds)
     }
 
     fn query(&self, call: &Call<'_>, method: &str, card: &Card) -> Result<Fields, Answer> {

@@ -6,6 +6,8 @@ use crate::time::{DAY_SECONDS, Timestamp};
 
 /// A carrier's word is taken as it is for so long after it was read; what rests on an older one is likely at most.
 pub const FRESH_SECONDS: i64 = DAY_SECONDS;
+/// A session that was seen so long ago or less says that the card is on line.
+pub const ONLINE_SECONDS: i64 = 3_600;
 
 /// What to look at at the device.
 const AT_THE_DEVICE: [Topic; 6] = [Topic::Session, Topic::LastUse, Topic::Counter, Topic::Imei, Topic::Network, Topic::Device];
@@ -22,11 +24,14 @@ pub struct Found {
 }
 
 impl Found {
-    /// The commands and operations that take it away.
-    pub fn ways(&self, iccid: &str) -> Vec<String> {
-        let act = self.cause.row().act;
-        let operations = act.operations().iter().map(|o| o.replace("{card}", iccid));
-        act.command(iccid, &self.of).into_iter().chain(operations).collect()
+    /// The command of ours that takes it away, where there is one: for the operator.
+    pub fn command(&self, iccid: &str) -> Option<String> {
+        self.cause.row().act.command(iccid, &self.of)
+    }
+
+    /// The operations of our doors that take it away.
+    pub fn operations(&self, iccid: &str) -> Vec<String> {
+        self.cause.row().act.operations().iter().map(|o| o.replace("{card}", iccid)).collect()
     }
 }
 
@@ -35,7 +40,7 @@ impl Found {
 pub struct Report {
     /// What is known of it.
     pub card: Card,
-    /// When the carrier was last read, where it showed the card on line then and that is fresh.
+    /// When the carrier showed the card on line, where that was a moment ago ([`ONLINE_SECONDS`]).
     pub online: Option<Timestamp>,
     /// Causes, in their order.
     pub causes: Vec<Found>,
@@ -63,7 +68,8 @@ pub fn diagnose(card: Card) -> Report {
     judge.around();
     let mut causes = judge.found;
     causes.sort_by_key(|f| (f.certainty, f.cause.row().who, f.cause));
-    let on_line = |at: &Timestamp| card.sessions.known().is_some_and(|s| !s.is_empty()) && is_fresh(&card, *at);
+    let connected = card.sessions.known().is_some_and(|sessions| !sessions.is_empty());
+    let on_line = |at: &Timestamp| connected && card.now.since(*at) <= ONLINE_SECONDS;
     let online = card.sessions.as_of().filter(on_line);
     Report { online, causes, card }
 }

@@ -204,7 +204,8 @@ impl Report {
             let _ = write!(out, "\n{}. {} ({})\n", n + 1, found.headline(lang), found.cause.word());
             let _ = writeln!(out, "   {} {}", lang.pick("who can fix it:", "可由谁处理："), row.who.says(lang));
             let _ = writeln!(out, "   {} {}", lang.pick("what to do:", "处理方法："), row.act.says(lang));
-            found.ways(&self.card.iccid).iter().for_each(|way| _ = writeln!(out, "     {way}"));
+            let ways = found.command(&self.card.iccid).into_iter().chain(found.operations(&self.card.iccid));
+            ways.for_each(|way| _ = writeln!(out, "     {way}"));
             self.looks(found, lang).iter().for_each(|look| _ = writeln!(out, "{}", self.line(look, lang)));
         }
         let _ = writeln!(out, "\n{}", lang.pick("At the device:", "设备侧："));

@@ -9,7 +9,7 @@ use kachi_engine::overview::{CardPage, SubscriptionLine};
 use std::fmt::Write;
 
 /// The inside of the page.
-pub fn body(view: &View, page: &CardPage, report: &Report) -> Html {
+pub fn body(view: &View, page: &CardPage, (report, is_operator): (&Report, bool)) -> Html {
     let l = view.lang;
     let mut out = format!(
         "<p><a href=\"/\">{}</a></p><section aria-labelledby=\"card\"><h1 id=\"card\"><span class=\"number\">{}</span></h1>{}</section>",
@@ -24,7 +24,7 @@ pub fn body(view: &View, page: &CardPage, report: &Report) -> Html {
             Html::text(title)
         );
     };
-    section("why", l.pick("Why is it off line?", "为何离线？"), why::panel(view, report));
+    section("why", l.pick("Why is it off line?", "为何离线？"), why::panel(view, report, is_operator));
     section("packages", l.pick("Packages", "套餐"), subscriptions(view, page));
     section("usage", l.pick("Usage", "用量"), chart::usage(view, l.pick("This card", "本卡"), &page.usage));
     let orders = sections::orders(view, l.pick("Newest orders of this card", "本卡最新订单"), &page.orders);

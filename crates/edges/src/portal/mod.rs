@@ -26,6 +26,7 @@ use axum::routing::{get, post};
 use figures::FigureCache;
 use html::{Html, View};
 use kachi_domain::Iccid;
+use kachi_domain::ledger::OPERATOR;
 use kachi_engine::overview::{self, CardQuestion, Figures, Session};
 use kachi_engine::{Engine, Fail, diagnose};
 use lang::Lang;
@@ -259,7 +260,7 @@ async fn card_page(
         Err(_) => Ok(None),
     };
     let (status, body) = match found {
-        Ok(Some((card, report))) => (StatusCode::OK, card::body(&view, &card, &report)),
+        Ok(Some((card, report))) => (StatusCode::OK, card::body(&view, &card, (&report, session.actor.account == OPERATOR))),
         Err(fail) if !overview::is_unknown_card(&fail) => return broken(l, &fail),
         _ => (
             StatusCode::NOT_FOUND,

@@ -5,8 +5,8 @@ use super::lang;
 use kachi_domain::diagnose::{Certainty, Found, Lang, Look, Report};
 use std::fmt::Write;
 
-/// The panel's inside.
-pub fn panel(view: &View, report: &Report) -> Html {
+/// The panel's inside. Commands are for the operator alone; nobody else has the program.
+pub fn panel(view: &View, report: &Report, is_operator: bool) -> Html {
     let lang = match view.lang {
         lang::Lang::En => Lang::En,
         lang::Lang::Zh => Lang::Zh,
@@ -14,7 +14,7 @@ pub fn panel(view: &View, report: &Report) -> Html {
     let mut out = format!("<p class=\"verdict\">{}</p>", Html::text(&report.verdict(lang)));
     if !report.causes.is_empty() {
         out += "<ol class=\"causes\">";
-        report.causes.iter().for_each(|f| out += &cause(view, report, f, lang));
+        report.causes.iter().for_each(|f| out += &cause(view, report, (f, is_operator), lang));
         out += "</ol>";
     }
     let _ = write!(out, "<h3>{}</h3>", lang.pick("At the device", "设备侧"));
@@ -25,15 +25,16 @@ pub fn panel(view: &View, report: &Report) -> Html {
     Html(out)
 }
 
-fn cause(view: &View, report: &Report, found: &Found, lang: Lang) -> String {
+fn cause(view: &View, report: &Report, (found, is_operator): (&Found, bool), lang: Lang) -> String {
     let row = found.cause.row();
     let tone = match found.certainty {
         Certainty::Certain => "bad",
         Certainty::Likely => "warn",
         Certainty::Possible => "",
     };
-    let ways: Vec<String> =
-        found.ways(&report.card.iccid).iter().map(|way| format!("<code>{}</code>", Html::text(way))).collect();
+    let command = found.command(&report.card.iccid).filter(|_| is_operator);
+    let ways = command.into_iter().chain(found.operations(&report.card.iccid));
+    let ways: Vec<String> = ways.map(|way| format!("<code>{}</code>", Html::text(&way))).collect();
     format!(
         "<li><strong>{}</strong> {} {}<br>{} {}: {}<br>{}{}</li>",
         Html::text(found.cause.title(lang)),

@@ -76,7 +76,7 @@ fn whole(report: &Report, reading: Option<&Reading>, lang: Lang) -> Value {
         "verdict": report.verdict(lang),
         "online_as_of": report.online.map(|at| at.to_string()),
         "causes": causes,
-        "device": looks(&report.at_the_device(lang)),
+        "device": looks(report, &report.at_the_device(lang)),
     })
 }
 
@@ -90,16 +90,21 @@ fn found(report: &Report, f: &Found, lang: Lang) -> Value {
         "who": row.who.word(),
         "act": row.act.word(),
         "what_to_do": row.act.says(lang),
-        "ways": f.ways(&report.card.iccid),
-        "looked_at": looks(&report.looks(f, lang)),
+        "command": f.command(&report.card.iccid),
+        "operations": f.operations(&report.card.iccid),
+        "looked_at": looks(report, &report.looks(f, lang)),
     })
 }
 
 /// Each with its source and age, or with why it is not known.
-fn looks(all: &[Look]) -> Vec<Value> {
+fn looks(report: &Report, all: &[Look]) -> Vec<Value> {
     let one = |look: &Look| match look {
         Ok(e) => json!({
-            "topic": e.topic.word(), "value": e.value, "source": e.source.word(), "as_of": e.as_of.to_string(),
+            "topic": e.topic.word(),
+            "value": e.value,
+            "source": e.source.word(),
+            "as_of": e.as_of.to_string(),
+            "age_seconds": report.card.now.since(e.as_of),
         }),
         Err(g) => json!({"topic": g.topic.word(), "not_known": g.why.word(), "words": g.words}),
     };
