@@ -13,6 +13,7 @@ mod answer;
 mod can;
 mod count;
 mod cycle;
+mod heard;
 mod line;
 mod write;
 
@@ -20,6 +21,7 @@ pub use answer::Answer;
 pub use can::{Batches, Capabilities, Fact, Facts};
 pub use count::{Count, Of};
 pub use cycle::{Cycle, Month};
+pub use heard::Heard;
 pub use line::{Apn, Bought, Counter, Line, Period, Session, Standing, Stop};
 pub use write::{Card, Request, Sent, Write};
 

@@ -8,15 +8,6 @@
 use crate::diagnose::Cause;
 use crate::sim::{BaseState, Blocks};
 
-/// What its carrier said of a card when it was last read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Heard {
-    /// Where it stands; none: that was not told.
-    pub base: Option<BaseState>,
-    /// Why it is stopped.
-    pub stop: Blocks,
-}
-
 /// What a resume comes to, each time with what is left in the card's way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resume {
@@ -66,12 +57,12 @@ const CARRIERS: Blocks = Blocks(
 );
 
 /// What a resume of a card comes to whose life is not over: where it stands and what is in its way with us, and what its
-/// carrier last said.
-pub fn resume(base: BaseState, blocks: Blocks, heard: Heard) -> Resume {
-    let by = Cause::all(Blocks(blocks.0 & OURS.0), Blocks(heard.stop.0 & CARRIERS.0));
-    let left = Cause::all(Blocks(blocks.0 & !Blocks::OWNER_STOP.0), Blocks(heard.stop.0 & !Blocks::OWNER_STOP.0));
+/// carrier last said of its state and of why it is stopped.
+pub fn resume(base: BaseState, blocks: Blocks, (told, reasons): (Option<BaseState>, Blocks)) -> Resume {
+    let by = Cause::all(Blocks(blocks.0 & OURS.0), Blocks(reasons.0 & CARRIERS.0));
+    let left = Cause::all(Blocks(blocks.0 & !Blocks::OWNER_STOP.0), Blocks(reasons.0 & !Blocks::OWNER_STOP.0));
     let stopped_here = blocks.has(Blocks::OWNER_STOP);
-    let off_there = heard.base == Some(BaseState::Stopped) || heard.stop.has(Blocks::OWNER_STOP);
+    let off_there = told == Some(BaseState::Stopped) || reasons.has(Blocks::OWNER_STOP);
     match (by.is_empty(), stopped_here) {
         (false, true) => Resume::Lift { left },
         (false, false) => Resume::Barred { by },
@@ -133,7 +124,7 @@ mod tests {
             let (ours, told) = given.split_once(" / ").unwrap();
             let (base, blocks) = ours.split_once(':').unwrap();
             let (state, reasons) = told.split_once(':').unwrap_or((told, ""));
-            let heard = Heard { base: (state != "-").then(|| BaseState::parse(state).unwrap()), stop: set(reasons) };
+            let heard = ((state != "-").then(|| BaseState::parse(state).unwrap()), set(reasons));
             let found = match resume(BaseState::parse(base).unwrap(), set(blocks), heard) {
                 Resume::Ask { left } => named("ask", &left),
                 Resume::Lift { left } => named("lift", &left),
@@ -148,7 +139,7 @@ mod tests {
     fn whatever_its_owner_cannot_lift_bars_it_and_nothing_else() {
         for block in Blocks::ALL {
             let cause = Cause::of_block(*block).expect("every block is a cause");
-            let barred = matches!(resume(BaseState::Active, *block, Heard::default()), Resume::Barred { .. });
+            let barred = matches!(resume(BaseState::Active, *block, (None, Blocks::NONE)), Resume::Barred { .. });
             let others = *block != Blocks::OWNER_STOP && !block.only_package();
             let data = matches!(*block, Blocks::DATA_OFF | Blocks::SMS_OFF | Blocks::VOICE_OFF);
             assert_eq!(barred, others && !data, "{}", cause.word());

@@ -182,7 +182,7 @@ fn ask(
         match switch::decide(tx, catalogue, &sim, how.now)? {
             (Resume::Barred { by }, _) => return Err(Refusal::KeptOff { by }.into()),
             // The carrier itself has said that the card is on.
-            (Resume::On { left: by }, heard) if heard.base.is_some() && !by.is_empty() => {
+            (Resume::On { left: by }, heard) if heard.base().is_some() && !by.is_empty() => {
                 return Err(Refusal::KeptOff { by }.into());
             }
             (Resume::Lift { .. }, _) => {
@@ -322,7 +322,7 @@ fn last_word(tx: &mut Tx<'_>, id: i64) -> Result<std::result::Result<Outcome, Ou
 /// What keeps the card from the network: ours, and what its carrier gave as its reasons.
 fn left(tx: &mut Tx<'_>, sim: SimId) -> Result<Vec<Cause>> {
     let ours = tx.sim_by_id(sim)?.map_or(Blocks::NONE, |s| Blocks(s.blocks));
-    Ok(Cause::all(ours, tx.carrier_word(sim)?.stop.map_or(Blocks::NONE, |(stop, _)| stop.blocks)))
+    Ok(Cause::all(ours, tx.carrier_word(sim)?.reasons()))
 }
 
 /// The carrier's refusal as it was kept; a person's is in words.

@@ -13,12 +13,12 @@ use crate::catalogue::Catalogue;
 use crate::error::{Fail, Result, fault};
 use crate::stock::{self, Key};
 use crate::{network, notices, sims};
-use kachi_domain::carrier::Write;
+use kachi_domain::carrier::{Heard, Line, Write};
 use kachi_domain::diagnose::Cause;
 use kachi_domain::event::EventKind;
-use kachi_domain::resume::{Heard, Resume, resume};
+use kachi_domain::resume::{Resume, resume};
 use kachi_domain::sim::{BaseState, Blocks};
-use kachi_domain::{Refusal, Timestamp};
+use kachi_domain::{Refusal, SimId, Timestamp};
 use kachi_store::Tx;
 use kachi_store::intents::Intent;
 use kachi_store::sims::Sim;
@@ -104,12 +104,17 @@ fn is_dormant(sim: &Sim) -> bool {
 /// What a resume of the card comes to now, and what its carrier last said.
 pub(crate) fn decide(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, now: Timestamp) -> Result<(Resume, Heard)> {
     let blocks = Blocks(sim.blocks).with_state(&sims::present(tx, catalogue, sim, now)?);
-    let word = tx.carrier_word(sim.id)?;
-    let heard = Heard {
-        base: word.standing.map(|(standing, _)| standing.base),
-        stop: word.stop.map_or(Blocks::NONE, |(stop, _)| stop.blocks),
-    };
-    Ok((resume(base(sim), blocks, heard), heard))
+    let heard = tx.carrier_word(sim.id)?;
+    Ok((resume(base(sim), blocks, (heard.base(), heard.reasons())), heard))
+}
+
+/// Keeps what a reading told of where the card stands, why it is stopped and whether it is connected.
+pub(crate) fn heard(tx: &mut Tx<'_>, sim: SimId, line: &Line, at: Timestamp) -> Result<()> {
+    if line.standing.is_none() && line.stop.is_none() && line.sessions.is_none() {
+        return Ok(());
+    }
+    let word = tx.carrier_word(sim)?.hear(line, at);
+    Ok(tx.put_carrier_word(sim, &word)?)
 }
 
 /// The owner's stop is taken away with us alone: others keep the card off.

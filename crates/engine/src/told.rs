@@ -8,7 +8,7 @@
 use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::error::{Result, fault};
-use crate::{imei, network, notices};
+use crate::{imei, network, notices, switch};
 use kachi_domain::carrier::{Count, Cycle, Line, Of};
 use kachi_domain::event::EventKind;
 use kachi_domain::ids::Imei;
@@ -79,7 +79,7 @@ const CARRIERS: i64 = Blocks::REAL_NAME.0 | Blocks::REGION.0 | Blocks::SEPARATIO
 
 /// The card stands as the carrier tells, and was seen in the device it names.
 pub(crate) fn stand(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, id: SimId, line: &Line) -> Result<()> {
-    tx.put_carrier_word(id, line, how.now)?;
+    switch::heard(tx, id, line, how.now)?;
     let mut row = tx.state_locked(id)?;
     let Some(sim) = tx.sim_by_id(id)? else { return Err(fault(format!("card {id} vanished"))) };
     let before = BaseState::parse(&sim.state).unwrap_or(BaseState::Unknown);

@@ -5,7 +5,7 @@ mod common;
 use common::{Done, House, iccid, until};
 use kachi_domain::Timestamp;
 use kachi_domain::account::Path;
-use kachi_domain::carrier::{Line, Standing, Stop};
+use kachi_domain::carrier::{Heard, Line, Standing, Stop};
 use kachi_domain::sim::{BaseState, Blocks};
 use serde_json::Value;
 
@@ -70,7 +70,7 @@ fn a_card_off_line_is_explained_and_what_can_be_lifted_is_lifted(house: &House) 
         .store()
         .write(move |tx| {
             let sim = tx.sim_by_iccid(&Path::root(), &number)?.map(|s| s.id).expect("the card");
-            tx.put_carrier_word(sim, &line, at)
+            tx.put_carrier_word(sim, &Heard::default().hear(&line, at))
         })
         .expect("kept");
     let barred: Done = house.run(&["admin", "sim", "resume", &other], &[]);

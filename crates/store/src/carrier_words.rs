@@ -3,20 +3,9 @@
 
 use crate::binds;
 use crate::db::{Error, Tx};
-use kachi_domain::carrier::{Line, Session, Standing, Stop};
+use kachi_domain::carrier::{Heard, Standing, Stop};
 use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::{SimId, Timestamp};
-
-/// What a carrier last said of a card, each piece with the time it was read; none: it never told.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct CarrierWord {
-    /// Where it stands.
-    pub standing: Option<(Standing, Timestamp)>,
-    /// Why it is stopped.
-    pub stop: Option<(Stop, Timestamp)>,
-    /// Its sessions; none of them: it was not connected.
-    pub sessions: Option<(Vec<Session>, Timestamp)>,
-}
 
 type R = (
     Option<String>,
@@ -31,7 +20,7 @@ type R = (
     Option<i64>,
 );
 
-fn carrier_word(r: R) -> CarrierWord {
+fn heard(r: R) -> Heard {
     let standing = |at: i64| {
         let base = r.0.as_deref().and_then(|word| BaseState::parse(word).ok()).unwrap_or(BaseState::Unknown);
         (Standing { base, raw: r.1.clone().unwrap_or_default(), since: r.2.map(Timestamp) }, Timestamp(at))
@@ -44,28 +33,21 @@ fn carrier_word(r: R) -> CarrierWord {
         let all = r.8.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         (all, Timestamp(at))
     };
-    CarrierWord { standing: r.3.map(standing), stop: r.7.map(stop), sessions: r.9.map(sessions) }
+    Heard { standing: r.3.map(standing), stop: r.7.map(stop), sessions: r.9.map(sessions) }
 }
 
 impl Tx<'_> {
     /// What its carrier last said of the card.
-    pub fn carrier_word(&mut self, sim: SimId) -> Result<CarrierWord, Error> {
+    pub fn carrier_word(&mut self, sim: SimId) -> Result<Heard, Error> {
         let text = "SELECT base, raw, since, standing_at, stop_blocks, stop_raw, stop_words, stop_at, sessions, sessions_at
              FROM carrier_word WHERE sim_id = ?";
-        Ok(self.row::<R>(text, &binds![sim.0])?.map(carrier_word).unwrap_or_default())
+        Ok(self.row::<R>(text, &binds![sim.0])?.map(heard).unwrap_or_default())
     }
 
-    /// Keeps what the carrier has told of the card at the instant; what it did not tell stays as it was read before.
-    pub fn put_carrier_word(&mut self, sim: SimId, line: &Line, at: Timestamp) -> Result<(), Error> {
-        if line.standing.is_none() && line.stop.is_none() && line.sessions.is_none() {
-            return Ok(());
-        }
-        let mut after = self.carrier_word(sim)?;
-        after.standing = line.standing.clone().map(|told| (told, at)).or(after.standing);
-        after.stop = line.stop.clone().map(|told| (told, at)).or(after.stop);
-        after.sessions = line.sessions.clone().map(|told| (told, at)).or(after.sessions);
-        let (standing, stop) = (after.standing.as_ref(), after.stop.as_ref());
-        let sessions = after.sessions.as_ref().map(|(all, _)| serde_json::to_string(all)).transpose();
+    /// Keeps what its carrier last said of the card.
+    pub fn put_carrier_word(&mut self, sim: SimId, word: &Heard) -> Result<(), Error> {
+        let (standing, stop) = (word.standing.as_ref(), word.stop.as_ref());
+        let sessions = word.sessions.as_ref().map(|(all, _)| serde_json::to_string(all)).transpose();
         let sessions = sessions.map_err(|e| Error::Engine(e.to_string()))?;
         self.run(
             "INSERT INTO carrier_word (sim_id, base, raw, since, standing_at, stop_blocks, stop_raw, stop_words, stop_at, sessions,
@@ -85,7 +67,7 @@ impl Tx<'_> {
                 stop.map(|(s, _)| s.words.as_str()),
                 stop.map(|(_, at)| at.0),
                 sessions.as_deref(),
-                after.sessions.as_ref().map(|(_, at)| at.0)
+                word.sessions.as_ref().map(|(_, at)| at.0)
             ],
         )?;
         Ok(())

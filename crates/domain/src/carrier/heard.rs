@@ -1,0 +1,65 @@
+//! What a carrier last said of a card, put together from what its readings told.
+
+use super::{Line, Session, Standing, Stop};
+use crate::sim::{BaseState, Blocks};
+use crate::time::Timestamp;
+
+/// What a carrier last said of a card, each piece with the time it was read; none: it never told.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Heard {
+    /// Where it stands.
+    pub standing: Option<(Standing, Timestamp)>,
+    /// Why it is stopped.
+    pub stop: Option<(Stop, Timestamp)>,
+    /// Its sessions; none of them: it was not connected.
+    pub sessions: Option<(Vec<Session>, Timestamp)>,
+}
+
+impl Heard {
+    /// With what a reading told at the instant. What it did not tell stays as it was read before; but a reason to stop is
+    /// over with the state that it was the reason of.
+    pub fn hear(self, line: &Line, at: Timestamp) -> Heard {
+        let word = |s: &Standing| (s.base, s.raw.clone());
+        let moved = match (&self.standing, &line.standing) {
+            (Some((before, _)), Some(told)) => word(before) != word(told),
+            _ => false,
+        };
+        let stop = self.stop.filter(|_| !moved);
+        Heard {
+            standing: line.standing.clone().map(|told| (told, at)).or(self.standing),
+            stop: line.stop.clone().map(|told| (told, at)).or(stop),
+            sessions: line.sessions.clone().map(|told| (told, at)).or(self.sessions),
+        }
+    }
+
+    /// Where it stands.
+    pub fn base(&self) -> Option<BaseState> {
+        self.standing.as_ref().map(|(standing, _)| standing.base)
+    }
+
+    /// Why it is stopped.
+    pub fn reasons(&self) -> Blocks {
+        self.stop.as_ref().map_or(Blocks::NONE, |(stop, _)| stop.blocks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_told_stays_but_a_reason_goes_with_its_state() {
+        let stands =
+            |base: BaseState| Line { standing: Some(Standing { base, raw: base.word().into(), since: None }), ..Line::default() };
+        let stop = Stop { blocks: Blocks::CREDIT, ..Stop::default() };
+        let first = Line { stop: Some(stop), sessions: Some(Vec::new()), ..stands(BaseState::Stopped) };
+        let heard = Heard::default().hear(&first, Timestamp(1));
+        let same = heard.clone().hear(&stands(BaseState::Stopped), Timestamp(2));
+        assert_eq!((same.reasons(), same.standing.as_ref().map(|s| s.1)), (Blocks::CREDIT, Some(Timestamp(2))));
+        let on = same.hear(&stands(BaseState::Active), Timestamp(3));
+        assert_eq!((on.base(), on.stop), (Some(BaseState::Active), None));
+        assert_eq!(on.sessions, Some((Vec::new(), Timestamp(1))));
+        let usage = heard.clone().hear(&Line::default(), Timestamp(4));
+        assert_eq!(usage, heard);
+    }
+}
