@@ -14,7 +14,7 @@ on_both!(a_card_off_line_is_explained_and_what_can_be_lifted_is_lifted);
 fn world() -> String {
     format!(
         r#"
-accounts: [{{code: acme, id: 10002, currency: USD}}]
+accounts: [{{code: acme, id: 10002, currency: USD, opening_balance: "5.00"}}]
 platforms: [{{code: play, connector: sandbox, settings: {{lag_seconds: 0, cool_down_seconds: 0}}}}]
 products: [{{code: 1US-1, name: US, platform: play}}]
 sims:

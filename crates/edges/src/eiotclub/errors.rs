@@ -83,6 +83,7 @@ impl From<Refusal> for No {
             | Refusal::WhichApn { .. }
             | Refusal::UnknownApn { .. }
             | Refusal::BelowMargin { .. }
+            | Refusal::KeptOff { .. }
             | Refusal::VoiceListFull { .. }
             | Refusal::VoiceDeleteUsedUp
             | Refusal::SmsTooLong { .. }
