@@ -230,11 +230,6 @@ impl<'a> CardRow<'a> {
         }
     }
 
-    /// Its status.
-    pub fn status(&self) -> i64 {
-        self.card_status
-    }
-
     /// What is read of it by name, for what a request may repeat but not change.
     pub fn text_of(&self, name: &str) -> Option<String> {
         match name {
