@@ -1,7 +1,8 @@
 //! Acts on one card that are passed straight to its carrier, whose word is the answer (CardBOSS v2.2.2, 3.4.2 to 3.4.6).
 //!
 //! Who acts: a partner's key, for a card the account sees. Promised: the write is stored in a transaction of its own before
-//! the carrier hears of it, and is asked for once, however often the request comes and whoever dies; the answer is the
+//! the carrier hears of it, and is asked for once, however often the request comes and whoever dies; a resume that the
+//! carrier would refuse is refused here with what is in the card's way ([`crate::switch`]); the answer to all else is the
 //! carrier's last word, waited for as long as the caller says; what is not known by then goes on without the caller. A "not
 //! now" of the carrier is its last word: nothing is done later that the caller was told had failed. The carrier's pauses a
 //! card are kept on our side too, in whatever process. What the card is with us changes when the carrier has confirmed.

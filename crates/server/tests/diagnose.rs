@@ -75,6 +75,9 @@ fn a_card_off_line_is_explained_and_what_can_be_lifted_is_lifted(house: &House) 
         .expect("kept");
     let barred: Done = house.run(&["admin", "sim", "resume", &other], &[]);
     assert!(barred.code == 1 && barred.err.contains("carrier_credit") && barred.err.contains("the operator"), "{barred:?}");
+    let shown = house.done(&["admin", "sim", "show", &other, "--json"]).json();
+    assert_eq!((&shown["carrier_raw"], &shown["stop_reason"]), (&"4".into(), &serde_json::json!(["credit"])));
+    assert_eq!(shown["carrier_as_of"], at.to_string());
     let text = house.done(&["admin", "diagnose", &other]).out;
     assert!(text.contains("state at the carrier: stopped (its word: 4)") && text.contains("000020000000"), "{text}");
     let text = house.done(&["admin", "diagnose", &other, "--language", "zh"]).out;

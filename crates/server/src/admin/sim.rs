@@ -148,6 +148,8 @@ fn facts(engine: &Engine, page: &CardPage) -> Result<Vec<(&'static str, Value)>,
     let catalogue = engine.catalogue()?;
     let product = catalogue.product(sim.product);
     let counter = engine.read(|tx, _| Ok(tx.counter(sim.id)?))?;
+    let heard = engine.read(|tx, _| Ok(tx.carrier_word(sim.id)?))?;
+    let (standing, stop) = (heard.standing.as_ref(), heard.stop.as_ref());
     let platform = product.and_then(|p| catalogue.platform(p.platform));
     let member = engine.read(|tx, _| Ok(tx.imei_member(sim.id)?))?;
     let group = engine.read(|tx, _| Ok(member.as_ref().map(|m| tx.imei_group(m.group)).transpose()?.flatten()))?;
@@ -171,6 +173,12 @@ fn facts(engine: &Engine, page: &CardPage) -> Result<Vec<(&'static str, Value)>,
         ("network", json!(sim.network)),
         ("state", json!(line.state.word())),
         ("blocks", json!(line.blocks.names())),
+        ("carrier_state", json!(standing.map(|(s, _)| s.base.word()))),
+        ("carrier_raw", json!(standing.map(|(s, _)| &s.raw))),
+        ("carrier_as_of", instant(standing.map(|(_, at)| *at))),
+        ("stop_reason_raw", json!(stop.map(|(s, _)| &s.raw))),
+        ("stop_reason", json!(stop.map(|(s, _)| s.blocks.names()))),
+        ("stop_reason_as_of", instant(stop.map(|(_, at)| *at))),
         ("activated_at", instant(sim.activated_at.map(Timestamp))),
         ("alias", json!(sim.alias)),
         ("group", json!(sim.group)),
