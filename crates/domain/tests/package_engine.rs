@@ -42,6 +42,7 @@ tables!(
     rule_7_and_8_order_and_repetition "package_engine/rule_7_8.txt",
     a_card_in_a_pool_lives_of_it_and_of_its_own "package_engine/pool_member.txt",
     what_is_left_goes_to_another_card "package_engine/moves.txt",
+    a_stake_pays_until_all_together_used_the_sum "package_engine/stake.txt",
     rule_9_things_happen_at_their_instant_without_traffic "package_engine/rule_9.txt",
 );
 

@@ -4,7 +4,7 @@
 #[path = "package_engine_properties/history.rs"]
 mod history;
 
-use history::{History, Main, history, instant, instant_of, lives};
+use history::{History, Main, history, instant, instant_of, lives, staking};
 use kachi_domain::rating::{CardState, EndReason, Happening, Input, PackageBlock, Position, fold};
 use kachi_domain::{SubscriptionId, Timestamp, Zone};
 use proptest::prelude::*;
@@ -43,7 +43,7 @@ impl<'a> Caller<'a> {
 
 fn bytes_in(inputs: &[Input]) -> i64 {
     let bytes = |input: &Input| match input {
-        Input::Refund(..) | Input::Move(..) | Input::Pool(..) => 0,
+        Input::Refund(..) | Input::Move(..) | Input::Pool(..) | Input::Stake(..) => 0,
         Input::Purchase(p) => p.used_before,
         Input::Usage(u) => u.bytes,
     };
@@ -310,6 +310,28 @@ proptest! {
             drop(CardState::from_bytes(&bytes));
         }
         drop(CardState::from_bytes(&noise));
+    }
+
+    /// A stake changes who pays and never how much, loses nothing on its way to bytes, and is told alike however it arrives.
+    #[test]
+    fn a_card_with_a_stake_is_told_alike_in_any_order(
+        (history, shuffled) in staking().prop_flat_map(|h| (Just(h.clone()), Just(h.inputs).prop_shuffle())),
+        keep: Vec<bool>,
+    ) {
+        let (mut state, mut out) = (CardState::new(), Vec::new());
+        for (n, input) in history.inputs.iter().enumerate() {
+            state.apply(input, &history.zone, &mut out);
+            prop_assert_eq!(CardState::from_bytes(&state.to_bytes()), Ok(state.clone()));
+            prop_assert_eq!(state.total_used() + state.outflow_bytes, bytes_in(&history.inputs[..=n]));
+            let pays = |l: &kachi_domain::rating::Live| l.staked && l.running.is_some();
+            prop_assert!(!state.live.iter().any(pays) || state.block.is_none(), "a stake never ends at its allowance");
+        }
+        happened_once(&out)?;
+        let mut caller = Caller::new(&history.zone);
+        for (n, input) in shuffled.into_iter().enumerate() {
+            caller.receive(input, keep.get(n).copied().unwrap_or(false));
+        }
+        prop_assert_eq!(caller.outcome(), (state, out));
     }
 
     /// Numbers at the edges survive.

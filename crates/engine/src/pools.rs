@@ -5,22 +5,25 @@
 //! Who acts: a partner's key or a file, for pools the account sees. Promised: one partner number buys once, for ever; a
 //! card is in one pool at a time and slots bound the members; what was bought can be taken back whole until the first byte
 //! and not at all after it; all of an act is done or none of it. Not promised: that an unused subscription keeps its days:
-//! they run from its turn on, with traffic or without.
+//! they run from its turn on, with traffic or without. A joint pool is another thing: `stakes`.
 //!
 //! Locks, always in this order: balances, pools by number, states of cards by number. Files: `burn` rates, `members`
-//! says who is in it.
+//! says who is in it, `stakes` adds up joint pools.
 
 mod burn;
 mod members;
+mod stakes;
 
 pub(crate) use burn::decode;
 use burn::settle;
-pub use burn::{AllNews, News, Rated, Supply, rate, settle_due, supplies};
-pub use members::{add, addable, leave_all, members, of_card, remove};
+pub use burn::{AllNews, News, Rated, Supply, rate, supplies};
+pub use members::{add, addable, leave_all, members, of_card, remove, with_slots_of_card};
+pub use stakes::{CreateJoint, Sum, create as create_joint, join, sum, take_out};
 
 use crate::act::Actor;
 use crate::cards::{self, Settling};
 use crate::catalogue::{Catalogue, Quote};
+use crate::desk::Engine;
 use crate::error::{Result, fault};
 use crate::orders::Placed;
 use crate::{notices, orders, profits, refunds};
@@ -72,16 +75,21 @@ pub fn create(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Ac
     Ok(pool.id)
 }
 
-/// A pool that the account sees; a stranger's, or a deleted one, is not there.
+/// Lets time pass for pools on which something is due, and adds up those of which a card changed; the answer is how many.
+pub fn settle_due(engine: &Engine) -> Result<usize> {
+    Ok(burn::settle_due(engine)? + stakes::add_up_stirred(engine)?)
+}
+
+/// A pool with slots that the account sees; a stranger's, or a deleted one, is not there.
 pub fn find(tx: &mut Tx<'_>, actor: &Actor, id: PoolId) -> Result<Pool> {
-    let seen = |p: &Pool| actor.may_see(p.account) && p.deleted_at.is_none();
+    let seen = |p: &Pool| actor.may_see(p.account) && p.deleted_at.is_none() && !p.is_joint();
     Ok(tx.pool_by_id(id)?.filter(seen).ok_or(Refusal::UnknownPool)?)
 }
 
 /// As [`find`], locked.
 fn find_locked(tx: &mut Tx<'_>, actor: &Actor, id: PoolId) -> Result<Pool> {
     find(tx, actor, id)?;
-    let seen = |p: &Pool| actor.may_see(p.account) && p.deleted_at.is_none();
+    let seen = |p: &Pool| actor.may_see(p.account) && p.deleted_at.is_none() && !p.is_joint();
     Ok(tx.pool_locked(id)?.filter(seen).ok_or(Refusal::UnknownPool)?)
 }
 
@@ -276,7 +284,7 @@ pub struct View {
     pub over: bool,
 }
 
-/// The account's pools by number, those with one of the numbers and the text in their note.
+/// The account's pools with slots by number, those with one of the numbers and the text in their note.
 pub fn list(
     tx: &mut Tx<'_>,
     catalogue: &Catalogue,
@@ -285,7 +293,7 @@ pub fn list(
     now: Timestamp,
 ) -> Result<Vec<View>> {
     let mut pools = tx.pools(&actor.sees)?;
-    pools.retain(|p| ids.is_none_or(|ids| ids.contains(&p.id.0)) && memo.is_none_or(|m| p.memo.contains(m)));
+    pools.retain(|p| !p.is_joint() && ids.is_none_or(|ids| ids.contains(&p.id.0)) && memo.is_none_or(|m| p.memo.contains(m)));
     let counts = tx.pool_member_counts(&pools.iter().map(|p| p.id).collect::<Vec<_>>())?;
     let mut views = Vec::with_capacity(pools.len());
     for pool in pools {

@@ -30,6 +30,7 @@ pub mod records;
 pub mod renewals;
 pub mod sims;
 pub mod sms;
+pub mod stakes;
 pub mod states;
 pub mod stock;
 pub mod sync;

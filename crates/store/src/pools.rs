@@ -18,7 +18,7 @@ pub struct Pool {
     pub code: Option<String>,
     /// The type it was made of.
     pub package: PackageId,
-    /// How many cards it takes.
+    /// How many cards it takes; 0: a joint pool, of as many as come.
     pub slots: i64,
     /// The most bytes that one card takes of one subscription.
     pub member_cap_bytes: Option<i64>,
@@ -386,7 +386,7 @@ const AUDITS: &[(&str, &str)] = &[
     (
         "pool {}: more cards than slots",
         "SELECT p.id FROM pool p JOIN (SELECT pool_id, COUNT(*) AS n FROM pool_member WHERE left_at IS NULL GROUP BY pool_id) m
-         ON m.pool_id = p.id WHERE m.n > p.slots LIMIT 50",
+         ON m.pool_id = p.id WHERE p.slots > 0 AND m.n > p.slots LIMIT 50",
     ),
     (
         "pool {}: deleted with cards in it",

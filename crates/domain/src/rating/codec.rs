@@ -3,7 +3,7 @@
 //!
 //! Instants are written as the distance to `now`, which is short; the distance wraps, so every value survives.
 
-use super::{CardState, Live, PackageBlock, PoolStand, Position};
+use super::{CardState, Live, PackageBlock, PoolStand, Position, Stake};
 use crate::ids::{OrderId, PackageId, SubscriptionId};
 use crate::package::{Category, Kind, Resource, Terms, Window};
 use crate::time::{Span, Timestamp};
@@ -12,6 +12,8 @@ use crate::time::{Span, Timestamp};
 const VERSION: u8 = 1;
 /// A card in a pool: how that stands follows the last input.
 const POOLED: u8 = 2;
+/// A card with a stake: what follows the last input is whether it is also in a pool, how that stands, its stake.
+const STAKED: u8 = 3;
 const RUNNING: u8 = 1;
 const REFILL: u8 = 2;
 const SLOW: u8 = 4;
@@ -42,7 +44,11 @@ impl CardState {
     /// The state in its compact stored form.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut w = Writer { bytes: Vec::with_capacity(24 + 32 * self.live.len()), now: self.now };
-        w.bytes.push(if self.pool.is_some() { POOLED } else { VERSION });
+        w.bytes.push(match (self.pool, self.stake) {
+            (_, Some(_)) => STAKED,
+            (Some(_), None) => POOLED,
+            (None, None) => VERSION,
+        });
         w.signed(self.now.0);
         w.bytes.push(code(BLOCKS, self.block) << 4 | code(BLOCKS, self.told));
         w.bytes.push(u8::from(self.last.is_some()));
@@ -52,9 +58,17 @@ impl CardState {
             w.instant(Timestamp(first));
             w.signed(second);
         }
+        if self.stake.is_some() {
+            w.bytes.push(u8::from(self.pool.is_some()));
+        }
         if let Some(pool) = self.pool {
             w.instant(pool.until);
             w.signed(pool.last.0);
+        }
+        if let Some(stake) = self.stake {
+            w.signed(stake.package.0);
+            w.bytes.push(u8::from(stake.capped) << 1 | u8::from(stake.until.is_some()));
+            stake.until.into_iter().for_each(|until| w.instant(until));
         }
         w.signed(self.ended_bytes);
         w.signed(self.outflow_bytes);
@@ -69,23 +83,27 @@ impl CardState {
     pub fn from_bytes(bytes: &[u8]) -> Result<CardState, String> {
         let mut r = Reader { rest: bytes, now: Timestamp(0) };
         let version = r.byte()?;
-        if !(VERSION..=POOLED).contains(&version) {
-            return Err(format!("card state: version {version} is not known, this program reads versions {VERSION} to {POOLED}"));
+        if !(VERSION..=STAKED).contains(&version) {
+            return Err(format!("card state: version {version} is not known, this program reads versions {VERSION} to {STAKED}"));
         }
         r.now = Timestamp(r.signed()?);
         let blocks = r.byte()?;
         let last = r.last()?;
-        let pool = match version {
-            POOLED => Some(PoolStand { until: r.instant()?, last: SubscriptionId(r.signed()?) }),
-            _ => None,
+        let pooled = version == POOLED || version == STAKED && r.flag(1)? == 1;
+        let pool = match pooled {
+            true => Some(PoolStand { until: r.instant()?, last: SubscriptionId(r.signed()?) }),
+            false => None,
         };
+        let stake = if version == STAKED { Some(r.stake()?) } else { None };
         let (ended_bytes, outflow_bytes) = (r.signed()?, r.signed()?);
         let live = r.lives()?;
         if !r.rest.is_empty() {
             return Err(format!("card state: {} bytes too many", r.rest.len()));
         }
         let (block, told) = (word(BLOCKS, blocks >> 4)?, word(BLOCKS, blocks & 15)?);
-        Ok(CardState { now: r.now, last, live, pool, block, told, ended_bytes, outflow_bytes })
+        let mut state = CardState { now: r.now, last, live, pool, stake, block, told, ended_bytes, outflow_bytes };
+        state.mark_staked();
+        Ok(state)
     }
 }
 
@@ -197,6 +215,18 @@ impl Reader<'_> {
         }
     }
 
+    /// A byte of flags, none above `most`.
+    fn flag(&mut self, most: u8) -> Result<u8, String> {
+        self.byte().and_then(|b| if b > most { Err(format!("card state: {b} is not a set of flags")) } else { Ok(b) })
+    }
+
+    fn stake(&mut self) -> Result<Stake, String> {
+        let package = PackageId(self.signed()?);
+        let flags = self.flag(3)?;
+        let until = if flags & 1 == 1 { Some(self.instant()?) } else { None };
+        Ok(Stake { package, until, capped: flags & 2 == 2 })
+    }
+
     fn lives(&mut self) -> Result<Vec<Live>, String> {
         let count = self.unsigned()?;
         let mut lives: Vec<Live> = Vec::new();
@@ -232,7 +262,7 @@ impl Reader<'_> {
         let window_used = self.signed()?;
         let used = self.signed()?.wrapping_add(window_used);
         let slow = flags & SLOW != 0;
-        Ok(Live { id, package, order, terms, eligible, running, refill, window_used, used, left_seconds, slow })
+        Ok(Live { id, package, order, terms, eligible, running, refill, window_used, used, left_seconds, slow, staked: false })
     }
 
     fn span(&mut self) -> Result<Span, String> {

@@ -1,7 +1,7 @@
 //! Moving a card's state on: time passes, then an input is applied.
 
 use super::meter::add_bytes;
-use super::{CardState, EndReason, Happening, Input, Live, PackageBlock, Purchase};
+use super::{CardState, EndReason, Happening, Input, Live, PackageBlock, Purchase, Stake};
 use crate::ids::SubscriptionId;
 use crate::time::{Timestamp, Zone};
 
@@ -26,6 +26,7 @@ impl CardState {
             last: None,
             live: Vec::new(),
             pool: None,
+            stake: None,
             block: Some(PackageBlock::NoPackage),
             told: Some(PackageBlock::NoPackage),
             ended_bytes: 0,
@@ -62,6 +63,7 @@ impl CardState {
             Input::Purchase(p) => self.buy(p, zone, out),
             Input::Usage(u) => self.burn(u.bytes, zone, out),
             Input::Pool(_, stand) => self.pool = *stand,
+            Input::Stake(_, stake) => self.stake_now(*stake, zone, out),
         }
         self.settle();
         self.last = Some(position);
@@ -120,6 +122,9 @@ impl CardState {
         }
         if let (true, Some(pool)) = (by_pool(verdict), self.pool) {
             out.push(Happening::PoolOver(pool.last, self.now));
+        }
+        if let (true, Some(own)) = (by_pool(verdict), self.capped_stake()) {
+            out.push(Happening::PoolOver(own, self.now));
         }
         out.push(verdict.map_or(Happening::Unblocked(self.now), |block| Happening::Blocked(block, self.now)));
     }
@@ -188,8 +193,31 @@ impl CardState {
         // A subscription is bought once; a second purchase under its number is the same one.
         if let Err(i) = self.find(purchase.subscription) {
             self.live.insert(i, Live::bought(purchase, zone));
+            self.mark_staked();
             self.start_ready(zone, out);
         }
+    }
+
+    /// The card has a stake in a joint pool, or no longer. What its stake paid beyond its own allowance ends it then.
+    fn stake_now(&mut self, stake: Option<Stake>, zone: &Zone, out: &mut Vec<Happening>) {
+        self.stake = stake;
+        self.mark_staked();
+        while let Some(i) = self.live.iter().position(|l| l.running.is_some() && l.is_finished()) {
+            self.end(i, EndReason::Quota, out);
+        }
+        self.start_ready(zone, out);
+    }
+
+    /// Marks the subscriptions that are the card's stake.
+    pub(super) fn mark_staked(&mut self) {
+        let package = self.stake.map(|s| s.package);
+        self.live.iter_mut().for_each(|l| l.staked = l.takes_bytes() && Some(l.package) == package);
+    }
+
+    /// The subscription of which the card took all it may.
+    fn capped_stake(&self) -> Option<SubscriptionId> {
+        self.stake.filter(|s| s.capped)?;
+        self.live.iter().find(|l| l.staked && l.running.is_some()).map(|l| l.id)
     }
 
     fn take_out(&mut self, id: SubscriptionId, reason: EndReason, zone: &Zone, out: &mut Vec<Happening>) {
@@ -236,7 +264,9 @@ impl CardState {
     fn next_payer(&self) -> Option<usize> {
         let main_end = self.current_main().and_then(|main| main.running).map(|(_, end)| end);
         let payers = self.live.iter().enumerate().filter(|(_, l)| l.can_pay());
-        payers.min_by_key(|(_, l)| l.turn(main_end)).map(|(i, _)| i)
+        // A stake that is used up pays when nothing else can: what all cards took of it is known only afterwards.
+        let used_up = self.is_stake_used_up();
+        payers.min_by_key(|(_, l)| (used_up && l.staked, l.turn(main_end))).map(|(i, _)| i)
     }
 
     /// Bytes beyond every allowance: to the slowed main, else to a slowed side package, else out of package (rule 6).

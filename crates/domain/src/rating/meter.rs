@@ -50,6 +50,7 @@ impl Live {
             used,
             left_seconds: p.left_seconds,
             slow: false,
+            staked: false,
         }
     }
 
@@ -63,9 +64,14 @@ impl Live {
         self.takes_bytes() && !self.terms.category.is_side()
     }
 
-    /// Bytes left in the present window; none where there is no limit (`time`, postpaid).
+    /// Whether its own allowance limits it.
+    pub fn is_limited(&self) -> bool {
+        self.terms.is_limited() && !self.staked
+    }
+
+    /// Bytes left in the present window; none where there is no limit of its own (`time`, postpaid, a stake).
     pub fn left(&self) -> Option<i64> {
-        let unlimited = self.terms.kind == Kind::Time || self.terms.category == Category::Postpaid;
+        let unlimited = self.terms.kind == Kind::Time || self.terms.category == Category::Postpaid || self.staked;
         (!unlimited).then(|| self.terms.allowance.max(0).saturating_sub(self.window_used).max(0))
     }
 
@@ -76,7 +82,7 @@ impl Live {
 
     /// Whether it is over when its allowance is used up, and it is.
     pub(super) fn is_finished(&self) -> bool {
-        self.takes_bytes() && self.terms.is_limited() && self.terms.window == Window::Whole && self.left() == Some(0)
+        self.takes_bytes() && self.is_limited() && self.terms.window == Window::Whole && self.left() == Some(0)
     }
 
     /// Running data with something left of its allowance.

@@ -79,10 +79,26 @@ pub enum Input {
     Usage(Usage),
     /// From the instant on the card's pool stands so; none: it is in no pool, or in one that never had anything.
     Pool(Timestamp, Option<PoolStand>),
+    /// From the instant on the card's stake in a joint pool stands so; none: it is in no joint pool.
+    Stake(Timestamp, Option<Stake>),
+}
+
+/// A card's own package in a joint pool, whose cards use the sum of their own: its subscriptions of the package pay for every byte and never
+/// end at their allowance, because what counts is what all cards together have used. Whoever adds that up says when there
+/// is nothing left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stake {
+    /// The package.
+    pub package: PackageId,
+    /// Since when nothing is left for the card; none: there is.
+    pub until: Option<Timestamp>,
+    /// Nothing is left because the card itself took all it may.
+    pub capped: bool,
 }
 
 /// Where an input stands in the card's history: instant, then purchases before refunds and moves before usage, then ties.
-/// (A refund may come in the very second of its purchase.) How its pool stands comes last: one a card and instant.
+/// (A refund may come in the very second of its purchase.) How its pool and its stake stand come last: one of each a
+/// card and instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Position(pub Timestamp, pub u8, pub i64, pub i64);
 
@@ -94,6 +110,7 @@ impl Input {
             Input::Purchase(p) => Position(p.at, 0, p.subscription.0, 0),
             Input::Usage(u) => Position(u.stop, 2, u.start.0, u.source_id),
             Input::Pool(at, _) => Position(*at, 3, 0, 0),
+            Input::Stake(at, _) => Position(*at, 4, 0, 0),
         }
     }
 }
@@ -172,6 +189,9 @@ pub struct Live {
     pub left_seconds: Option<i64>,
     /// Whether its speed was lowered in the present window (`throttled`).
     pub slow: bool,
+    /// Whether it is the card's stake of a common allowance ([`CardState::stake`] says so).
+    #[serde(skip)]
+    pub staked: bool,
 }
 
 /// What came to pass, with its instant; the caller turns these into rows, events and notices.
@@ -188,7 +208,7 @@ pub enum Happening {
     /// The allowance of a `throttled` subscription is used up: ask the carrier for the lower speed.
     Slowed(SubscriptionId, Timestamp),
     /// The card's pool has nothing left from here; comes before the `Blocked` it causes. The pool's subscription that was
-    /// the last to pay.
+    /// the last to pay; of a card that took all it may of a joint pool, its own.
     PoolOver(SubscriptionId, Timestamp),
     /// Nothing usable is left from here.
     Blocked(PackageBlock, Timestamp),
@@ -223,6 +243,9 @@ pub struct CardState {
     pub live: Vec<Live>,
     /// How the card's pool stands.
     pub pool: Option<PoolStand>,
+    /// How the card's stake in a joint pool stands.
+    #[serde(default)]
+    pub stake: Option<Stake>,
     /// The block by the card's own subscriptions, where nothing usable of them is left; see [`CardState::verdict`].
     pub block: Option<PackageBlock>,
     /// The verdict as last told by a [`Happening`]; differs from it only until the instant `now` is over.

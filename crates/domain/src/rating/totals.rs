@@ -1,12 +1,17 @@
 //! What a state can be asked.
 
 use super::{CardState, Live, PackageBlock};
+use crate::ids::PackageId;
 use crate::time::{Timestamp, Zone};
 
 impl CardState {
     /// Why the card has no data left, none where its own subscriptions or its pool can pay. A member of a used up pool is
     /// stopped by the pool if it never had a package of its own or still lived of the pool when that ran out.
     pub fn verdict(&self) -> Option<PackageBlock> {
+        let beside = |l: &Live| !l.staked && (l.can_pay() || l.can_pay_slowly());
+        if self.block.is_none() && self.is_stake_used_up() && !self.live.iter().any(beside) {
+            return Some(PackageBlock::PoolExhausted);
+        }
         let own = self.block?;
         match self.pool {
             None => Some(own),
@@ -18,9 +23,24 @@ impl CardState {
         }
     }
 
-    /// Whether the card is in a pool that has nothing left.
+    /// Whether the card is in a pool, or joint pool, that has nothing left for it.
     pub fn is_pool_exhausted(&self) -> bool {
-        self.pool.is_some_and(|pool| pool.until <= self.now)
+        self.pool.is_some_and(|pool| pool.until <= self.now) || self.is_stake_used_up()
+    }
+
+    /// Whether its joint pool has nothing left for the card.
+    pub fn is_stake_used_up(&self) -> bool {
+        self.stake.and_then(|s| s.until).is_some_and(|until| until <= self.now)
+    }
+
+    /// What the card's stake has in the present window: (bytes that it brings, bytes that it took). None: no package of it
+    /// is in use.
+    pub fn stake_of(&self, package: PackageId) -> Option<(i64, i64)> {
+        let mut running = self.live.iter().filter(|l| l.running.is_some() && l.takes_bytes() && l.package == package).peekable();
+        running.peek()?;
+        Some(running.fold((0_i64, 0_i64), |(size, used), l| {
+            (size.saturating_add(l.terms.allowance.max(0)), used.saturating_add(l.window_used))
+        }))
     }
 
     /// The main subscription in use.
@@ -31,7 +51,7 @@ impl CardState {
     /// Bytes left in the present windows of all limited data subscriptions, waiting ones too. Stops counting at
     /// `i64::MAX`.
     pub fn remaining_bytes(&self) -> i64 {
-        let limited = self.live.iter().filter(|l| l.takes_bytes() && l.terms.is_limited());
+        let limited = self.live.iter().filter(|l| l.takes_bytes() && l.is_limited());
         limited.filter_map(Live::left).fold(0, i64::saturating_add)
     }
 

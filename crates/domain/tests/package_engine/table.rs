@@ -2,7 +2,7 @@
 //! state written to bytes and read back after each input, which must not matter.
 
 use kachi_domain::package::{Category, Kind, Resource, StartRule, Terms, Window};
-use kachi_domain::rating::{CardState, Happening, Input, PackageBlock, PoolStand, Purchase, Usage, fold};
+use kachi_domain::rating::{CardState, Happening, Input, PackageBlock, PoolStand, Purchase, Stake, Usage, fold};
 use kachi_domain::{OrderId, PackageId};
 use kachi_domain::{Span, SubscriptionId, Timestamp, Zone};
 use std::collections::BTreeMap;
@@ -38,7 +38,7 @@ fn conserved(script: &Script, state: &CardState) -> Result<(), String> {
     let bytes_in: i64 = distinct
         .iter()
         .map(|input| match input {
-            Input::Refund(..) | Input::Move(..) | Input::Pool(..) => 0,
+            Input::Refund(..) | Input::Move(..) | Input::Pool(..) | Input::Stake(..) => 0,
             Input::Purchase(p) => p.used_before,
             Input::Usage(u) => u.bytes,
         })
@@ -157,6 +157,12 @@ fn read_script(text: &str) -> Result<Script, String> {
             ["pool", "none", time] => script.inputs.push(Input::Pool(at(time)?, None)),
             ["pool", last, until, time] => {
                 script.inputs.push(Input::Pool(at(time)?, Some(PoolStand { until: at(until)?, last: id(last) })));
+            }
+            ["stake", "none", time] => script.inputs.push(Input::Stake(at(time)?, None)),
+            ["stake", word @ ("open" | "over" | "capped"), time] => {
+                let (at, package) = (at(time)?, PackageId(1));
+                let stake = Stake { package, until: (*word != "open").then_some(at), capped: *word == "capped" };
+                script.inputs.push(Input::Stake(at, Some(stake)));
             }
             // The same record again.
             ["again"] => script.inputs.extend(script.inputs.last().cloned()),

@@ -1,7 +1,7 @@
 //! Random histories of a card, and what its happenings say about each subscription.
 
 use kachi_domain::package::{Category, Kind, Resource, StartRule, Terms, Window};
-use kachi_domain::rating::{CardState, EndReason, Happening, Input, PoolStand, Purchase, Usage, fold};
+use kachi_domain::rating::{CardState, EndReason, Happening, Input, PoolStand, Purchase, Stake, Usage, fold};
 use kachi_domain::{Span, SubscriptionId, Timestamp, Zone};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -93,6 +93,26 @@ pub fn history() -> impl Strategy<Value = History> {
         inputs.sort_by_key(Input::position);
         inputs.dedup_by_key(|input| input.position());
         History { zone: Zone::find(zone).expect("a zone"), inputs, horizon: ORIGIN.plus(400 * 86_400) }
+    })
+}
+
+/// Any history of a card that is in a joint pool from time to time.
+pub fn staking() -> impl Strategy<Value = History> {
+    let stake = (prop::option::weighted(0.3, Just(())), any::<bool>());
+    let stakes = prop::collection::vec((instant(), prop::option::weighted(0.8, stake)), 1..8);
+    (history(), stakes).prop_map(|(mut history, stakes)| {
+        history.inputs.retain(|i| !matches!(i, Input::Pool(..)));
+        let package = kachi_domain::PackageId(7);
+        let input = |(at, stake): (Timestamp, Option<(Option<()>, bool)>)| {
+            Input::Stake(
+                at,
+                stake.map(|(over, capped)| Stake { package, until: over.map(|()| at), capped: over.is_some() && capped }),
+            )
+        };
+        history.inputs.extend(stakes.into_iter().map(input));
+        history.inputs.sort_by_key(Input::position);
+        history.inputs.dedup_by_key(|input| input.position());
+        history
     })
 }
 

@@ -111,9 +111,9 @@ impl Engine {
         self.question(catalogue, move |tx, c| pools::supplies(tx, c, &sims, now)).await
     }
 
-    /// The pool a card is in.
+    /// The pool with slots that a card is in.
     pub async fn pool_of_card(&self, catalogue: &Arc<Catalogue>, actor: &Actor, iccid: &Iccid) -> Result<Option<PoolId>> {
         let (actor, iccid) = (actor.clone(), iccid.clone());
-        self.question(catalogue, move |tx, _| pools::of_card(tx, &actor, &iccid)).await
+        self.question(catalogue, move |tx, _| pools::with_slots_of_card(tx, &actor, &iccid)).await
     }
 }

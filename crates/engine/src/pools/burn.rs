@@ -86,6 +86,8 @@ pub fn rate(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, facts: &[Fac
     for id in pools {
         locked.push(lock(tx, id)?);
     }
+    // The stakes of a joint pool pay by themselves.
+    locked.retain(|p| !p.is_joint());
     // Read again: now nobody joins or leaves.
     let stays = Stays::new(tx.pool_stays_of(&sims)?);
     rated.moves = stays.moves();
@@ -138,7 +140,7 @@ pub fn settle(
 const DUE_AT_ONCE: i64 = 50;
 
 /// Lets time pass for pools on which something is due; the answer is how many were.
-pub fn settle_due(engine: &Engine) -> Result<usize> {
+pub(super) fn settle_due(engine: &Engine) -> Result<usize> {
     let now = engine.now();
     let due = engine.store().look(|tx| tx.pools_due(now, DUE_AT_ONCE).map_err(crate::Fail::from))?;
     let n = due.len();

@@ -1,7 +1,7 @@
 //! Who is in a pool. A card is in one at a time, of its own account and product; traffic counts for the pool from the
 //! instant the card joins up to, and not at, the instant it leaves.
 
-use super::{find, find_locked, lock_members, settle};
+use super::{find, find_locked, lock_members, settle, stakes};
 use crate::act::Actor;
 use crate::cards::Settling;
 use crate::catalogue::Catalogue;
@@ -22,7 +22,19 @@ pub fn add(
     actor: &Actor,
     (id, iccids): (PoolId, &[Iccid]),
 ) -> Result<()> {
-    let mut pool = find_locked(tx, actor, id)?;
+    let pool = find_locked(tx, actor, id)?;
+    put_in(tx, catalogue, how, actor, (pool, iccids))
+}
+
+/// As [`add`], of a locked pool.
+pub(super) fn put_in(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    how: &Settling,
+    actor: &Actor,
+    (mut pool, iccids): (Pool, &[Iccid]),
+) -> Result<()> {
+    let id = pool.id;
     let sims = cards(tx, actor, iccids)?;
     let ids: Vec<SimId> = sims.iter().map(|s| s.id).collect();
     let rows = lock_members(tx, id, &ids)?;
@@ -44,7 +56,7 @@ pub fn add(
         }
     }
     let there = tx.pool_members(id)?.len() as i64;
-    if there + new.len() as i64 > pool.slots {
+    if !pool.is_joint() && there + new.len() as i64 > pool.slots {
         return Err(Refusal::PoolFull { slots: pool.slots }.into());
     }
     let mut from: Option<Timestamp> = None;
@@ -56,6 +68,9 @@ pub fn add(
         let joined = notices::sim(catalogue, sim, EventKind::PoolChanged, &format!("joined pool {id}"), at)?;
         tx.tell(&[joined], how.now)?;
         from = Some(from.map_or(at, |f| f.min(at)));
+    }
+    if pool.is_joint() {
+        return stakes::add_up(tx, catalogue, how, &pool, &[]);
     }
     if from.is_some() {
         settle(tx, catalogue, how, &mut pool, &[], from)?;
@@ -72,6 +87,17 @@ pub fn remove(
     (id, iccids): (PoolId, &[Iccid]),
 ) -> Result<()> {
     let pool = find_locked(tx, actor, id)?;
+    take_from(tx, catalogue, how, actor, (pool, iccids))
+}
+
+/// As [`remove`], of a locked pool.
+pub(super) fn take_from(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    how: &Settling,
+    actor: &Actor,
+    (pool, iccids): (Pool, &[Iccid]),
+) -> Result<()> {
     let sims = cards(tx, actor, iccids)?;
     leave(tx, catalogue, how, pool, &sims)
 }
@@ -96,6 +122,9 @@ fn leave(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, mut pool: Pool,
         let words = format!("left pool {}", pool.id);
         tx.tell(&[notices::sim(catalogue, sim, EventKind::PoolChanged, &words, at)?], how.now)?;
         from = Some(from.map_or(at, |f| f.min(at)));
+    }
+    if pool.is_joint() {
+        return stakes::add_up(tx, catalogue, how, &pool, &ids);
     }
     settle(tx, catalogue, how, &mut pool, &[], from)
 }
@@ -152,7 +181,13 @@ pub fn members(tx: &mut Tx<'_>, actor: &Actor, id: PoolId) -> Result<Vec<(String
     Ok(tx.pool_members(id)?.into_iter().map(|(_, iccid, at)| (iccid, Timestamp(at))).collect())
 }
 
-/// The pool a card is in.
+/// The pool with slots that a card is in.
+pub fn with_slots_of_card(tx: &mut Tx<'_>, actor: &Actor, iccid: &Iccid) -> Result<Option<PoolId>> {
+    let Some(id) = of_card(tx, actor, iccid)? else { return Ok(None) };
+    Ok(tx.pool_by_id(id)?.filter(|p| !p.is_joint()).map(|p| p.id))
+}
+
+/// The pool a card is in, with slots or without.
 pub fn of_card(tx: &mut Tx<'_>, actor: &Actor, iccid: &Iccid) -> Result<Option<PoolId>> {
     let sim = tx.sim_by_iccid(&actor.path, iccid.as_str())?.ok_or(Refusal::UnknownSim)?;
     Ok(pool_now(&tx.pool_stays_of(&[sim.id.0])?, sim.id))

@@ -4,8 +4,8 @@ use super::file;
 use super::work::{Step, Work, check_code, differing};
 use kachi_domain::ledger::OPERATOR;
 use kachi_domain::package::{Category, Fulfil, Kind, Resource, StartRule, Terms, Window};
-use kachi_domain::{Currency, Iccid, PackageId, PoolId, Span};
-use kachi_engine::pools::{self, Create};
+use kachi_domain::{Currency, Iccid, PackageId, PoolId, SimId, Span};
+use kachi_engine::pools::{self, Create, CreateJoint};
 use kachi_engine::{Actor, Catalogue};
 use kachi_store::catalogue::Package;
 use kachi_store::pools::Pool;
@@ -162,21 +162,36 @@ impl Work<'_, '_> {
         let Some(code) = &entry.account else {
             return self.refuse(&format!("{place}.account"), "is missing; name the account that owns the pool");
         };
-        let Some(type_code) = &entry.r#type else {
-            return self.refuse(&format!("{place}.type"), "is missing; name one of pool_types");
-        };
         let account = self.account(&format!("{place}.account"), code)?;
+        let memo = entry.memo.clone().unwrap_or_else(|| entry.code.clone());
+        let type_code = match (&entry.r#type, &entry.package) {
+            (Some(type_code), None) => type_code,
+            (None, Some(package_code)) => {
+                self.package(&format!("{place}.package"), package_code)?;
+                let (actor, named) = (self.acting(catalogue, place, account.id)?, (id, entry.code.clone()));
+                let cmd = CreateJoint { package_code: package_code.clone(), memo, member_cap_bytes: cap, named };
+                let made = pools::create_joint(self.tx, catalogue, &self.how, &actor, &cmd);
+                return self.made_pool(place, made);
+            }
+            (Some(_), Some(_)) => {
+                return self
+                    .refuse(&format!("{place}.package"), "stands beside `type`; keep one: a pool of slots, or of a package");
+            }
+            (None, None) => {
+                return self
+                    .refuse(&format!("{place}.type"), "is missing; name one of pool_types, or a `package` its cards share");
+            }
+        };
         if catalogue.pool_type_by_code(type_code).is_none() {
             return self.refuse(&format!("{place}.type"), format!("there is no pool type {type_code}; list it under pool_types"));
         }
         let actor = self.acting(catalogue, place, account.id)?;
-        let cmd = Create {
-            type_code: type_code.clone(),
-            memo: entry.memo.clone().unwrap_or_else(|| entry.code.clone()),
-            member_cap_bytes: cap,
-            named: Some((id, entry.code.clone())),
-        };
+        let cmd = Create { type_code: type_code.clone(), memo, member_cap_bytes: cap, named: Some((id, entry.code.clone())) };
         let made = pools::create(self.tx, catalogue, &self.how, &actor, &cmd);
+        self.made_pool(place, made)
+    }
+
+    fn made_pool(&mut self, place: &str, made: kachi_engine::Result<PoolId>) -> Step<Pool> {
         let id = self.engine(place, made)?;
         let pool = self.tx.pool_by_id(id)?;
         self.at(place, pool.ok_or("the pool vanished"))
@@ -202,8 +217,12 @@ impl Work<'_, '_> {
             return self.refuse(&format!("{place}.account"), fixed(&format!("is {owner}'s")));
         }
         let made_of = catalogue.package(known.package).map_or("", |p| &p.code);
-        if entry.r#type.as_ref().is_some_and(|t| t != made_of) {
+        let (of_type, of_package) = if known.is_joint() { (None, Some(made_of)) } else { (Some(made_of), None) };
+        if entry.r#type.is_some() && entry.r#type.as_deref() != of_type {
             return self.refuse(&format!("{place}.type"), fixed(&format!("is a {made_of}")));
+        }
+        if entry.package.is_some() && entry.package.as_deref() != of_package {
+            return self.refuse(&format!("{place}.package"), fixed(&format!("is of {made_of}")));
         }
         let wanted = Pool {
             member_cap_bytes: cap.unwrap_or(known.member_cap_bytes),
@@ -214,6 +233,10 @@ impl Work<'_, '_> {
             differing(&[("member_cap", wanted.member_cap_bytes != known.member_cap_bytes), ("memo", wanted.memo != known.memo)]);
         if !fields.is_empty() {
             self.tx.set_pool(known.id, wanted.member_cap_bytes, &wanted.memo)?;
+            if known.is_joint() {
+                let there: Vec<SimId> = self.tx.pool_members(known.id)?.iter().map(|m| SimId(m.0)).collect();
+                self.tx.stir_pools(&there)?;
+            }
         }
         Ok((wanted, Some(fields)))
     }
@@ -232,7 +255,10 @@ impl Work<'_, '_> {
             return Ok(false);
         }
         let actor = self.acting(catalogue, place, pool.account)?;
-        let added = pools::add(self.tx, catalogue, &self.how, &actor, (pool.id, &new));
+        let added = match pool.is_joint() {
+            true => pools::join(self.tx, catalogue, &self.how, &actor, (pool.id, &new)),
+            false => pools::add(self.tx, catalogue, &self.how, &actor, (pool.id, &new)),
+        };
         self.engine(&format!("{place}.members"), added)?;
         Ok(true)
     }

@@ -40,6 +40,8 @@ const STEPS: &[Step] = &[
     step!(20, "0020_sms_reports.sql"),
     step!(21, "0021_sync.sql"),
     step!(22, "0022_carrier_words.sql"),
+    step!(23, "0023_switches.sql"),
+    step!(24, "0024_stakes.sql"),
 ];
 
 /// Why the database could not be opened.
