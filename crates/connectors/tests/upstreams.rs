@@ -187,7 +187,7 @@ fn acts_go_straight_to_the_carrier_and_count_by_what_the_card_shows() {
         }
         let status = if *stopped { "3" } else { "2" };
         let card = json!({"msisdn": "1440123456789", "iccid": ICCID, "imsi": "460", "msstatus": status, "online": "在线", "ip": "10.0.0.1",
-            "apnstatus": "CMIOT:正常,M2MIOT:暂停", "flowusage": "2048", "monthsincdate": "2026-03-10 07:00:00"});
+            "apnstatus": "CMIOT:正常,M2MIOT:暂停", "flowusage": "2048", "voiceusage": 7, "monthsincdate": "2026-03-10 07:00:00"});
         Some(json!({"code": "0", "msg": "ok", "detail": "", "result": {"count": 1, "cards": [card]}}))
     });
     let login = Login::default();
@@ -195,6 +195,7 @@ fn acts_go_straight_to_the_carrier_and_count_by_what_the_card_shows() {
     let apns: Vec<(String, Option<bool>)> = line.apns.expect("they are told").into_iter().map(|a| (a.name, a.on)).collect();
     assert_eq!(apns, [("CMIOT".to_owned(), Some(true)), ("M2MIOT".to_owned(), Some(false))]);
     assert_eq!(line.month.map(|m| (m.counter.bytes, NOW.since(m.counter.as_of))), Some((2 << 20, 3_600)));
+    assert_eq!(line.voice.map(|v| (v.seconds, NOW.since(v.as_of))), Some((420, 3_600)), "minutes");
     let stop = request(Write::Stop);
     let doubt = Sent::in_doubt(NOW);
     assert_eq!(class(&upstream.look(&call(&login), &stop, &doubt)), "in_doubt", "it may still show");

@@ -1,6 +1,17 @@
 //! Accounts are a tree; an account sees itself and everything below it, and nothing else.
 
 use crate::ids::AccountId;
+use crate::package::words;
+
+words!(/// The operator's switch of an account: what its people and programs may do with us. It says nothing of its cards.
+Switch {
+    /// Everything.
+    On = "on",
+    /// Ask, and change nothing.
+    Paused = "paused",
+    /// Nothing: no door lets it in.
+    Off = "off",
+});
 
 /// The place of an account in the tree: `/1/4/9/` is account 9 under 4 under the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,11 +17,13 @@ pub struct Lines {
     pub remaining_percent: i64,
     /// Type 3: days until the last package is over.
     pub remaining_days: i64,
+    /// Connections that a card should not exceed in a month.
+    pub connections: i64,
 }
 
 impl Default for Lines {
     fn default() -> Lines {
-        Lines { remaining_bytes: 100 << 20, remaining_percent: 10, remaining_days: 7 }
+        Lines { remaining_bytes: 100 << 20, remaining_percent: 10, remaining_days: 7, connections: 0 }
     }
 }
 
@@ -49,14 +51,15 @@ pub struct Level {
 impl Level {
     /// Reads the level off a state.
     pub fn of(state: &CardState) -> Level {
-        let limited = state.live.iter().filter(|l| l.terms.is_limited() && l.terms.allowance > 0);
+        let data = || state.live.iter().filter(|l| l.takes_bytes());
+        let limited = data().filter(|l| l.is_limited() && l.terms.allowance > 0);
         let (mut remaining, mut allowance) = (0_i64, 0_i64);
         for live in limited {
             allowance = allowance.saturating_add(live.terms.allowance);
             remaining = remaining.saturating_add((live.terms.allowance - live.window_used).max(0));
         }
-        let unlimited = state.live.iter().any(|l| !l.terms.is_limited() && l.running.is_some());
-        let period = if unlimited { None } else { state.live.iter().find(|l| l.running.is_some()).map(|l| l.id) };
+        let unlimited = data().any(|l| !l.is_limited() && l.running.is_some());
+        let period = if unlimited { None } else { data().find(|l| l.running.is_some()).map(|l| l.id) };
         Level { remaining, allowance, period }
     }
 }
@@ -87,6 +90,21 @@ pub fn days_due(state: &CardState, lines: &Lines, zone: &Zone) -> Option<(Timest
     let (started, _) = main.running?;
     let due = state.expected_end(zone)?.plus(-lines.remaining_days * DAY_SECONDS);
     (due > started).then_some((due, main.id))
+}
+
+/// When the package in use is about to end: `remaining_days` before it does, if that is after it began.
+pub fn package_ending(state: &CardState, lines: &Lines) -> Option<(Timestamp, SubscriptionId)> {
+    let main = state.current_main().filter(|_| lines.remaining_days > 0)?;
+    let (started, end) = main.running?;
+    let due = end.plus(-lines.remaining_days * DAY_SECONDS);
+    (due > started).then_some((due, main.id))
+}
+
+/// How an amount used stands to a whole: (little is left, or nothing), (more than all of it).
+pub fn spent(total: i64, used: i64, lines: &Lines) -> (bool, bool) {
+    let left = i128::from(total.saturating_sub(used).max(0));
+    let low = total > 0 && lines.remaining_percent > 0 && left * 100 < i128::from(total) * i128::from(lines.remaining_percent);
+    (low, total > 0 && used > total)
 }
 
 /// The lines that a card is below, a bit each: 1 bytes, 2 percent, 4 days (at its line already: the instant at which the
@@ -124,5 +142,27 @@ impl Lines {
             2 => self.remaining_percent,
             _ => self.remaining_days,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn little_is_less_than_the_share_and_over_is_more_than_all() {
+        let lines = Lines::default();
+        for (total, used, stands) in [
+            (100, 0, (false, false)),
+            (100, 90, (false, false)),
+            (100, 91, (true, false)),
+            (100, 100, (true, false)),
+            (100, 101, (true, true)),
+            (0, 5, (false, false)),
+            (i64::MAX, i64::MAX, (true, false)),
+        ] {
+            assert_eq!(spent(total, used, &lines), stands, "{used} of {total}");
+        }
+        assert_eq!(spent(100, 200, &Lines { remaining_percent: 0, ..lines }), (false, true));
     }
 }

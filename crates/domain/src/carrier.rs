@@ -22,7 +22,7 @@ pub use can::{Batches, Capabilities, Fact, Facts};
 pub use count::{Count, Of};
 pub use cycle::{Cycle, Month};
 pub use heard::Heard;
-pub use line::{Apn, Bought, Counter, Line, Period, Session, Standing, Stop};
+pub use line::{Apn, Bought, Counter, Line, Period, Session, Spoken, Standing, Stop};
 pub use write::{Card, Request, Sent, Write};
 
 /// The carrier of products whose cards are international ones (EIOTCLUB: operator 5).

@@ -53,6 +53,8 @@ EventKind {
     ProductSwitched = "product_switched",
     /// A card is in another device, by the device's own word or a person's.
     DeviceBound = "device_bound",
+    /// An account was switched on, off, or paused.
+    AccountSwitched = "account_switched",
     /// A pool was made or deleted, its subscriptions changed, or a card joined or left it.
     PoolChanged = "pool_changed",
 });
@@ -184,10 +186,31 @@ impl WarningKind {
         (WarningKind::StoppedAtCap, 51),
     ];
 
+    /// What its amounts count.
+    pub fn counts(self) -> Counts {
+        match self {
+            WarningKind::VoiceLow | WarningKind::VoiceOver => Counts::Seconds,
+            WarningKind::SmsLow | WarningKind::SmsOver => Counts::Pieces,
+            WarningKind::ConnectionsLow | WarningKind::ConnectionsOver => Counts::Pieces,
+            _ => Counts::Bytes,
+        }
+    }
+
     /// Its published number.
     pub fn number(self) -> i64 {
         WarningKind::ALL.iter().find(|(kind, _)| *kind == self).map_or(0, |(_, number)| *number)
     }
+}
+
+/// What the amounts of a warning count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counts {
+    /// Bytes of data.
+    Bytes,
+    /// Seconds of voice.
+    Seconds,
+    /// Messages or connections.
+    Pieces,
 }
 
 /// A warning with the card's figures at that moment.
@@ -213,12 +236,15 @@ pub struct Warning {
     pub package_ends_at: Option<i64>,
     /// When the last package ends, epoch seconds.
     pub card_ends_at: Option<i64>,
-    /// Bytes of the allowances in use.
-    pub total_bytes: i64,
-    /// Bytes used of them.
-    pub used_bytes: i64,
-    /// Bytes that nothing could pay for, ever.
-    pub outflow_bytes: i64,
+    /// The allowance it is about: bytes, seconds of voice, messages or connections.
+    #[serde(alias = "total_bytes")]
+    pub total: i64,
+    /// What was used of it.
+    #[serde(alias = "used_bytes")]
+    pub used: i64,
+    /// Bytes that nothing could pay for, ever; of the others what was used beyond it.
+    #[serde(alias = "outflow_bytes")]
+    pub outflow: i64,
 }
 
 /// The body of an event.
@@ -298,6 +324,13 @@ pub enum Body {
     Pool {
         /// Its number.
         pool: i64,
+        /// What changed, in words.
+        detail: String,
+    },
+    /// About an account.
+    Account {
+        /// Its number.
+        account: i64,
         /// What changed, in words.
         detail: String,
     },

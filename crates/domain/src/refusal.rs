@@ -121,8 +121,6 @@ pub enum Refusal {
     UnknownTemplate,
     /// The template is not approved yet.
     TemplateNotApproved,
-    /// No platform sends messages to people's telephones.
-    NoChannel,
     /// Letting the card on would lift nothing: this keeps it off, and others can lift it. Nothing was asked of the carrier.
     KeptOff {
         /// What does, the gravest first.
@@ -184,7 +182,6 @@ impl fmt::Display for Refusal {
             Refusal::TooMany { max } => write!(f, "more than {max} numbers"),
             Refusal::UnknownTemplate => write!(f, "there is no such template in this account"),
             Refusal::TemplateNotApproved => write!(f, "the template is not approved yet"),
-            Refusal::NoChannel => write!(f, "no card platform sends messages to telephones"),
             Refusal::KeptOff { by } => write!(f, "the card stays off whoever lets it on: {}", listed(by, Lang::En)),
             Refusal::KeyReused => write!(f, "the same request key came with another body"),
             Refusal::UnknownImeiGroup => write!(f, "there is no such IMEI group in this account"),

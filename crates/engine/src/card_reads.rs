@@ -127,7 +127,7 @@ pub fn step(engine: &Engine, connectors: &Connectors, token: i64) -> Result<usiz
 fn facts(what: &str) -> Facts {
     match what {
         "status" => Facts::of(&[Fact::State, Fact::StopReason, Fact::Session, Fact::Imei, Fact::Network]),
-        "traffic" => Facts::of(&[Fact::Month, Fact::Day, Fact::Counter, Fact::Packages]),
+        "traffic" => Facts::of(&[Fact::Month, Fact::Day, Fact::Counter, Fact::Packages, Fact::Voice]),
         _ => Facts::ALL,
     }
 }

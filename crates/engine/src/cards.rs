@@ -6,9 +6,11 @@
 //! notices, each announced once; what follows for many cards is read and written together. Crash anywhere: the
 //! transaction is gone and with it everything; the next try does the same.
 
+mod allowances;
 mod follow;
 mod warnings;
 
+pub(crate) use allowances::{connected, spent};
 pub(crate) use follow::{note, reset_open};
 
 use crate::catalogue::Catalogue;
@@ -16,9 +18,9 @@ use crate::desk::Engine;
 use crate::error::{Result, fault};
 use crate::transfers;
 use kachi_domain::alert::{self, Below, Crossing, Level, Lines};
-use kachi_domain::rating::{CardState, Happening, Input, PoolStand, Position, Purchase, Usage};
+use kachi_domain::rating::{CardState, Happening, Input, PoolStand, Position, Purchase, Stake, Usage};
 use kachi_domain::time::DAY_SECONDS;
-use kachi_domain::{AccountId, SimId, SubscriptionId, Timestamp, Zone};
+use kachi_domain::{AccountId, PackageId, SimId, SubscriptionId, Timestamp, Zone};
 use kachi_store::Tx;
 use kachi_store::events::NewEvent;
 use kachi_store::orders::Subscription;
@@ -55,6 +57,8 @@ struct Fold {
     base: Option<CardState>,
     /// Whether pools may have changed how the card stands.
     pooled: bool,
+    /// That the package in use is about to end, and since when, if it is.
+    ending: Option<(Timestamp, SubscriptionId)>,
     /// When data was used last that nothing could pay for, if any was and someone is told of it.
     outflow: Option<Timestamp>,
     /// The device the card was last seen in, 0 before any.
@@ -85,6 +89,8 @@ pub struct Settle {
     ordered: Vec<SimId>,
     /// Cards that are below other warning lines than before.
     warned: Vec<SimId>,
+    /// Cards with a stake, of which something changed that counts for the others of their joint pool.
+    stirred: Vec<SimId>,
 }
 
 impl Settle {
@@ -130,12 +136,13 @@ impl Settle {
             happenings: Vec::new(),
             crossings: Vec::new(),
             base: None,
-            pooled: late && row.pool_moves > 0 || fresh.iter().any(|i| matches!(i, Input::Pool(..))),
+            pooled: late && row.pool_moves > 0 || fresh.iter().any(|i| matches!(i, Input::Pool(..) | Input::Stake(..))),
+            ending: None,
             outflow: None,
             seen: row.seen.imei,
             present: CardState::new(),
         };
-        let unpaid = fold.head.outflow_bytes;
+        let (unpaid, staked) = (fold.head.outflow_bytes, fold.head.stake.is_some());
         if late {
             refold(tx, how, row, &mut fold, zone, first)?;
         } else {
@@ -150,15 +157,22 @@ impl Settle {
         if let Some((at, period)) = due.filter(|(at, _)| *at <= how.now) {
             fold.crossings.push(Crossing { alert_type: 3, threshold: how.lines.remaining_days, period, at });
         }
+        let ending = alert::package_ending(&fold.present, &how.lines);
+        fold.ending = ending.filter(|(at, _)| *at <= how.now);
+        let counts = |h: &Happening| matches!(h, Happening::Started(..) | Happening::Ended(..) | Happening::Refilled(..));
+        let stirs = fresh.iter().any(|i| !matches!(i, Input::Stake(..))) || fold.happenings.iter().any(counts);
+        if stirs && (staked || fold.head.stake.is_some()) {
+            self.stirred.push(row.sim);
+        }
         let below = Below::of(&fold.present, &how.lines, zone);
         if below != row.warned {
             row.warned = below;
             self.warned.push(row.sim);
         }
-        let ahead = due.map(|(at, _)| at).filter(|at| *at > how.now);
-        row.due_at = [fold.present.next_due(zone), ahead].into_iter().flatten().min().map(|t| t.0);
+        let ahead = |of: Option<(Timestamp, SubscriptionId)>| of.map(|(at, _)| at).filter(|at| *at > how.now);
+        row.due_at = [fold.present.next_due(zone), ahead(due), ahead(ending)].into_iter().flatten().min().map(|t| t.0);
         row.head = fold.head.to_bytes();
-        if fold.moves() || !fold.crossings.is_empty() || fold.outflow.is_some() {
+        if fold.moves() || !fold.crossings.is_empty() || fold.outflow.is_some() || fold.ending.is_some() {
             self.folds.push(fold);
         }
         Ok(())
@@ -168,6 +182,7 @@ impl Settle {
     pub fn finish(mut self, tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling) -> Result<()> {
         tx.set_ordered(&self.ordered)?;
         tx.relist(&self.warned)?;
+        tx.stir_pools(&self.stirred)?;
         self.folds.sort_by_key(|f| f.sim);
         for part in self.folds.chunks(FOLDS_AT_ONCE) {
             follow::follow(tx, catalogue, how, part, &mut self.events)?;
@@ -266,7 +281,9 @@ fn history(tx: &mut Tx<'_>, row: &StateRow, base: &CardState, now: Timestamp) ->
         inputs.push(Input::Usage(Usage { stop: Timestamp(stop), start: Timestamp(start), source_id, bytes }));
     }
     if row.pool_moves > 0 {
-        hear_pools(tx, row.sim, base.last.map_or(Timestamp(i64::MIN), |l| l.0), &mut inputs)?;
+        let from = base.last.map_or(Timestamp(i64::MIN), |l| l.0);
+        hear_pools(tx, row.sim, from, &mut inputs)?;
+        hear_stakes(tx, row.sim, from, &mut inputs)?;
     }
     transfers::add_to_history(tx, row.sim, &mut inputs)?;
     inputs.retain(|i| base.last.is_none_or(|last| i.position() > last));
@@ -305,6 +322,19 @@ fn hear_pools(tx: &mut Tx<'_>, sim: SimId, from: Timestamp, inputs: &mut Vec<Inp
         *there = stand.or(*there);
     }
     inputs.extend(stands.into_iter().map(|(at, stand)| Input::Pool(Timestamp(at), stand)));
+    Ok(())
+}
+
+/// Adds how the card's stake stood: one a instant, of the joint pool that it was in then.
+fn hear_stakes(tx: &mut Tx<'_>, sim: SimId, from: Timestamp, inputs: &mut Vec<Input>) -> Result<()> {
+    let mut stakes: BTreeMap<i64, Option<Stake>> = BTreeMap::new();
+    for (_, at, _, package, until, capped) in tx.pool_stakes_of(sim, from)? {
+        let until = until.map(Timestamp);
+        let stake = package.map(|id| Stake { package: PackageId(id), until, capped: capped != 0 });
+        let there = stakes.entry(at).or_default();
+        *there = stake.or(*there);
+    }
+    inputs.extend(stakes.into_iter().map(|(at, stake)| Input::Stake(Timestamp(at), stake)));
     Ok(())
 }
 

@@ -46,6 +46,8 @@ pub struct Figures {
     pub connections: i64,
     /// Messages to it that its carrier took.
     pub messages: i64,
+    /// Seconds that it spoke, of billing months that began on these days.
+    pub voice_seconds: i64,
     /// Bytes of the days that nothing could pay for.
     pub outflow_bytes: i64,
     /// What was bought for it, oldest first ([`Depth::All`]).
@@ -88,6 +90,7 @@ pub fn of(
     let used: HashMap<i64, (i64, i64)> =
         tx.use_of_days(&actor.sees, &sims, first, last)?.into_iter().map(|(sim, bytes, n)| (sim, (bytes, n))).collect();
     let messages: HashMap<i64, i64> = tx.messages_of(&sims, from, to)?.into_iter().collect();
+    let voice: HashMap<i64, i64> = tx.voice_of(&sims, from, to)?.into_iter().collect();
     let (mut bought, mut balances) = (HashMap::<i64, Vec<Subscription>>::new(), HashMap::new());
     if depth == Depth::All {
         for s in tx.subscriptions_of(&sims)? {
@@ -106,6 +109,7 @@ pub fn of(
             bytes,
             connections,
             messages: messages.get(&sim).copied().unwrap_or(0),
+            voice_seconds: voice.get(&sim).copied().unwrap_or(0),
             outflow_bytes,
             subscriptions: bought.remove(&sim).unwrap_or_default(),
             carrier_balance: balances.get(&sim).copied().unwrap_or(0),
@@ -145,18 +149,27 @@ pub struct PoolFigures {
     pub activated: i64,
     /// Up to when usage of any of its cards is known.
     pub as_of: Option<Timestamp>,
+    /// Of a joint pool: what its cards bring and took.
+    pub sum: Option<pools::Sum>,
 }
 
 /// The pools the account sees, by number.
 pub fn pools(tx: &mut Tx<'_>, catalogue: &Catalogue, actor: &Actor, now: Timestamp) -> Result<Vec<PoolFigures>> {
-    let views = pools::list(tx, catalogue, actor, (None, None), now)?;
+    let mut views = pools::list(tx, catalogue, actor, (None, None), now)?;
+    for pool in tx.pools(&actor.sees)?.into_iter().filter(kachi_store::pools::Pool::is_joint) {
+        views.push(View { pool, members: 0, active: None, over: false });
+    }
+    views.sort_by_key(|v| v.pool.id);
     let ids: Vec<PoolId> = views.iter().map(|v| v.pool.id).collect();
     let counted = tx.pool_figures(&ids)?;
-    let of = |view: View| {
-        let (activated, as_of) = counted.iter().find(|c| c.0 == view.pool.id.0).map_or((0, None), |c| (c.2, c.3));
-        PoolFigures { view, activated, as_of: as_of.map(Timestamp) }
-    };
-    Ok(views.into_iter().map(of).collect())
+    let mut figures = Vec::with_capacity(views.len());
+    for view in views {
+        let counts = counted.iter().find(|c| c.0 == view.pool.id.0);
+        let (members, activated, as_of) = counts.map_or((0, 0, None), |c| (c.1, c.2, c.3));
+        let sum = if view.pool.is_joint() { Some(pools::sum(tx, catalogue, &view.pool, now)?) } else { None };
+        figures.push(PoolFigures { view: View { members, ..view }, activated, as_of: as_of.map(Timestamp), sum });
+    }
+    Ok(figures)
 }
 
 /// Cards that owe their carrier money, and how many there are.

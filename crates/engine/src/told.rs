@@ -8,11 +8,12 @@
 use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::error::{Result, fault};
-use crate::{imei, network, notices, switch};
+use crate::{cards, imei, network, notices, switch};
 use kachi_domain::carrier::{Count, Cycle, Line, Of};
 use kachi_domain::event::EventKind;
 use kachi_domain::ids::Imei;
 use kachi_domain::imei::Sighting;
+use kachi_domain::package::Resource;
 use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::sync::What;
 use kachi_domain::{AccountId, PlatformId, SimId, Timestamp, device};
@@ -37,6 +38,10 @@ pub(crate) fn keep(
     let told: Vec<Counted> =
         Count::all(cycle(catalogue, platform), line).into_iter().map(|count| (sim.id, sim.account, count)).collect();
     counts(tx, platform, &told, how.now)?;
+    if let Some(spoken) = line.voice {
+        tx.put_voice(sim.id, spoken.from, spoken.seconds, spoken.as_of)?;
+        cards::spent(tx, catalogue, how, sim.id, Resource::Voice)?;
+    }
     if let Some(network) = &line.network {
         network::switched(tx, sim.id, network, how.now)?;
     }

@@ -181,6 +181,8 @@ pub struct Alerts {
     pub remaining_percent: i64,
     /// Days left.
     pub remaining_days: i64,
+    /// Connections of a card in a month.
+    pub connections: i64,
 }
 
 /// How far the program's clock is off on purpose.
@@ -244,6 +246,7 @@ impl Config {
                 remaining_bytes: self.alerts.remaining_mb << 20,
                 remaining_percent: self.alerts.remaining_percent,
                 remaining_days: self.alerts.remaining_days,
+                connections: self.alerts.connections,
             },
             import_rows: self.limits.import_rows,
             rate_rows: self.limits.rate_rows,
@@ -299,6 +302,7 @@ impl Config {
                 remaining_mb: whole("alerts.remaining_mb", 0, 1 << 30)?,
                 remaining_percent: whole("alerts.remaining_percent", 0, 99)?,
                 remaining_days: whole("alerts.remaining_days", 0, 365)?,
+                connections: whole("alerts.connections", 0, 1 << 30)?,
             },
             clock: ClockShift { test: values.flag("clock.test")?, offset_seconds: values.offset("clock.offset_seconds")? },
             limits: Limits {

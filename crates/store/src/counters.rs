@@ -94,6 +94,31 @@ impl Tx<'_> {
         Ok(found.into_iter().map(|(sim, bytes, as_of)| (sim, Counter { bytes, as_of: Timestamp(as_of) })).collect())
     }
 
+    /// Keeps how many seconds a card spoke in the billing month that began at `from`; an older word changes nothing.
+    pub fn put_voice(&mut self, sim: SimId, from: Timestamp, seconds: i64, as_of: Timestamp) -> Result<(), Error> {
+        self.run(
+            "INSERT INTO voice_use (sim_id, from_at, seconds, as_of) VALUES (?, ?, ?, ?) ON CONFLICT (sim_id, from_at) DO UPDATE
+             SET seconds = excluded.seconds, as_of = excluded.as_of WHERE voice_use.as_of <= excluded.as_of",
+            &binds![sim.0, from.0, seconds, as_of.0],
+        )?;
+        Ok(())
+    }
+
+    /// What a card spoke, by billing month: (its beginning, seconds), the oldest first.
+    pub fn voice_months(&mut self, sim: SimId) -> Result<Vec<(i64, i64)>, Error> {
+        self.rows("SELECT from_at, seconds FROM voice_use WHERE sim_id = ? ORDER BY from_at", &binds![sim.0])
+    }
+
+    /// Seconds that cards spoke in billing months that began at `from` or later and before `to`: (card, seconds).
+    pub fn voice_of(&mut self, sims: &[i64], from: Timestamp, to: Timestamp) -> Result<Vec<(i64, i64)>, Error> {
+        let text = format!(
+            "SELECT sim_id, CAST(SUM(seconds) AS BIGINT) FROM voice_use WHERE {} AND from_at >= ? AND from_at < ? GROUP BY sim_id",
+            self.one_of("sim_id")
+        );
+        let list = self.list(sims.iter().copied());
+        self.rows(&text, &binds![list, from.0, to.0])
+    }
+
     /// The newest reading of the card's counter at the carrier: of a month or of everything.
     pub fn counter(&mut self, sim: SimId) -> Result<Option<Counter>, Error> {
         let row = self.row::<(i64, i64)>(

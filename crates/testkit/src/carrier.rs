@@ -89,6 +89,15 @@ impl Carrier {
         panic!("the work never ends");
     }
 
+    /// Reads at the carrier whatever is to be read.
+    ///
+    /// # Panics
+    /// If the database fails.
+    pub fn read(&self, engine: &Engine) {
+        while card_reads::step(engine, &self.connectors, self.token.fetch_add(1, Ordering::SeqCst)).expect("cards are read") > 0 {
+        }
+    }
+
     /// Asks what devices wrote, once; the answer is how many messages are new.
     ///
     /// # Panics

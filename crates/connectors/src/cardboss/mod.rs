@@ -13,7 +13,7 @@ use crate::keys::Keys;
 use kachi_domain::address::Addresses;
 use kachi_domain::carrier::{
     Answer, Apn, Ask, Batches, Bought, Call, Capabilities, Card, Connector, Cycle, Fact, Facts, LOGIN_REFUSED_SECONDS, Line,
-    Login, Period, Request, Sent, Session, Standing, Write,
+    Login, Period, Request, Sent, Session, Spoken, Standing, Write,
 };
 use kachi_domain::sim::BaseState;
 use kachi_domain::time::day_text;
@@ -25,7 +25,8 @@ use std::collections::HashMap;
 const BATCH_CARDS: u16 = 100;
 const ROOT: &str = "/iotapi/rest/v2";
 /// What a card's page tells; its packages are asked for by themselves.
-const FACTS: Facts = Facts::of(&[Fact::Numbers, Fact::State, Fact::Session, Fact::Imei, Fact::Apns, Fact::Month, Fact::Packages]);
+const FACTS: Facts =
+    Facts::of(&[Fact::Numbers, Fact::State, Fact::Session, Fact::Imei, Fact::Apns, Fact::Month, Fact::Packages, Fact::Voice]);
 
 /// The client of one account.
 pub struct CardBoss {
@@ -211,14 +212,14 @@ impl CardBoss {
             Write::EndTest => send(&STOP_TEST, &[])?,
             Write::DataOff { apn } => data(apn, "0")?,
             Write::DataOn { apn } => data(apn, "1")?,
-            Write::AllowCalls { numbers } => {
+            Write::AllowCalls { numbers, group } => {
                 for number in numbers {
-                    send(&WHITE, &[("opertype", "1"), ("taskid", ""), ("content", number)])?;
+                    send(&WHITE, &[("opertype", "1"), ("taskid", group), ("content", number)])?;
                 }
                 return Ok(Answer::Confirmed);
             }
-            Write::BarCalls { numbers } => {
-                send(&WHITE, &[("opertype", "0"), ("taskid", ""), ("content", &numbers.join("_"))])?;
+            Write::BarCalls { numbers, group } => {
+                send(&WHITE, &[("opertype", "0"), ("taskid", group), ("content", &numbers.join("_"))])?;
                 return Ok(Answer::Confirmed);
             }
             Write::SendSms { text } => {
@@ -329,9 +330,14 @@ fn learn(row: &Value, wanted: Facts, call: &Call<'_>) -> Line {
         };
         line.apns = Some(status.split(',').filter_map(apn).collect());
     }
+    let as_of = field(&["monthsincdate", "monthsyncdate"]).and_then(|text| crate::china().parse(&text).ok());
+    let as_of = as_of.unwrap_or(call.now).min(call.now);
+    if wanted.has(Fact::Voice) {
+        let seconds =
+            field(&["voiceusage"]).and_then(|text| text.parse::<i64>().ok()).and_then(|minutes| minutes.checked_mul(60));
+        line.voice = seconds.map(|seconds| Spoken::this_month(Cycle::NATURAL, seconds, as_of));
+    }
     if wanted.has(Fact::Month) {
-        let as_of = field(&["monthsincdate", "monthsyncdate"]).and_then(|text| crate::china().parse(&text).ok());
-        let as_of = as_of.unwrap_or(call.now).min(call.now);
         line.month = kb(row, "flowusage").map(|bytes| Period::this_month(Cycle::NATURAL, bytes, as_of));
     }
     line

@@ -4,7 +4,7 @@ use super::OneLink;
 use super::wire;
 use crate::json;
 use kachi_domain::carrier::{
-    Answer, Apn, Ask, Bought, Call, Card, Change, Changes, Cycle, Fact, Facts, Line, Month, Period, Session, Standing,
+    Answer, Apn, Ask, Bought, Call, Card, Change, Changes, Cycle, Fact, Facts, Line, Month, Period, Session, Spoken, Standing,
 };
 use kachi_domain::time::{Timestamp, day_text};
 use serde_json::Value;
@@ -19,7 +19,7 @@ const STATES: [&str; 7] = ["1", "2", "4", "6", "7", "8", "9"];
 type Amounts = Vec<Result<Option<i64>, Answer>>;
 
 /// What each request tells.
-const REQUESTS: [(&[Fact], &str); 7] = [
+const REQUESTS: [(&[Fact], &str); 8] = [
     (&[Fact::Numbers], "sim-basic-info"),
     // What a month's figure is worth depends on the platform, which the state tells.
     (&[Fact::State, Fact::Month], "sim-status"),
@@ -28,6 +28,7 @@ const REQUESTS: [(&[Fact], &str); 7] = [
     (&[Fact::Imei], "sim-imei"),
     (&[Fact::Apns], "apn-info"),
     (&[Fact::Packages], "sim-data-margin"),
+    (&[Fact::Voice], "sim-voice-usage"),
 ];
 
 /// Requests that a reading makes.
@@ -44,6 +45,9 @@ impl OneLink {
         for (_, path) in REQUESTS.iter().filter(|(facts, _)| wanted.any(facts)) {
             let row = self.about(call, &format!("query/{path}"), card, &[])?;
             learn(&mut line, path, &row);
+            if *path == "sim-voice-usage" {
+                line.voice = spoken(&row, call.now);
+            }
         }
         if wanted.any(&[Fact::Month, Fact::Apns]) {
             let row = self.about(call, "query/sim-data-usage", card, &[])?;
@@ -196,6 +200,12 @@ fn usage(line: &mut Line, row: &Value, now: Timestamp) {
             apn.bytes = bytes;
         }
     }
+}
+
+/// Minutes that a card spoke this month (23U01).
+fn spoken(row: &Value, now: Timestamp) -> Option<Spoken> {
+    let minutes: i64 = json::text(row, "voiceAmount")?.parse().ok()?;
+    Some(Spoken::this_month(Cycle::NATURAL, minutes.checked_mul(60)?, now))
 }
 
 /// A month by the batch call: the present one is counted to yesterday's end.

@@ -15,8 +15,8 @@ impl OneLink {
             Write::Stop | Write::Resume | Write::Activate | Write::EndTest => self.change_state(call, request),
             Write::DataOff { apn } => self.switch_data(call, request, (apn.as_deref(), "1")),
             Write::DataOn { apn } => self.switch_data(call, request, (apn.as_deref(), "0")),
-            Write::AllowCalls { numbers } => self.list_numbers(call, request, ("1", numbers)),
-            Write::BarCalls { numbers } => self.list_numbers(call, request, ("4", numbers)),
+            Write::AllowCalls { numbers, group } => self.list_numbers(call, request, ("1", numbers, group)),
+            Write::BarCalls { numbers, group } => self.list_numbers(call, request, ("4", numbers, group)),
             Write::ResetSession => {
                 self.about(call, "operate/sim-gprs-status-reset", &request.card, &[])?;
                 Ok(Answer::Confirmed)
@@ -86,14 +86,21 @@ impl OneLink {
         }
     }
 
-    fn list_numbers(&self, call: &Call<'_>, request: &Request, (act, numbers): (&str, &[String])) -> Result<Answer, Answer> {
+    fn list_numbers(
+        &self,
+        call: &Call<'_>,
+        request: &Request,
+        (act, numbers, group): (&str, &[String], &str),
+    ) -> Result<Answer, Answer> {
         let Some(param) = &self.terms.voice_param else { return Err(Answer::unsupported("keep lists of numbers for calls")) };
         let path = "config/member-voice-whitelist";
         // One number a call may be put on the list, two may be taken off.
         let most = if act == "1" { 1 } else { 2 };
         for (n, some) in numbers.chunks(most).enumerate() {
             let joined = some.join("_");
-            match self.about(call, path, &request.card, &[("operType", act), (param.as_str(), &joined)]) {
+            let mut fields = vec![("operType", act), (param.as_str(), joined.as_str())];
+            fields.extend((!group.is_empty()).then_some(("groupId", group)));
+            match self.about(call, path, &request.card, &fields) {
                 Ok(_) | Err(Answer::Already) => {}
                 // The rest waits for its minute; those before are on the list, and a second time does no harm.
                 Err(later @ Answer::Later { .. }) => return Err(later),

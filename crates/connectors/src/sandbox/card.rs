@@ -1,7 +1,7 @@
 //! A card at the virtual carrier: what is so, and what each write makes of it.
 
 use kachi_domain::carrier::{
-    Apn, Bought, Card as Named, Counter, Cycle, Fact, Facts, Line, Period, Session, Standing, Stop, Write,
+    Apn, Bought, Card as Named, Counter, Cycle, Fact, Facts, Line, Period, Session, Spoken, Standing, Stop, Write,
 };
 use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::time::Timestamp;
@@ -21,6 +21,8 @@ pub struct Card {
     pub data_off: bool,
     /// The numbers it may call.
     pub numbers: BTreeSet<String>,
+    /// The group that was named when one was last added.
+    pub voice_group: String,
     /// The device it is in.
     pub imei: Option<String>,
     /// Active packages by the carrier's code, with the instant each became active.
@@ -37,6 +39,8 @@ pub struct Card {
     pub bytes: i64,
     /// The same by the day in China.
     pub days: BTreeMap<i64, i64>,
+    /// Seconds it spoke, all in the present month.
+    pub seconds: i64,
     /// The counter as the carrier shows it; none until it was first brought up to date.
     pub counter: Option<Counter>,
     /// Messages delivered to its device, oldest first.
@@ -110,6 +114,9 @@ impl Card {
         if wanted.has(Fact::Packages) {
             line.packages = Some(self.packages.keys().map(|code| Bought { code: code.clone(), ..Bought::default() }).collect());
         }
+        if wanted.has(Fact::Voice) {
+            line.voice = Some(Spoken::this_month(cycle, self.seconds, now));
+        }
         if wanted.has(Fact::Network) {
             line.network = self.network.clone();
         }
@@ -131,8 +138,8 @@ impl Card {
             Write::EndTest => self.base() != BaseState::Testing,
             Write::DataOff { .. } => self.data_off,
             Write::DataOn { .. } => !self.data_off,
-            Write::AllowCalls { numbers } => numbers.iter().all(|n| self.numbers.contains(n)),
-            Write::BarCalls { numbers } => !numbers.iter().any(|n| self.numbers.contains(n)),
+            Write::AllowCalls { numbers, .. } => numbers.iter().all(|n| self.numbers.contains(n)),
+            Write::BarCalls { numbers, .. } => !numbers.iter().any(|n| self.numbers.contains(n)),
             Write::ResetSession => self.session.is_none(),
             Write::SwitchNetwork { network } => self.network.as_ref() == Some(network),
             Write::RefreshUsage | Write::SendSms { .. } | Write::SendPhone { .. } => false,
@@ -156,8 +163,11 @@ impl Card {
             Write::EndTest => (self.base, self.since) = (Some(BaseState::Ready), Some(at)),
             Write::DataOff { .. } => (self.data_off, self.session) = (true, None),
             Write::DataOn { .. } => self.data_off = false,
-            Write::AllowCalls { numbers } => self.numbers.extend(numbers.iter().cloned()),
-            Write::BarCalls { numbers } => self.numbers.retain(|n| !numbers.contains(n)),
+            Write::AllowCalls { numbers, group } => {
+                self.numbers.extend(numbers.iter().cloned());
+                self.voice_group.clone_from(group);
+            }
+            Write::BarCalls { numbers, .. } => self.numbers.retain(|n| !numbers.contains(n)),
             Write::ResetSession => self.reconnect(at),
             Write::SwitchNetwork { network } => {
                 self.network = Some(network.clone());

@@ -71,6 +71,13 @@ impl World {
         state.line(iccid).card.spend(bytes, now);
     }
 
+    /// The card is spoken with.
+    pub fn speak(&self, iccid: &str, seconds: i64, now: Timestamp) {
+        let mut state = self.lock();
+        state.run(now);
+        state.line(iccid).card.seconds += seconds;
+    }
+
     /// The card stands here from now on, without anybody having asked for it.
     pub fn stand(&self, iccid: &str, base: BaseState, now: Timestamp) {
         let mut state = self.lock();

@@ -134,8 +134,8 @@ fn card_acts() -> [Write; 6] {
         Write::Activate,
         Write::DataOff { apn: None },
         Write::DataOn { apn: None },
-        Write::AllowCalls { numbers: numbers.clone() },
-        Write::BarCalls { numbers },
+        Write::AllowCalls { numbers: numbers.clone(), group: String::new() },
+        Write::BarCalls { numbers, group: String::new() },
     ]
 }
 

@@ -129,11 +129,13 @@ pub enum Fact {
     Packages = 9,
     /// The network it may use.
     Network = 10,
+    /// How long it spoke in the month.
+    Voice = 11,
 }
 
 impl Fact {
     /// All of them.
-    pub const ALL: [Fact; 11] = [
+    pub const ALL: [Fact; 12] = [
         Fact::Numbers,
         Fact::State,
         Fact::StopReason,
@@ -145,6 +147,7 @@ impl Fact {
         Fact::Counter,
         Fact::Packages,
         Fact::Network,
+        Fact::Voice,
     ];
 }
 

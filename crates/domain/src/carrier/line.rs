@@ -35,6 +35,26 @@ pub struct Line {
     pub packages: Option<Vec<Bought>>,
     /// The network it may use, as its product names it.
     pub network: Option<String>,
+    /// How long it spoke in the month.
+    pub voice: Option<Spoken>,
+}
+
+/// What a card spoke in a billing month.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spoken {
+    /// When the month began.
+    pub from: Timestamp,
+    /// Seconds; carriers that tell minutes tell begun ones.
+    pub seconds: i64,
+    /// When that was so.
+    pub as_of: Timestamp,
+}
+
+impl Spoken {
+    /// In the billing month that holds `as_of`.
+    pub fn this_month(cycle: Cycle, seconds: i64, as_of: Timestamp) -> Spoken {
+        Spoken { from: cycle.start(cycle.month(china().day(as_of))), seconds, as_of }
+    }
 }
 
 /// A card's state in our word, with the carrier's beside it.

@@ -45,11 +45,17 @@ pub enum Write {
     AllowCalls {
         /// The numbers.
         numbers: Vec<String>,
+        /// The group of cards whose list is meant, where the caller names one; empty: the card's own list.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        group: String,
     },
     /// Take numbers off that list.
     BarCalls {
         /// The numbers.
         numbers: Vec<String>,
+        /// The group of cards whose list is meant, where the caller names one; empty: the card's own list.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        group: String,
     },
     /// Cut the card's session; its device connects anew by itself.
     ResetSession,

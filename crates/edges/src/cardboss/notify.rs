@@ -7,7 +7,7 @@ use super::CHINA;
 use super::wire::{self, Number};
 use kachi_dialects::cardboss::{Push, push_body, sms_push_body};
 use kachi_domain::Timestamp;
-use kachi_domain::event::{Body, EventKind, Warning};
+use kachi_domain::event::{Body, Counts, EventKind, Warning, WarningKind};
 use serde::Serialize;
 use serde_json::json;
 
@@ -82,11 +82,20 @@ fn warning(w: &Warning, id: &str) -> String {
         planname: &w.package_name,
         cardexpiry: last_day(w.card_ends_at),
         planexpiry: last_day(w.package_ends_at),
-        total: Number::kb(w.total_bytes),
-        usage: Number::kb(w.used_bytes),
-        outflow: Number::kb(w.outflow_bytes),
+        total: amount(w.warning, w.total),
+        usage: amount(w.warning, w.used),
+        outflow: amount(w.warning, w.outflow),
     };
     serde_json::to_string(&warned).expect("a warning can be written")
+}
+
+/// An amount as the warning's kind is counted: kb, minutes begun, or pieces.
+fn amount(warning: WarningKind, n: i64) -> Number {
+    match warning.counts() {
+        Counts::Bytes => Number::kb(n),
+        Counts::Seconds => Number::Whole(wire::minutes(n)),
+        Counts::Pieces => Number::Whole(n),
+    }
 }
 
 /// What became of messages: unsigned. None: this door has no push for the event.

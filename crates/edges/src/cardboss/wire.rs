@@ -143,6 +143,11 @@ impl Serialize for Number {
     }
 }
 
+/// Seconds of voice as minutes, one that has begun counting whole.
+pub fn minutes(seconds: i64) -> i64 {
+    seconds.max(0) / 60 + i64::from(seconds > 0 && seconds % 60 != 0)
+}
+
 /// `yyyy-MM-dd` in China time; empty of no instant.
 pub fn date(at: Option<Timestamp>) -> String {
     let mut text = at.map_or_else(String::new, |t| CHINA.text(t));

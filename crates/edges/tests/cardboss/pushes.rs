@@ -1,14 +1,19 @@
 //! Pushes, held against the contract and signed so that a receiver can check them; and which warnings the trade gives.
 
 use crate::contract;
-use crate::shop::{MSISDN, SID, Shop, apikey};
-use kachi_dialects::cardboss::{Push, sign_push};
+use crate::shop::{MSISDN, SID, Shop, apikey, settings};
+use kachi_dialects::cardboss::{Operation, Push, sign_push};
+use kachi_domain::alert::Lines;
 use kachi_domain::event::{Body, EventKind, Warning, WarningKind};
+use kachi_domain::order::Channel;
+use kachi_domain::package::{Kind, Resource};
+use kachi_domain::{Iccid, Span};
 use kachi_edges::cardboss::data_push;
-use kachi_engine::cards;
+use kachi_engine::{card_reads, cards, pools};
 use kachi_store::accounts::Account;
+use kachi_testkit::carrier::Carrier;
 use kachi_testkit::db;
-use kachi_testkit::trade::{ACME, CARD};
+use kachi_testkit::trade::{ACME, CARD, READY, Trade, package};
 use serde_json::{Value, json};
 
 const ID: &str = "KN0000000000000000000007";
@@ -48,9 +53,9 @@ fn warning(warning: WarningKind) -> Body {
         package_name: "100M".into(),
         package_ends_at: Some(NOW + 12 * 3600),
         card_ends_at: None,
-        total_bytes: 100 << 20,
-        used_bytes: (95 << 20) + 512,
-        outflow_bytes: 0,
+        total: 100 << 20,
+        used: (95 << 20) + 512,
+        outflow: 0,
     })
 }
 
@@ -88,11 +93,16 @@ fn every_push_is_as_published() {
         );
         assert_eq!(contract::object_faults(&data, contract::push("OD1010"), "OD1010"), Vec::<String>::new());
         numbers.push(number);
+        let (total, used) = match number {
+            12 | 22 => (json!(1_747_627), json!(1_660_254)),
+            13 | 14 | 23 | 24 => (json!(104_857_600), json!(99_615_232)),
+            _ => (json!(102_400), json!(97_280.5)),
+        };
         assert_eq!(
             data,
             json!({"id": ID, "date": "2026-03", "mon": "UN", "msisdn": MSISDN, "iccid": CARD, "imei": "867530912345678",
                    "equipment": "gate 7", "type": number.to_string(), "planname": "100M", "cardexpiry": "", "planexpiry": "2026-03-01",
-                   "total": 102_400, "usage": 97_280.5, "outflow": 0})
+                   "total": total, "usage": used, "outflow": 0})
         );
     }
     assert_eq!(numbers, contract::warning_types());
@@ -148,6 +158,158 @@ fn a_card_warns_of_what_becomes_of_it_once() {
         assert_eq!(waiting.iter().filter(|d| d.2 == "card_warning").count(), 8, "each is on its way");
         assert!(waiting.iter().all(|d| d.2 == "card_warning"), "and nothing that this address is not told");
         shop.trade.assert_sound();
+    });
+}
+
+#[test]
+fn a_package_that_ends_is_warned_of_while_another_waits_behind_it() {
+    db::each(|store| {
+        let shop = Shop::new(store);
+        subscribed(&shop, r#"{"cardboss_data":"http://127.0.0.1:9/d"}"#);
+        shop.buy(CARD, "GJ-TIME-1MO", "n-1");
+        shop.buy(CARD, "GJ-TIME-1MO", "n-2");
+        shop.trade.pass(24 * DAY - 1);
+        while cards::settle_due(&shop.trade.engine).unwrap() > 0 {}
+        assert_eq!(told(&shop), Vec::<i64>::new());
+        shop.trade.pass(1);
+        while cards::settle_due(&shop.trade.engine).unwrap() > 0 {}
+        assert_eq!(told(&shop), [31], "seven days before the first of two is over");
+        shop.trade.pass(8 * DAY);
+        while cards::settle_due(&shop.trade.engine).unwrap() > 0 {}
+        assert_eq!(told(&shop), [31, 32], "the card goes on");
+        shop.trade.pass(22 * DAY);
+        while cards::settle_due(&shop.trade.engine).unwrap() > 0 {}
+        assert_eq!(told(&shop), [31, 32, 31, 42]);
+    });
+}
+
+fn sell(shop: &Shop, code: &'static str, resource: Resource, allowance: i64) {
+    let sold = shop.trade.engine.write(move |tx, catalogue, _| {
+        let product = catalogue.product_by_code("1US-1").expect("a product").id;
+        let mut package = package(code, product, Kind::Quota, Span::Days(30), 100);
+        (package.terms.resource, package.terms.allowance) = (resource, allowance);
+        tx.put_package(&package)?;
+        Ok(tx.touch_catalogue()?)
+    });
+    sold.expect("a package");
+}
+
+#[test]
+fn voice_messages_and_connections_are_warned_of_when_they_are_counted() {
+    db::each(|store| {
+        let lines = Lines { connections: 3, ..Lines::default() };
+        let shop = Shop::of(Trade::build(store).under(kachi_engine::Settings { lines, ..Default::default() }), settings());
+        subscribed(&shop, r#"{"cardboss_data":"http://127.0.0.1:9/d"}"#);
+        let carrier = Carrier::of(&shop.trade.engine, "1US-1", json!({"lag_seconds": 0, "cool_down_seconds": 0}), &[]);
+        carrier.remember(&shop.trade.engine);
+        sell(&shop, "GJ-SMS", Resource::Sms, 10);
+        sell(&shop, "GJ-VOICE", Resource::Voice, 600);
+        for (n, package) in ["GJ-TIME-1MO", "GJ-SMS", "GJ-VOICE"].iter().enumerate() {
+            shop.buy(CARD, package, &format!("n-{n}"));
+        }
+        let message = |n: i64| {
+            shop.good(Operation::SmsIot, json!({"mobile": MSISDN, "content": format!("message {n}")}));
+            carrier.work(&shop.trade.engine);
+            shop.trade.pass(1);
+        };
+        (0..9).for_each(message);
+        assert_eq!(told(&shop), Vec::<i64>::new(), "one of ten is left");
+        message(9);
+        assert_eq!(told(&shop), [13]);
+        (10..12).for_each(message);
+        assert_eq!(told(&shop), [13, 23], "once each, however many follow");
+        let speak = |seconds: i64| {
+            carrier.world.speak(CARD, seconds, shop.trade.now());
+            let actor = shop.trade.actor(ACME);
+            let asked = shop.trade.engine.write(move |tx, catalogue, how| {
+                let iccid = Iccid::parse(CARD).expect("a number");
+                let ask = card_reads::Ask { iccid, platform: None, product: None, what: card_reads::What::Traffic };
+                card_reads::ask(tx, catalogue, how, &actor, &ask)
+            });
+            asked.expect("it is to be read");
+            carrier.read(&shop.trade.engine);
+        };
+        speak(540);
+        assert_eq!(told(&shop), [13, 23]);
+        speak(1);
+        speak(60);
+        assert_eq!(told(&shop), [13, 23, 12, 22]);
+        let voice = &shop.good(Operation::UsageCurrent, json!({"msisdns": MSISDN}))["usages"][0];
+        assert_eq!((&voice["voiceusage"], &voice["smsusage"]), (&json!(11), &json!(12)), "601 seconds are eleven minutes");
+        for crossed in [&[13, 23, 12, 22][..], &[13, 23, 12, 22], &[13, 23, 12, 22, 14], &[13, 23, 12, 22, 14, 24]] {
+            shop.trade.pass(60);
+            shop.trade.traffic(CARD, shop.trade.now(), 1 << 20);
+            assert_eq!(told(&shop), crossed);
+        }
+        let claim = kachi_engine::webhooks::claim(&shop.trade.engine, 7).unwrap();
+        let amounts: Vec<Value> = claim.lanes.concat().iter().map(|job| amounts(&job.kind, &job.body)).collect();
+        assert_eq!(
+            amounts,
+            [
+                json!(["13", "name of GJ-SMS", 10, 10, 0]),
+                json!(["23", "name of GJ-SMS", 10, 11, 1]),
+                json!(["12", "name of GJ-VOICE", 10, 10, 0]),
+                json!(["22", "name of GJ-VOICE", 10, 11, 1]),
+                json!(["14", "", 3, 3, 0]),
+                json!(["24", "", 3, 4, 1]),
+            ],
+            "minutes and pieces"
+        );
+        shop.trade.assert_sound();
+    });
+}
+
+/// Type, package, whole, used and beyond of a push.
+fn amounts(kind: &str, body: &str) -> Value {
+    let push: Value = serde_json::from_str(&data_push(kind, body, ID, NOW, (SID, "k")).expect("a push")).unwrap();
+    let data: Value = serde_json::from_str(push["data"].as_str().unwrap()).unwrap();
+    json!([data["type"], data["planname"], data["total"], data["usage"], data["outflow"]])
+}
+
+#[test]
+fn a_pools_cards_are_warned_of_their_cap_and_of_the_pools_end() {
+    db::each(|store| {
+        let shop = Shop::new(store);
+        subscribed(&shop, r#"{"cardboss_data":"http://127.0.0.1:9/d"}"#);
+        for (n, card) in [CARD, READY].iter().enumerate() {
+            shop.buy(card, "GJ-100M-30D", &format!("n-{n}"));
+        }
+        shop.joint_pool("GJ-100M-30D", Some(150 << 20), &[CARD, READY]);
+        let use_up = |card: &str, mb: i64| {
+            shop.trade.pass(60);
+            shop.trade.traffic(card, shop.trade.now(), mb << 20);
+            while pools::settle_due(&shop.trade.engine).unwrap() > 0 {}
+        };
+        use_up(CARD, 149);
+        assert_eq!(told(&shop), Vec::<i64>::new(), "more than its own is nothing to be warned of");
+        use_up(CARD, 1);
+        assert_eq!(told(&shop), [15, 51], "the card took its cap and is stopped");
+        use_up(READY, 50);
+        assert_eq!(told(&shop), [15, 51, 51], "the pool is used up: the other is stopped too");
+        use_up(READY, 1);
+        assert_eq!(told(&shop), [15, 51, 51], "once each");
+        shop.trade.assert_sound();
+    });
+}
+
+#[test]
+fn a_card_whose_pool_of_slots_is_used_up_is_warned() {
+    db::each(|store| {
+        let shop = Shop::new(store);
+        subscribed(&shop, r#"{"cardboss_data":"http://127.0.0.1:9/d"}"#);
+        let actor = shop.trade.actor(ACME);
+        let made = shop.trade.engine.write(move |tx, catalogue, how| {
+            let create = pools::Create { type_code: "POOL-100M-7D".into(), ..pools::Create::default() };
+            let pool = pools::create(tx, catalogue, how, &actor, &create)?;
+            let (type_code, out_trade_no, number) = ("POOL-100M-7D".into(), "p-1".into(), "p1".into());
+            let subscribe = pools::Subscribe { pool, type_code, out_trade_no, channel: Channel::Api, number };
+            pools::subscribe(tx, catalogue, how, &actor, &subscribe)?;
+            pools::add(tx, catalogue, how, &actor, (pool, &[Iccid::parse(CARD).expect("a number")]))
+        });
+        made.unwrap();
+        shop.trade.pass(60);
+        shop.trade.traffic(CARD, shop.trade.now(), 100 << 20);
+        assert_eq!(told(&shop), [15, 51]);
     });
 }
 

@@ -216,7 +216,8 @@ fn announce(
                     once(EventKind::SubscriptionEnded.word(), id.0, event);
                 }
             }
-            Telling::Happened(Happening::PoolOver(id, _)) => last_ended = Some(*id),
+            // A joint pool is used up month by month, with one subscription: each time is told by its instant.
+            Telling::Happened(Happening::PoolOver(id, _)) => last_ended = Some(*id).filter(|_| fold.present.stake.is_none()),
             Telling::Happened(Happening::Blocked(block, _)) => {
                 let over = || subs.iter().rev().find(|s| s.ended_at == Some(at.0)).map(|s| s.id);
                 let subject = last_ended.or_else(over).map_or(at.0, |id| id.0);

@@ -1,7 +1,7 @@
 //! What an owner is warned of with the card's figures, at the doors that tell warnings so.
 //!
 //! Each is told once: a line crossed, an end, a stop or a pool's share once per subscription, data beyond every package once
-//! a month. Warnings of voice, messages and connections have no source here yet: nothing counts them against packages.
+//! a month. Warnings of voice, messages and connections are given where those are counted ([`super::allowances`]).
 
 use super::Fold;
 use crate::catalogue::Catalogue;
@@ -9,14 +9,14 @@ use crate::error::Result;
 use crate::notices;
 use kachi_domain::event::{Body, EventKind, Warning, WarningKind};
 use kachi_domain::imei;
-use kachi_domain::rating::{EndReason, Happening, PackageBlock};
+use kachi_domain::rating::{CardState, EndReason, Happening, PackageBlock};
 use kachi_domain::{AccountId, SubscriptionId, Timestamp};
 use kachi_store::events::NewEvent;
 use kachi_store::orders::Subscription;
 use kachi_store::sims::Sim;
 
 /// Whether anyone is told such warnings of the account's cards.
-pub(super) fn wanted(catalogue: &Catalogue, account: AccountId) -> bool {
+pub(crate) fn wanted(catalogue: &Catalogue, account: AccountId) -> bool {
     let told = |door: &String| EventKind::CardWarning.told_at(door);
     catalogue.account(account).is_some_and(|info| info.notify.keys().any(told))
 }
@@ -38,16 +38,16 @@ pub(super) fn warn(
         events.push(NewEvent { once: Some((name, subject)), ..event });
         Ok::<_, crate::Fail>(())
     };
+    if let Some((at, id)) = fold.ending {
+        told(("warned31", id.0), WarningKind::PackageEnding, Some(id), at)?;
+    }
     for c in &fold.crossings {
         let about = Some(c.period);
         match c.alert_type {
             1 => told(("warned11", c.period.0), WarningKind::DataLow, about, c.at)?,
             2 => told(("warned11%", c.period.0), WarningKind::DataLow, about, c.at)?,
-            _ => {
-                // The line of days is that of the last package, and with it that of the card.
-                told(("warned31", c.period.0), WarningKind::PackageEnding, about, c.at)?;
-                told(("warned42", c.period.0), WarningKind::CardEnding, about, c.at)?;
-            }
+            // The line of days is that of the last package, and with it that of the card.
+            _ => told(("warned42", c.period.0), WarningKind::CardEnding, about, c.at)?,
         }
     }
     let mut last = None;
@@ -60,8 +60,10 @@ pub(super) fn warn(
                 }
             }
             Happening::PoolOver(id, at) => {
-                last = Some(*id);
-                told(("warned15", id.0), WarningKind::PoolShareUsed, None, *at)?;
+                let joint = fold.present.stake.is_some();
+                last = Some(*id).filter(|_| !joint);
+                let subject = if joint { at.0 } else { id.0 };
+                told(("warned15", subject), WarningKind::PoolShareUsed, None, *at)?;
             }
             Happening::Blocked(block, at) => {
                 // Told again with the next input, it is the same: of the subscription that ended then.
@@ -98,13 +100,32 @@ fn snapshot(
     let live = state.live.iter().find(|l| Some(l.id) == about).or_else(|| state.current_main().filter(|_| about.is_none()));
     let over = subs.iter().find(|s| Some(s.id) == about);
     let package = live.map(|l| l.package).or(over.map(|s| s.package)).and_then(|id| catalogue.package(id));
-    let (total_bytes, used_bytes) = match (live, over) {
+    let (total, used) = match (live, over) {
         (Some(l), _) => (l.terms.allowance, l.window_used),
         (None, Some(s)) => (s.terms.allowance, s.used_bytes),
         (None, None) => (0, 0),
     };
     let package_ends_at = live.and_then(|l| l.running).map(|(_, end)| end.0).or(over.and_then(|s| s.ended_at.or(s.ends_at)));
     let last_end = || subs.iter().filter_map(|s| s.ended_at).max();
+    let plain = of_card(catalogue, sim, (state, fold.seen), (warning, at));
+    Warning {
+        package_name: package.map_or_else(String::new, |p| p.name.clone()),
+        package_ends_at,
+        card_ends_at: plain.card_ends_at.or_else(last_end),
+        total,
+        used,
+        outflow: state.outflow_bytes,
+        ..plain
+    }
+}
+
+/// A warning with the card alone; `seen` is the device it was last seen in, 0 before any.
+pub(super) fn of_card(
+    catalogue: &Catalogue,
+    sim: &Sim,
+    (state, seen): (&CardState, i64),
+    (warning, at): (WarningKind, Timestamp),
+) -> Warning {
     let details: serde_json::Value = serde_json::from_str(&sim.details).unwrap_or_default();
     Warning {
         warning,
@@ -112,13 +133,13 @@ fn snapshot(
         carrier: catalogue.product(sim.product).map_or_else(String::new, |p| p.carrier.clone()),
         iccid: sim.iccid.clone(),
         msisdn: sim.msisdn.clone().unwrap_or_default(),
-        imei: if fold.seen == 0 { sim.imei.clone().unwrap_or_default() } else { imei::text(fold.seen) },
+        imei: if seen == 0 { sim.imei.clone().unwrap_or_default() } else { imei::text(seen) },
         equipment: details["sbbh"].as_str().unwrap_or_default().to_owned(),
-        package_name: package.map_or_else(String::new, |p| p.name.clone()),
-        package_ends_at,
-        card_ends_at: state.expected_end(catalogue.zone(sim.account)).map(|t| t.0).or_else(last_end),
-        total_bytes,
-        used_bytes,
-        outflow_bytes: state.outflow_bytes,
+        package_name: String::new(),
+        package_ends_at: None,
+        card_ends_at: state.expected_end(catalogue.zone(sim.account)).map(|t| t.0),
+        total: 0,
+        used: 0,
+        outflow: 0,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::spill::Spill;
 use super::{another_worker, racing};
-use crate::cards::{Settle, Settling};
+use crate::cards::{self, Settle, Settling};
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};
@@ -154,6 +154,8 @@ pub fn rate(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, facts: &mut 
         imei::watch(tx, catalogue, how, &watched)?;
         tx.put_states(&rows)?;
         tx.add_days(&days)?;
+        let used: Vec<i64> = group.iter().filter(|(_, of_card)| !of_card.is_empty()).map(|(sim, _)| *sim).collect();
+        cards::connected(tx, catalogue, how, &used)?;
     }
     Ok(())
 }
