@@ -245,7 +245,7 @@ pub fn facts(ask: Ask) -> Facts {
     match ask {
         Ask::State => Facts::of(&[Fact::State]),
         Ask::Day(_) => Facts::of(&[Fact::Day]),
-        Ask::Month(_) => Facts::of(&[Fact::Month, Fact::Counter]),
+        Ask::Month(_) => Facts::of(&[Fact::Month, Fact::Counter, Fact::Voice]),
     }
 }
 

@@ -6,11 +6,12 @@ mod client;
 
 use client::{ACME_TOKEN, Client, STRANGER_TOKEN, Tells};
 use kachi_domain::Timestamp;
+use kachi_domain::account::Switch;
 use kachi_domain::carrier::{Answer, Counter, Line, Standing};
 use kachi_domain::device::Report;
 use kachi_domain::sim::{BaseState, Blocks};
 use kachi_engine::devices::{self, Heard};
-use kachi_engine::intents;
+use kachi_engine::{accounts, intents};
 use kachi_testkit::db::each;
 use kachi_testkit::world::{ACME, BEGIN, MB, STRANGER, World, line};
 use serde_json::{Value, json};
@@ -347,5 +348,25 @@ fn a_request_without_a_good_token_or_with_senseless_words_is_refused() {
         let large = json!({"remark": "x".repeat(2 << 20)});
         assert_eq!(c.post("/card", &large).status, 413);
         assert_eq!(c.get("/card/list").json["total"], 1, "nothing was done");
+    });
+}
+
+#[test]
+fn an_account_that_is_off_is_not_let_in_and_a_paused_one_may_ask() {
+    each(|store| {
+        let w = World::new(store);
+        w.add_cards(ACME, 0..1);
+        let c = Client::new(&w);
+        let switch = |to| {
+            let done = w.engine.write(move |tx, catalogue, how| accounts::switch(tx, catalogue, how, ACME, (to, "me")));
+            done.expect("an account")
+        };
+        let card = json!({"iccid": World::iccid(1).as_str(), "productCode": "1US-1"});
+        switch(Switch::Paused);
+        assert_eq!((c.get("/card/list").status, c.post("/card", &card).status), (200, 403));
+        switch(Switch::Off);
+        assert_eq!((c.get("/card/list").status, c.post("/card", &card).status), (403, 403));
+        switch(Switch::On);
+        assert_eq!((c.get("/card/list").json["total"].clone(), c.post("/card", &card).status), (json!(1), 200));
     });
 }

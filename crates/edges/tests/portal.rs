@@ -5,8 +5,9 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use kachi_domain::AccountId;
+use kachi_domain::account::Switch;
 use kachi_edges::portal::{self, PortalDoor, receiver::Receiver};
-use kachi_engine::{Clock, sims};
+use kachi_engine::{Clock, accounts, sims};
 use kachi_testkit::db;
 use kachi_testkit::world::{ACME, BEGIN, MB, NORTH, STRANGER, World, line};
 use std::sync::Arc;
@@ -358,5 +359,28 @@ fn assets_are_kept_by_their_content_and_health_is_told() {
         assert_eq!(browser.get("/assets/nothing.css").await.status, StatusCode::NOT_FOUND);
         assert_eq!(browser.get("/healthz").await.status, StatusCode::OK);
         assert_eq!(browser.get("/readyz").await.body, "ready\n");
+    });
+}
+
+#[test]
+fn nobody_looks_at_an_account_that_is_off() {
+    each(|world, app| async move {
+        let inside = Browser::logged_in(&app, "acme").await;
+        let switch = |to| {
+            let engine = world.engine.clone();
+            let done = move || engine.write(move |tx, catalogue, how| accounts::switch(tx, catalogue, how, ACME, (to, "me")));
+            async { tokio::task::spawn_blocking(done).await.expect("a thread").expect("an account") }
+        };
+        switch(Switch::Paused).await;
+        assert_eq!(inside.get("/").await.status, StatusCode::OK, "a paused account may look");
+        switch(Switch::Off).await;
+        assert_eq!(inside.get("/").await.header(header::LOCATION), "/login", "a session ends with it");
+        let words = format!("login=acme&password={}", PASSWORD.replace(' ', "+"));
+        let refused = inside.post("/login", &words).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN);
+        refused.has("switched off");
+        assert_eq!(inside.post("/login", "login=acme&password=wrong").await.status, StatusCode::UNAUTHORIZED);
+        switch(Switch::On).await;
+        assert_eq!(Browser::new(&app).post("/login", &words).await.status, StatusCode::SEE_OTHER);
     });
 }

@@ -2,6 +2,7 @@
 
 use crate::act::Actor;
 use crate::error::Result;
+use kachi_domain::account::Switch;
 use kachi_domain::coverage::Coverage;
 use kachi_domain::ledger::{OPERATOR, Share};
 use kachi_domain::time::DEFAULT_ZONE;
@@ -26,6 +27,8 @@ pub struct AccountInfo {
     pub ip_allow: Vec<String>,
     /// Itself and all below, sorted.
     pub sees: Arc<Vec<AccountId>>,
+    /// The strictest switch of itself and all above.
+    pub switch: Switch,
 }
 
 /// What a package costs an account, and who earns what on it.
@@ -75,7 +78,9 @@ impl Catalogue {
         for account in &accounts {
             let mut sees: Vec<AccountId> = accounts.iter().filter(|a| account.path.sees(&a.path)).map(|a| a.id).collect();
             sees.sort_unstable();
-            infos.insert(account.id, info(account, Arc::new(sees)));
+            let above = accounts.iter().filter(|a| a.path.sees(&account.path)).map(|a| a.switch);
+            let switch = above.max().unwrap_or(account.switch);
+            infos.insert(account.id, AccountInfo { switch, ..info(account, Arc::new(sees)) });
         }
         let credentials = tx.credentials()?.into_iter().map(|(door, name, id, secret)| ((door, name), (id, secret))).collect();
         let products: HashMap<ProductId, Product> = tx.products()?.into_iter().map(|p| (p.id, p)).collect();
@@ -110,6 +115,11 @@ impl Catalogue {
     /// An account by its code.
     pub fn account_by_code(&self, code: &str) -> Option<&AccountInfo> {
         self.accounts.values().find(|a| a.account.code == code)
+    }
+
+    /// What an account may do with us.
+    pub fn switch(&self, id: AccountId) -> Switch {
+        self.accounts.get(&id).map_or(Switch::Off, |a| a.switch)
     }
 
     /// The zone of an account's days.
@@ -294,6 +304,7 @@ fn info(account: &Account, sees: Arc<Vec<AccountId>>) -> AccountInfo {
         notify: serde_json::from_str(&account.notify).unwrap_or_default(),
         ip_allow: serde_json::from_str(&account.ip_allow).unwrap_or_default(),
         sees,
+        switch: account.switch,
         account: account.clone(),
     }
 }

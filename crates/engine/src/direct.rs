@@ -61,14 +61,14 @@ pub enum Act {
     VoiceAdd {
         /// The numbers.
         numbers: Vec<String>,
-        /// The group it belongs to, for the record.
+        /// The group it belongs to, which the carrier is told; empty: none.
         group: String,
     },
     /// Do not let it call numbers any more.
     VoiceDelete {
         /// The numbers.
         numbers: Vec<String>,
-        /// The group it belongs to, for the record.
+        /// The same.
         group: String,
     },
 }
@@ -209,22 +209,22 @@ fn write(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, act: &Act, now: Time
             refuse_below_margin(&sims::present(tx, catalogue, sim, now)?, *margin_percent)?;
             Write::DataOn { apn }
         }
-        Act::VoiceAdd { numbers, .. } => {
+        Act::VoiceAdd { numbers, group } => {
             let numbers = voice::numbers(numbers, voice::NUMBERS_MAX)?;
             let mut there = tx.voice_numbers(sim.id)?;
             for open in tx.open_intents(sim.id, VOICE_ADD)? {
-                if let Write::AllowCalls { numbers } = network::asked(&open)?.write {
+                if let Write::AllowCalls { numbers, .. } = network::asked(&open)?.write {
                     there.extend(numbers);
                 }
             }
             voice::refuse_full(&there, &numbers)?;
-            Write::AllowCalls { numbers }
+            Write::AllowCalls { numbers, group: group.clone() }
         }
-        Act::VoiceDelete { numbers, .. } => {
+        Act::VoiceDelete { numbers, group } => {
             let numbers = voice::numbers(numbers, voice::DELETED_AT_ONCE)?;
             let last = tx.last_unrefused_intent(sim.id, VOICE_DELETE)?.map(|i| Timestamp(i.created_at));
             voice::refuse_second_delete(last, now, &Zone::find(DEFAULT_ZONE).map_err(fault)?)?;
-            Write::BarCalls { numbers }
+            Write::BarCalls { numbers, group: group.clone() }
         }
     })
 }
@@ -250,6 +250,9 @@ fn apns(sim: &Sim) -> Vec<String> {
 fn which(sim: &Sim, named: Option<&str>) -> Result<Option<String>> {
     let apns = apns(sim);
     match named {
+        // The digits that say what is to be done stand right behind the name where such a request is signed: of a card
+        // whose access points are not known, a name that ends like them could be another request's.
+        Some(name) if apns.is_empty() && name.ends_with(['0', '1']) => Err(Refusal::UnknownApn { apns }.into()),
         Some(name) if !apns.is_empty() && !apns.iter().any(|a| a == name) => Err(Refusal::UnknownApn { apns }.into()),
         Some(name) => Ok(Some(name.to_owned())),
         None if apns.len() > 1 => Err(Refusal::WhichApn { apns }.into()),
@@ -265,6 +268,9 @@ fn refuse_below_margin(state: &CardState, margin_percent: u32) -> Result<()> {
         return Err(Refusal::BadField { field: "marginrat".into(), rule }.into());
     }
     let running = || state.live.iter().filter(|l| l.running.is_some() && l.takes_bytes());
+    if margin_percent > 0 && state.is_stake_used_up() && state.verdict().is_some() {
+        return Err(Refusal::BelowMargin { left_percent: 0, margin_percent: i64::from(margin_percent) }.into());
+    }
     if margin_percent == 0 || running().any(|l| l.left().is_none()) || state.pool.is_some() && !state.is_pool_exhausted() {
         return Ok(());
     }
@@ -292,8 +298,8 @@ pub(crate) fn done(tx: &mut Tx<'_>, intent: &Intent, write: &Write, now: Timesta
             tx.remove_apn_off(sim.id, apn.as_deref().unwrap_or_default())?;
             switched(tx, &sim, "on", apn.as_deref(), now)
         }
-        Write::AllowCalls { numbers } => numbers.iter().try_for_each(|n| Ok(tx.put_voice_number(sim.id, n, now)?)),
-        Write::BarCalls { numbers } => numbers.iter().try_for_each(|n| Ok(tx.remove_voice_number(sim.id, n)?)),
+        Write::AllowCalls { numbers, .. } => numbers.iter().try_for_each(|n| Ok(tx.put_voice_number(sim.id, n, now)?)),
+        Write::BarCalls { numbers, .. } => numbers.iter().try_for_each(|n| Ok(tx.remove_voice_number(sim.id, n)?)),
         _ => Ok(()),
     }
 }

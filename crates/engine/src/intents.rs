@@ -261,7 +261,7 @@ fn finish(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, intent: &Inten
         (write @ (Write::Stop | Write::Resume | Write::Activate), Answer::Confirmed | Answer::Already) => {
             switch::switched(tx, intent, write, how.now)?;
         }
-        (Write::SendSms { .. } | Write::SendPhone { .. }, _) => sms::told(tx, catalogue, &request.reference, answer, how.now)?,
+        (Write::SendSms { .. } | Write::SendPhone { .. }, _) => sms::told(tx, catalogue, how, &request.reference, answer)?,
         _ => {}
     }
     let Some(order) = intent.order.map(OrderId).filter(|_| matches!(request.write, Write::Subscribe { .. })) else {

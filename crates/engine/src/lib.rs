@@ -3,6 +3,7 @@
 //! A command answers done, or a [`kachi_domain::Refusal`] that changed nothing; a question never fails for lack of data.
 //! Nothing here knows HTTP, SQL text, a carrier's name or a partner's error code.
 
+pub mod accounts;
 pub mod act;
 pub mod audit;
 pub mod card_reads;

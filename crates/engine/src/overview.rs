@@ -13,6 +13,7 @@ use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::Result;
 use crate::sims::{self, Card};
+use kachi_domain::account::Switch;
 use kachi_domain::ledger::OPERATOR;
 use kachi_domain::order::OrderState;
 use kachi_domain::sim::{BaseState, Blocks};
@@ -62,13 +63,14 @@ pub async fn close_session(engine: &Engine, token: &str) -> Result<()> {
     engine.store().write_async(move |tx| Ok(tx.close_session(&hash)?)).await
 }
 
-/// The person behind a token; none if the session is over or its login is gone.
+/// The person behind a token; none if the session is over, its login is gone or the account is switched off.
 pub fn session_actor(engine: &Engine, token: &str) -> Result<Option<Session>> {
     let hash = digest(token);
     engine.read(|tx, catalogue| {
         let Some((login, account)) = tx.session(&hash, engine.now())? else { return Ok(None) };
         let Some((_, role, _)) = tx.login(&login)?.filter(|(of, _, _)| *of == account) else { return Ok(None) };
-        Ok(catalogue.actor(account).map(|actor| Session { login, role, actor }))
+        let actor = catalogue.actor(account).filter(|_| catalogue.switch(account) != Switch::Off);
+        Ok(actor.map(|actor| Session { login, role, actor }))
     })
 }
 

@@ -9,17 +9,18 @@ mod phone;
 mod uplinks;
 
 pub use batch::{Carriage, Reply, Report, Sent};
-pub use phone::PhoneSms;
+pub use phone::{PhoneSms, approve, send_waiting};
 pub use uplinks::collect;
 
 use crate::act::Actor;
 use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::error::Result;
-use crate::{network, notices};
+use crate::{cards, network, notices};
 use kachi_domain::carrier::{Answer, Write};
 use kachi_domain::event::{Body, EventKind};
-use kachi_domain::sms::{CHARS_MAX, DELIVERED};
+use kachi_domain::package::Resource;
+use kachi_domain::sms::{CHARS_MAX, DELIVERED, SmsState};
 use kachi_domain::task::ItemState;
 use kachi_domain::{Iccid, Refusal, SimId, Timestamp};
 use kachi_store::Tx;
@@ -52,7 +53,8 @@ pub(crate) fn unable(platform: &str) -> String {
 }
 
 /// The carrier's word on a message. The last word on one of a batch is kept as a report, and its sender is told.
-pub(crate) fn told(tx: &mut Tx<'_>, catalogue: &Catalogue, number: &str, answer: &Answer, now: Timestamp) -> Result<()> {
+pub(crate) fn told(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, number: &str, answer: &Answer) -> Result<()> {
+    let now = how.now;
     if let Some(sms) = tx.sms(number)? {
         let note = match answer {
             Answer::Confirmed | Answer::Already => "delivered".to_owned(),
@@ -62,6 +64,10 @@ pub(crate) fn told(tx: &mut Tx<'_>, catalogue: &Catalogue, number: &str, answer:
         };
         let state = sms.state.told(answer);
         tx.set_sms(number, state, &note, now)?;
+        let taken = |s: SmsState| matches!(s, SmsState::Sent | SmsState::Delivered);
+        if taken(state) && !taken(sms.state) && sms.sim != SimId(0) {
+            cards::spent(tx, catalogue, how, sms.sim, Resource::Sms)?;
+        }
         if state.is_settled() && !sms.state.is_settled() && !sms.batch.is_empty() {
             let word = match answer {
                 Answer::Refused { code, .. } => code,

@@ -5,7 +5,7 @@ use kachi_domain::account::Path;
 use kachi_domain::ids::Msisdn;
 use kachi_domain::{AccountId, Refusal};
 use kachi_engine::network::CardKey;
-use kachi_engine::sms::{Carriage, PhoneSms, Sent};
+use kachi_engine::sms::{Carriage, PhoneSms, Sent, approve, send_waiting};
 use kachi_engine::{Engine, Fail, Once, Result, sims};
 use kachi_store::Store;
 use kachi_store::sims::Sim;
@@ -267,10 +267,43 @@ fn a_refused_message_to_telephones_costs_nothing() {
 }
 
 #[test]
-fn without_a_platform_that_sends_them_messages_to_telephones_are_refused() {
+fn without_a_platform_that_sends_them_messages_to_telephones_wait_and_go_out_once() {
     each(|store| {
-        let (w, _carrier) = world(store, json!({"without": ["phone_sms"]}));
-        assert_eq!(refusal(phone(&w, ACME, to(&["13800010001"], "T1", "@1@=a|@2@=b", "p"))), Refusal::NoChannel);
-        assert_eq!(w.balance(ACME), 10_000);
+        let (w, carrier) = world(store, json!({"without": ["phone_sms"]}));
+        let (one, two) = ("13800010001", "13800010002");
+        let cmd = || to(&[one, two], "T1", "@1@=a|@2@=b", "p");
+        assert_eq!(phone(&w, ACME, cmd()).unwrap(), Once::Done("2 2 p".into()));
+        assert_eq!(phone(&w, ACME, cmd()).unwrap(), Once::Repeated("2 2 p".into()));
+        let stand = |w: &World| {
+            let all = w.engine.read(|tx, _| Ok(tx.sms_newest(10)?)).unwrap();
+            all.into_iter().map(|s| (s.state.word().to_owned(), s.note)).collect::<Vec<_>>()
+        };
+        let waits = ("queued".to_owned(), "waits: no card platform sends messages to telephones".to_owned());
+        assert_eq!((stand(&w), w.balance(ACME)), (vec![waits.clone(), waits.clone()], 10_000 - 20));
+        work(&w, &carrier);
+        assert_eq!((send_waiting(&w.engine).unwrap(), stand(&w)), (0, vec![waits.clone(), waits]));
+        let carrier = Carrier::of(&w.engine, "1US-1", json!({}), &[]);
+        carrier.remember(&w.engine);
+        w.engine.catalogue().unwrap();
+        assert_eq!((send_waiting(&w.engine).unwrap(), send_waiting(&w.engine).unwrap()), (2, 0));
+        work(&w, &carrier);
+        assert_eq!(carrier.world.card("", w.now()).messages.len(), 2, "each once");
+        assert_eq!(reports(&w.engine, &w, ACME).len(), 2);
+        assert_eq!(w.balance(ACME), 10_000 - 20, "paid once");
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn a_template_is_used_once_it_is_approved() {
+    each(|store| {
+        let (w, _carrier) = world(store, json!({}));
+        let cmd = |task: &str| to(&["13800010001"], "T2", "@1@=a|@2@=b", task);
+        assert_eq!(refusal(phone(&w, ACME, cmd("p1"))), Refusal::TemplateNotApproved);
+        w.engine.write(|tx, _, _| approve(tx, "T2", true)).unwrap();
+        assert!(matches!(phone(&w, ACME, cmd("p2")), Ok(Once::Done(_))));
+        w.engine.write(|tx, _, _| approve(tx, "T2", false)).unwrap();
+        assert_eq!(refusal(phone(&w, ACME, cmd("p3"))), Refusal::TemplateNotApproved);
+        assert!(matches!(refusal(w.engine.write(|tx, _, _| approve(tx, "T9", true))), Refusal::BadField { .. }));
     });
 }

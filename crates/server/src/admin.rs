@@ -9,11 +9,13 @@ use kachi_engine::{Engine, Fail, audit, intents, webhooks};
 use serde_json::{Value, json};
 use std::path::Path;
 
+mod account;
 mod acts;
 mod cdr;
 mod devices;
 mod diagnose;
 mod imei;
+mod pool;
 mod profit;
 pub mod reconcile;
 mod renewal;
@@ -28,6 +30,8 @@ pub fn run(engine: &Engine, verb: Admin) -> Result<(), Exit> {
     match verb {
         Admin::Audit(shape) => check(engine, shape),
         Admin::Doctor(_) => Err(Exit::usage("admin doctor opens the house by itself")),
+        Admin::Account(verb) => account::run(engine, verb),
+        Admin::Signature(verb) => account::signatures(engine, verb),
         Admin::User(User::Add { login, account, role, password_file, shape }) => {
             add_user(engine, &login, &account, &role, password_file.as_deref(), shape)
         }
@@ -44,8 +48,10 @@ pub fn run(engine: &Engine, verb: Admin) -> Result<(), Exit> {
         Admin::Cdr(verb) => cdr::run(engine, verb),
         Admin::Task(verb) => acts::tasks(engine, verb),
         Admin::Sms(verb) => acts::sms(engine, verb),
+        Admin::Template(verb) => acts::templates(engine, verb),
         Admin::Device(verb) => devices::devices(engine, verb),
         Admin::Claim(verb) => devices::claims(engine, verb),
+        Admin::Pool(verb) => pool::run(engine, verb),
         Admin::Profit(verb) => profit::run(engine, verb),
         Admin::Sync(_) => Err(Exit::usage("admin sync needs the configuration")),
         Admin::Reconcile(verb) => reconcile::run(engine, verb),

@@ -1,17 +1,21 @@
 //! The command line: verbs, their flags, and the help that is their manual.
 
+mod account;
 mod acts;
 mod devices;
 mod diagnose;
 mod export;
+mod pool;
 mod profit;
 mod renewal;
 mod sync;
 
-pub use acts::{Sms, Task};
+pub use account::{Accounts, Signature, Switching};
+pub use acts::{Sms, Task, Template};
 pub use devices::{Claim, Device};
 pub use diagnose::{Diagnose, Language};
 pub use export::{Export, ExportReconcile, ExportSims, ExportUsage, Format, Target};
+pub use pool::Pool;
 pub use profit::Profit;
 pub use renewal::Renewal;
 pub use sync::{Reconcile, Sync};
@@ -229,12 +233,18 @@ pub enum Admin {
     Audit(Shape),
     /// Check that the system can run: configuration, database, folders, secrets, clock
     Doctor(Shape),
+    /// Accounts, and switching them on, off, or to asking alone
+    #[command(subcommand)]
+    Account(Accounts),
     /// People who log in
     #[command(subcommand)]
     User(User),
     /// Keys of accounts at the partners' doors
     #[command(subcommand)]
     Key(Key),
+    /// Signatures that came twice
+    #[command(subcommand)]
+    Signature(Signature),
     /// Writes that a carrier, or a person, must confirm
     #[command(subcommand)]
     Intent(Intent),
@@ -258,6 +268,12 @@ pub enum Admin {
     /// Messages to cards
     #[command(subcommand)]
     Sms(Sms),
+    /// Templates of messages to people's telephones
+    #[command(subcommand)]
+    Template(Template),
+    /// Pools in numbers, and taking cards out
+    #[command(subcommand)]
+    Pool(Pool),
     /// Profits that are paid out
     #[command(subcommand)]
     Profit(Profit),

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::exit::Exit;
-use kachi_domain::account::Path;
+use kachi_domain::account::{Path, Switch};
 use kachi_domain::ledger::OPERATOR;
 use kachi_domain::time::DEFAULT_ZONE;
 use kachi_domain::{Currency, Timestamp};
@@ -111,6 +111,7 @@ pub(crate) fn ensure_operator(store: &Store, now: Timestamp) -> Result<(), Exit>
         ip_allow: "[]".to_owned(),
         notify: "{}".to_owned(),
         contact: "{}".to_owned(),
+        switch: Switch::On,
     };
     store.write(move |tx| {
         tx.put_account(&operator, now)?;

@@ -23,7 +23,7 @@ const IDLE: Duration = Duration::from_millis(250);
 const UNHURRIED: Duration = Duration::from_secs(1);
 /// The same for what devices write.
 const UPLINKS: Duration = Duration::from_secs(10);
-/// Days for which reports on messages, and replies, are kept for whoever asks for them.
+/// Days for which reports on messages, replies, and signatures that came twice are kept for whoever asks for them.
 const REPORTS_DAYS: i64 = 35;
 /// A look that failed waits this long.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
@@ -56,6 +56,11 @@ pub fn start(
     loops.spawn(repeat("intents", stop.clone(), IDLE, move || {
         let (e, carriers) = (e.clone(), open.clone());
         off_thread(move || intents::step(&e, &*carriers.now()?, token()))
+    }));
+    let e = on(engine);
+    loops.spawn(repeat("messages that wait", stop.clone(), UPLINKS, move || {
+        let e = e.clone();
+        off_thread(move || sms::send_waiting(&e))
     }));
     let (e, open) = (on(engine), carriers.clone());
     loops.spawn(repeat("devices' cards", stop.clone(), UNHURRIED, move || {
@@ -162,6 +167,7 @@ fn forget(engine: Engine, window_seconds: i64) -> impl FnMut() -> std::pin::Pin<
         let e = engine.clone();
         Box::pin(off_thread(move || {
             e.write(move |tx, _, how| Ok(tx.forget_answers(how.now.plus(-2 * window_seconds))?))?;
+            e.write(move |tx, _, how| Ok(tx.forget_reused_requests(how.now.plus(-REPORTS_DAYS * 86_400))?))?;
             e.write(move |tx, _, how| Ok(tx.forget_sms_reports(how.now.plus(-REPORTS_DAYS * 86_400))?))?;
             Ok(0)
         }))

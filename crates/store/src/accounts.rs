@@ -2,7 +2,7 @@
 
 use crate::binds;
 use crate::db::{Error, Tx};
-use kachi_domain::account::Path;
+use kachi_domain::account::{Path, Switch};
 use kachi_domain::{AccountId, Currency, Timestamp};
 
 /// A tenant as kept.
@@ -30,11 +30,14 @@ pub struct Account {
     pub notify: String,
     /// JSON object.
     pub contact: String,
+    /// Its own switch; one that is stricter above it holds too.
+    pub switch: Switch,
 }
 
-type AccountRow = (i64, String, String, String, String, String, String, i64, String, String, String);
+type AccountRow = (i64, String, String, String, String, String, String, i64, String, String, String, String);
 
-const ACCOUNT_COLUMNS: &str = "id, code, path, name, currency, time_zone, language, credit_minor, ip_allow, notify, contact";
+const ACCOUNT_COLUMNS: &str =
+    "id, code, path, name, currency, time_zone, language, credit_minor, ip_allow, notify, contact, switch";
 
 fn account(r: AccountRow) -> Result<Account, Error> {
     let currency = Currency::parse(&r.4).map_err(Error::Engine)?;
@@ -50,6 +53,7 @@ fn account(r: AccountRow) -> Result<Account, Error> {
         ip_allow: r.8,
         notify: r.9,
         contact: r.10,
+        switch: Switch::parse(&r.11).map_err(Error::Engine)?,
     })
 }
 
@@ -67,13 +71,14 @@ impl Tx<'_> {
     pub fn put_account(&mut self, a: &Account, now: Timestamp) -> Result<(), Error> {
         let parent = a.path.chain().iter().rev().nth(1).map(|p| p.0);
         self.run(
-            "INSERT INTO account (id, code, parent_id, path, name, currency, time_zone, language, credit_minor, ip_allow, notify, contact, created_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            "INSERT INTO account (id, code, parent_id, path, name, currency, time_zone, language, credit_minor, ip_allow, notify, contact, switch, created_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (id) DO UPDATE SET name = excluded.name, time_zone = excluded.time_zone, language = excluded.language,
-             credit_minor = excluded.credit_minor, ip_allow = excluded.ip_allow, notify = excluded.notify, contact = excluded.contact",
+             credit_minor = excluded.credit_minor, ip_allow = excluded.ip_allow, notify = excluded.notify, contact = excluded.contact,
+             switch = excluded.switch",
             &binds![
                 a.id.0, &a.code, parent, a.path.as_str(), &a.name, a.currency.as_str(), &a.time_zone, &a.language,
-                a.credit_minor, &a.ip_allow, &a.notify, &a.contact, now.0
+                a.credit_minor, &a.ip_allow, &a.notify, &a.contact, a.switch.word(), now.0
             ],
         )?;
         self.run(

@@ -20,6 +20,9 @@ pub struct FirstAnswer<'a> {
     pub answer: &'a str,
 }
 
+/// A key that came again with another body: (account, door, key, where it came from last, how often, first, last).
+pub type ReusedRow = (i64, String, String, String, i64, i64, i64);
+
 impl Tx<'_> {
     /// What the account's keys at a door have seen before: (key, hash of the body, answer).
     pub fn requests_seen(
@@ -52,6 +55,35 @@ impl Tx<'_> {
         let rows: Vec<_> = answers.iter().map(|a| row(a, now)).collect();
         self.add_rows::<(i64,)>("idempotency", &columns, &rows, "", "account_id")?;
         Ok(())
+    }
+
+    /// Keeps that a request's key came again with another body, and from where: one row a key.
+    pub fn note_reused_request(
+        &mut self,
+        account: AccountId,
+        (door, key): (&str, &str),
+        peer: &str,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.run(
+            "INSERT INTO reused_request (account_id, door, request_key, peer, times, first_at, last_at) VALUES (?, ?, ?, ?, 1, ?, ?)
+             ON CONFLICT (account_id, door, request_key) DO UPDATE SET peer = excluded.peer, times = reused_request.times + 1,
+             last_at = excluded.last_at",
+            &binds![account.0, door, key, peer, now.0, now.0],
+        )?;
+        Ok(())
+    }
+
+    /// Keys that came again with another body, the last seen first.
+    pub fn reused_requests(&mut self, limit: i64) -> Result<Vec<ReusedRow>, Error> {
+        let text = "SELECT account_id, door, request_key, peer, times, first_at, last_at FROM reused_request
+                    ORDER BY last_at DESC, request_key LIMIT ?";
+        self.rows(text, &binds![limit])
+    }
+
+    /// Forgets those not seen since the instant; the answer is how many.
+    pub fn forget_reused_requests(&mut self, before: Timestamp) -> Result<usize, Error> {
+        self.run("DELETE FROM reused_request WHERE last_at < ?", &binds![before.0])
     }
 
     /// Forgets answers older than the instant; the answer is how many.

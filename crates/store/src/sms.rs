@@ -208,16 +208,32 @@ impl Tx<'_> {
 
     /// A template by its code.
     pub fn sms_template(&mut self, code: &str) -> Result<Option<Template>, Error> {
-        let text = "SELECT code, account_id, text, signature, price_minor, approved FROM sms_template WHERE code = ?";
-        let row = self.row::<(String, i64, String, String, i64, i64)>(text, &binds![code])?;
-        Ok(row.map(|r| Template {
-            code: r.0,
-            account: AccountId(r.1),
-            text: r.2,
-            signature: r.3,
-            price_minor: r.4,
-            approved: r.5 != 0,
-        }))
+        let text = format!("{TEMPLATES} WHERE code = ?");
+        Ok(self.row::<TemplateRow>(&text, &binds![code])?.map(template))
+    }
+
+    /// Every template, by code.
+    pub fn sms_templates(&mut self) -> Result<Vec<Template>, Error> {
+        let text = format!("{TEMPLATES} ORDER BY code");
+        Ok(self.rows::<TemplateRow>(&text, &[])?.into_iter().map(template).collect())
+    }
+
+    /// Messages of the batch wait for a platform that sends such messages.
+    pub fn set_sms_unsent(&mut self, account: AccountId, batch: &str) -> Result<(), Error> {
+        self.run("UPDATE sms SET unsent = 1 WHERE account_id = ? AND batch = ?", &binds![account.0, batch])?;
+        Ok(())
+    }
+
+    /// The oldest messages that wait for a platform that sends such messages.
+    pub fn sms_unsent(&mut self, limit: i64) -> Result<Vec<Sms>, Error> {
+        let text = format!("SELECT {COLUMNS} FROM sms WHERE unsent = 1 ORDER BY id LIMIT ?");
+        self.rows::<R>(&text, &binds![limit])?.into_iter().map(sms).collect()
+    }
+
+    /// A message that waited is on its way; false if it no longer waits.
+    pub fn set_sms_on_its_way(&mut self, id: i64, now: Timestamp) -> Result<bool, Error> {
+        let text = "UPDATE sms SET unsent = 0, note = '', updated_at = ? WHERE id = ? AND unsent = 1";
+        Ok(self.run(text, &binds![now.0, id])? > 0)
     }
 
     /// Adds a template or changes one.
@@ -230,6 +246,13 @@ impl Tx<'_> {
         )?;
         Ok(())
     }
+}
+
+type TemplateRow = (String, i64, String, String, i64, i64);
+const TEMPLATES: &str = "SELECT code, account_id, text, signature, price_minor, approved FROM sms_template";
+
+fn template(r: TemplateRow) -> Template {
+    Template { code: r.0, account: AccountId(r.1), text: r.2, signature: r.3, price_minor: r.4, approved: r.5 != 0 }
 }
 
 /// What a device wrote, to be kept.

@@ -1,7 +1,7 @@
 //! A small trade for the tests of the doors: a reseller chain, a stranger, a customer that pays in yen, products,
 //! packages and cards, with a clock that the test owns. Everything is in US dollars but what is `kyoto`'s.
 
-use kachi_domain::account::Path;
+use kachi_domain::account::{Path, Switch};
 use kachi_domain::package::{Category, Fulfil, Kind, Resource, StartRule, Terms, Window};
 use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::{AccountId, Currency, Iccid, Money, PackageId, PlatformId, ProductId, SimId, Span, Timestamp, Zone};
@@ -107,6 +107,18 @@ impl Trade {
         let store = self.engine.store().clone();
         let engine = Engine::open(store, clock, Settings::default()).expect("the engine opens");
         Trade { engine, now, records: AtomicI64::new(1_000_000) }
+    }
+
+    /// The same trade under other settings.
+    ///
+    /// # Panics
+    /// If the database does not open.
+    #[must_use]
+    pub fn under(self, settings: Settings) -> Trade {
+        let hand = self.now.clone();
+        let clock = Clock::new(move || Timestamp(hand.load(Ordering::Relaxed)));
+        let engine = Engine::open(self.engine.store().clone(), clock, settings).expect("the engine opens");
+        Trade { engine, ..self }
     }
 
     /// The present.
@@ -221,6 +233,7 @@ fn accounts(tx: &mut kachi_store::Tx<'_>) -> Result<(), Error> {
             ip_allow: "[]".into(),
             notify: "{}".into(),
             contact: "{}".into(),
+            switch: Switch::On,
         };
         tx.put_account(&account, START)?;
         tx.put_credential("eiotclub", &format!("key-{code}"), id, &secret(code))?;

@@ -1,7 +1,7 @@
 //! A small reseller's world over any database: accounts in a chain, a product, packages, cards, and a clock that only
 //! the test moves.
 
-use kachi_domain::account::Path;
+use kachi_domain::account::{Path, Switch};
 use kachi_domain::order::Channel;
 use kachi_domain::package::{Category, Fulfil, Kind, Resource, StartRule, Terms, Window};
 use kachi_domain::sim::BaseState;
@@ -217,6 +217,7 @@ fn account(id: AccountId, code: &str, parent: &Path, credit_minor: i64) -> Accou
         ip_allow: "[]".into(),
         notify: r#"{"eiotclub":"http://127.0.0.1:9/n"}"#.into(),
         contact: "{}".into(),
+        switch: Switch::On,
     }
 }
 

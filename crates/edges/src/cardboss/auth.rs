@@ -4,7 +4,8 @@ use super::errors::No;
 use super::{CHINA, DOOR, Door};
 use crate::http::is_allowed;
 use crate::lockout::Rule;
-use kachi_dialects::cardboss::{Form, Operation, Written, codes, verify};
+use kachi_dialects::cardboss::{Form, Method, Operation, Written, codes, verify};
+use kachi_domain::account::Switch;
 use kachi_engine::{Actor, Catalogue, RequestKey};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -22,7 +23,7 @@ pub struct Caller {
     pub written: Written,
 }
 
-/// Verifies signature, time and the caller's address, in this order.
+/// Verifies signature, time, the caller's address and the account's switch, in this order. One that is paused may ask and not act.
 pub fn authenticate(
     door: &Door,
     catalogue: &Catalogue,
@@ -44,6 +45,13 @@ pub fn authenticate(
     };
     if !is_allowed(&info.ip_allow, peer) {
         return Err(No::said(codes::IP_NOT_ALLOWED, "请求IP不在已报备IP中"));
+    }
+    match info.switch {
+        Switch::Off => return Err(No::said(codes::ACCOUNT_DISABLED, "联系客服人员开启")),
+        Switch::Paused if operation.method() == Method::Post => {
+            return Err(No::said(codes::ACCOUNT_DISABLED, "账号已暂停, 只能查询, 联系客服人员开启"));
+        }
+        Switch::Paused | Switch::On => {}
     }
     Ok(Caller { actor, written })
 }

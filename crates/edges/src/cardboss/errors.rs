@@ -59,9 +59,10 @@ impl No {
         }
     }
 
-    /// Whether another catalogue could know the caller better: a new key, a changed secret or network.
+    /// Whether another catalogue could know the caller better: a new key, a changed secret, network or switch.
     pub fn may_pass_later(&self) -> bool {
-        matches!(self, No::Stale | No::Code(codes::AUTHENTICATION_FAILED | codes::IP_NOT_ALLOWED, _))
+        let asked_again = [codes::AUTHENTICATION_FAILED, codes::IP_NOT_ALLOWED, codes::ACCOUNT_DISABLED];
+        matches!(self, No::Stale) || matches!(self, No::Code(code, _) if asked_again.contains(code))
     }
 }
 

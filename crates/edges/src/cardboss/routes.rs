@@ -76,7 +76,14 @@ async fn answer(door: &Door, operation: Operation, raw: &[u8], peer: Option<IpAd
         let written = caller.as_ref().ok().map(|c| c.written);
         let outcome = match caller {
             Ok(_) if operation.is_retired() && !door.settings.retired => Err(No::said(codes::RETIRED, "该接口已停用")),
-            Ok(caller) => Ask { door, catalogue: &catalogue, caller: &caller, operation, form: &form }.operate().await,
+            Ok(caller) => {
+                let outcome = Ask { door, catalogue: &catalogue, caller: &caller, operation, form: &form }.operate().await;
+                if matches!(outcome, Err(No::Reused)) {
+                    let from = peer.map_or_else(String::new, |p| p.to_string());
+                    door.engine.note_reused(&caller.actor, &auth::request_key(operation, &form), &from).await?;
+                }
+                outcome
+            }
             Err(no) => Err(no),
         };
         // A key, secret or network may be newer than the catalogue at hand.

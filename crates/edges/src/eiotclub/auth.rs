@@ -1,11 +1,12 @@
 //! Who asks: the four system parameters, the time window, the signature, the caller's address.
 
-use super::errors::No;
+use super::errors::{NOT_PERMITTED, No};
 use super::{DOOR, Door};
 use crate::http::is_allowed;
 use crate::lockout::Rule;
 use kachi_dialects::eiotclub::codes::{self, Language};
 use kachi_dialects::eiotclub::{Limits, Params, System, is_ambiguous, verify};
+use kachi_domain::account::Switch;
 use kachi_engine::{Actor, Catalogue, RequestKey};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
@@ -55,8 +56,9 @@ pub fn read(door: &Door, body: Option<&[u8]>) -> Result<Signed, No> {
     Ok(Signed { params, system })
 }
 
-/// Verifies the signature in every accepted form and the caller's address.
-pub fn authenticate(catalogue: &Catalogue, signed: &Signed, peer: Option<IpAddr>) -> Result<Caller, No> {
+/// Verifies the signature in every accepted form, the caller's address and the account's switch: one that is paused may ask
+/// and not act.
+pub fn authenticate(catalogue: &Catalogue, (signed, acts): (&Signed, bool), peer: Option<IpAddr>) -> Result<Caller, No> {
     let credential = catalogue.credential(DOOR, &signed.system.appkey);
     let fits = verify(&signed.params, credential.map_or(DUMMY_SECRET, |(_, secret)| secret)).is_some();
     let (id, _) = credential.ok_or(No::Code(codes::APPKEY_UNKNOWN))?;
@@ -68,6 +70,9 @@ pub fn authenticate(catalogue: &Catalogue, signed: &Signed, peer: Option<IpAddr>
     };
     if !is_allowed(&info.ip_allow, peer) {
         return Err(No::Code(codes::IP_NOT_ALLOWED));
+    }
+    if info.switch == Switch::Off || info.switch == Switch::Paused && acts {
+        return Err(No::Code(NOT_PERMITTED));
     }
     Ok(Caller { actor, language: spoken(&info.account.language) })
 }

@@ -42,7 +42,8 @@ impl No {
 
     /// Whether another catalogue could know the caller better: a new key, a changed secret or network.
     pub fn may_pass_later(&self) -> bool {
-        matches!(self, No::Stale | No::Code(codes::APPKEY_UNKNOWN | codes::SIGN_WRONG | codes::IP_NOT_ALLOWED))
+        let again = [codes::APPKEY_UNKNOWN, codes::SIGN_WRONG, codes::IP_NOT_ALLOWED, NOT_PERMITTED];
+        matches!(self, No::Stale) || matches!(self, No::Code(code) if again.contains(code))
     }
 }
 
@@ -90,7 +91,6 @@ impl From<Refusal> for No {
             | Refusal::TooMany { .. }
             | Refusal::UnknownTemplate
             | Refusal::TemplateNotApproved => codes::PARAMETER_WRONG,
-            Refusal::NoChannel => OPERATOR_UNSUPPORTED,
             Refusal::KeyReused => codes::SIGN_WRONG,
             Refusal::UnknownImeiGroup => IMEI_GROUP_UNKNOWN,
             Refusal::InImeiGroup => codes::PARAMETER_WRONG,
@@ -101,6 +101,8 @@ impl From<Refusal> for No {
     }
 }
 
+/// The account is switched off, or paused and would act.
+pub const NOT_PERMITTED: u32 = 403;
 /// `iccids` is missing or malformed.
 pub const ICCIDS_WRONG: u32 = 41001;
 /// One ICCID of a list is malformed.
@@ -220,7 +222,6 @@ mod tests {
             (Refusal::TooMany { max: 1000 }, 43332),
             (Refusal::UnknownTemplate, 43332),
             (Refusal::TemplateNotApproved, 43332),
-            (Refusal::NoChannel, 41032),
             (Refusal::KeyReused, 42402),
             (Refusal::UnknownImeiGroup, 42408),
             (Refusal::InImeiGroup, 43332),

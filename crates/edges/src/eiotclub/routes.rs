@@ -165,6 +165,39 @@ operations! {
 }
 
 impl Operation {
+    /// Whether it changes something here or at the carrier.
+    pub fn acts(self) -> bool {
+        matches!(
+            self,
+            Operation::OrderPackage
+                | Operation::RefundPackage
+                | Operation::EsimPurchase
+                | Operation::EsimRefund
+                | Operation::EidPurchase
+                | Operation::EidRefund
+                | Operation::EidTransfer
+                | Operation::TransferPackage
+                | Operation::ImeiUnlock
+                | Operation::PlockAddImei
+                | Operation::BindDevice
+                | Operation::UnbindDevice
+                | Operation::PoolCreate
+                | Operation::PoolDelete
+                | Operation::PoolSubscribe
+                | Operation::PoolUnsubscribe
+                | Operation::PoolAdd
+                | Operation::PoolRemove
+                | Operation::SwitchOperator
+                | Operation::RefreshUsage
+                | Operation::RefreshCard
+                | Operation::CancelLocation
+                | Operation::Reset
+                | Operation::SendSms
+                | Operation::CloudRefreshUsage
+                | Operation::CloudCancelSession
+        )
+    }
+
     /// Three operations publish their `code` as a number.
     fn code_as(self) -> CodeAs {
         match self {
@@ -221,7 +254,7 @@ async fn answer(door: &Door, operation: Operation, body: Option<&[u8]>, peer: Op
     }
     let mut attempt = 1;
     loop {
-        let caller = auth::authenticate(&catalogue, &signed, peer);
+        let caller = auth::authenticate(&catalogue, (&signed, operation.acts()), peer);
         let verdict = caller.as_ref().err().map(No::code);
         let outcome = match caller {
             Ok(caller) => Ask { door, catalogue: &catalogue, caller: &caller, signed: &signed }.operate(operation).await,

@@ -4,6 +4,7 @@ use super::DOOR;
 use super::errors::No;
 use crate::http::is_allowed;
 use axum::http::{HeaderMap, header};
+use kachi_domain::account::Switch;
 use kachi_engine::{Actor, Catalogue};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -25,11 +26,16 @@ pub fn token_name(token: &str) -> String {
     })
 }
 
-/// The account whose token it is.
-pub fn authenticate(catalogue: &Catalogue, token: Option<&str>, peer: Option<IpAddr>) -> Result<Actor, No> {
+/// The account whose token it is. One that is paused may ask and not act.
+pub fn authenticate(catalogue: &Catalogue, (token, acts): (Option<&str>, bool), peer: Option<IpAddr>) -> Result<Actor, No> {
     let (id, _) = token.and_then(|t| catalogue.credential(DOOR, &token_name(t))).ok_or(No::Token)?;
     let (Some(info), Some(actor)) = (catalogue.account(id), catalogue.actor(id)) else {
         return Err(No::Fault(format!("a token names account {id}, which is not there")));
     };
-    if is_allowed(&info.ip_allow, peer) { Ok(actor) } else { Err(No::Address) }
+    match info.switch {
+        _ if !is_allowed(&info.ip_allow, peer) => Err(No::Address),
+        Switch::Off => Err(No::SwitchedOff),
+        Switch::Paused if acts => Err(No::Paused),
+        Switch::Paused | Switch::On => Ok(actor),
+    }
 }

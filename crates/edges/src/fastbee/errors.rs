@@ -12,6 +12,10 @@ pub enum No {
     Token,
     /// The caller's address is not one of the account's.
     Address,
+    /// The account is switched off.
+    SwitchedOff,
+    /// The account is paused and would act.
+    Paused,
     /// The operation has another method.
     Method,
     /// The body is too large, or broke off.
@@ -54,7 +58,7 @@ impl No {
     pub fn status(&self) -> StatusCode {
         match self {
             No::Token => StatusCode::UNAUTHORIZED,
-            No::Address => StatusCode::FORBIDDEN,
+            No::Address | No::SwitchedOff | No::Paused => StatusCode::FORBIDDEN,
             No::Method => StatusCode::METHOD_NOT_ALLOWED,
             No::Body { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             // A device is named by nothing else.
@@ -69,9 +73,9 @@ impl No {
         }
     }
 
-    /// Whether another catalogue could know the caller better: a new token or network.
+    /// Whether another catalogue could know the caller better: a new token, network or switch.
     pub fn may_pass_later(&self) -> bool {
-        matches!(self, No::Stale | No::Token | No::Address)
+        matches!(self, No::Stale | No::Token | No::Address | No::SwitchedOff | No::Paused)
     }
 }
 
@@ -80,6 +84,8 @@ impl fmt::Display for No {
         match self {
             No::Token => write!(f, "the token is missing or not known: send Authorization: Bearer TOKEN"),
             No::Address => write!(f, "calls from this address are not allowed for the account"),
+            No::SwitchedOff => write!(f, "the account is switched off; ask the operator"),
+            No::Paused => write!(f, "the account is paused: it may ask and not act; ask the operator"),
             No::Method => write!(f, "the operation has another method"),
             No::Body { bytes_max } => write!(f, "the body is larger than {bytes_max} bytes, or broke off"),
             No::Field { field, rule } => write!(f, "{field}: {rule}"),

@@ -187,10 +187,11 @@ async fn answer(door: &Door, operation: Operation, asked: &Asked) -> Result<Good
     let mut catalogue = door.engine.catalogue_last();
     let mut attempt = 1;
     loop {
-        let outcome = match auth::authenticate(&catalogue, asked.token.as_deref(), asked.peer) {
-            Ok(actor) => Ask { door, catalogue: &catalogue, actor: &actor, asked }.operate(operation).await,
-            Err(no) => Err(no),
-        };
+        let outcome =
+            match auth::authenticate(&catalogue, (asked.token.as_deref(), operation.method() != MethodFilter::GET), asked.peer) {
+                Ok(actor) => Ask { door, catalogue: &catalogue, actor: &actor, asked }.operate(operation).await,
+                Err(no) => Err(no),
+            };
         // A token or network may be newer than the catalogue at hand.
         if attempt < ATTEMPTS_MAX && outcome.as_ref().is_err_and(No::may_pass_later) {
             let engine = door.engine.clone();

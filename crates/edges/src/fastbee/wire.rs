@@ -244,7 +244,7 @@ impl<'a> CardRow<'a> {
 
 /// Bytes of all limited data packages in their present windows, waiting ones too, and what is left of them.
 fn data_of(card: &Card) -> (i64, i64) {
-    let limited = |l: &&Live| l.takes_bytes() && l.terms.is_limited();
+    let limited = |l: &&Live| l.takes_bytes() && l.is_limited();
     let total = card.state.live.iter().filter(limited).fold(0, |sum: i64, l| sum.saturating_add(l.terms.allowance));
     (total, card.state.remaining_bytes().min(total))
 }

@@ -130,6 +130,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("imei_group_joined", "came into an IMEI group", "移入 IMEI 池"),
     ("imei_group_left", "left an IMEI group", "移出 IMEI 池"),
     ("device_bound", "in another device", "设备已绑定"),
+    ("account_switched", "account switched", "账户状态已切换"),
     ("product_switched", "product changed", "产品已切换"),
 ];
 

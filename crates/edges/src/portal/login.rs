@@ -11,6 +11,7 @@ use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
+use kachi_domain::account::Switch;
 use kachi_engine::overview::{self, SESSION_SECONDS, Session};
 use kachi_engine::{Fail, Result};
 use serde::Deserialize;
@@ -103,14 +104,18 @@ pub async fn log_in(
         return show(&portal, lang, StatusCode::SERVICE_UNAVAILABLE, busy);
     };
     match admitted(&portal, words).await {
-        Ok(Some(token)) => {
+        Ok(Entry::With(token)) => {
             let mut response = Redirect::to("/").into_response();
             super::set_cookie(&mut response, &session_cookie(&token, SESSION_SECONDS, &headers));
             response
         }
-        Ok(None) => {
+        Ok(Entry::Wrong) => {
             let wrong = lang.pick("Login or password is wrong.", "用户名或密码错误。");
             show(&portal, lang, StatusCode::UNAUTHORIZED, wrong)
+        }
+        Ok(Entry::SwitchedOff) => {
+            let off = lang.pick("This account is switched off. Ask the operator.", "账号已停用，请联系运营方。");
+            show(&portal, lang, StatusCode::FORBIDDEN, off)
         }
         Err(fail) => super::broken(lang, &fail),
     }
@@ -142,7 +147,17 @@ pub async fn person(portal: &Arc<Portal>, headers: &HeaderMap) -> std::result::R
 }
 
 /// The token of a new session, if the password fits.
-async fn admitted(portal: &Arc<Portal>, words: Words) -> Result<Option<String>> {
+/// Whether a person comes in.
+enum Entry {
+    /// With this session token.
+    With(String),
+    /// Login or password is wrong.
+    Wrong,
+    /// Both fit, and the account is switched off.
+    SwitchedOff,
+}
+
+async fn admitted(portal: &Arc<Portal>, words: Words) -> Result<Entry> {
     let turn = portal.gate.hashing.clone().acquire_owned().await.map_err(|e| Fail::fault(e.to_string()))?;
     let login = words.login.clone();
     let account = super::off_thread(&portal.engine, move |engine| {
@@ -156,10 +171,13 @@ async fn admitted(portal: &Arc<Portal>, words: Words) -> Result<Option<String>> 
         Ok(known.filter(|_| fits && sane).map(|(account, _)| account))
     })
     .await?;
-    let Some(account) = account else { return Ok(None) };
+    let Some(account) = account else { return Ok(Entry::Wrong) };
+    if super::off_thread(&portal.engine, move |engine| Ok(engine.catalogue()?.switch(account))).await? == Switch::Off {
+        return Ok(Entry::SwitchedOff);
+    }
     let token: String = (portal.random)().iter().map(|b| format!("{b:02x}")).collect();
     overview::open_session(&portal.engine, login, account, &token).await?;
-    Ok(Some(token))
+    Ok(Entry::With(token))
 }
 
 fn session_cookie(token: &str, seconds: i64, headers: &HeaderMap) -> String {

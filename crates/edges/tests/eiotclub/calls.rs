@@ -5,10 +5,12 @@ use crate::client::{Answer, Client, settings};
 use crate::contract::{self, CODES, faults};
 use crate::scene::{Names, Scene};
 use kachi_domain::Timestamp;
+use kachi_domain::account::Switch;
 use kachi_edges::eiotclub::{DoorSettings, paths};
 use kachi_store::Store;
+use kachi_store::accounts::Account;
 use kachi_testkit::db;
-use kachi_testkit::trade::{ACME, Trade};
+use kachi_testkit::trade::{ACME, KYOTO, OTHER, Trade};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +19,7 @@ const QUIRKS: &str = include_str!("../../src/eiotclub/QUIRKS.md");
 const ERRORS: &str = include_str!("../../src/eiotclub/errors.rs");
 
 /// What any operation may answer with: who asks, when, how it is signed, that the body is no request; and ours.
-const COMMON: [u32; 13] = [200, 500, 501, 42101, 42102, 42104, 42201, 42203, 42204, 42301, 42401, 42402, 43332];
+const COMMON: [u32; 14] = [200, 403, 500, 501, 42101, 42102, 42104, 42201, 42203, 42204, 42301, 42401, 42402, 43332];
 
 type Database = BTreeMap<String, Vec<String>>;
 
@@ -289,6 +291,36 @@ fn routes_contract_and_table_name_the_same_operations() {
     }
 }
 
+/// What an account that is paused may not do: each changes something here or at the carrier.
+const ACTS: [&str; 26] = [
+    "package/orderPackage",
+    "package/refundPackage",
+    "esim/purchase",
+    "esim/refund",
+    "cloudesim/purchase",
+    "cloudesim/refund",
+    "cloudesim/transferPkg",
+    "cloudesim/refreshUsage",
+    "cloudesim/cancelSession",
+    "card/transferPkg",
+    "card/imeiUnlock",
+    "card/plockAddImei",
+    "card/bindDevice",
+    "card/unbindDevice",
+    "card/switchOperator",
+    "card/refreshUsage",
+    "card/refreshCard",
+    "card/cancelLocation",
+    "card/reset",
+    "pool/create",
+    "pool/delete",
+    "pool/sub",
+    "pool/unsub",
+    "pool/card/add",
+    "pool/card/remove",
+    "sms/sendSms",
+];
+
 /// Operations without a field of their own: nothing of them can be wrong but what is wrong for all.
 const NEEDS_NOTHING: [&str; 3] = ["agent/balance", "outputApi/queryCardNumber", "esim/goods"];
 
@@ -321,6 +353,10 @@ fn every_operation_refuses_who_may_not_ask_alike() {
             let mut acme = accounts.swap_remove(accounts.iter().position(|a| a.id == ACME).expect("acme"));
             acme.ip_allow = r#"["127.0.0.1"]"#.into();
             tx.put_account(&acme, Timestamp(0))?;
+            for (id, switch) in [(OTHER, Switch::Off), (KYOTO, Switch::Paused)] {
+                let account = tx.accounts()?.into_iter().find(|a| a.id == id).expect("an account");
+                tx.put_account(&Account { switch, ..account }, Timestamp(0))?;
+            }
             tx.touch_catalogue()
         });
         listed_address.expect("an address");
@@ -354,6 +390,9 @@ fn every_operation_refuses_who_may_not_ask_alike() {
             }
             check(path, &client.post_from("192.0.2.1", path, &client.sealed("acme", &json!({}))), 42104);
             check(path, &client.post(path, r#"{"appkey":"a","appkey":"b"}"#), 43332);
+            check(path, &client.ask_as("other", path, json!({})), 403);
+            let paused = client.ask_as("kyoto", path, json!({}));
+            assert_eq!(paused.any_code() == "403", ACTS.contains(&path), "{path}: {}", paused.text);
             check(path, &strict.post_from(&peer, path, &strict.sealed("north", &json!({"sign": "0"}))), 42402);
             check(path, &strict.post_from(&peer, path, &strict.sealed("north", &json!({}))), 501);
         }

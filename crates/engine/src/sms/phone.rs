@@ -1,4 +1,7 @@
 //! Messages to people's telephones, by template, paid from the balance (CardBOSS v2.2.2, 3.5.5).
+//!
+//! Promised: where no card platform sends such messages, one stays queued and its note says so; it goes out once when one
+//! does ([`send_waiting`]).
 
 use super::Sent;
 use crate::act::{Actor, Once, RequestKey};
@@ -9,9 +12,10 @@ use crate::error::{Result, fault};
 use kachi_domain::carrier::{Card, Request, Write};
 use kachi_domain::ledger::{self, Journal};
 use kachi_domain::sms::{BATCH_NUMBERS_MAX, fill, parts, refuse_length};
-use kachi_domain::{PlatformId, Refusal, SimId};
+use kachi_domain::{AccountId, PlatformId, Refusal, SimId, Timestamp};
 use kachi_store::Tx;
 use kachi_store::intents::Wish;
+use kachi_store::sms::Template;
 use std::sync::Arc;
 
 /// A message to people's telephones.
@@ -37,7 +41,6 @@ fn send(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Actor, c
     }
     let text = format!("{}{}", template.signature, fill(&template.text, &cmd.content)?);
     refuse_length(&text)?;
-    let platform = channel(catalogue).ok_or(Refusal::NoChannel)?;
     let sent = Sent { count: numbers.len() as i64, fee: numbers.len() as i64 * parts(&text), task: cmd.task.clone() };
     let price = template.price_minor.checked_mul(sent.fee).ok_or_else(|| fault("the price of messages is beyond any amount"))?;
     tx.lock_balances(&[actor.account])?;
@@ -47,19 +50,64 @@ fn send(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Actor, c
     }
     let postings = ledger::sms_charge(actor.account, price);
     tx.post(actor.account, Journal::SmsCharge, &format!("sms {}", cmd.task), &postings, how.now)?;
-    let mut messages = Vec::with_capacity(numbers.len());
-    for (n, to) in numbers.into_iter().enumerate() {
-        let reference = format!("{}-{n}", cmd.task);
-        let write = Write::SendPhone { to: to.clone(), text: text.clone() };
-        let request = Request { reference: reference.clone(), card: Card::default(), write };
-        let request = serde_json::to_string(&request).map_err(|e| fault(e.to_string()))?;
-        let (account, cause) = (actor.account, "phone_sms");
-        let wish = Wish { account, sim: SimId(0), platform, cause, task: None, asked_by: account, request: &request };
-        tx.add_wish(&wish, how.now)?;
-        messages.push((SimId(0), to, reference));
+    let messages: Vec<(SimId, String, String)> =
+        numbers.into_iter().enumerate().map(|(n, to)| (SimId(0), to, format!("{}-{n}", cmd.task))).collect();
+    let Some(platform) = channel(catalogue) else {
+        tx.add_sms_batch((actor.account, &cmd.task), &messages, (&text, NO_CHANNEL), how.now)?;
+        tx.set_sms_unsent(actor.account, &cmd.task)?;
+        return Ok(sent);
+    };
+    for (_, to, reference) in &messages {
+        wish(tx, platform, actor.account, (to, &text, reference), how.now)?;
     }
     tx.add_sms_batch((actor.account, &cmd.task), &messages, (&text, ""), how.now)?;
     Ok(sent)
+}
+
+/// Why a message stays queued.
+const NO_CHANNEL: &str = "waits: no card platform sends messages to telephones";
+
+/// Stores the carrier write of one message: to whom, what it says, under which reference.
+fn wish(
+    tx: &mut Tx<'_>,
+    platform: PlatformId,
+    account: AccountId,
+    (to, text, reference): (&str, &str, &str),
+    now: Timestamp,
+) -> Result<()> {
+    let write = Write::SendPhone { to: to.to_owned(), text: text.to_owned() };
+    let request = Request { reference: reference.to_owned(), card: Card::default(), write };
+    let request = serde_json::to_string(&request).map_err(|e| fault(e.to_string()))?;
+    let wish = Wish { account, sim: SimId(0), platform, cause: "phone_sms", task: None, asked_by: account, request: &request };
+    tx.add_wish(&wish, now)?;
+    Ok(())
+}
+
+/// Hands messages over in one transaction, at most.
+const WAITING_AT_ONCE: i64 = 200;
+
+/// Lets messages go that waited for a platform that sends them; the answer is how many.
+pub fn send_waiting(engine: &Engine) -> Result<usize> {
+    if channel(&engine.catalogue_last()).is_none() {
+        return Ok(0);
+    }
+    engine.write(|tx, catalogue, how| {
+        let Some(platform) = channel(catalogue) else { return Ok(0) };
+        let waiting = tx.sms_unsent(WAITING_AT_ONCE)?;
+        for sms in &waiting {
+            if tx.set_sms_on_its_way(sms.id, how.now)? {
+                wish(tx, platform, sms.account, (&sms.mobile, &sms.text, &sms.number), how.now)?;
+            }
+        }
+        Ok(waiting.len())
+    })
+}
+
+/// Approves a template, or withdraws it.
+pub fn approve(tx: &mut Tx<'_>, code: &str, approved: bool) -> Result<()> {
+    let missing = || Refusal::BadField { field: "code".into(), rule: format!("there is no template {code}") };
+    let template = tx.sms_template(code)?.ok_or_else(missing)?;
+    Ok(tx.put_sms_template(&Template { approved, ..template })?)
 }
 
 /// The telephones, each once.

@@ -1,13 +1,15 @@
-//! `kachi admin task` and `kachi admin sms`: work over many cards, and messages, with what became of each.
+//! `kachi admin task`, `kachi admin sms` and `kachi admin template`: work over many cards, and messages, with what became of
+//! each; templates.
 
 use super::{code, instant};
-use crate::args::{Shape, Sms, Task};
+use crate::args::{Shape, Sms, Task, Template};
 use crate::exit::Exit;
 use crate::print;
+use kachi_domain::Money;
 use kachi_domain::ledger::OPERATOR;
 use kachi_domain::task::ItemState;
-use kachi_engine::Engine;
 use kachi_engine::tasks::{self, Progress};
+use kachi_engine::{Engine, sms as messages};
 use serde_json::{Value, json};
 
 const TASK: [&str; 11] =
@@ -94,4 +96,27 @@ pub fn sms(engine: &Engine, verb: Sms) -> Result<(), Exit> {
         ]);
     }
     print::table(&columns, &rows, shape.json)
+}
+
+/// Runs the verb.
+pub fn templates(engine: &Engine, verb: Template) -> Result<(), Exit> {
+    let (code, approved) = match verb {
+        Template::List(shape) => return list_templates(engine, shape),
+        Template::Approve { code } => (code, true),
+        Template::Withdraw { code } => (code, false),
+    };
+    let named = code.clone();
+    engine.write(move |tx, _, _| messages::approve(tx, &named, approved))?;
+    print::line(format_args!("template {code}: {}", if approved { "approved" } else { "withdrawn" }))
+}
+
+fn list_templates(engine: &Engine, shape: Shape) -> Result<(), Exit> {
+    let mut rows = Vec::new();
+    for t in engine.read(|tx, _| Ok(tx.sms_templates()?))? {
+        let price = engine.catalogue()?.account(t.account).map(|a| Money { minor: t.price_minor, currency: a.account.currency });
+        let owner = code(engine, t.account)?;
+        let price = price.map(|p| p.to_decimal());
+        rows.push(vec![json!(t.code), json!(owner), json!(t.approved), json!(price), json!(t.signature), json!(t.text)]);
+    }
+    print::table(&["code", "account", "approved", "price", "signature", "text"], &rows, shape.json)
 }

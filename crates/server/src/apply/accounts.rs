@@ -3,8 +3,9 @@
 use super::file;
 use super::work::{Step, Work, check_code, differing};
 use crate::{open, secrets};
-use kachi_domain::account::Path;
+use kachi_domain::account::{Path, Switch};
 use kachi_domain::address::masked;
+use kachi_domain::ledger::OPERATOR;
 use kachi_domain::time::DEFAULT_ZONE;
 use kachi_domain::{AccountId, Currency, Money, Zone};
 use kachi_edges::fastbee;
@@ -73,6 +74,7 @@ impl Work<'_, '_> {
                 ("ip_allow", base.ip_allow != wanted.ip_allow),
                 ("notify", base.notify != wanted.notify),
                 ("contact", base.contact != wanted.contact),
+                ("state", base.switch != wanted.switch),
             ]);
             self.outcome.compared("account", &entry.code, &fields);
         }
@@ -129,6 +131,7 @@ impl Work<'_, '_> {
             ip_allow: "[]".to_owned(),
             notify: "{}".to_owned(),
             contact: "{}".to_owned(),
+            switch: Switch::On,
         })
     }
 
@@ -179,6 +182,12 @@ impl Work<'_, '_> {
         }
         if let Some(contact) = &entry.contact {
             wanted.contact = self.at(&format!("{place}.contact"), serde_json::to_string(contact))?;
+        }
+        if let Some(word) = &entry.state {
+            wanted.switch = self.at(&format!("{place}.state"), Switch::parse(word))?;
+            if wanted.id == OPERATOR && wanted.switch != Switch::On {
+                return self.refuse(&format!("{place}.state"), "the operator's own account stays on");
+            }
         }
         Ok(wanted)
     }

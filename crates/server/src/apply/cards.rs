@@ -120,6 +120,9 @@ impl Work<'_, '_> {
         if let Some(apns) = &entry.apns {
             details.insert("apns".into(), json!(apns));
         }
+        if let Some(elastic) = entry.isxn {
+            details.insert("isxn".into(), json!(elastic));
+        }
         for (key, value) in [("sbbh", &entry.sbbh), ("test_until", &entry.test_until), ("sleep_until", &entry.sleep_until)] {
             let Some(text) = value else { continue };
             if key != "sbbh" {

@@ -50,9 +50,6 @@ impl Document {
 
     /// The first place that asks for what is not there yet: better refused than silently left undone.
     fn unsupported(&self) -> Option<String> {
-        if let Some(i) = self.pools.iter().position(|p| p.package.is_some()) {
-            return Some(format!("pools[{i}].package"));
-        }
         for (i, p) in self.packages.iter().enumerate() {
             let keys = [
                 ("category: postpaid", p.category.as_deref() == Some("postpaid")),
@@ -90,6 +87,7 @@ pub struct Account {
     pub language: Option<String>,
     pub fastbee: Option<Fastbee>,
     pub contact: Option<Contact>,
+    pub state: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -250,6 +248,7 @@ pub struct Sim {
     pub imei: Option<String>,
     pub apns: Option<Vec<String>>,
     pub sbbh: Option<String>,
+    pub isxn: Option<bool>,
     pub alias: Option<String>,
     pub group: Option<String>,
     pub remark: Option<String>,
@@ -279,7 +278,7 @@ pub struct Pool {
     pub code: String,
     pub account: Option<String>,
     pub r#type: Option<String>,
-    pub package: Option<Unread>,
+    pub package: Option<String>,
     pub memo: Option<String>,
     #[serde(default)]
     pub members: Vec<String>,

@@ -1,4 +1,4 @@
-//! Flags of `kachi admin task` and `kachi admin sms`.
+//! Flags of `kachi admin task`, `kachi admin sms` and `kachi admin template`.
 
 use super::Shape;
 use clap::Subcommand;
@@ -41,5 +41,22 @@ pub enum Sms {
         /// How to print.
         #[command(flatten)]
         shape: Shape,
+    },
+}
+
+/// Templates of messages to people's telephones; `kachi apply` makes them.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Template {
+    /// List templates by code
+    List(Shape),
+    /// Let a template and its signature be used
+    Approve {
+        /// Code of the template
+        code: String,
+    },
+    /// Let a template not be used any more
+    Withdraw {
+        /// Code of the template
+        code: String,
     },
 }

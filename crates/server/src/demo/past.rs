@@ -5,7 +5,7 @@ use super::{ACME, APPKEY, Extent, NORTH, SECRET, SHOP, iccid};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::serve;
-use kachi_domain::account::Path;
+use kachi_domain::account::{Path, Switch};
 use kachi_domain::ids::Imei;
 use kachi_domain::imei::UNLOCKS_PER_MONTH;
 use kachi_domain::order::Channel;
@@ -336,6 +336,7 @@ fn account(id: AccountId, code: &str, name: &str, parent: &Path, notify: &str) -
         ip_allow: "[]".into(),
         notify: notify.into(),
         contact: "{}".into(),
+        switch: Switch::On,
     }
 }
 

@@ -31,14 +31,14 @@ impl Ask<'_> {
         let page = self.page();
         let list = CardList { offset: (page - 1) * PAGE, limit: PAGE, ..CardList::default() };
         let found = self.door.engine.cards(self.catalogue, &self.caller.actor, list).await?;
-        let cards: Vec<_> = found.entries.iter().map(wire::ListedCard::of).collect();
+        let cards: Vec<_> = found.entries.iter().map(|card| wire::ListedCard::of(self.catalogue, card)).collect();
         Ok(wire::good(&wire::Page { count: found.total, pageindex: page, totalpage: pages(found.total), cards }))
     }
 
     pub(super) async fn card_abnormal(&self) -> Result<String, No> {
         let page = self.page();
         let found = self.door.engine.cards_in_debt(self.catalogue, &self.caller.actor, ((page - 1) * PAGE, PAGE)).await?;
-        let cards: Vec<_> = found.cards.iter().map(|(card, minor)| wire::CardInDebt::of(card, *minor)).collect();
+        let cards: Vec<_> = found.cards.iter().map(|(card, minor)| wire::CardInDebt::of(self.catalogue, card, *minor)).collect();
         Ok(wire::good(&wire::Page { count: found.total, pageindex: page, totalpage: pages(found.total), cards }))
     }
 
@@ -62,7 +62,7 @@ impl Ask<'_> {
         self.kept(async {
             let figures = self.figures(Depth::All, self.this_month()).await?;
             let month_start = self.zone().start_of_day(self.this_month().0);
-            let usages: Vec<_> = figures.iter().map(|f| wire::CurrentUse::of(f, month_start)).collect();
+            let usages: Vec<_> = figures.iter().map(|f| wire::CurrentUse::of(self.catalogue, f, month_start)).collect();
             let answer = wire::good(&wire::Usages { count: usages.len(), day: None, usages });
             Ok((answer, self.holds_until(&figures)))
         })

@@ -72,6 +72,9 @@ impl Ask<'_> {
                     format!("该卡开通多个 APN 上网功能 {apns}, apnname 参数不能为空, 必须指定需要操作的 APN 名称"),
                 )
             }
+            Refusal::UnknownApn { apns } if apns.is_empty() => {
+                No::said(codes::VALUE_WRONG, "该卡未登记APN, apnname不能以0或1结尾")
+            }
             Refusal::UnknownApn { apns } => No::Code(codes::VALUE_WRONG, format!("apnname不是该卡开通的APN: {}", apns.join(","))),
             Refusal::BelowMargin { left_percent, margin_percent } => {
                 No::Code(codes::CARRIER_ERROR, format!("该卡余量占比{left_percent}%, 未高于{margin_percent}%, 不能恢复上网"))

@@ -75,7 +75,6 @@ fn sent(outcome: kachi_engine::Result<Once>) -> Result<String, No> {
         Refusal::BadField { field, rule } if field == "mobile" => No::Code(codes::NUMBER_WRONG, rule.clone()),
         Refusal::UnknownTemplate => No::said(codes::VALUE_WRONG, "短信模板tplid不存在"),
         Refusal::TemplateNotApproved => No::said(codes::VALUE_WRONG, "短信模板tplid尚未生效"),
-        Refusal::NoChannel => No::said(codes::NO_CHANNEL, "没有可用的短信通道, 请联系客服设置"),
         _ => refusal.into(),
     })
 }

@@ -1,11 +1,12 @@
 //! Cards, what they used, and their packages.
 
-use super::{Number, date, text};
+use super::{Number, date, minutes, text};
 use kachi_domain::Timestamp;
+use kachi_domain::account::Switch;
 use kachi_domain::package::{Category, Kind, Resource};
 use kachi_domain::rating::{Happening, Live};
 use kachi_domain::renewal::least_months;
-use kachi_domain::sim::{BaseState, Blocks, Stage};
+use kachi_domain::sim::{BaseState, Stage};
 use kachi_engine::Catalogue;
 use kachi_engine::figures::Figures;
 use kachi_engine::sims::Card;
@@ -59,9 +60,9 @@ pub struct ListedCard<'a> {
 
 impl<'a> ListedCard<'a> {
     /// A card.
-    pub fn of(card: &'a Card) -> ListedCard<'a> {
+    pub fn of(catalogue: &Catalogue, card: &'a Card) -> ListedCard<'a> {
         let (sim, msisdn) = (&card.sim, text(&card.sim.msisdn));
-        ListedCard { msisdn, msisdns: msisdn, iccid: &sim.iccid, imsi: text(&sim.imsi), state: state(card) }
+        ListedCard { msisdn, msisdns: msisdn, iccid: &sim.iccid, imsi: text(&sim.imsi), state: state(catalogue, card) }
     }
 }
 
@@ -77,20 +78,19 @@ pub struct CardInDebt<'a> {
 
 impl<'a> CardInDebt<'a> {
     /// A card with what its account at the carrier has.
-    pub fn of(card: &'a Card, minor: i64) -> CardInDebt<'a> {
+    pub fn of(catalogue: &Catalogue, card: &'a Card, minor: i64) -> CardInDebt<'a> {
         let sim = &card.sim;
-        let balance = Number::money(minor, 2);
-        CardInDebt { msisdn: text(&sim.msisdn), iccid: &sim.iccid, imsi: text(&sim.imsi), state: state(card), balance }
+        let (state, balance) = (state(catalogue, card), Number::money(minor, 2));
+        CardInDebt { msisdn: text(&sim.msisdn), iccid: &sim.iccid, imsi: text(&sim.imsi), state, balance }
     }
 }
 
-/// The account's switch on our side: 0 closed for good, 2 stopped by its owner or the operator, else 1.
-fn state(card: &Card) -> &'static str {
-    let stopped = Blocks::OWNER_STOP.0 | Blocks::FORCED.0;
-    match card.base_state() {
-        base if base.is_over() => "0",
-        _ if card.blocks().0 & stopped != 0 => "2",
-        _ => "1",
+/// The switch of the card's owner on our side, which says nothing of the card: 0 off, 2 paused, 1 on.
+fn state(catalogue: &Catalogue, card: &Card) -> &'static str {
+    match catalogue.switch(card.sim.account) {
+        Switch::Off => "0",
+        Switch::Paused => "2",
+        Switch::On => "1",
     }
 }
 
@@ -122,6 +122,11 @@ pub fn mno(carrier: &str) -> &str {
     if carrier == "CU" { "UN" } else { carrier }
 }
 
+/// Whether the card is in a pool that has, or had, something: of its own, or of its cards' packages.
+fn is_pooled(card: &Card) -> bool {
+    card.state.pool.is_some() || card.state.stake.is_some()
+}
+
 /// What a card's packages have: 0 in all of a card in a pool.
 #[derive(Serialize, Clone)]
 struct Allowance {
@@ -134,7 +139,7 @@ struct Allowance {
 impl Allowance {
     fn of(figures: &Figures, month_start: Timestamp) -> Allowance {
         let zero = Number::Whole(0);
-        if figures.card.state.pool.is_some() {
+        if is_pooled(&figures.card) {
             return Allowance {
                 pkgtotalflow: zero.clone(),
                 pkgusedflow: zero.clone(),
@@ -171,7 +176,7 @@ impl Used {
         Used {
             flowusage: Number::kb(figures.bytes),
             smsusage: figures.messages,
-            voiceusage: 0,
+            voiceusage: minutes(figures.voice_seconds),
             connectusage: figures.connections,
             outflowusage: Number::kb(figures.outflow_bytes),
         }
@@ -194,14 +199,14 @@ pub struct CurrentUse<'a> {
 
 impl<'a> CurrentUse<'a> {
     /// A card with its use of the present month.
-    pub fn of(figures: &'a Figures, month_start: Timestamp) -> CurrentUse<'a> {
+    pub fn of(catalogue: &Catalogue, figures: &'a Figures, month_start: Timestamp) -> CurrentUse<'a> {
         let sim = &figures.card.sim;
         CurrentUse {
             msisdn: text(&sim.msisdn),
             imsi: text(&sim.imsi),
             iccid: &sim.iccid,
             iccids: &sim.iccid,
-            state: state(&figures.card),
+            state: state(catalogue, &figures.card),
             allowance: Allowance::of(figures, month_start),
             used: Used::of(figures),
         }
@@ -309,7 +314,7 @@ impl<'a> Detail<'a> {
             iccid: &sim.iccid,
             imsi: text(&sim.imsi),
             imei: text(&sim.imei),
-            state: state(card),
+            state: state(catalogue, card),
             balance: Number::money(figures.carrier_balance, 2),
             status: if status == "2" { "00-正常" } else { "" },
             msstatus: status,
@@ -319,12 +324,12 @@ impl<'a> Detail<'a> {
             stoptestdate: extras.date("test_until"),
             stopsleepdate: extras.date("sleep_until"),
             expiredate: date(card.state.expected_end(catalogue.zone(sim.account)).or_else(|| figures.expired_at())),
-            openpool: if card.state.pool.is_some() { "1" } else { "0" },
+            openpool: if is_pooled(card) { "1" } else { "0" },
             mno,
             yys: mno,
             pkgcode: package.map_or("", |p| &p.code),
             pkgname: package.map_or("", |p| &p.name),
-            isxn: "0",
+            isxn: if extras.is("isxn") { "1" } else { "0" },
             isjyb: bought(Category::TopUp),
             isaxb: bought(Category::Safety),
             sbbh: extras.text("sbbh").into(),
@@ -357,6 +362,10 @@ impl Extras {
 
     fn text(&self, name: &str) -> String {
         self.0.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+    }
+
+    fn is(&self, name: &str) -> bool {
+        self.0.get(name).and_then(Value::as_bool).unwrap_or(false)
     }
 
     fn date(&self, name: &str) -> String {

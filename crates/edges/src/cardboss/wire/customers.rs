@@ -88,25 +88,29 @@ pub struct PoolLine<'a> {
 }
 
 impl<'a> PoolLine<'a> {
-    /// A pool: each of its cards brings its share of the pool's package.
+    /// A pool: each of its cards brings its part of the pool's package, or, to a joint one, its own of that package.
     pub fn of(catalogue: &'a Catalogue, figures: &'a PoolFigures) -> PoolLine<'a> {
         let (pool, active) = (&figures.view.pool, figures.view.active.as_ref());
         let package = catalogue.package(pool.package);
-        let share = package.map_or(0, |p| p.terms.allowance) / pool.slots.max(1);
+        let size = package.map_or(0, |p| p.terms.allowance) / pool.slots.max(1);
+        let (in_force, used) = match figures.sum {
+            Some(sum) => (sum.cards, sum.used_bytes),
+            None => (figures.activated, active.map_or(0, |l| l.used)),
+        };
         PoolLine {
             sid: catalogue.key_of(DOOR, pool.account).map_or_else(|| pool.account.to_string(), ToOwned::to_owned),
-            state: if active.is_some() { "1" } else { "0" },
+            state: if active.is_some() || pool.is_joint() { "1" } else { "0" },
             tbsj: figures.as_of.map_or_else(String::new, |t| CHINA.text(t)),
             poolid: pool.id.to_string(),
             poolname: if pool.memo.is_empty() { text(&pool.code) } else { &pool.memo },
             ptcardcount: figures.view.members,
-            pttotalflow: Number::kb(share.saturating_mul(figures.view.members)),
-            ptactcardcount: figures.activated,
-            ptacttotalflow: Number::kb(share.saturating_mul(figures.activated)),
+            pttotalflow: Number::kb(size.saturating_mul(figures.view.members)),
+            ptactcardcount: in_force,
+            ptacttotalflow: Number::kb(size.saturating_mul(in_force)),
             pkgid: pool.package.to_string(),
             pkgname: package.map_or("", |p| &p.name),
-            pkgsize: Number::kb(share),
-            usedflow: Number::kb(active.map_or(0, |l| l.used)),
+            pkgsize: Number::kb(size),
+            usedflow: Number::kb(used),
         }
     }
 }
