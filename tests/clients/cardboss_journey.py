@@ -8,6 +8,7 @@ import threading
 import time
 
 from cardboss import CHINA
+from cardboss_hostile import run as hostile
 from cardboss_sign import OPERATIONS, push_signature, sealed
 
 
@@ -75,6 +76,7 @@ def run(client, args):
     act(client, args, checks)
     message(client, args, checks)
     refuse(client, args, checks)
+    hostile(client, args, checks)
     print("all %d checks passed" % checks.count)
     return 0
 
@@ -150,7 +152,7 @@ def act(client, args, checks):
     wanted = ("13010", [])
     checks.same(path + " again within a minute: the carrier's own envelope", (again.json.get("status"), again.json.get("result")), wanted)
     detail = client.call("card/detail", msisdns=args.acting, iccids="").json["result"]["cards"][0]
-    checks.same("card/detail: stopped by its owner", detail["state"], "2")
+    checks.same("card/detail: a stopped card of an account that is on", (detail["msstatus"], detail["state"]), ("3", "1"))
 
 
 def message(client, args, checks):

@@ -6,6 +6,8 @@ mod acts;
 mod answers;
 #[path = "cardboss/callers.rs"]
 mod callers;
+#[path = "cardboss/calls.rs"]
+mod calls;
 #[path = "cardboss/contract.rs"]
 mod contract;
 #[path = "cardboss/pushes.rs"]

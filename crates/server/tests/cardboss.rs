@@ -3,6 +3,7 @@
 mod common;
 
 use common::{House, client, finished};
+use serde_json::Value;
 use std::net::TcpListener;
 
 const APIKEY: &str = "0123456789abcdef0123456789abcdef";
@@ -11,7 +12,7 @@ const CARD: &str = "1064700000001";
 const ACTING: &str = "1064700000005";
 const FOREIGN: &str = "1064700000009";
 
-on_both!(a_partners_day);
+on_both!(a_partners_day, what_the_operator_does);
 
 fn world(port: u16) -> String {
     format!(
@@ -51,12 +52,7 @@ fn a_partners_day(house: &House) {
     assert!(again.out.contains("nothing changed"), "{again:?}");
     let server =
         house.serve(&[("KACHI_OUTBOUND__ALLOW", r#"["127.0.0.1"]"#), ("KACHI_WEBHOOKS__RETRY", r#"["0s", "0s", "1s"]"#)]);
-    let open = |key: &str| {
-        let log = server.log();
-        let line =
-            log.lines().find(|l| l.contains(&format!("{key} is open"))).unwrap_or_else(|| panic!("{key}: {log}")).to_owned();
-        format!("http://{}", line.split_once("address=").expect("its address").1.trim())
-    };
+    let open = |key: &str| format!("http://{}", server.open(key));
     let (data, direct) = (open("listen.cardboss_data"), open("listen.cardboss_direct"));
     let mut journey = client("cardboss.py");
     journey.args(["journey", "--data", &data, "--direct", &direct, "--sid", "10043", "--apikey", APIKEY]);
@@ -76,7 +72,54 @@ fn a_partners_day(house: &House) {
     let done = finished(&mut journey);
     assert!(done.code == 0 && done.out.contains("checks passed"), "{done:?}");
     server.stop();
-    assert_eq!(house.money(10_043), (100_000 - 2 * 2880 - 20, 2880), "a renewal is paid, one is held, two messages are paid");
+    assert_eq!(house.money(10_043), (100_000 - 2 * 2880 - 40, 2880), "a renewal is paid, one is held, four messages are paid");
+    let reused = house.done(&["admin", "signature", "reused", "--json"]).json();
+    let times: Vec<i64> = reused.as_array().expect("a list").iter().filter_map(|r| r["times"].as_i64()).collect();
+    assert_eq!(times.iter().sum::<i64>(), 4, "each signature that came with another body is kept: {reused}");
+    house.assert_sound();
+}
+
+/// Accounts switched, cards that share a package, templates: by file and command.
+fn what_the_operator_does(house: &House) {
+    house.apply(&world(9));
+    let pool = |members: &str| {
+        format!(
+            "pools:\n  - {{id: 1310, code: gates, account: acme, package: xagx020, members: [{members}], member_cap: 500MB}}\n"
+        )
+    };
+    house.write("pool.yaml", &pool("\"89860012345678901234\""));
+    house.done(&["apply", "pool.yaml"]);
+    assert!(house.done(&["apply", "pool.yaml"]).out.contains("nothing changed"));
+    let listed = house.done(&["admin", "pool", "list", "--json"]).json();
+    let row = &listed[0];
+    assert_eq!((&row["id"], &row["package"], &row["slots"]), (&1310.into(), &"xagx020".into(), &Value::Null), "{listed}");
+    assert_eq!((&row["cards"], &row["active"], &row["member_cap_bytes"]), (&1.into(), &0.into(), &(500_i64 << 20).into()));
+    for (yaml, said) in [
+        ("pools:\n  - {code: gates, type: POOL}\n", "pools[0].type: gates is a xagx020, which never changes"),
+        ("pools:\n  - {code: doors, account: acme}\n", "pools[0].type: is missing"),
+        ("pools:\n  - {code: doors, account: acme, package: none}\n", "pools[0].package: there is no package none"),
+        ("accounts:\n  - {code: acme, state: perhaps}\n", "accounts[0].state"),
+    ] {
+        house.write("bad.yaml", yaml);
+        let done = house.run(&["apply", "bad.yaml"], &[]);
+        assert!(done.code == 1 && done.err.contains(said), "{yaml}: {done:?}");
+    }
+    house.done(&["admin", "pool", "take-out", "1310", "89860012345678901234"]);
+    assert_eq!(house.done(&["admin", "pool", "list", "--json"]).json()[0]["cards"], 0);
+    assert_eq!(house.run(&["admin", "pool", "take-out", "1310", "89860012345678901234"], &[]).code, 1);
+
+    assert_eq!(house.done(&["admin", "account", "pause", "acme"]).out, "acme: paused (was on)\n");
+    let accounts = house.done(&["admin", "account", "list", "--json"]).json();
+    let acme = accounts.as_array().expect("a list").iter().find(|a| a["code"] == "acme").expect("acme");
+    assert_eq!((&acme["switch"], &acme["holds"]), (&"paused".into(), &"paused".into()));
+    house.write("on.yaml", "accounts:\n  - {code: acme, state: on}\n");
+    assert!(house.done(&["apply", "on.yaml"]).out.contains("state"));
+    assert_eq!(house.run(&["admin", "account", "off", "operator"], &[]).code, 1);
+    assert_eq!(house.done(&["admin", "template", "withdraw", "T1"]).out, "template T1: withdrawn\n");
+    assert_eq!(house.done(&["admin", "template", "list", "--json"]).json()[0]["approved"], false);
+    assert_eq!(house.done(&["admin", "template", "approve", "T1"]).out, "template T1: approved\n");
+    assert_eq!(house.run(&["admin", "template", "approve", "T9"], &[]).code, 1);
+    assert_eq!(house.done(&["admin", "signature", "reused", "--json"]).json(), Value::Array(Vec::new()));
     house.assert_sound();
 }
 

@@ -1,6 +1,6 @@
 //! `kill -9` at any moment of import, order and delivery, in a loop; then everything adds up.
 //!
-//! Each cycle starts a server and importers over the same database, drives orders and refunds, and kills all of them at
+//! Each cycle starts a server and importers over the same database, drives orders, refunds and renewals, and kills all of them at
 //! a moment drawn from a fixed sequence. What was acknowledged must be there exactly once, what was not acknowledged is
 //! asked again, and what arrives at the receiver and stands in the books is compared with what the test knows.
 //! `KILL_TEST_CYCLES` (per engine) and `KILL_TEST_SEED` make it longer and other.
@@ -52,6 +52,9 @@ fn killed_at_any_moment(house: &House) {
     }
     let server = house.serve(&ENVIRONMENT);
     driver.resolve(&server.address);
+    driver.renewals.ask_again(&server.open("listen.cardboss_data")).expect("nobody kills this server");
+    house.assert_sound();
+    driver.renewals.decide(house);
     check::carriers(house);
     check::tasks(house, &server.address, &driver);
     check::imports(house, &files, &oracle);
@@ -63,11 +66,12 @@ fn killed_at_any_moment(house: &House) {
     let readings = house.assert_sound();
     assert_eq!(readings, oracle.records(), "each distinct record is loaded once");
     println!(
-        "kill -9: {cycles} cycles, {} importers killed at work, {} orders ({} answers lost), {} refunds, {} tasks, {readings} records, {} notices in {} attempts, {:.0?}",
+        "kill -9: {cycles} cycles, {} importers killed at work, {} orders ({} answers lost), {} refunds, {} renewals, {} tasks, {readings} records, {} notices in {} attempts, {:.0?}",
         files.killed,
         driver.orders.len(),
         driver.lost,
         driver.refunded(),
+        driver.renewals.len(),
         driver.tasks.len(),
         receiver.look(|a| a.notices.len()),
         receiver.look(|a| a.attempts),
@@ -94,10 +98,10 @@ fn cycle(house: &House, dice: &mut Dice, files: &mut Files, oracle: &mut Oracle,
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let answered = driver.counter();
-        let address = server.address.clone();
+        let (address, cardboss) = (server.address.clone(), server.open("listen.cardboss_data"));
         let seed = dice.roll();
         let (driver, stop) = (&mut *driver, &stop);
-        scope.spawn(move || driver.drive(&address, &mut Dice(seed), stop));
+        scope.spawn(move || driver.drive((&address, &cardboss), &mut Dice(seed), stop));
         if after_progress {
             until("the driver gets its answers", || (answered.load(Ordering::SeqCst) >= wanted).then_some(()));
         }

@@ -20,8 +20,6 @@ pub const BALANCE_SHORT: u32 = 1007;
 pub const NUMBER_WRONG: u32 = 1008;
 /// A required parameter is missing.
 pub const PARAMETER_MISSING: u32 = 1012;
-/// No way to send it.
-pub const NO_CHANNEL: u32 = 1018;
 /// A malformed date.
 pub const DATE_WRONG: u32 = 1024;
 /// Over the rate limit.

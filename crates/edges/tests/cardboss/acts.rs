@@ -71,7 +71,8 @@ fn each_act_is_done_when_the_carrier_says_so() {
         assert_eq!(stands(&shop, READY).0, "ready");
         good(Operation::StopKeep, json!({"msisdn": MSISDN, "iccid": CARD, "stopkeep": "0"}));
         assert!(stands(&shop, CARD).1);
-        assert_eq!(shop.good(Operation::CardDetail, json!({"msisdns": MSISDN}))["cards"][0]["state"], "2");
+        let stopped = &shop.good(Operation::CardDetail, json!({"msisdns": MSISDN}))["cards"][0];
+        assert_eq!((&stopped["msstatus"], &stopped["state"]), (&json!("3"), &json!("1")), "the card, and its owner's switch");
         shop.trade.pass(180);
         good(Operation::StopKeep, json!({"msisdn": MSISDN, "stopkeep": "1"}));
         assert!(!stands(&shop, CARD).1);
@@ -81,6 +82,7 @@ fn each_act_is_done_when_the_carrier_says_so() {
         good(Operation::SwitchNet, json!({"msisdn": MSISDN, "opertype": "1", "marginrat": "0"}));
         assert!(!stands(&shop, CARD).2);
         good(Operation::VoiceWhitelist, json!({"msisdn": MSISDN, "opertype": "1", "taskid": "77", "content": "13800000001"}));
+        assert_eq!(carrier.world.card(CARD, shop.trade.now()).voice_group, "77", "the carrier is told the group");
         shop.trade.assert_sound();
     });
 }

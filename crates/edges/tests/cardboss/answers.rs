@@ -51,7 +51,7 @@ fn cards_come_a_hundred_a_page() {
             page["cards"][0],
             json!({"msisdn": MSISDN, "msisdns": MSISDN, "iccid": CARD, "imsi": "460001234567890", "state": "1"})
         );
-        assert_eq!(page["cards"][3]["state"], "0", "closed for good");
+        assert_eq!(page["cards"][3]["state"], "1", "closed for good, which is not the owner's switch");
         assert_eq!(shop.good(Operation::CardList, json!({"pageindex": "2"}))["cards"], json!([]));
         assert_eq!(
             shop.good_as(NORTH_SID, Operation::CardList, json!({"pageindex": "1"}))["count"],
@@ -91,6 +91,7 @@ fn a_card_in_detail() {
             ("yys", json!("CM")),
             ("pkgcode", json!("CN-100M-30D")),
             ("pkgname", json!("name of CN-100M-30D")),
+            ("isxn", json!("1")),
             ("isjyb", json!("0")),
             ("imei", json!("867530912345678")),
             ("openapns", json!("CMIOT,M2MIOT")),
@@ -214,6 +215,39 @@ fn pools_with_those_of_accounts_below() {
         let names = ["openpool", "pkgtotalflow", "pkgusedflow", "pkgtotalusedflow", "pkgleftflow", "flowusage"];
         let zero = json!(0);
         assert_eq!(of(member, &names), [&json!("1"), &zero, &zero, &zero, &zero, &json!(3072)]);
+    });
+}
+
+#[test]
+fn a_pool_of_its_cards_own_packages() {
+    db::each(|store| {
+        let shop = Shop::new(store);
+        shop.buy(CARD, "GJ-100M-30D", "n-1");
+        let id = shop.joint_pool("GJ-100M-30D", None, &[CARD, READY]);
+        shop.trade.pass(60);
+        shop.trade.traffic(CARD, shop.trade.now(), 30 * MB);
+        let list = shop.good(Operation::PoolList, json!({}));
+        let pool = &list["pools"][0];
+        for (name, wanted) in [
+            ("sid", json!(SID)),
+            ("state", json!("1")),
+            ("poolid", json!(id.to_string())),
+            ("poolname", json!("gates")),
+            ("ptcardcount", json!(2)),
+            ("pttotalflow", json!(204_800)),
+            ("ptactcardcount", json!(1)),
+            ("ptacttotalflow", json!(102_400)),
+            ("pkgname", json!("name of GJ-100M-30D")),
+            ("pkgsize", json!(102_400)),
+            ("usedflow", json!(30_720)),
+        ] {
+            assert_eq!(pool[name], wanted, "{name}");
+        }
+        let member = &shop.good(Operation::CardDetail, json!({"msisdns": MSISDN}))["cards"][0];
+        let names = ["openpool", "pkgtotalflow", "pkgusedflow", "pkgtotalusedflow", "pkgleftflow", "flowusage"];
+        let zero = json!(0);
+        assert_eq!(of(member, &names), [&json!("1"), &zero, &zero, &zero, &zero, &json!(30_720)]);
+        shop.trade.assert_sound();
     });
 }
 

@@ -1,10 +1,12 @@
 //! Who is let in, and where.
 
-use crate::shop::{MSISDN, SID, Shop, apikey, settings};
+use crate::shop::{MSISDN, NORTH_SID, SID, Shop, apikey, settings};
 use kachi_dialects::cardboss::{Method, Operation, Port};
+use kachi_domain::account::Switch;
 use kachi_edges::cardboss::DoorSettings;
+use kachi_engine::accounts;
 use kachi_testkit::db;
-use kachi_testkit::trade::ACME;
+use kachi_testkit::trade::{ACME, NORTH, OPERATOR};
 use serde_json::json;
 
 #[test]
@@ -124,4 +126,48 @@ fn operations_out_of_use_are_served_unless_switched_off() {
         }
         assert_eq!(shop.ask(Operation::CardAbnormal, json!({"pageindex": "1", "sign": "0".repeat(32)})).code(), "1005");
     });
+}
+
+#[test]
+fn an_account_that_is_off_is_let_in_nowhere_and_a_paused_one_may_ask() {
+    db::each(|store| {
+        let shop = Shop::new(store);
+        let switch = |id, to| {
+            let before = shop.trade.engine.write(move |tx, catalogue, how| accounts::switch(tx, catalogue, how, id, (to, "me")));
+            before.expect("an account")
+        };
+        let codes = |sid: &str| -> Vec<(Operation, String)> {
+            let ask = |o: Operation| (o, shop.ask_as(sid, o, whole(o)).code().to_owned());
+            Operation::ALL.iter().copied().map(ask).collect()
+        };
+        assert_eq!(switch(ACME, Switch::Paused), Switch::On);
+        for (operation, code) in codes(SID) {
+            assert_eq!(code == "1001", operation.method() == Method::Post, "{operation:?}: {code}");
+        }
+        assert_eq!(shop.good_as(NORTH_SID, Operation::CardDetail, json!({"msisdns": MSISDN}))["cards"][0]["state"], "2");
+        assert_eq!(switch(NORTH, Switch::Off), Switch::On);
+        let before = shop.whole();
+        for sid in [SID, NORTH_SID] {
+            for (operation, code) in codes(sid) {
+                assert_eq!(code, "1001", "{operation:?} of {sid}");
+            }
+        }
+        assert_eq!(shop.whole(), before);
+        let off = shop.ask(Operation::CustomerGet, json!({}));
+        assert_eq!((&off.json["msg"], &off.json["detail"]), (&json!("账号被禁用"), &json!("联系客服人员开启")));
+        let bad = shop.ask(Operation::CustomerGet, json!({"sign": "0".repeat(32)}));
+        assert_eq!(bad.code(), "1005", "who cannot sign learns nothing of the switch");
+        switch(NORTH, Switch::On);
+        switch(ACME, Switch::On);
+        assert_eq!(shop.ask(Operation::CustomerGet, json!({})).code(), "0");
+        let refused = shop.trade.engine.write(|tx, c, how| accounts::switch(tx, c, how, OPERATOR, (Switch::Off, "me")));
+        assert!(refused.is_err(), "the operator stays on");
+    });
+}
+
+/// Fields that are in every request's place.
+fn whole(operation: Operation) -> serde_json::Value {
+    let month = if operation == Operation::UsagePast { "202602" } else { "1" };
+    json!({"msisdn": MSISDN, "msisdns": MSISDN, "pageindex": "1", "month": month, "day": "20260301", "pkgcode": "P",
+        "stopkeep": "0", "opertype": "1", "content": "13800000001", "mobile": "13800000001", "text": "x", "tplid": "T"})
 }

@@ -18,6 +18,14 @@ pub fn row(operation: Operation) -> &'static Value {
     rows.iter().find(|r| r["path"] == path.as_str()).unwrap_or_else(|| panic!("{path} is not in the contract"))
 }
 
+/// The operation of a name in the contract.
+pub fn operation(id: &str) -> Operation {
+    let rows = CONTRACT["endpoints"].as_array().expect("a list");
+    let row = rows.iter().find(|r| r["id"] == id).unwrap_or_else(|| panic!("{id} is not in the contract"));
+    let path = row["path"].as_str().expect("a path").trim_start_matches('/');
+    Operation::find(path).unwrap_or_else(|| panic!("{path} is not served"))
+}
+
 /// The fields of a data push of the number, or of the message push of the type.
 pub fn push(name: &str) -> &'static Value {
     let pushes = &CONTRACT["pushes"];

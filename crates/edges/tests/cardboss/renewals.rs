@@ -1,30 +1,17 @@
 //! Renewals: what they answer, what is in their way, one signature one body, and the push of their result.
 
 use crate::contract;
-use crate::shop::{MSISDN, MSISDN_CN, MSISDN_FOREIGN, NORTH_SID, SID, Shop, escaped};
+use crate::shop::{MSISDN, MSISDN_CN, MSISDN_FOREIGN, NORTH_SID, SID, Shop, escaped, renewable};
 use kachi_dialects::cardboss::Operation;
-use kachi_domain::package::{Category, Window};
-use kachi_domain::{Span, package::Kind};
-use kachi_store::catalogue::Package;
 use kachi_testkit::db;
-use kachi_testkit::trade::{ACME, CHINESE, CLOSED, package};
+use kachi_testkit::trade::{ACME, CHINESE, CLOSED};
 use serde_json::{Value, json};
 
 const RENEW: Operation = Operation::PkgRenew;
 
-/// A shop with a month package of 1.00 a month and a package of 3 months at 5.00, both for `CHINESE`.
 fn shop(store: kachi_store::Store) -> Shop {
     let shop = Shop::new(store);
-    let sold = shop.trade.engine.write(|tx, catalogue, _| {
-        let product = catalogue.product_by_code("CN-1").expect("a product").id;
-        let mut month = Package { price_minor: 100, ..package("CN-MONTH", product, Kind::Quota, Span::Months(1), 100) };
-        (month.terms.category, month.terms.window) = (Category::Month, Window::CalendarMonth);
-        tx.put_package(&month)?;
-        tx.put_package(&package("CN-3MO", product, Kind::Quota, Span::Months(3), 500))?;
-        tx.touch_catalogue()?;
-        Ok(())
-    });
-    sold.expect("packages");
+    renewable(&shop);
     shop
 }
 
@@ -137,7 +124,14 @@ fn one_signature_is_good_for_one_body() {
             let answer = shop.send(RENEW, &other);
             assert_eq!(answer.code(), "1005", "{other}: {}", answer.text);
         }
-        assert_eq!(shop.whole(), before);
+        let after: Vec<String> = shop.whole().into_iter().filter(|row| !row.starts_with("reused_request: ")).collect();
+        assert_eq!(after, before, "but for the record of it");
+        let kept = shop.trade.engine.read(|tx, _| Ok(tx.reused_requests(10)?)).expect("the record");
+        assert_eq!(kept.len(), 1, "one row a signature: {kept:?}");
+        let (account, door, key, peer, times, first, last) = &kept[0];
+        assert_eq!((*account, door.as_str(), peer.as_str(), *times), (ACME.0, "cardboss", "127.0.0.1", 4));
+        let sign = form.split("sign=").nth(1).and_then(|rest| rest.split('&').next()).expect("a signature");
+        assert_eq!((key.as_str(), *first, *last), (&*format!("card/pkg/renew|{sign}"), shop.trade.now().0, shop.trade.now().0));
         let counted = shop.door.counts().all();
         assert!(counted.contains(&("signature with another body", 1005, 4)), "{counted:?}");
         assert_eq!(held(&shop), (10_000 - 1200, 1200), "bought once");

@@ -7,13 +7,16 @@ use axum::extract::ConnectInfo;
 use axum::http::{Request, header};
 use kachi_dialects::cardboss::{Form, Method, Operation, Port, Written, sign};
 use kachi_domain::order::Channel;
-use kachi_domain::package::Kind;
-use kachi_domain::{Iccid, Span, Timestamp, Zone};
+use kachi_domain::package::{Category, Kind, Window};
+use kachi_domain::{Iccid, PoolId, Span, Timestamp, Zone};
 use kachi_edges::cardboss::{DOOR, Door, DoorSettings, router};
 use kachi_engine::orders::{self, Place};
+use kachi_engine::pools::{self, CreateJoint};
 use kachi_engine::sims;
 use kachi_store::Store;
+use kachi_store::catalogue::Package;
 use kachi_store::sims::Sim;
+use kachi_store::sms::Template;
 use kachi_testkit::trade::{ACME, CARD, CHINESE, FOREIGN, NORTH, OTHER, Trade, package};
 use serde_json::{Map, Value};
 use std::net::SocketAddr;
@@ -89,7 +92,11 @@ pub struct Shop {
 impl Shop {
     /// A trade with a door of the given settings.
     pub fn with(store: Store, settings: DoorSettings) -> Shop {
-        let trade = Trade::build(store);
+        Shop::of(Trade::build(store), settings)
+    }
+
+    /// A door to a trade.
+    pub fn of(trade: Trade, settings: DoorSettings) -> Shop {
         stock(&trade);
         let door = Door::new(trade.engine.clone(), Arc::new(settings));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().expect("a runtime");
@@ -191,6 +198,20 @@ impl Shop {
         bought.expect("an order");
     }
 
+    /// Makes a joint pool of `ACME` named gates.
+    pub fn joint_pool(&self, package: &'static str, member_cap_bytes: Option<i64>, cards: &[&str]) -> PoolId {
+        let actor = self.trade.actor(ACME);
+        let cards: Vec<Iccid> = cards.iter().map(|c| Iccid::parse(c).expect("a number")).collect();
+        let made = self.trade.engine.write(move |tx, catalogue, how| {
+            let named = (PoolId(0), "gates".to_owned());
+            let cmd = CreateJoint { package_code: package.into(), memo: "gates".into(), member_cap_bytes, named };
+            let id = pools::create_joint(tx, catalogue, how, &actor, &cmd)?;
+            pools::join(tx, catalogue, how, &actor, (id, &cards))?;
+            Ok(id)
+        });
+        made.expect("a pool")
+    }
+
     /// Midnight in China of a day, days from today.
     pub fn midnight(&self, days: i64) -> Timestamp {
         let zone = Zone::find("Asia/Shanghai").expect("a zone");
@@ -210,7 +231,7 @@ fn stock(trade: &Trade) {
             (
                 CHINESE,
                 MSISDN_CN,
-                r#"{"apns":["CMIOT","M2MIOT"],"test_until":"2026-04-30T16:00:00Z","sleep_until":"2026-07-31T16:00:00Z"}"#,
+                r#"{"isxn":true,"apns":["CMIOT","M2MIOT"],"test_until":"2026-04-30T16:00:00Z","sleep_until":"2026-07-31T16:00:00Z"}"#,
             ),
             (FOREIGN, MSISDN_FOREIGN, "{}"),
         ] {
@@ -221,6 +242,32 @@ fn stock(trade: &Trade) {
         Ok(())
     });
     changed.expect("keys and numbers");
+}
+
+/// Sells a month package of 1.00 a month and a package of 3 months at 5.00, both for `CHINESE`.
+pub fn renewable(shop: &Shop) {
+    let sold = shop.trade.engine.write(|tx, catalogue, _| {
+        let product = catalogue.product_by_code("CN-1").expect("a product").id;
+        let mut month = Package { price_minor: 100, ..package("CN-MONTH", product, Kind::Quota, Span::Months(1), 100) };
+        (month.terms.category, month.terms.window) = (Category::Month, Window::CalendarMonth);
+        tx.put_package(&month)?;
+        tx.put_package(&package("CN-3MO", product, Kind::Quota, Span::Months(3), 500))?;
+        tx.touch_catalogue()?;
+        Ok(())
+    });
+    sold.expect("packages");
+}
+
+/// Templates of `ACME`: `T1` at 0.10 a part, `T2` that is not approved, `DEAR` that nobody can pay.
+pub fn templates(shop: &Shop) {
+    let set = shop.trade.engine.store().write(|tx| {
+        for (code, approved, price_minor) in [("T1", true, 10), ("T2", false, 10), ("DEAR", true, 10_000_000)] {
+            let (code, text, signature) = (code.to_owned(), "@1@用量剩余@2@".to_owned(), "【物联网卡运营平台】".to_owned());
+            tx.put_sms_template(&Template { code, account: ACME, text, signature, price_minor, approved })?;
+        }
+        tx.touch_catalogue()
+    });
+    set.expect("templates");
 }
 
 /// Percent-encoded, every byte that is no letter or digit.

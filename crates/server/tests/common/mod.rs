@@ -209,6 +209,18 @@ impl Server {
         self.log.lock().expect("the log").join("\n")
     }
 
+    /// Where another of its doors listens, by the key of the setting.
+    ///
+    /// # Panics
+    /// If it does not say so in time.
+    pub fn open(&self, key: &str) -> String {
+        until(key, || {
+            let log = self.log();
+            let line = log.lines().find(|l| l.contains(&format!("{key} is open")))?;
+            Some(line.split_once("address=").expect("its address").1.trim().to_owned())
+        })
+    }
+
     /// SIGKILL. Up to then it must have had no trouble.
     pub fn kill(mut self) {
         let _ = self.child.kill();

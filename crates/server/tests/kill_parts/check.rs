@@ -101,7 +101,7 @@ pub fn orders(address: &str, driver: &Driver) {
 pub fn money(house: &House, driver: &Driver) {
     let price = |package| if package == LOCAL { 130 } else { 300 };
     let paid: i64 = driver.orders.iter().filter(|o| o.known == Known::Bought).map(|o| price(o.package)).sum();
-    assert_eq!(house.money(ACME), (OPENING - paid, 0));
+    assert_eq!(house.money(ACME), (OPENING - paid - driver.renewals.paid(house), 0));
 }
 
 /// Every notice arrived, genuine, acknowledged, and first attempts of a card in the order things happened.

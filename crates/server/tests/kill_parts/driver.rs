@@ -1,6 +1,7 @@
 //! Orders and refunds over HTTP, and the book of what was answered. A lost answer is asked for again: by the same
 //! request, which must get the first answer, or by a new one with the same number, which must not buy twice.
 
+use super::renewals::Renewals;
 use super::{CARDS, CARRIER_CARD, CARRIER_CARDS, Dice};
 use crate::common::iccid;
 use crate::common::partner::{Key, order, post};
@@ -46,6 +47,8 @@ pub struct Driver {
     pub lost: usize,
     /// Tasks over the virtual carrier's cards that were acknowledged.
     pub tasks: Vec<String>,
+    /// Renewals at the other door.
+    pub renewals: Renewals,
     answered: Arc<AtomicU64>,
 }
 
@@ -65,7 +68,10 @@ impl Driver {
     }
 
     /// Drives until told to stop or the server is gone.
-    pub fn drive(&mut self, address: &str, dice: &mut Dice, stop: &AtomicBool) {
+    pub fn drive(&mut self, (address, cardboss): (&str, &str), dice: &mut Dice, stop: &AtomicBool) {
+        if self.renewals.ask_again(cardboss).is_err() {
+            return;
+        }
         for i in self.in_doubt() {
             if self.ask_again(i, address, dice.below(2) == 0).is_err() {
                 return;
@@ -75,6 +81,7 @@ impl Driver {
             let done = match self.refundable(dice).filter(|_| dice.below(3) == 0) {
                 Some(i) => self.refund(i, address),
                 None if dice.below(8) == 0 => self.reset(address),
+                None if dice.below(4) == 0 => self.renewals.renew(cardboss, dice),
                 None => self.buy(address, dice),
             };
             if done.is_err() {

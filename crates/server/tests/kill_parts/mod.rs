@@ -3,8 +3,10 @@
 pub mod check;
 pub mod driver;
 pub mod files;
+pub mod renewals;
 
 use crate::common::sims;
+use renewals::{APIKEY, SID};
 
 /// Cards that are known; all of them get traffic and orders.
 pub const CARDS: u64 = 100;
@@ -12,6 +14,10 @@ pub const CARDS: u64 = 100;
 pub const CARRIER_CARD: u64 = 200;
 /// How many there are.
 pub const CARRIER_CARDS: u64 = 10;
+/// The first cards that are renewed, of the local product and of the virtual carrier's, and how many there are of each.
+pub const RENEW_CARD: u64 = 300;
+pub const RENEW_CARRIER_CARD: u64 = 400;
+pub const RENEWALS: u64 = 20;
 /// What the account has at the start, in cents.
 pub const OPENING: i64 = 10_000_000;
 /// The account.
@@ -42,7 +48,7 @@ pub fn world(notify: &str) -> String {
         r#"
 accounts:
   - {{code: acme, id: 10002, parent: north, currency: USD, language: en, opening_balance: "100000.00",
-     credentials: {{eiotclub: {{appkey: kill-key, secret: kill-a1b1c1d1}}}}, notify: {{eiotclub: "{notify}"}},
+     credentials: {{eiotclub: {{appkey: kill-key, secret: kill-a1b1c1d1}}, cardboss: {{sid: {SID}, apikey: "{APIKEY}"}}}}, notify: {{eiotclub: "{notify}"}},
      prices: [{{package: GJ-100M-30D, price: "1.30"}}]}}
   - {{code: north, id: 10001, currency: USD, prices: [{{package: GJ-100M-30D, price: "1.00"}}]}}
 platforms:
@@ -57,5 +63,7 @@ packages:
 sims:
 "#
     );
-    [head, sims(0..CARDS, "acme", "1US-1"), sims(CARRIER_CARD..CARRIER_CARD + CARRIER_CARDS, "acme", "1EU-1")].concat()
+    let cards = |first: u64, n: u64, product| sims(first..first + n, "acme", product);
+    let renewed = [cards(RENEW_CARD, RENEWALS, "1US-1"), cards(RENEW_CARRIER_CARD, RENEWALS, "1EU-1")].concat();
+    [head, cards(0, CARDS, "1US-1"), cards(CARRIER_CARD, CARRIER_CARDS, "1EU-1"), renewed].concat()
 }
