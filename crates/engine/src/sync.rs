@@ -283,6 +283,7 @@ impl Work<'_> {
                 let Some(told) = read.get(&sim.iccid) else { continue };
                 if let Ok(line) = told {
                     counts.extend(Count::all(cycle, line).into_iter().map(|count| (sim.id, sim.account, count)));
+                    told::spoke(tx, catalogue, how, sim.id, line)?;
                     if ask == Ask::State {
                         told::stand(tx, catalogue, how, sim.id, line)?;
                     }

@@ -38,10 +38,7 @@ pub(crate) fn keep(
     let told: Vec<Counted> =
         Count::all(cycle(catalogue, platform), line).into_iter().map(|count| (sim.id, sim.account, count)).collect();
     counts(tx, platform, &told, how.now)?;
-    if let Some(spoken) = line.voice {
-        tx.put_voice(sim.id, spoken.from, spoken.seconds, spoken.as_of)?;
-        cards::spent(tx, catalogue, how, sim.id, Resource::Voice)?;
-    }
+    spoke(tx, catalogue, how, sim.id, line)?;
     if let Some(network) = &line.network {
         network::switched(tx, sim.id, network, how.now)?;
     }
@@ -77,6 +74,13 @@ pub(crate) fn counts(tx: &mut Tx<'_>, platform: PlatformId, told: &[Counted], no
         tx.put_counts(platform, &alike.iter().map(new).collect::<Vec<_>>(), now)?;
     }
     Ok(())
+}
+
+/// Keeps what the card spoke, if that was told; its owner is warned of what that crosses.
+pub(crate) fn spoke(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, sim: SimId, line: &Line) -> Result<()> {
+    let Some(spoken) = line.voice else { return Ok(()) };
+    tx.put_voice(sim, spoken.from, spoken.seconds, spoken.as_of)?;
+    cards::spent(tx, catalogue, how, sim, Resource::Voice)
 }
 
 /// Blocks that nobody but the carrier sets and lifts.
