@@ -1,7 +1,7 @@
 //! How much of an order is given back (the partner API's refund rules; a pure function whose inputs are stored
 //! with the refund).
 
-use crate::package::Kind;
+use crate::package::{Kind, Window};
 use crate::time::{DAY_SECONDS, Span, Timestamp, Zone};
 use serde::{Deserialize, Serialize};
 
@@ -18,13 +18,15 @@ pub struct RefundBasis {
     pub kind: Kind,
     /// Its validity.
     pub validity: Span,
+    /// When its allowance refills.
+    pub window: Window,
     /// When it started and when its validity ends; none if it has not started.
     pub running: Option<(Timestamp, Timestamp)>,
     /// The instant it ended, if it is over.
     pub ended_at: Option<Timestamp>,
-    /// Its allowance in bytes.
+    /// Its allowance in bytes: of one window.
     pub allowance_bytes: i64,
-    /// Bytes used.
+    /// Bytes used, of all windows so far.
     pub used_bytes: i64,
 }
 
@@ -35,7 +37,9 @@ pub const FULL_REFUND_SECONDS: i64 = 24 * 3600;
 ///
 /// Within 24 h of purchase all of it. After that, of a quota package the lesser of unused days and unused bytes as a
 /// share of the whole; of a time or throttled package the share of unused days. Unused days are whole days left; the
-/// total is the days of the validity. Not started: all unused. Over: nothing.
+/// total is the days of the validity. The whole of the bytes is what the validity allows: of a package that refills
+/// monthly the allowance of every month that it is valid in, the first and the last one too. Not started: all unused.
+/// Over: nothing.
 pub fn refundable_minor(basis: &RefundBasis, zone: &Zone) -> i64 {
     if basis.at.since(basis.bought_at) < FULL_REFUND_SECONDS {
         return basis.paid_minor;
@@ -43,25 +47,36 @@ pub fn refundable_minor(basis: &RefundBasis, zone: &Zone) -> i64 {
     if basis.ended_at.is_some_and(|end| end <= basis.at) {
         return 0;
     }
-    let days = days_share(basis, zone);
+    let (start, end) = validity(basis, zone);
+    let total_days = end.since(start) / DAY_SECONDS;
+    let days = ((end.since(basis.at).max(0) / DAY_SECONDS).min(total_days), total_days);
     let paid = i128::from(basis.paid_minor);
     let by = |(unused, total): (i64, i64)| {
         if total <= 0 { 0 } else { (paid * i128::from(unused.clamp(0, total)) / i128::from(total)) as i64 }
     };
     match basis.kind {
-        Kind::Quota => by(days).min(by((basis.allowance_bytes - basis.used_bytes, basis.allowance_bytes))),
+        Kind::Quota => {
+            let total = basis.allowance_bytes.saturating_mul(windows(basis.window, (start, end), zone));
+            by(days).min(by((total - basis.used_bytes, total)))
+        }
         Kind::Time | Kind::Throttled => by(days),
     }
 }
 
-fn days_share(basis: &RefundBasis, zone: &Zone) -> (i64, i64) {
-    let (start, end) = match basis.running {
-        Some(running) => running,
-        None => (basis.at, zone.end_of(basis.at, basis.validity)),
-    };
-    let total = end.since(start) / DAY_SECONDS;
-    let left = end.since(basis.at).max(0) / DAY_SECONDS;
-    (left.min(total), total)
+/// From when until when it is valid; one that waits would be from now on.
+fn validity(basis: &RefundBasis, zone: &Zone) -> (Timestamp, Timestamp) {
+    basis.running.unwrap_or_else(|| (basis.at, zone.end_of(basis.at, basis.validity)))
+}
+
+/// How often an allowance is given within a validity: once, and again on each first of a month before its end.
+fn windows(window: Window, (start, end): (Timestamp, Timestamp), zone: &Zone) -> i64 {
+    match window {
+        Window::Whole => 1,
+        Window::CalendarMonth => {
+            let firsts = std::iter::successors(Some(zone.next_month(start)), |first| Some(zone.next_month(*first)));
+            1 + firsts.take_while(|first| *first < end).count() as i64
+        }
+    }
 }
 
 /// Everything that the refund of a pool's subscription depends on.
@@ -93,6 +108,7 @@ mod tests {
             at: Timestamp(at),
             kind,
             validity: Span::Days(30),
+            window: Window::Whole,
             running: Some((Timestamp(0), Timestamp(30 * DAY))),
             ended_at: None,
             allowance_bytes: 300,
@@ -124,5 +140,39 @@ mod tests {
         assert_eq!(refundable_minor(&waiting, &zone), 1000);
         let over = RefundBasis { ended_at: Some(Timestamp(2 * DAY)), ..basis(Kind::Quota, 3 * DAY, 300) };
         assert_eq!(refundable_minor(&over, &zone), 0);
+    }
+    #[test]
+    fn a_monthly_allowance_is_given_in_every_month_of_the_validity() {
+        let zone = Zone::find("Asia/Shanghai").unwrap();
+        let at = |text: &str| zone.parse(text).unwrap();
+        let table = [
+            // validity, start, asked on, used of 300 a month, refund of 12000: by days, or by bytes
+            (Span::Months(12), "2026-01-01", "2026-02-10", 300, 12_000 * 325 / 365), // 11/12 of the bytes are more
+            (Span::Months(12), "2026-01-01", "2026-01-03", 300, 11_000),             // 363/365 of the days are more
+            (Span::Months(12), "2026-01-01", "2026-02-10", 600, 10_000),
+            (Span::Months(12), "2026-01-15", "2026-01-17", 300, 12_000 * 12 / 13), // a part of a month at both ends
+            (Span::Months(1), "2026-01-01", "2026-01-03", 150, 6_000),             // within one month: given once
+            (Span::Days(30), "2026-01-20", "2026-01-22", 300, 6_000),
+            (Span::Months(12), "2026-01-01", "2026-12-20", 0, 12_000 * 12 / 365), // what lapsed is unused: days decide
+            (Span::Months(12), "2026-01-01", "2026-12-30", 3_600, 0),
+        ];
+        for (validity, start, asked, used_bytes, refund) in table {
+            let start = at(start);
+            let basis = RefundBasis {
+                paid_minor: 12_000,
+                bought_at: start,
+                at: at(asked),
+                validity,
+                window: Window::CalendarMonth,
+                running: Some((start, zone.end_of(start, validity))),
+                ..basis(Kind::Quota, 0, used_bytes)
+            };
+            assert_eq!(refundable_minor(&basis, &zone), refund, "{validity} from {start}, {used_bytes} used, asked {asked}");
+            let slow = RefundBasis { kind: Kind::Throttled, ..basis.clone() };
+            let time = RefundBasis { kind: Kind::Time, allowance_bytes: 0, ..basis };
+            assert_eq!(refundable_minor(&slow, &zone), refundable_minor(&time, &zone), "what was used says nothing of these");
+        }
+        let waiting = RefundBasis { window: Window::CalendarMonth, running: None, ..basis(Kind::Quota, 90 * DAY, 0) };
+        assert_eq!(refundable_minor(&waiting, &zone), 1000);
     }
 }

@@ -107,6 +107,7 @@ fn amount(
         at: now,
         kind: sub.terms.kind,
         validity: sub.terms.validity,
+        window: sub.terms.window,
         running: live.and_then(|l| l.running).or(sub.started_at.zip(sub.ends_at).map(|(s, e)| (Timestamp(s), Timestamp(e)))),
         ended_at: if live.is_some() {
             None

@@ -159,6 +159,24 @@ fn refunds_follow_the_formula_and_reverse_the_shares() {
 }
 
 #[test]
+fn the_refund_of_a_monthly_allowance_counts_every_month() {
+    each(|store| {
+        let w = World::new(store);
+        w.add_cards(ACME, 0..2);
+        // Three months from 1 March, 08:00 in China: four allowances of 50 MB, the last one for eight hours.
+        let orders = [0, 1].map(|card| w.buy(card, "M50-3M", &format!("m{card}")).unwrap().order);
+        w.pass(DAY);
+        let t = w.now().0;
+        w.cdr("all of March", &[line(1, 0, t - 60, t, 50 * MB), line(2, 1, t - 60, t, 50 * MB)].concat());
+        assert_eq!(w.refund(0, orders[0]).unwrap(), 300 * 150 / 200, "91 of 92 days are more");
+        w.pass(39 * DAY);
+        assert_eq!(w.card(1).state.remaining_bytes(), 50 * MB, "April's");
+        assert_eq!(w.refund(1, orders[1]).unwrap(), 300 * 52 / 92, "150 of 200 MB are more");
+        w.assert_sound();
+    });
+}
+
+#[test]
 fn refusals_change_nothing() {
     each(|store| {
         let w = World::new(store);
