@@ -81,18 +81,30 @@ pub struct Membership {
     pub until: Option<Timestamp>,
     /// Why it is locked: the earliest sighting that counts.
     pub lock: Option<Sighting>,
-    /// When it was last unlocked.
-    pub unlocked_at: Option<Timestamp>,
-    /// Unlocks in the month of the last one.
-    pub unlocks: i64,
+    /// How it was unlocked so far.
+    pub unlocks: Unlocks,
+}
+
+/// How a card was unlocked. It keeps this whichever group it goes to, or coming back would be a way around the limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unlocks {
+    /// The last time.
+    pub last: Option<Timestamp>,
+    /// How often in the month of the last time.
+    pub count: i64,
     /// When that month is over.
-    pub unlocks_until: Timestamp,
+    pub until: Timestamp,
+}
+
+impl Unlocks {
+    /// Never.
+    pub const NONE: Unlocks = Unlocks { last: None, count: 0, until: Timestamp(i64::MIN) };
 }
 
 impl Membership {
-    /// A card joins.
-    pub fn new(since: Timestamp, until: Option<Timestamp>) -> Membership {
-        Membership { since, until, lock: None, unlocked_at: None, unlocks: 0, unlocks_until: since }
+    /// A card joins, with what it was unlocked in other groups or in this one before.
+    pub fn new(since: Timestamp, until: Option<Timestamp>, unlocks: Unlocks) -> Membership {
+        Membership { since, until, lock: None, unlocks }
     }
 
     /// Whether the card's time in the group has passed.
@@ -105,7 +117,7 @@ impl Membership {
         let after = |instant: Timestamp| seen.at > instant;
         seen.imei != 0
             && after(self.since)
-            && self.unlocked_at.is_none_or(after)
+            && self.unlocks.last.is_none_or(after)
             && self.until.is_none_or(|until| seen.at < until)
     }
 
@@ -121,7 +133,7 @@ impl Membership {
 
     /// Unlocks in the calendar month of `now`.
     pub fn unlocks_this_month(&self, now: Timestamp) -> i64 {
-        if now < self.unlocks_until { self.unlocks } else { 0 }
+        if now < self.unlocks.until { self.unlocks.count } else { 0 }
     }
 
     /// Unlocks the card. Refused if it is not locked, was unlocked less than five minutes ago, or as often as may be in
@@ -130,15 +142,15 @@ impl Membership {
         if self.lock.is_none() {
             return Err(Refusal::NotLocked);
         }
-        if self.unlocked_at.is_some_and(|at| now.since(at) < UNLOCK_PAUSE_SECONDS) {
+        if self.unlocks.last.is_some_and(|at| now.since(at) < UNLOCK_PAUSE_SECONDS) {
             return Err(Refusal::UnlockTooSoon);
         }
         let before = self.unlocks_this_month(now);
         if before >= per_month {
             return Err(Refusal::UnlocksUsedUp { per_month });
         }
-        (self.lock, self.unlocked_at) = (None, Some(now));
-        (self.unlocks, self.unlocks_until) = (before + 1, zone.next_month(now));
+        self.lock = None;
+        self.unlocks = Unlocks { last: Some(now), count: before + 1, until: zone.next_month(now) };
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! The rules of IMEI locks as a table: one case a line, `what happened | what must be true`.
 //!
 //! Left, steps in the order in which they come to us, joined by `;`, each with the instant at which it comes:
-//!   `0d join`, `0d join until 5d`: the card comes into a group that holds device `a`
+//!   `0d join`, `0d join until 5d`: the card comes into a group that holds device `a`, or comes back into one
 //!   `3d seen b`, `3d seen b at 2d`: a record of the card in a device, of now or of earlier
 //!   `4d unlock`
 //!   `limit 2`: unlocks in a month, 3 unless said
@@ -10,7 +10,7 @@
 //! Right, complete: `free` or `locked b@2d` (why), `told N` (how often it was locked), `unlocks N` (in the month of the last
 //! step; left out if 0), and in their order the refusals `too soon`, `used up`, `not locked`.
 
-use kachi_domain::imei::{Membership, Sighting, UNLOCKS_PER_MONTH};
+use kachi_domain::imei::{Membership, Sighting, UNLOCKS_PER_MONTH, Unlocks};
 use kachi_domain::{Refusal, Timestamp, Zone};
 use proptest::prelude::*;
 
@@ -38,7 +38,7 @@ fn seen_in(device: &str, at: Timestamp) -> Sighting {
 /// What is true after the steps, in words.
 fn outcome(script: &str) -> String {
     let mut limit = UNLOCKS_PER_MONTH;
-    let mut card = Membership::new(Timestamp(i64::MAX), None);
+    let mut card = Membership::new(Timestamp(i64::MAX), None, Unlocks::NONE);
     let (mut told, mut refusals, mut now) = (0, Vec::new(), Timestamp(0));
     for step in script.split(';').map(str::trim) {
         let words: Vec<&str> = step.split(' ').collect();
@@ -48,8 +48,8 @@ fn outcome(script: &str) -> String {
         }
         now = when(words[0]);
         match words[1..] {
-            ["join"] => card = Membership::new(now, None),
-            ["join", "until", until] => card = Membership::new(now, Some(when(until))),
+            ["join"] => card = Membership::new(now, None, card.unlocks),
+            ["join", "until", until] => card = Membership::new(now, Some(when(until)), card.unlocks),
             ["seen", device] => told += i64::from(see(&mut card, now, device, now)),
             ["seen", device, "at", at] => told += i64::from(see(&mut card, now, device, when(at))),
             ["unlock"] => match card.unlock(limit, now, &zone()) {
@@ -100,7 +100,7 @@ fn every_case_of_the_table() {
 
 /// A card that joined at 100, was unlocked at 200 after a lock, and will leave at 400.
 fn unlocked() -> Membership {
-    let mut card = Membership::new(Timestamp(100), Some(Timestamp(400)));
+    let mut card = Membership::new(Timestamp(100), Some(Timestamp(400)), Unlocks::NONE);
     assert!(card.see(Timestamp(150), [Sighting { at: Timestamp(140), imei: 9 }]));
     card.unlock(3, Timestamp(200), &zone()).unwrap();
     card

@@ -100,25 +100,18 @@ pub fn leave(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Act
 
 /// Unlocks a card; the answer is how often that was done this month.
 pub fn unlock(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Actor, iccid: &Iccid) -> Result<i64> {
-    let mut card = Card::open(tx, catalogue, how, actor, iccid)?;
-    let mut member = card.member.take().ok_or(Refusal::NotLocked)?;
-    let group = tx.imei_group(member.group)?.ok_or_else(|| fault(format!("IMEI group {} vanished", member.group)))?;
-    let locked = member.clone();
-    member.membership.unlock(group.unlocks_per_month, how.now, catalogue.zone(card.sim.account))?;
-    card.lift(tx, catalogue, how, &locked, how.now)?;
-    tx.put_imei_member(card.sim.account, &member)?;
-    Ok(member.membership.unlocks)
+    Card::open(tx, catalogue, how, actor, iccid)?.unlock(tx, catalogue, how)
 }
 
-/// Binds a card to one device: a group of its own. Bound to another device before, it leaves that; in a group of
-/// several it stays there, and the binding is refused.
+/// Binds a card to one device: a group of its own. Bound to another device before, it leaves that, as [`unbind`] would
+/// have it; in a group of several it stays there, and the binding is refused.
 pub fn bind(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Actor, (iccid, imei): (&Iccid, &Imei)) -> Result<()> {
     let mut card = Card::open(tx, catalogue, how, actor, iccid)?;
     if let Some(bound) = card.binding(tx)? {
         if tx.imeis_of_group(bound)? == [imei.as_str()] {
             return Ok(());
         }
-        card.leave(tx, catalogue, how, how.now)?;
+        card.free(tx, catalogue, how)?;
     }
     let group = ImeiGroup {
         id: 0,
@@ -132,11 +125,12 @@ pub fn bind(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Acto
     card.enter(tx, catalogue, how, group.id, None)
 }
 
-/// Frees a card from the device it is bound to; one that is not bound stays as it is.
+/// Frees a card from the device it is bound to; one that is not bound stays as it is. Freeing a locked card unlocks it, so
+/// it is refused where unlocking it would be, and counts like that.
 pub fn unbind(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Actor, iccid: &Iccid) -> Result<()> {
     let mut card = Card::open(tx, catalogue, how, actor, iccid)?;
     if card.binding(tx)?.is_some() {
-        card.leave(tx, catalogue, how, how.now)?;
+        card.free(tx, catalogue, how)?;
     }
     Ok(())
 }
@@ -280,11 +274,34 @@ impl Card {
         group: i64,
         until: Option<Timestamp>,
     ) -> Result<()> {
-        let member = ImeiMember { sim: self.sim.id, group, membership: Membership::new(how.now, until) };
+        let unlocks = tx.imei_unlocks(self.sim.id)?;
+        let member = ImeiMember { sim: self.sim.id, group, membership: Membership::new(how.now, until, unlocks) };
         tx.put_imei_member(self.sim.account, &member)?;
         self.member = Some(member);
         let body = Body::ImeiGroup { iccid: self.sim.iccid.clone(), group };
         self.tell(tx, catalogue, EventKind::ImeiGroupJoined, &body, how.now, how.now)
+    }
+
+    /// Unlocks it within the limits of its group; the answer is how often that was done this month.
+    fn unlock(&mut self, tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling) -> Result<i64> {
+        let locked = self.member.clone().ok_or(Refusal::NotLocked)?;
+        let group = tx.imei_group(locked.group)?.ok_or_else(|| fault(format!("IMEI group {} vanished", locked.group)))?;
+        let mut member = locked.clone();
+        member.membership.unlock(group.unlocks_per_month, how.now, catalogue.zone(self.sim.account))?;
+        self.lift(tx, catalogue, how, &locked, how.now)?;
+        tx.put_imei_member(self.sim.account, &member)?;
+        let count = member.membership.unlocks.count;
+        self.member = Some(member);
+        Ok(count)
+    }
+
+    /// Leaves its binding, unlocked first if it is locked.
+    fn free(&mut self, tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling) -> Result<()> {
+        if self.member.as_ref().is_some_and(|m| m.membership.lock.is_some()) {
+            self.unlock(tx, catalogue, how)?;
+        }
+        self.leave(tx, catalogue, how, how.now)?;
+        Ok(())
     }
 
     /// Leaves its group as of the instant; a group that was its binding is gone.

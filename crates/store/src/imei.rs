@@ -3,7 +3,7 @@
 use crate::binds;
 use crate::db::{Error, Tx};
 use kachi_domain::ids::Imei;
-use kachi_domain::imei::{Device, Membership, Sighting};
+use kachi_domain::imei::{Device, Membership, Sighting, Unlocks};
 use kachi_domain::{AccountId, SimId, Timestamp};
 
 /// A group as kept.
@@ -44,14 +44,8 @@ type M = (i64, i64, i64, Option<i64>, Option<i64>, Option<i64>, Option<i64>, i64
 
 fn member(r: M) -> ImeiMember {
     let lock = r.4.zip(r.5).map(|(at, imei)| Sighting { at: Timestamp(at), imei });
-    let membership = Membership {
-        since: Timestamp(r.2),
-        until: r.3.map(Timestamp),
-        lock,
-        unlocked_at: r.6.map(Timestamp),
-        unlocks: r.7,
-        unlocks_until: Timestamp(r.8),
-    };
+    let unlocks = Unlocks { last: r.6.map(Timestamp), count: r.7, until: Timestamp(r.8) };
+    let membership = Membership { since: Timestamp(r.2), until: r.3.map(Timestamp), lock, unlocks };
     ImeiMember { sim: SimId(r.0), group: r.1, membership }
 }
 
@@ -176,6 +170,17 @@ impl Tx<'_> {
         Ok(self.rows::<(i64,)>(text, &binds![now.0, limit])?.into_iter().map(|r| r.0).collect())
     }
 
+    /// How a card that is in no group was unlocked before.
+    pub fn imei_unlocks(&mut self, sim: SimId) -> Result<Unlocks, Error> {
+        let text = "SELECT unlocked_at, unlocks, unlocks_until FROM imei_unlocks WHERE sim_id = ?";
+        let kept = self.row::<(i64, i64, i64)>(text, &binds![sim.0])?;
+        Ok(kept.map_or(Unlocks::NONE, |(last, count, until)| Unlocks {
+            last: Some(Timestamp(last)),
+            count,
+            until: Timestamp(until),
+        }))
+    }
+
     /// Puts a card of the account into a group, or changes its place there.
     pub fn put_imei_member(&mut self, account: AccountId, m: &ImeiMember) -> Result<(), Error> {
         let p = &m.membership;
@@ -187,15 +192,22 @@ impl Tx<'_> {
              unlocks = excluded.unlocks, unlocks_until = excluded.unlocks_until",
             &binds![
                 m.sim.0, account.0, m.group, p.since.0, p.until.map(|t| t.0), p.lock.map(|l| l.at.0), p.lock.map(|l| l.imei),
-                p.unlocked_at.map(|t| t.0), p.unlocks, p.unlocks_until.0
+                p.unlocks.last.map(|t| t.0), p.unlocks.count, p.unlocks.until.0
             ],
         )?;
         self.run("UPDATE sim_state SET imei_group = ? WHERE sim_id = ?", &binds![m.group, m.sim.0])?;
         Ok(())
     }
 
-    /// Takes a card out of its group.
+    /// Takes a card out of its group. What it was unlocked is kept for the next one.
     pub fn remove_imei_member(&mut self, sim: SimId) -> Result<(), Error> {
+        self.run(
+            "INSERT INTO imei_unlocks (sim_id, unlocked_at, unlocks, unlocks_until)
+             SELECT sim_id, unlocked_at, unlocks, unlocks_until FROM imei_member WHERE sim_id = ? AND unlocked_at IS NOT NULL
+             ON CONFLICT (sim_id) DO UPDATE SET unlocked_at = excluded.unlocked_at, unlocks = excluded.unlocks,
+             unlocks_until = excluded.unlocks_until",
+            &binds![sim.0],
+        )?;
         self.run("DELETE FROM imei_member WHERE sim_id = ?", &binds![sim.0])?;
         self.run("UPDATE sim_state SET imei_group = NULL WHERE sim_id = ?", &binds![sim.0])?;
         Ok(())

@@ -100,6 +100,7 @@ impl Tx<'_> {
             ("usage", "sim_day", "sim_id"),
             ("acts at the carrier", "intent", "sim_id"),
             ("a place in an IMEI group", "imei_member", "sim_id"),
+            ("a lock to an IMEI group", "imei_unlocks", "sim_id"),
             ("an eSIM profile", "esim_profile", "sim_id"),
             ("messages", "sms", "sim_id"),
             ("a task", "task_item", "sim_id"),

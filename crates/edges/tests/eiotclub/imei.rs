@@ -181,14 +181,19 @@ fn a_card_is_bound_to_one_device_and_freed() {
         let client = Client::new(&trade);
         let bare = |path: &str, fields: Value| assert_eq!(good(&client, path, fields), Value::Null);
         let pool = |iccid: &str| good(&client, "card/getCardsInfo", json!({"iccid": iccid}))["isIMEIPool"].clone();
+        let count = || {
+            let card = good(&client, "card/getCardsInfo", json!({"iccid": CHINESE}));
+            ["imeiPoolStatus", "imeiPoolUnlockCount"].map(|name| card[name].as_i64().unwrap())
+        };
         bare(BIND, json!({"iccid": CHINESE, "imei": OWN}));
         bare(BIND, json!({"iccid": CHINESE, "imei": OWN}));
         assert_eq!((notices(&trade, CHINESE).len(), pool(CHINESE)), (1, json!(1)), "bound already");
         see(&trade, CHINESE, OWN);
         assert_eq!(client.ask(UNLOCK, json!({"iccid": CHINESE})).code(), "45104");
         see(&trade, CHINESE, STRANGE);
-        // Bound to the other device, the lock has lost its reason.
+        // Bound to the other device, the lock has lost its reason: that is an unlock.
         bare(BIND, json!({"iccid": CHINESE, "imei": STRANGE}));
+        assert_eq!(count(), [0, 1]);
         see(&trade, CHINESE, STRANGE);
         assert_eq!(client.ask(UNLOCK, json!({"iccid": CHINESE})).code(), "45104");
         let bound = notices(&trade, CHINESE);
@@ -197,6 +202,7 @@ fn a_card_is_bound_to_one_device_and_freed() {
         let add = client.ask(ADD, json!({"imei": OWN, "plockGroupId": group}));
         assert_eq!(add.code(), "42408", "a binding is to one device");
         see(&trade, CHINESE, OWN);
+        trade.pass(300);
         bare(UNBIND, json!({"iccid": CHINESE}));
         bare(UNBIND, json!({"iccid": CHINESE}));
         assert_eq!((pool(CHINESE), pool(READY)), (json!(0), json!(0)));
@@ -217,6 +223,44 @@ fn a_card_is_bound_to_one_device_and_freed() {
         );
         let report = kachi_engine::audit::audit(&trade.engine).unwrap();
         assert!(report.clean, "{report:?}");
+    });
+}
+
+#[test]
+fn binding_and_freeing_are_no_way_around_the_limits_of_unlocking() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        let code = |path: &str, imei: &str| client.ask(path, json!({"iccid": CHINESE, "imei": imei})).code().to_owned();
+        let count = || {
+            let card = good(&client, "card/getCardsInfo", json!({"iccid": CHINESE}));
+            ["isIMEIPool", "imeiPoolStatus", "imeiPoolUnlockCount"].map(|name| card[name].as_i64().unwrap())
+        };
+        assert_eq!((code(BIND, OWN), count()), ("200".into(), [1, 0, 0]));
+        see(&trade, CHINESE, STRANGE);
+        assert_eq!((code(UNLOCK, ""), count()), ("200".into(), [1, 0, 1]));
+        // Free already, it goes and comes back: the pause and the count come back with it.
+        assert_eq!((code(UNBIND, ""), code(BIND, OWN), count()), ("200".into(), "200".into(), [1, 0, 1]));
+        see(&trade, CHINESE, STRANGE);
+        for path in [UNLOCK, UNBIND, BIND] {
+            assert_eq!((code(path, STRANGE), count()), ("45102".into(), [1, 1, 1]), "{path}");
+        }
+        assert_eq!(code(BIND, OWN), "200", "it is bound to that device already, and stays locked");
+        for (path, imei, unlocks) in [(BIND, STRANGE, 2), (UNBIND, "", 0)] {
+            trade.pass(300);
+            see(&trade, CHINESE, if imei == STRANGE { STRANGE } else { OWN });
+            assert_eq!(code(path, imei), "200", "{path}");
+            assert_eq!(count(), [i64::from(unlocks > 0), 0, unlocks], "{path}");
+        }
+        trade.pass(300);
+        assert_eq!((code(BIND, OWN), count()), ("200".into(), [1, 0, 3]), "freeing counted too");
+        see(&trade, CHINESE, STRANGE);
+        for path in [UNLOCK, UNBIND, BIND] {
+            assert_eq!((code(path, STRANGE), count()), ("45103".into(), [1, 1, 3]), "{path}");
+        }
+        trade.pass(31 * 86_400);
+        assert_eq!((code(UNBIND, ""), count()), ("200".into(), [0, 0, 0]), "in another month");
+        trade.assert_sound();
     });
 }
 

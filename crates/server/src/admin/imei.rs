@@ -57,7 +57,7 @@ fn show(engine: &Engine, code: &str, shape: Shape) -> Result<(), Exit> {
         let iccid = iccids.iter().find(|(id, _)| *id == sim.0).map(|(_, iccid)| iccid);
         let at = |at: Option<kachi_domain::Timestamp>| json!(at.map(|t| t.to_string()));
         let by = m.lock.map(|l| kachi_domain::imei::text(l.imei));
-        cards.push(vec![json!(iccid), at(Some(m.since)), at(m.until), json!(by), at(m.lock.map(|l| l.at)), at(m.unlocked_at)]);
+        cards.push(vec![json!(iccid), at(Some(m.since)), at(m.until), json!(by), at(m.lock.map(|l| l.at)), at(m.unlocks.last)]);
     }
     if shape.json {
         let named = |row: &Vec<Value>| -> Value {

@@ -42,6 +42,7 @@ const STEPS: &[Step] = &[
     step!(22, "0022_carrier_words.sql"),
     step!(23, "0023_switches.sql"),
     step!(24, "0024_stakes.sql"),
+    step!(25, "0025_imei_unlocks.sql"),
 ];
 
 /// Why the database could not be opened.
