@@ -30,6 +30,8 @@ mod imei;
 mod lists;
 #[path = "eiotclub/notices.rs"]
 mod notices;
+#[path = "eiotclub/owners.rs"]
+mod owners;
 #[path = "eiotclub/pools.rs"]
 mod pools;
 #[path = "eiotclub/refusals.rs"]

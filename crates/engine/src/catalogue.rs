@@ -107,6 +107,11 @@ impl Catalogue {
         self.accounts.get(&id)
     }
 
+    /// Whether the other account is this one or below it.
+    pub fn sees(&self, account: AccountId, other: AccountId) -> bool {
+        self.account(account).is_some_and(|a| a.sees.binary_search(&other).is_ok())
+    }
+
     /// Every account.
     pub fn accounts(&self) -> impl Iterator<Item = &AccountInfo> {
         self.accounts.values()

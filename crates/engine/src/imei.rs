@@ -72,7 +72,7 @@ pub fn join(
         return bad("until", "lies in the past; leave it out, or name an instant to come".into());
     }
     let mut card = Card::open(tx, catalogue, how, actor, iccid)?;
-    if !owner_sees(catalogue, group, card.sim.account) {
+    if !catalogue.sees(group.account, card.sim.account) {
         return bad("iccid", format!("{iccid} is not a card of the group's account or one below it"));
     }
     if let Some(mut member) = card.member.take_if(|m| m.group == group.id) {
@@ -139,7 +139,7 @@ pub fn unbind(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Ac
 pub fn before_move(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, sim: &Sim, to: AccountId) -> Result<()> {
     let Some(member) = tx.imei_member(sim.id)? else { return Ok(()) };
     let group = tx.imei_group(member.group)?.ok_or_else(|| fault(format!("IMEI group {} vanished", member.group)))?;
-    if !owner_sees(catalogue, &group, to) {
+    if !catalogue.sees(group.account, to) {
         Card { sim: sim.clone(), member: Some(member) }.leave(tx, catalogue, how, how.now)?;
     }
     Ok(())
@@ -197,10 +197,6 @@ pub fn watch(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, seen: &[(Si
 pub(crate) fn holding(tx: &mut Tx<'_>, asked: &[(i64, Sighting)]) -> Result<Vec<bool>> {
     let known = Known::of_groups(tx, asked.iter().map(|(group, _)| *group).collect(), asked.iter().map(|(_, seen)| *seen))?;
     Ok(asked.iter().map(|(group, seen)| known.holds(*group, *seen)).collect())
-}
-
-fn owner_sees(catalogue: &Catalogue, group: &ImeiGroup, account: AccountId) -> bool {
-    catalogue.account(group.account).is_some_and(|owner| owner.sees.binary_search(&account).is_ok())
 }
 
 /// The devices of groups, as many as some sightings can be held against.

@@ -68,7 +68,7 @@ pub fn subscription(
 fn snapshot(catalogue: &Catalogue, sim: &Sim, order: Option<&Order>, s: &Subscription, state: SubscriptionState) -> Body {
     let package = catalogue.package(s.package);
     // A buyer's own number is told to whom the buyer sees, not to a stranger to whom the card was moved.
-    let buyer_sees = |o: &&Order| catalogue.account(o.account).is_some_and(|b| b.sees.binary_search(&sim.account).is_ok());
+    let buyer_sees = |o: &&Order| catalogue.sees(o.account, sim.account);
     let text = |f: fn(&kachi_store::catalogue::Package) -> &String| package.map_or_else(String::new, |p| f(p).clone());
     Body::Subscription(SubscriptionSnapshot {
         iccid: sim.iccid.clone(),
@@ -125,14 +125,15 @@ pub fn pool(
     emit(tx, catalogue, pool.account, None, EventKind::PoolChanged, &body, at, now)
 }
 
-/// Money went back. The card's owner is told.
+/// Money went back. The card's owner is told; of how much only if he sees the buyer, to whom it went, else 0.
 pub fn refunded(catalogue: &Catalogue, sim: &Sim, order: &Order, minor: i64, now: Timestamp) -> Result<NewEvent> {
-    let amount = |minor| Money { minor, currency: order.currency }.to_decimal();
+    let is_his = catalogue.sees(sim.account, order.account);
+    let amount = |minor| Money { minor: if is_his { minor } else { 0 }, currency: order.currency }.to_decimal();
     let body = Body::Refund {
         iccid: sim.iccid.clone(),
         eid: sim.eid.clone(),
         order: order.id.0,
-        out_trade_no: order.out_trade_no.clone(),
+        out_trade_no: order.out_trade_no.clone().filter(|_| catalogue.sees(order.account, sim.account)),
         paid: amount(order.paid_minor),
         refunded: amount(minor),
     };

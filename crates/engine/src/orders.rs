@@ -17,6 +17,7 @@ use crate::act::Actor;
 use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::error::{Result, fault};
+use crate::records::{self, OrderName};
 use crate::{esim, network, notices, profits, renewals};
 use kachi_domain::carrier::{Request, Write};
 use kachi_domain::event::EventKind;
@@ -142,11 +143,11 @@ fn held(tx: &mut Tx<'_>, catalogue: &Catalogue, id: OrderId) -> Result<Option<(O
     Ok(Some((order, sim, sub)))
 }
 
-/// An order of a card, as the account may see it: a stranger's, or another card's, is not there.
+/// An order of a card that the account sees, whoever bought it; another card's is not there.
 pub fn find(tx: &mut Tx<'_>, actor: &Actor, iccid: &Iccid, id: OrderId) -> Result<(Order, Sim)> {
     let sim = tx.sim_by_iccid(&actor.path, iccid.as_str())?.ok_or(Refusal::UnknownSim)?;
-    let order = tx.order(&actor.sees, id)?.filter(|o| o.sim == sim.id).ok_or(Refusal::UnknownOrder)?;
-    Ok((order, sim))
+    let order = records::find(tx, actor, &OrderName::Id(id))?;
+    if order.sim == sim.id { Ok((order, sim)) } else { Err(Refusal::UnknownOrder.into()) }
 }
 
 /// An order with its subscription, for a list.

@@ -26,7 +26,7 @@ use crate::catalogue::{Catalogue, Quote};
 use crate::desk::Engine;
 use crate::error::{Result, fault};
 use crate::orders::Placed;
-use crate::{notices, orders, profits, refunds};
+use crate::{notices, orders, profits, records, refunds};
 use kachi_domain::ledger::{self, Journal, Share};
 use kachi_domain::order::{Channel, OrderState, SubscriptionState};
 use kachi_domain::package::StartRule;
@@ -223,8 +223,11 @@ pub fn unsubscribe(
     (id, which): (PoolId, &Which),
 ) -> Result<()> {
     find(tx, actor, id)?;
-    let found = order_of(tx, actor, id, which)?;
+    let found = order_of(tx, catalogue, actor, id, which)?;
     let shares: Vec<Share> = serde_json::from_str(&found.shares).map_err(|e| fault(e.to_string()))?;
+    if !actor.may_see(found.account) {
+        return Err(Refusal::NotRefundable.into()); // bought by a level above, to which the money would go
+    }
     let order = tx.order_locked(&actor.sees, found.id)?.ok_or(Refusal::UnknownOrder)?;
     orders::lock_sale(tx, order.account, &shares)?;
     let mut pool = find_locked(tx, actor, id)?;
@@ -247,9 +250,9 @@ pub fn unsubscribe(
     settle(tx, catalogue, how, &mut pool, &[PoolInput::Refund(at, sub.id)], None)
 }
 
-fn order_of(tx: &mut Tx<'_>, actor: &Actor, id: PoolId, which: &Which) -> Result<Order> {
+fn order_of(tx: &mut Tx<'_>, catalogue: &Catalogue, actor: &Actor, id: PoolId, which: &Which) -> Result<Order> {
     for s in tx.subscriptions_of_pool(id)? {
-        let Some(order) = tx.order(&actor.sees, s.order)? else { continue };
+        let Some(order) = tx.order_by_id(s.order)?.map(|o| records::as_seen(catalogue, actor, o)) else { continue };
         let fits = |wanted: &Option<String>, is: Option<&String>| wanted.as_ref().is_none_or(|w| Some(w) == is);
         if fits(&which.number, Some(&order.number)) && fits(&which.out_trade_no, order.out_trade_no.as_ref()) {
             return Ok(order);
@@ -317,13 +320,13 @@ pub struct PoolRecord {
     pub used_bytes: i64,
 }
 
-/// What was bought for a pool by the account or those below it, oldest first.
+/// What was bought for a pool, oldest first: by its owner, or by a level above.
 pub fn records(tx: &mut Tx<'_>, catalogue: &Catalogue, actor: &Actor, id: PoolId, now: Timestamp) -> Result<Vec<PoolRecord>> {
     let pool = find(tx, actor, id)?;
     let (state, subs) = burn::present(tx, catalogue, &pool, now)?;
     let mut found = Vec::new();
     for subscription in subs {
-        if let Some(order) = tx.order(&actor.sees, subscription.order)? {
+        if let Some(order) = tx.order_by_id(subscription.order)?.map(|o| records::as_seen(catalogue, actor, o)) {
             let live = state.burn.live.iter().find(|l| l.id == subscription.id);
             let used_bytes = live.map_or(subscription.used_bytes, |l| l.used);
             found.push(PoolRecord { order, subscription, used_bytes });

@@ -1,4 +1,8 @@
 //! The order record of a card, page by page; and orders looked up by their numbers, whatever card they were for.
+//!
+//! Who asks: whoever sees the card. Promised: its owner sees every order behind its subscriptions, whether he bought it, a
+//! level above did, or the account that had the card before; of an order whose buyer he does not see he is not told what
+//! was paid, and the buyer's own number only if the buyer sees him. An order that came to nothing is its buyer's alone.
 
 use crate::act::Actor;
 use crate::catalogue::Catalogue;
@@ -7,6 +11,7 @@ use crate::error::{Fail, Result};
 use crate::lists::QUIET_SECONDS;
 use crate::orders::Record;
 use crate::sims;
+use kachi_domain::order::OrderState;
 use kachi_domain::{Iccid, OrderId, Refusal, SimId, Timestamp};
 use kachi_store::Tx;
 use kachi_store::orders::Order;
@@ -23,13 +28,25 @@ pub enum OrderName {
     Number(String),
 }
 
-/// An order that the account sees.
+/// An order that the account sees: bought by it or below it, or for a card that it sees.
 pub fn find(tx: &mut Tx<'_>, actor: &Actor, name: &OrderName) -> Result<Order> {
     let found = match name {
-        OrderName::Id(id) => tx.order(&actor.sees, *id)?,
-        OrderName::Number(number) => tx.orders_by_numbers(&actor.sees, std::slice::from_ref(number), &[])?.pop(),
+        OrderName::Id(id) => tx.order_by_id(*id)?,
+        OrderName::Number(number) => tx.orders_by_numbers(&[], std::slice::from_ref(number), &[])?.pop(),
     };
-    Ok(found.ok_or(Refusal::UnknownOrder)?)
+    let order = found.ok_or(Refusal::UnknownOrder)?;
+    let seen = actor.may_see(order.account)
+        || order.state != OrderState::Failed && tx.sim_by_id(order.sim)?.is_some_and(|s| actor.may_see(s.account));
+    if seen { Ok(order) } else { Err(Refusal::UnknownOrder.into()) }
+}
+
+/// An order that the account sees, without what is the buyer's own business: 0 for what was paid.
+pub(crate) fn as_seen(catalogue: &Catalogue, actor: &Actor, order: Order) -> Order {
+    if actor.may_see(order.account) {
+        return order;
+    }
+    let out_trade_no = order.out_trade_no.filter(|_| catalogue.sees(order.account, actor.account));
+    Order { paid_minor: 0, refunded_minor: 0, shares: "[]".into(), out_trade_no, ..order }
 }
 
 /// Orders with one of the long numbers or one of the buyer's own numbers, oldest first, each with the ICCID of its card.
@@ -44,6 +61,10 @@ pub fn by_numbers(
     let mut found = Vec::new();
     for order in tx.orders_by_numbers(&actor.sees, numbers, out_trade_nos)? {
         let Some(sim) = tx.sim_by_id(order.sim)?.filter(|s| actor.may_see(s.account)) else { continue };
+        if order.state == OrderState::Failed && !actor.may_see(order.account) {
+            continue;
+        }
+        let order = as_seen(catalogue, actor, order);
         let Some(subscription) = tx.subscription_of_order(order.id, sim.id)? else { continue };
         let view = sims::present(tx, catalogue, &sim, now)?;
         let live = view.live.iter().find(|l| l.id == subscription.id);
@@ -77,7 +98,7 @@ pub struct Records {
     walk: Option<(SimId, OrderId)>,
 }
 
-/// A page of a card's order record: what the account, or an account below it, bought.
+/// A page of a card's order record.
 ///
 /// Oldest first, nothing moves the pages. Newest first, later pages begin at the order that was the newest when the account
 /// read the first page, so that an order placed meanwhile moves none, as long as each page is asked for within
@@ -108,7 +129,7 @@ pub fn of_card(
     let records = found.into_iter().map(|(order, subscription)| {
         let live = view.live.iter().find(|l| l.id == subscription.id);
         let used_bytes = live.map_or(subscription.used_bytes, |l| l.used);
-        Record { order, subscription, used_bytes }
+        Record { order: as_seen(catalogue, actor, order), subscription, used_bytes }
     });
     Ok(Records { records: records.collect(), total, walk })
 }

@@ -33,7 +33,7 @@ pub fn quote(
     id: OrderId,
     now: Timestamp,
 ) -> Result<RefundQuote> {
-    let (order, sim) = orders::find(tx, actor, iccid, id)?;
+    let (order, sim) = bought(tx, actor, iccid, id)?;
     let (minor, _, _) = amount(tx, catalogue, &order, &sim, now)?;
     Ok(RefundQuote { minor, currency: order.currency })
 }
@@ -48,7 +48,7 @@ pub fn refund(
     id: OrderId,
     remark: &str,
 ) -> Result<RefundQuote> {
-    let (found, sim) = orders::find(tx, actor, iccid, id)?;
+    let (found, sim) = bought(tx, actor, iccid, id)?;
     let shares: Vec<Share> = serde_json::from_str(&found.shares).map_err(|e| fault(e.to_string()))?;
     // The order before the balances, as the carrier's confirmation does it.
     let order = tx.order_locked(&actor.sees, id)?.ok_or(Refusal::UnknownOrder)?;
@@ -69,6 +69,13 @@ pub fn refund(
     tx.put_states(&[row])?;
     orders::store_unsubscribe(tx, catalogue, &sim, &order, how.now)?;
     Ok(RefundQuote { minor, currency: order.currency })
+}
+
+/// An order of a card that the account, or one below it, bought. What another bought for its card it cannot take back: the
+/// money would go to that other.
+fn bought(tx: &mut Tx<'_>, actor: &Actor, iccid: &Iccid, id: OrderId) -> Result<(Order, Sim)> {
+    let (order, sim) = orders::find(tx, actor, iccid, id)?;
+    if actor.may_see(order.account) { Ok((order, sim)) } else { Err(Refusal::NotRefundable.into()) }
 }
 
 /// A level whose balance no longer covers its part of the reversal keeps its share; the operator bears it.

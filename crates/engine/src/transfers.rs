@@ -1,6 +1,6 @@
 //! What is left of a subscription goes to another card of the same product and account.
 //!
-//! Who acts: whoever sees the cards and the order. Promised: the old card's subscription ends and the new card's begins or
+//! Who acts: whoever sees the cards, and with them the orders behind what they have. Promised: the old card's subscription ends and the new card's begins or
 //! waits with exactly what was left, in one transaction; no money moves, the new order costs nothing and names its origin.
 //! A record of before the move that comes later counts on the old card, and what that takes from the rest is taken from
 //! the new subscription too, by [`follow_due`]: in the end both cards are as if it had come in time. Not promised: that
@@ -55,7 +55,7 @@ pub struct Moved {
 pub fn transfer(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Actor, cmd: &Move) -> Result<Moved> {
     let (old, new) = sims(tx, actor, cmd)?;
     let order = records::find(tx, actor, &cmd.order)?;
-    let order = tx.order_locked(&actor.sees, order.id)?.filter(|o| o.sim == old.id).ok_or(Refusal::UnknownOrder)?;
+    let order = tx.order_locked(&[order.account], order.id)?.filter(|o| o.sim == old.id).ok_or(Refusal::UnknownOrder)?;
     let package = catalogue.package(order.package).ok_or(Refusal::UnknownPackage)?;
     if package.fulfil == Fulfil::Carrier {
         return Err(Refusal::MadeByCarrier.into());

@@ -276,7 +276,8 @@ impl Tx<'_> {
         self.rows::<OrderRow>(&text, &[value])?.into_iter().map(order).collect()
     }
 
-    /// Orders of the accounts with one of the long numbers or one of the buyer's own numbers, oldest first.
+    /// Orders with one of the long numbers, whoever's they are, and orders of the accounts with one of the buyer's own numbers;
+    /// oldest first.
     pub fn orders_by_numbers(
         &mut self,
         accounts: &[AccountId],
@@ -285,12 +286,12 @@ impl Tx<'_> {
     ) -> Result<Vec<Order>, Error> {
         let (account, number, own) = (self.one_of("account_id"), self.one_of_texts("number"), self.one_of_texts("out_trade_no"));
         let text = format!(
-            "SELECT {ORDER_COLUMNS} FROM orders o WHERE o.id IN (SELECT id FROM orders WHERE {account} AND {number}
+            "SELECT {ORDER_COLUMNS} FROM orders o WHERE o.id IN (SELECT id FROM orders WHERE {number}
              UNION SELECT id FROM orders WHERE {account} AND {own}) ORDER BY o.id"
         );
         let accounts = self.list(accounts.iter().map(|a| a.0));
         let json = |texts: &[String]| serde_json::to_string(texts).map_err(|e| Error::Engine(e.to_string()));
-        let values = binds![&accounts, json(numbers)?, &accounts, json(out_trade_nos)?];
+        let values = binds![json(numbers)?, &accounts, json(out_trade_nos)?];
         self.rows::<OrderRow>(&text, &values)?.into_iter().map(order).collect()
     }
 

@@ -23,7 +23,7 @@ pub struct RecordFilter {
     pub newest: Option<OrderId>,
 }
 
-/// The orders of a card that accounts bought.
+/// The orders of a card: all that gave it something, and of those that came to nothing what these accounts wanted to buy.
 #[derive(Debug, Clone, Copy)]
 pub struct RecordsOf<'a> {
     /// The card.
@@ -38,7 +38,8 @@ impl Tx<'_> {
     fn record_clause(&self, of: RecordsOf<'_>) -> (String, Vec<Value<'static>>) {
         let filter = of.filter;
         let mut clause = format!(
-            "FROM subscription b JOIN orders o ON o.id = b.order_id AND o.sim_id = b.sim_id WHERE b.sim_id = ? AND {}",
+            "FROM subscription b JOIN orders o ON o.id = b.order_id AND o.sim_id = b.sim_id
+             WHERE b.sim_id = ? AND (o.state <> 'failed' OR {})",
             self.one_of("o.account_id")
         );
         let mut values: Vec<Value<'static>> = vec![of.sim.0.into(), self.list(of.accounts.iter().map(|a| a.0)).into()];

@@ -28,7 +28,7 @@ fn order(client: &Client<'_>, iccid: &str, package: &str, out_trade_no: &str) ->
     answer
 }
 
-fn give(trade: &Trade, iccid: &str, to: AccountId) {
+pub fn give(trade: &Trade, iccid: &str, to: AccountId) {
     let (actor, iccid) = (trade.actor(AccountId(1)), Iccid::parse(iccid).unwrap());
     trade.engine.write(move |tx, catalogue, how| sims::transfer(tx, catalogue, how, &actor, &iccid, to)).unwrap();
 }
