@@ -1,8 +1,8 @@
 //! The partner API's three warnings: little data left, a small share left, few days left.
 //!
 //! A warning fires when its line is crossed downwards, so a package smaller than the line never fires it, and once
-//! per card, period (the subscription in use) and threshold. Being below a line ([`Below`]) is another question: a
-//! package smaller than the line is below it from its start.
+//! per card, [`Period`] and threshold. Being below a line ([`Below`]) is another question: a package smaller than the line
+//! is below it from its start.
 
 use crate::ids::SubscriptionId;
 use crate::rating::CardState;
@@ -27,6 +27,32 @@ impl Default for Lines {
     }
 }
 
+/// A stretch in which a line is told once: of one subscription in use, until its allowance refills or more is bought for the
+/// card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period {
+    /// The subscription in use.
+    pub subscription: SubscriptionId,
+    /// The last one bought that was there.
+    pub newest: SubscriptionId,
+    /// When its allowance refills next, if it will.
+    pub refill: Option<Timestamp>,
+}
+
+impl Period {
+    /// All the time of a subscription.
+    pub fn of(subscription: SubscriptionId) -> Period {
+        Period { subscription, newest: subscription, refill: None }
+    }
+
+    /// A name for a warning of its subscription that no other period of that subscription gives it.
+    pub fn named(&self, warning: &str) -> String {
+        let newest = if self.newest == self.subscription { String::new() } else { format!("+{}", self.newest) };
+        let refill = self.refill.map_or_else(String::new, |at| format!("@{}", at.0));
+        format!("{warning}{newest}{refill}")
+    }
+}
+
 /// A line crossed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Crossing {
@@ -35,7 +61,7 @@ pub struct Crossing {
     /// MB, percent or days.
     pub threshold: i64,
     /// The period it belongs to.
-    pub period: SubscriptionId,
+    pub period: Period,
     /// When.
     pub at: Timestamp,
 }
@@ -45,7 +71,7 @@ pub struct Crossing {
 pub struct Level {
     remaining: i64,
     allowance: i64,
-    period: Option<SubscriptionId>,
+    period: Option<Period>,
 }
 
 impl Level {
@@ -59,7 +85,9 @@ impl Level {
             remaining = remaining.saturating_add((live.terms.allowance - live.window_used).max(0));
         }
         let unlimited = data().any(|l| !l.is_limited() && l.running.is_some());
-        let period = if unlimited { None } else { data().find(|l| l.running.is_some()).map(|l| l.id) };
+        let used = data().find(|l| l.running.is_some()).filter(|_| !unlimited);
+        let newest = |of| state.live.last().map_or(of, |l| l.id);
+        let period = used.map(|l| Period { newest: newest(l.id), refill: l.refill, ..Period::of(l.id) });
         Level { remaining, allowance, period }
     }
 }

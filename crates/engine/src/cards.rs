@@ -17,7 +17,7 @@ use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Result, fault};
 use crate::transfers;
-use kachi_domain::alert::{self, Below, Crossing, Level, Lines};
+use kachi_domain::alert::{self, Below, Crossing, Level, Lines, Period};
 use kachi_domain::rating::{CardState, Happening, Input, PoolStand, Position, Purchase, Stake, Usage};
 use kachi_domain::time::DAY_SECONDS;
 use kachi_domain::{AccountId, PackageId, SimId, SubscriptionId, Timestamp, Zone};
@@ -155,7 +155,7 @@ impl Settle {
         fold.present.advance(how.now, zone, &mut fold.happenings);
         let due = alert::days_due(&fold.present, &how.lines, zone);
         if let Some((at, period)) = due.filter(|(at, _)| *at <= how.now) {
-            fold.crossings.push(Crossing { alert_type: 3, threshold: how.lines.remaining_days, period, at });
+            fold.crossings.push(Crossing { alert_type: 3, threshold: how.lines.remaining_days, period: Period::of(period), at });
         }
         let ending = alert::package_ending(&fold.present, &how.lines);
         fold.ending = ending.filter(|(at, _)| *at <= how.now);
@@ -231,6 +231,11 @@ fn apply(fold: &mut Fold, fresh: &[Input], lines: &Lines, zone: &Zone) {
     let state = &mut fold.head;
     let mut level = Level::of(state);
     for input in fresh {
+        let before = fold.happenings.len();
+        state.reach(input, zone, &mut fold.happenings);
+        if fold.happenings.len() > before {
+            level = Level::of(state); // a refill or start comes before what is used then
+        }
         state.apply(input, zone, &mut fold.happenings);
         let after = Level::of(state);
         if let Input::Usage(usage) = input {

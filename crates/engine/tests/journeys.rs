@@ -1,8 +1,9 @@
 //! The two journeys from inside: a package is bought and given back; traffic arrives and is rated. On both engines.
 
 use kachi_domain::Refusal;
+use kachi_domain::alert::Lines;
 use kachi_domain::sim::Blocks;
-use kachi_engine::Fail;
+use kachi_engine::{Fail, Settings};
 use kachi_testkit::db::each;
 use kachi_testkit::world::{ACME, BEGIN, MB, NORTH, STRANGER, World, line};
 
@@ -213,6 +214,35 @@ fn a_stop_is_told_once_even_when_the_card_buys_again() {
         let events = w.events(0);
         assert_eq!(events.iter().filter(|k| *k == "sim_stopped").count(), 1, "{events:?}");
         assert_eq!(events.iter().filter(|k| *k == "subscription_started").count(), 2, "{events:?}");
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn a_line_is_told_once_until_the_allowance_refills_or_more_is_bought() {
+    each(|store| {
+        let w =
+            World::with(store, Settings { lines: Lines { remaining_bytes: 20 * MB, ..Lines::default() }, ..Settings::default() });
+        w.add_cards(ACME, 0..2);
+        let alerts = |card: u64| w.events(card).iter().filter(|k| *k == "usage_alert").count();
+        let mut used = 0;
+        let mut uses = |card: u64, mb: i64| {
+            used += 1;
+            w.pass(60);
+            w.cdr(&format!("{used}"), &line(used, card, w.now().0 - 30, w.now().0, mb * MB));
+            alerts(card)
+        };
+        w.buy(0, "M50-3M", "a").unwrap();
+        assert_eq!([uses(0, 31), uses(0, 1), uses(0, 15), uses(0, 2)], [1, 1, 2, 2], "20 MB, then 10 %, each once");
+        w.pass(31 * DAY);
+        assert_eq!([uses(0, 46), uses(0, 1)], [4, 4], "both in one record, of the next month");
+        w.buy(0, "TOP20-5D", "b").unwrap();
+        assert_eq!([uses(0, 2), uses(0, 2)], [4, 5], "bought more, it came down to 20 MB again");
+        // A record that comes late tells the month again, and none of it twice.
+        w.cdr("late", &line(900, 0, w.now().0 - 2000, w.now().0 - 1000, 1));
+        assert_eq!(alerts(0), 5);
+        w.buy(1, "Q100-30D", "c").unwrap();
+        assert_eq!([uses(1, 81), uses(1, 10), uses(1, 5)], [1, 2, 2]);
         w.assert_sound();
     });
 }

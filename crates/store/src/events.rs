@@ -5,6 +5,7 @@ use crate::db::sql::Value;
 use crate::db::{BulkColumn, Error, Tx};
 use kachi_domain::event::EventKind;
 use kachi_domain::{AccountId, SimId, Timestamp};
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// An event to be written.
@@ -23,7 +24,7 @@ pub struct NewEvent {
     /// The doors at which it is to be delivered.
     pub doors: Vec<String>,
     /// What makes it the same telling for the card, which is told once for ever: a kind and a subject.
-    pub once: Option<(&'static str, i64)>,
+    pub once: Option<(Cow<'static, str>, i64)>,
 }
 
 /// An event as kept: (id, account, card, kind, at, body).
@@ -64,8 +65,8 @@ impl Tx<'_> {
         use BulkColumn::{Int, Text};
         let rows: Vec<Vec<Value<'_>>> = events
             .iter()
-            .filter_map(|e| e.sim.zip(e.once))
-            .map(|(sim, (kind, subject))| binds![sim.0, kind, subject].into())
+            .filter_map(|e| e.sim.zip(e.once.as_ref()))
+            .map(|(sim, (kind, subject))| binds![sim.0, &**kind, *subject].into())
             .collect();
         if rows.is_empty() {
             return Ok(events.iter().collect());
@@ -74,8 +75,9 @@ impl Tx<'_> {
         let otherwise = "ON CONFLICT (sim_id, kind, subject) DO NOTHING";
         let added = self.add_rows::<(i64, String, i64)>("announced", &columns, &rows, otherwise, "sim_id, kind, subject")?;
         let mut added: HashSet<_> = added.into_iter().collect();
-        let mut is_new = |(sim, (kind, subject)): (SimId, (&str, i64))| added.remove(&(sim.0, kind.to_owned(), subject));
-        Ok(events.iter().filter(|e| e.sim.zip(e.once).is_none_or(&mut is_new)).collect())
+        let mut is_new =
+            |(sim, (kind, subject)): (SimId, &(Cow<'_, str>, i64))| added.remove(&(sim.0, kind.to_string(), *subject));
+        Ok(events.iter().filter(|e| e.sim.zip(e.once.as_ref()).is_none_or(&mut is_new)).collect())
     }
 
     /// The newest events of the accounts, newest first.

@@ -43,6 +43,15 @@ impl CardState {
         }
     }
 
+    /// Lets time pass up to the instant of an input that is about to be applied, as [`CardState::apply`] would: for whoever
+    /// asks what the state is just before it.
+    pub fn reach(&mut self, input: &Input, zone: &Zone, out: &mut Vec<Happening>) {
+        let position = input.position();
+        if self.last.is_none_or(|last| position > last) {
+            self.pass(position.0, zone, out);
+        }
+    }
+
     /// Lets time pass up to the input's instant, then applies it. Inputs come in the order of [`Input::position`]; the
     /// same one again changes nothing. Whether it blocked or unblocked the card is told when its instant is over: by the
     /// next later input, or by [`CardState::advance`].

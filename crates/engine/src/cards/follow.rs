@@ -16,6 +16,7 @@ use kachi_store::events::NewEvent;
 use kachi_store::lists::NewState;
 use kachi_store::orders::{Order, Subscription};
 use kachi_store::sims::Sim;
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 /// What cards, subscriptions and orders are when the folds are written.
@@ -192,7 +193,8 @@ fn announce(
     let mut tellings: Vec<(Timestamp, Telling<'_>)> = fold.crossings.iter().map(|c| (c.at, Telling::Crossed(c))).collect();
     tellings.extend(fold.happenings.iter().map(|h| (h.at(), Telling::Happened(h))));
     tellings.sort_by_key(|(at, _)| *at);
-    let mut once = |kind, subject, event: NewEvent| events.push(NewEvent { once: Some((kind, subject)), ..event });
+    let mut once =
+        |kind: Cow<'static, str>, subject, event: NewEvent| events.push(NewEvent { once: Some((kind, subject)), ..event });
     let of_subscription = |id: SubscriptionId, kind: EventKind, at| {
         let Ok(i) = subs.binary_search_by_key(&id, |s| s.id) else { return Ok(None) };
         notices::subscription(catalogue, (sim, orders.get(&subs[i].order)), &subs[i], kind, at).map(Some)
@@ -202,18 +204,18 @@ fn announce(
     for (at, telling) in tellings {
         match telling {
             Telling::Crossed(crossing) => {
-                let kind = ["alert1", "alert2", "alert3"][(crossing.alert_type - 1) as usize];
-                once(kind, crossing.period.0, notices::alert(catalogue, sim, crossing)?);
+                let kind = crossing.period.named(&format!("alert{}", crossing.alert_type));
+                once(kind.into(), crossing.period.subscription.0, notices::alert(catalogue, sim, crossing)?);
             }
             Telling::Happened(Happening::Started(id, ..)) => {
                 if let Some(event) = of_subscription(*id, EventKind::SubscriptionStarted, at)? {
-                    once(EventKind::SubscriptionStarted.word(), id.0, event);
+                    once(EventKind::SubscriptionStarted.word().into(), id.0, event);
                 }
             }
             Telling::Happened(Happening::Ended(id, ..)) => {
                 last_ended = Some(*id);
                 if let Some(event) = of_subscription(*id, EventKind::SubscriptionEnded, at)? {
-                    once(EventKind::SubscriptionEnded.word(), id.0, event);
+                    once(EventKind::SubscriptionEnded.word().into(), id.0, event);
                 }
             }
             // A joint pool is used up month by month, with one subscription: each time is told by its instant.
@@ -221,11 +223,11 @@ fn announce(
             Telling::Happened(Happening::Blocked(block, _)) => {
                 let over = || subs.iter().rev().find(|s| s.ended_at == Some(at.0)).map(|s| s.id);
                 let subject = last_ended.or_else(over).map_or(at.0, |id| id.0);
-                once("stopped", subject, stopped(*block, at)?);
+                once("stopped".into(), subject, stopped(*block, at)?);
             }
             Telling::Happened(Happening::Unblocked(_)) => {
                 let event = notices::sim(catalogue, sim, EventKind::SimRestored, "a subscription can pay again", at)?;
-                once("restored", at.0, event);
+                once("restored".into(), at.0, event);
             }
             Telling::Happened(Happening::Moved(..) | Happening::Refilled(..) | Happening::Slowed(..)) => {}
         }
@@ -235,7 +237,7 @@ fn announce(
     let Some(block) = fold.present.verdict() else { return Ok(()) };
     let Some(last) = subs.iter().filter(|s| s.ended_at.is_some()).max_by_key(|s| (s.ended_at, s.id)) else { return Ok(()) };
     if let Some(at) = last.ended_at.filter(|at| last.started_at == Some(*at)) {
-        once("stopped", last.id.0, stopped(block, Timestamp(at))?);
+        once("stopped".into(), last.id.0, stopped(block, Timestamp(at))?);
     }
     Ok(())
 }

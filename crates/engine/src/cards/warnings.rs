@@ -1,7 +1,8 @@
 //! What an owner is warned of with the card's figures, at the doors that tell warnings so.
 //!
-//! Each is told once: a line crossed, an end, a stop or a pool's share once per subscription, data beyond every package once
-//! a month. Warnings of voice, messages and connections are given where those are counted ([`super::allowances`]).
+//! Each is told once: a line crossed once per period, an end, a stop or a pool's share once per subscription, data beyond
+//! every package once a month. Warnings of voice, messages and connections are given where those are counted
+//! ([`super::allowances`]).
 
 use super::Fold;
 use crate::catalogue::Catalogue;
@@ -14,6 +15,7 @@ use kachi_domain::{AccountId, SubscriptionId, Timestamp};
 use kachi_store::events::NewEvent;
 use kachi_store::orders::Subscription;
 use kachi_store::sims::Sim;
+use std::borrow::Cow;
 
 /// Whether anyone is told such warnings of the account's cards.
 pub(crate) fn wanted(catalogue: &Catalogue, account: AccountId) -> bool {
@@ -32,24 +34,27 @@ pub(super) fn warn(
     if !wanted(catalogue, sim.account) {
         return Ok(());
     }
-    let mut told = |(name, subject): (&'static str, i64), kind, about, at| {
+    let mut told_as = |(name, subject): (Cow<'static, str>, i64), kind, about, at| {
         let body = Body::Warning(snapshot(catalogue, fold, sim, subs, (kind, about, at)));
         let event = notices::event(catalogue, sim.account, Some(sim.id), EventKind::CardWarning, &body, at)?;
         events.push(NewEvent { once: Some((name, subject)), ..event });
         Ok::<_, crate::Fail>(())
     };
     if let Some((at, id)) = fold.ending {
-        told(("warned31", id.0), WarningKind::PackageEnding, Some(id), at)?;
+        told_as(("warned31".into(), id.0), WarningKind::PackageEnding, Some(id), at)?;
     }
     for c in &fold.crossings {
-        let about = Some(c.period);
-        match c.alert_type {
-            1 => told(("warned11", c.period.0), WarningKind::DataLow, about, c.at)?,
-            2 => told(("warned11%", c.period.0), WarningKind::DataLow, about, c.at)?,
+        let (name, kind) = match c.alert_type {
+            1 => ("warned11", WarningKind::DataLow),
+            2 => ("warned11%", WarningKind::DataLow),
             // The line of days is that of the last package, and with it that of the card.
-            _ => told(("warned42", c.period.0), WarningKind::CardEnding, about, c.at)?,
+            _ => ("warned42", WarningKind::CardEnding),
+        };
+        told_as((c.period.named(name).into(), c.period.subscription.0), kind, Some(c.period.subscription), c.at)?;
         }
     }
+    let mut told =
+        |(name, subject): (&'static str, i64), kind, about, at| told_as((Cow::Borrowed(name), subject), kind, about, at);
     let mut last = None;
     for happening in &fold.happenings {
         match happening {
