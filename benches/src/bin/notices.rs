@@ -40,7 +40,7 @@ async fn main() {
     let baseline = bare(&outbound, &receivers, notices).await;
     let dialect = Dialect {
         render: |job, id, timestamp, nonce| eiotclub::notice(&job.kind, &job.body, id, timestamp, nonce, &job.secret),
-        acknowledged: eiotclub::acknowledged,
+        acknowledged: |job, status, answer| eiotclub::acknowledged(&job.kind, &job.body, status, answer),
         timeout: None,
     };
     let settings = SenderSettings {
@@ -140,7 +140,8 @@ async fn bare(outbound: &Outbound, receivers: &[SocketAddr], notices: usize) -> 
                     .send()
                     .await
                     .expect("posted");
-                assert!(eiotclub::acknowledged(answer.status().as_u16(), &answer.bytes().await.expect("read")));
+                let status = answer.status().as_u16();
+                assert!(eiotclub::acknowledged(kind, &text, status, &answer.bytes().await.expect("read")));
             }
         });
     }

@@ -14,8 +14,8 @@ use tokio::task::JoinSet;
 pub struct Dialect {
     /// The body to post, from (job, stable id, timestamp, nonce); none if the door has no word for the event.
     pub render: fn(&Job, &str, i64, u32) -> Option<String>,
-    /// Whether an answer (status, body) acknowledges it.
-    pub acknowledged: fn(u16, &[u8]) -> bool,
+    /// Whether an answer (job, status, body) acknowledges it.
+    pub acknowledged: fn(&Job, u16, &[u8]) -> bool,
     /// How long an answer may take, where the protocol says; never longer than the setting.
     pub timeout: Option<Duration>,
 }
@@ -140,7 +140,7 @@ impl Sender {
                 let status = answer.status().as_u16();
                 match self.read(answer).await {
                     Ok(bytes) => Posted {
-                        acknowledged: (dialect.acknowledged)(status, &bytes),
+                        acknowledged: (dialect.acknowledged)(job, status, &bytes),
                         status: Some(i64::from(status)),
                         answer: printable(&bytes),
                         millis: millis(began),

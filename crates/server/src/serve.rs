@@ -217,17 +217,17 @@ fn senders(config: &Config, allow: Vec<Network>) -> Result<(Sender, Uploader), E
 pub fn dialects() -> HashMap<&'static str, Dialect> {
     let eiotclub = Dialect {
         render: |job, id, timestamp, nonce| eiotclub::notice(&job.kind, &job.body, id, timestamp, nonce, &job.secret),
-        acknowledged: eiotclub::acknowledged,
+        acknowledged: |job, status, answer| eiotclub::acknowledged(&job.kind, &job.body, status, answer),
         timeout: None,
     };
     let cardboss_data = Dialect {
         render: |job, id, timestamp, _| cardboss::data_push(&job.kind, &job.body, id, timestamp, (&job.name, &job.secret)),
-        acknowledged: cardboss::data_acknowledged,
+        acknowledged: |_, status, _| cardboss::data_acknowledged(status),
         timeout: None,
     };
     let cardboss_sms = Dialect {
         render: |job, _, _, _| cardboss::sms_push(&job.kind, &job.body),
-        acknowledged: cardboss::sms_acknowledged,
+        acknowledged: |_, status, answer| cardboss::sms_acknowledged(status, answer),
         timeout: Some(cardboss::SMS_PUSH_TIMEOUT),
     };
     HashMap::from([(eiotclub::DOOR, eiotclub), (cardboss::DATA, cardboss_data), (cardboss::SMS, cardboss_sms)])

@@ -79,10 +79,26 @@ fn pool(iccid: &str, group: i64) -> Vec<(&'static str, Value)> {
     vec![("iccid", iccid.into()), ("plockGroupId", group.into())]
 }
 
-/// Whether the receiver took the notice: HTTP 200 and `{"status":"SUCCESS"}`, however spaced.
-pub fn acknowledged(status: u16, body: &[u8]) -> bool {
-    let answer = serde_json::from_slice::<Value>(body).unwrap_or_default();
+/// Whether the receiver took the notice of an event (`event_kind` and `body_json` as stored): HTTP 200 and
+/// `{"status":"SUCCESS"}`, however spaced; any 2xx where the answer is published without fields.
+pub fn acknowledged(event_kind: &str, body_json: &str, status: u16, answer: &[u8]) -> bool {
+    if has_bare_answer(event_kind, body_json) {
+        return (200..300).contains(&status);
+    }
+    let answer = serde_json::from_slice::<Value>(answer).unwrap_or_default();
     status == 200 && answer.get("status").and_then(Value::as_str) == Some("SUCCESS")
+}
+
+/// Whether the event is one of the four whose receiver answers with an object without fields: CardMovedInIMEIPool,
+/// CardMovedOutIMEIPool, CloudESimLocked, CloudESimUnLock.
+fn has_bare_answer(event_kind: &str, body_json: &str) -> bool {
+    match EventKind::parse(event_kind) {
+        Ok(EventKind::ImeiGroupJoined | EventKind::ImeiGroupLeft) => true,
+        Ok(EventKind::SimLocked | EventKind::SimUnlocked) => {
+            matches!(serde_json::from_str(body_json), Ok(Body::Lock { eid: Some(_), .. }))
+        }
+        _ => false,
+    }
 }
 
 #[derive(Serialize)]
@@ -177,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_success_is_an_acknowledgement() {
+    fn only_success_is_an_acknowledgement_unless_the_answer_has_no_fields() {
         for (status, body, taken) in [
             (200, r#"{"status":"SUCCESS"}"#, true),
             (200, "\n{ \"status\" :\t\"SUCCESS\", \"more\": 1 }\n", true),
@@ -188,7 +204,10 @@ mod tests {
             (200, r#""SUCCESS""#, false),
             (200, "", false),
         ] {
-            assert_eq!(acknowledged(status, body.as_bytes()), taken, "{status} {body}");
+            assert_eq!(acknowledged("sim_stopped", "{}", status, body.as_bytes()), taken, "{status} {body}");
+        }
+        for (status, taken) in [(200, true), (204, true), (302, false), (500, false)] {
+            assert_eq!(acknowledged("imei_group_joined", "{}", status, b""), taken, "{status}");
         }
     }
 }

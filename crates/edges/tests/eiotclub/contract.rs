@@ -68,6 +68,13 @@ pub fn notice(event: &str) -> Vec<&'static Value> {
     parts.iter().map(|part| part["$ref"].as_str().map_or(part, referred)).collect()
 }
 
+/// Whether the receiver of a notice must say that it took it.
+pub fn asks_for_status(event: &str) -> bool {
+    let answer = &CONTRACT["webhooks"][event]["post"]["responses"]["200"]["content"]["application/json"]["schema"];
+    assert_eq!(answer["type"], "object", "{event} is not in the contract");
+    answer["required"].as_array().is_some_and(|fields| fields.contains(&"status".into()))
+}
+
 fn referred(reference: &str) -> &'static Value {
     &CONTRACT["components"]["schemas"][reference.rsplit('/').next().unwrap_or_default()]
 }

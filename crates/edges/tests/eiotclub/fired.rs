@@ -6,8 +6,9 @@ use crate::cloudesim::told;
 use crate::contract;
 use crate::examples::notices_cover_their_examples;
 use crate::scene::{EID, Names, Scene};
+use kachi_edges::eiotclub::{acknowledged, notice};
 use kachi_testkit::db;
-use kachi_testkit::trade::{CARD, CHINESE};
+use kachi_testkit::trade::{ACME, CARD, CHINESE};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -81,6 +82,27 @@ impl Acts<'_> {
     }
 }
 
+/// The answer that each event's receiver is published to give acknowledges it, and where that says something, nothing else.
+fn taken_as_published(scene: &Scene) {
+    let events = scene.trade.engine.read(|tx, _| Ok(tx.events_newest(&[ACME], 1_000)?)).expect("events");
+    let mut bare = BTreeSet::new();
+    for (_, _, _, kind, _, body) in events {
+        let Some(text) = notice(&kind, &body, "i", 1, 10_000, "s") else { continue };
+        let event = serde_json::from_str::<Value>(&text).expect("JSON")["event"].as_str().expect("an event").to_owned();
+        let asks = contract::asks_for_status(&event);
+        assert!(acknowledged(&kind, &body, 200, br#"{"status":"SUCCESS"}"#), "{event}");
+        for (status, answer) in [(200, "{}"), (204, ""), (200, r#"{"status":"FAIL"}"#)] {
+            assert_eq!(acknowledged(&kind, &body, status, answer.as_bytes()), !asks, "{event} {status} {answer}");
+        }
+        assert!(!acknowledged(&kind, &body, 500, b"{}") && !acknowledged(&kind, &body, 302, b"{}"), "{event}");
+        if !asks {
+            bare.insert(event);
+        }
+    }
+    let wanted = ["CardMovedInIMEIPool", "CardMovedOutIMEIPool", "CloudESimLocked", "CloudESimUnLock"];
+    assert_eq!(bare, wanted.map(str::to_owned).into());
+}
+
 #[test]
 fn every_event_of_the_contract_is_fired_by_its_act_and_by_no_other() {
     db::each(|store| {
@@ -112,6 +134,7 @@ fn every_event_of_the_contract_is_fired_by_its_act_and_by_no_other() {
         assert_eq!(fired.len(), 20);
         assert_eq!(fired, contract::events().collect(), "an event that no act fires, or that is not published");
         notices_cover_their_examples(&sent);
+        taken_as_published(&scene);
         scene.trade.assert_sound();
     });
 }
