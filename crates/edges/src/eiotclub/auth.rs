@@ -37,17 +37,28 @@ pub struct Caller {
     pub language: Language,
 }
 
+/// A request that is refused before anybody's secret is asked for.
+#[derive(Debug)]
+pub struct Unread {
+    /// Whom it names, if it says so.
+    pub appkey: Option<String>,
+    /// Why.
+    pub no: No,
+}
+
 /// Reads a body up to the point where the caller's secret is needed.
-pub fn read(door: &Door, body: Option<&[u8]>) -> Result<Signed, No> {
+pub fn read(door: &Door, body: Option<&[u8]>) -> Result<Signed, Unread> {
     let limits = Limits { bytes: door.settings.body_bytes_max, ..Limits::default() };
-    let params = body.and_then(|b| Params::parse(b, limits).ok()).ok_or(No::Code(codes::PARAMETER_WRONG))?;
-    let system = System::extract(&params).map_err(|e| No::Code(e.code()))?;
+    let params = body.and_then(|b| Params::parse(b, limits).ok());
+    let params = params.ok_or(Unread { appkey: None, no: No::Code(codes::PARAMETER_WRONG) })?;
+    let refused = |code| Unread { appkey: params.text("appkey").map(Cow::into_owned), no: No::Code(code) };
+    let system = System::extract(&params).map_err(|e| refused(e.code()))?;
     let off_seconds = door.engine.now().0.abs_diff(system.timestamp);
     if off_seconds > door.settings.window_seconds.max(0).unsigned_abs() {
-        return Err(No::Code(codes::TIMESTAMP_STALE));
+        return Err(refused(codes::TIMESTAMP_STALE));
     }
     if params.control_character().is_some() {
-        return Err(No::Code(codes::SIGN_WRONG));
+        return Err(refused(codes::SIGN_WRONG));
     }
     if is_ambiguous(&params) {
         // Not refused: honest remarks look so. The stored body hash answers one signature for one body only.
@@ -78,8 +89,8 @@ pub fn authenticate(catalogue: &Catalogue, (signed, acts): (&Signed, bool), peer
 }
 
 /// The language of the account that the appkey names, whether or not the signature fits.
-pub fn language(catalogue: &Catalogue, signed: &Signed) -> Language {
-    let account = catalogue.credential(DOOR, &signed.system.appkey).and_then(|(id, _)| catalogue.account(id));
+pub fn language(catalogue: &Catalogue, appkey: &str) -> Language {
+    let account = catalogue.credential(DOOR, appkey).and_then(|(id, _)| catalogue.account(id));
     account.map_or(LANGUAGE_UNKNOWN, |a| spoken(&a.account.language))
 }
 

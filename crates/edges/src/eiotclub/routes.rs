@@ -246,11 +246,14 @@ pub async fn serve(door: &Door, operation: Operation, request: Request) -> Respo
 async fn answer(door: &Door, operation: Operation, body: Option<&[u8]>, peer: Option<IpAddr>) -> (Language, Result<String, No>) {
     let signed = match auth::read(door, body) {
         Ok(signed) => signed,
-        Err(no) => return (auth::LANGUAGE_UNKNOWN, Err(no)),
+        Err(unread) => {
+            let language = |appkey: &String| auth::language(&door.engine.catalogue_last(), appkey);
+            return (unread.appkey.as_ref().map_or(auth::LANGUAGE_UNKNOWN, language), Err(unread.no));
+        }
     };
     let mut catalogue = door.engine.catalogue_last();
     if door.is_locked_out(&signed, peer) {
-        return (auth::language(&catalogue, &signed), Err(No::Code(codes::TOO_MANY_REQUESTS)));
+        return (auth::language(&catalogue, &signed.system.appkey), Err(No::Code(codes::TOO_MANY_REQUESTS)));
     }
     let mut attempt = 1;
     loop {
@@ -269,11 +272,11 @@ async fn answer(door: &Door, operation: Operation, body: Option<&[u8]>, peer: Op
                     continue;
                 }
                 Ok(None) => {}
-                Err(no) => return (auth::language(&catalogue, &signed), Err(no)),
+                Err(no) => return (auth::language(&catalogue, &signed.system.appkey), Err(no)),
             }
         }
         door.note_signature(&signed, peer, verdict == Some(codes::SIGN_WRONG));
-        return (auth::language(&catalogue, &signed), outcome);
+        return (auth::language(&catalogue, &signed.system.appkey), outcome);
     }
 }
 

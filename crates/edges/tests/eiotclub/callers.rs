@@ -56,6 +56,29 @@ fn a_request_without_a_good_signature_in_time_is_refused() {
 }
 
 #[test]
+fn a_refusal_speaks_the_language_of_the_account_that_the_appkey_names() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        for (account, words) in [
+            ("acme", ["Timestamp is empty.", "Invalid time format.", "Timestamp is inaccurate.", "Nonce is empty."]),
+            ("north", ["时间戳为空", "时间格式异常", "时间戳时间不准确", "nonce为空"]),
+            ("nobody", ["时间戳为空", "时间格式异常", "时间戳时间不准确", "nonce为空"]),
+        ] {
+            let fields = [json!({"timestamp": null}), json!({"timestamp": "now"}), json!({"timestamp": 1}), json!({"nonce": ""})];
+            for (fields, words) in fields.into_iter().zip(words) {
+                assert_eq!(client.ask_as(account, BALANCE, fields).json["message"], words, "{account}");
+            }
+            let english = account == "acme";
+            let unsigned = client.ask_as(account, BALANCE, json!({"sign": ""})).json["message"].clone();
+            assert_eq!(unsigned, if english { "Signature string is empty." } else { "签名串为空" });
+        }
+        assert_eq!(client.ask(BALANCE, json!({"appkey": null})).json["message"], "appkey为空", "nobody is named");
+        assert_eq!(client.post(BALANCE, "{").json["message"], "参数错误");
+    });
+}
+
+#[test]
 fn only_the_published_paths_and_post_are_served() {
     db::each(|store| {
         let trade = Trade::build(store);
