@@ -105,14 +105,6 @@ impl Params {
     pub fn iter(&self) -> impl Iterator<Item = (&str, &RawValue)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_ref()))
     }
-
-    /// The first parameter whose name or value holds a control character (U+0000-U+001F, U+007F-U+009F), escaped
-    /// or not, at any depth. No published field needs one; refuse the body.
-    pub fn control_character(&self) -> Option<&str> {
-        let has = |text: &str| text.chars().any(char::is_control);
-        let bad = |raw: &str| strings(raw).flatten().any(|text| has(&text));
-        self.iter().find(|(name, value)| has(name) || bad(value.get())).map(|(name, _)| name)
-    }
 }
 
 /// Whether another body could have the same canonical string: a name holds `&` or `=`, or a value holds `&`, a

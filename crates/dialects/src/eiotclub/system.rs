@@ -55,9 +55,9 @@ impl std::error::Error for SystemError {}
 
 impl System {
     /// Takes the four out of a request, in the order in which the first failure is answered: appkey, timestamp,
-    /// nonce, sign. Each may be a JSON string or a number.
+    /// nonce, sign. Each may be a JSON string or a number; a text with U+0000, which no database keeps, is none.
     pub fn extract(params: &Params) -> Result<System, SystemError> {
-        let text = |name: &str| params.text(name).filter(|text| !text.is_empty());
+        let text = |name: &str| params.text(name).filter(|text| !text.is_empty() && !text.contains('\0'));
         let appkey = text("appkey").ok_or(SystemError::AppkeyEmpty)?.into_owned();
         let timestamp = match (params.get("timestamp").map(|raw| raw.get()), text("timestamp")) {
             (None | Some("null" | "\"\""), _) => return Err(SystemError::TimestampEmpty),

@@ -57,9 +57,6 @@ pub fn read(door: &Door, body: Option<&[u8]>) -> Result<Signed, Unread> {
     if off_seconds > door.settings.window_seconds.max(0).unsigned_abs() {
         return Err(refused(codes::TIMESTAMP_STALE));
     }
-    if params.control_character().is_some() {
-        return Err(refused(codes::SIGN_WRONG));
-    }
     if is_ambiguous(&params) {
         // Not refused: honest remarks look so. The stored body hash answers one signature for one body only.
         tracing::debug!(appkey = %system.appkey, "a body that another body could be signed alike");

@@ -14,11 +14,12 @@ use std::collections::HashSet;
 pub struct Fields<'a>(pub &'a Params);
 
 impl<'a> Fields<'a> {
-    /// A text or number; absent, null and "" are none; a boolean, list or object is refused with `code`.
+    /// A text or number; absent, null and "" are none; a boolean, list or object is refused with `code`, and so is a text
+    /// with U+0000, which no database keeps. Other control characters are as good as any: texts have line ends.
     pub fn text(self, name: &str, code: u32) -> Result<Option<Cow<'a, str>>, No> {
         match self.0.get(name).map(|raw| raw.get()) {
             None | Some("null" | "\"\"") => Ok(None),
-            Some(_) => self.0.text(name).map(Some).ok_or(No::Code(code)),
+            Some(_) => self.0.text(name).filter(|t| !t.contains('\0')).map(Some).ok_or(No::Code(code)),
         }
     }
 

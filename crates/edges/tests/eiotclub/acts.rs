@@ -221,9 +221,13 @@ fn a_message_reaches_the_device() {
         assert_eq!(state(), "sent");
         minute(&trade, &carrier);
         assert_eq!(state(), "delivered");
-        assert_eq!(carrier.world.card(CARD, trade.now()).messages, [text]);
-        let again = good(&client, SMS, json!({"iccid": CARD, "message": "DEAR ALL"}));
+        assert_eq!(carrier.world.card(CARD, trade.now()).messages, [text.clone()]);
+        let lines = "line 1\r\nline 2\t(3)";
+        let again = good(&client, SMS, json!({"iccid": CARD, "message": lines}));
         assert_ne!(again.data()["trans_id"], number.as_str());
+        minute(&trade, &carrier);
+        assert_eq!(carrier.world.card(CARD, trade.now()).messages, [text, lines.to_owned()], "line by line as it was sent");
+        assert_eq!(client.ask(SMS, json!({"iccid": CARD, "message": "a\u{0}b"})).code(), "42000", "no database keeps that");
     });
 }
 
