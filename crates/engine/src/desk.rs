@@ -305,10 +305,10 @@ impl Engine {
         self.question(catalogue, move |tx, catalogue| refunds::quote(tx, catalogue, &actor, &iccid, order, now)).await
     }
 
-    /// What the account may spend, credit not counted.
-    pub async fn balance(&self, catalogue: &Arc<Catalogue>, actor: &Actor) -> Result<Money> {
+    /// What the account can buy for now, its credit counted.
+    pub async fn spendable(&self, catalogue: &Arc<Catalogue>, actor: &Actor) -> Result<Money> {
         let account = actor.account;
-        self.question(catalogue, move |tx, catalogue| money::balance(tx, catalogue, account)).await
+        self.question(catalogue, move |tx, catalogue| money::spendable(tx, catalogue, account)).await
     }
 
     /// Bytes of cards over local days `first..=last`; any card the account does not see refuses the whole question.

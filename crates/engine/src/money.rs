@@ -30,7 +30,13 @@ pub fn top_up(
     Ok(true)
 }
 
-/// What an account may spend now, credit not counted.
+/// What an account can buy for now: what it has and what it may owe. This is what an order is held against.
+pub fn spendable(tx: &mut Tx<'_>, catalogue: &Catalogue, account: AccountId) -> Result<Money> {
+    let (available, _, credit) = tx.balance(account)?;
+    Ok(Money { minor: available.saturating_add(credit), ..balance(tx, catalogue, account)? })
+}
+
+/// What an account has now, below zero where it uses its credit.
 pub fn balance(tx: &mut Tx<'_>, catalogue: &Catalogue, account: AccountId) -> Result<Money> {
     let (available, _, _) = tx.balance(account)?;
     let currency = catalogue.account(account).map_or(kachi_domain::Currency::CNY, |a| a.account.currency);

@@ -461,7 +461,7 @@ impl Ask<'_> {
     }
 
     async fn balance(&self) -> Result<String, No> {
-        let money = self.door.engine.balance(self.catalogue, &self.caller.actor).await?;
+        let money = self.door.engine.spendable(self.catalogue, &self.caller.actor).await?;
         Ok(wire::good(self.caller.language, &wire::Balance::of(money)))
     }
 

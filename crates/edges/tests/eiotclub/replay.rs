@@ -112,3 +112,29 @@ fn the_balance_never_goes_below_the_credit_line() {
         assert_eq!(trade.balance(ACME), 10_000 - 11 * 900);
     });
 }
+
+#[test]
+fn the_balance_told_is_what_an_order_may_cost() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        let now = trade.now();
+        let lent = trade.engine.store().write(move |tx| {
+            let mut accounts = tx.accounts()?;
+            let mut acme = accounts.swap_remove(accounts.iter().position(|a| a.id == ACME).expect("acme"));
+            acme.credit_minor = 750;
+            tx.put_account(&acme, now)?;
+            tx.touch_catalogue()
+        });
+        lent.expect("credit");
+        let told = || client.ask("agent/balance", json!({})).data()["balance"].as_str().expect("text").to_owned();
+        assert_eq!(told(), "107.50");
+        for i in 0..11 {
+            assert_eq!(client.order(CARD, "GJ-TIME-1MO", &format!("n{i}")).code(), "200");
+        }
+        assert_eq!((told(), trade.balance(ACME)), ("8.50".into(), 100));
+        assert_eq!(client.order(CARD, "GJ-TIME-1MO", "dear").code(), "45112", "9.00");
+        assert_eq!(client.order(CARD, "GJ-SLOW-30D", "fits").code(), "200", "7.00");
+        assert_eq!((told(), trade.balance(ACME)), ("1.50".into(), -600), "never below zero, whatever is owed");
+    });
+}
