@@ -18,6 +18,7 @@ mod secrets;
 mod serve;
 mod sign;
 mod simulate;
+mod tallies;
 mod workers;
 
 pub use args::ServeArgs;

@@ -4,6 +4,7 @@ use crate::args::{Role, ServeArgs};
 use crate::carriers::Carriers;
 use crate::config::Config;
 use crate::exit::Exit;
+use crate::tallies::Tallies;
 use crate::{demo, open, workers};
 use axum::Router;
 use kachi_dialects::cardboss::Port;
@@ -86,8 +87,9 @@ async fn serve(
 ) -> Result<(), Exit> {
     let (stop, stopped) = watch::channel(false);
     let Listeners { web, address, cardboss } = listeners;
-    let mut listeners = vec![(web, doors(&engine, &config, &args, demo.is_some()))];
-    listeners.extend(cardboss_doors(&engine, &config, cardboss));
+    let mut tallies = Tallies::default();
+    let mut listeners = vec![(web, doors(&engine, &config, &args, demo.is_some(), &mut tallies))];
+    listeners.extend(cardboss_doors(&engine, &config, cardboss, &mut tallies));
     let mut loops = match workers {
         Some((carriers, senders)) => workers::start(&engine, &config, carriers, senders, &stopped),
         None => tokio::task::JoinSet::new(),
@@ -99,6 +101,7 @@ async fn serve(
     if let Some(shown) = demo {
         shown.print(&engine, address);
     }
+    loops.spawn(tallies.clone().hourly(stopped.clone()));
     let mut servers = tokio::task::JoinSet::new();
     for (listener, app) in listeners {
         let mut stopped = stopped.clone();
@@ -113,6 +116,7 @@ async fn serve(
     if finished.is_err() {
         tracing::warn!("some requests did not finish in time");
     }
+    tallies.write();
     let _ = tokio::time::timeout(FINISH, async { while loops.join_next().await.is_some() {} }).await;
     Ok(())
 }
@@ -122,7 +126,12 @@ async fn bind(key: &str, address: SocketAddr, remedy: &str) -> Result<TcpListene
 }
 
 /// The CardBOSS door at the listeners that are open.
-fn cardboss_doors(engine: &Engine, config: &Config, open: Vec<(TcpListener, Port)>) -> Vec<(TcpListener, Router)> {
+fn cardboss_doors(
+    engine: &Engine,
+    config: &Config,
+    open: Vec<(TcpListener, Port)>,
+    tallies: &mut Tallies,
+) -> Vec<(TcpListener, Router)> {
     let settings = cardboss::DoorSettings {
         window_seconds: config.sign.window_seconds,
         body_bytes_max: config.limits.body_bytes_max,
@@ -132,13 +141,16 @@ fn cardboss_doors(engine: &Engine, config: &Config, open: Vec<(TcpListener, Port
         token: Arc::new(order_number),
     };
     let door = cardboss::Door::new(engine.clone(), Arc::new(settings));
+    tallies.add("cardboss", door.counts());
     open.into_iter().map(|(listener, port)| (listener, cardboss::router(door.clone(), port))).collect()
 }
 
-fn doors(engine: &Engine, config: &Config, args: &ServeArgs, is_demo: bool) -> Router {
+fn doors(engine: &Engine, config: &Config, args: &ServeArgs, is_demo: bool, tallies: &mut Tallies) -> Router {
     let mut app = portal::health_router(engine.clone());
     if matches!(args.role, Role::All | Role::Api) {
-        app = app.merge(eiotclub::router(Door::new(engine.clone(), Arc::new(door_settings(config)))));
+        let door = Door::new(engine.clone(), Arc::new(door_settings(config)));
+        tallies.add(eiotclub::DOOR, door.counts());
+        app = app.merge(eiotclub::router(door));
     }
     if args.role.serves_api() {
         let settings = fastbee::DoorSettings {
@@ -148,7 +160,9 @@ fn doors(engine: &Engine, config: &Config, args: &ServeArgs, is_demo: bool) -> R
             patience: CARRIER_PATIENCE,
             reference: Arc::new(order_number),
         };
-        app = app.merge(fastbee::router(fastbee::Door::new(engine.clone(), Arc::new(settings))));
+        let door = fastbee::Door::new(engine.clone(), Arc::new(settings));
+        tallies.add("fastbee", door.counts());
+        app = app.merge(fastbee::router(door));
     }
     if matches!(args.role, Role::All | Role::Portal) {
         let clock = open::clock(config);

@@ -93,7 +93,9 @@ fn a_partners_day(house: &House) {
     journey.args(["--foreign", &iccid(FOREIGN_CARD), "--costly", "GJ-DEAR", "--page-size", "3"]);
     let done = finished(&mut journey);
     assert!(done.code == 0 && done.out.contains("checks passed"), "{done:?}");
-    server.stop();
+    let log = server.stop();
+    let counted = |what: &str| log.lines().any(|l| l.contains("answered so far") && l.contains(what));
+    assert!(counted("words/dropped/plain") && counted("package/orderPackage"), "what was asked, and how it was signed: {log}");
     assert_eq!(house.money(ACME), (10_000, 0), "what was bought was given back");
     house.assert_sound();
 }

@@ -5,7 +5,7 @@ use super::{DOOR, Door};
 use crate::http::is_allowed;
 use crate::lockout::Rule;
 use kachi_dialects::eiotclub::codes::{self, Language};
-use kachi_dialects::eiotclub::{Limits, Params, System, is_ambiguous, verify};
+use kachi_dialects::eiotclub::{Form, Limits, Params, System, is_ambiguous, verify};
 use kachi_domain::account::Switch;
 use kachi_engine::{Actor, Catalogue, RequestKey};
 use sha2::{Digest, Sha256};
@@ -35,6 +35,8 @@ pub struct Caller {
     pub actor: Actor,
     /// The language of its messages.
     pub language: Language,
+    /// How it wrote what it signed.
+    pub form: Form,
 }
 
 /// A request that is refused before anybody's secret is asked for.
@@ -68,11 +70,9 @@ pub fn read(door: &Door, body: Option<&[u8]>) -> Result<Signed, Unread> {
 /// and not act.
 pub fn authenticate(catalogue: &Catalogue, (signed, acts): (&Signed, bool), peer: Option<IpAddr>) -> Result<Caller, No> {
     let credential = catalogue.credential(DOOR, &signed.system.appkey);
-    let fits = verify(&signed.params, credential.map_or(DUMMY_SECRET, |(_, secret)| secret)).is_some();
+    let form = verify(&signed.params, credential.map_or(DUMMY_SECRET, |(_, secret)| secret));
     let (id, _) = credential.ok_or(No::Code(codes::APPKEY_UNKNOWN))?;
-    if !fits {
-        return Err(No::Code(codes::SIGN_WRONG));
-    }
+    let form = form.ok_or(No::Code(codes::SIGN_WRONG))?;
     let (Some(info), Some(actor)) = (catalogue.account(id), catalogue.actor(id)) else {
         return Err(No::Fault(format!("appkey {} names account {id}, which is not there", signed.system.appkey)));
     };
@@ -82,7 +82,7 @@ pub fn authenticate(catalogue: &Catalogue, (signed, acts): (&Signed, bool), peer
     if info.switch == Switch::Off || info.switch == Switch::Paused && acts {
         return Err(No::Code(NOT_PERMITTED));
     }
-    Ok(Caller { actor, language: spoken(&info.account.language) })
+    Ok(Caller { actor, language: spoken(&info.account.language), form })
 }
 
 /// The language of the account that the appkey names, whether or not the signature fits.

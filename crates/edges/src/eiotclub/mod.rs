@@ -77,7 +77,7 @@ impl Door {
         Door { engine, settings, counts: Arc::default(), lockout: Arc::default() }
     }
 
-    /// Answers given so far, by operation and code.
+    /// Answers given so far, by operation and code; and good signatures by the form in which they were made.
     pub fn counts(&self) -> Arc<Counts> {
         self.counts.clone()
     }

@@ -259,6 +259,7 @@ async fn answer(door: &Door, operation: Operation, body: Option<&[u8]>, peer: Op
     loop {
         let caller = auth::authenticate(&catalogue, (&signed, operation.acts()), peer);
         let verdict = caller.as_ref().err().map(No::code);
+        let form = caller.as_ref().ok().map(|c| c.form);
         let outcome = match caller {
             Ok(caller) => Ask { door, catalogue: &catalogue, caller: &caller, signed: &signed }.operate(operation).await,
             Err(no) => Err(no),
@@ -274,6 +275,9 @@ async fn answer(door: &Door, operation: Operation, body: Option<&[u8]>, peer: Op
                 Ok(None) => {}
                 Err(no) => return (auth::language(&catalogue, &signed.system.appkey), Err(no)),
             }
+        }
+        if let Some(form) = form {
+            door.counts.add(form.label(), codes::SUCCESS);
         }
         door.note_signature(&signed, peer, verdict == Some(codes::SIGN_WRONG));
         return (auth::language(&catalogue, &signed.system.appkey), outcome);

@@ -272,6 +272,10 @@ fn every_accepted_form_of_signing_is_let_in() {
             let answer = client.post("card/getCardsInfo", &signed(body, &secret("acme"), form));
             assert_eq!(answer.code(), "200", "{}: {}", form.label(), answer.text);
         }
+        let counts = client.door.counts().all();
+        for form in Form::ALL {
+            assert!(counts.contains(&(form.label(), 200, 1)), "{}: {counts:?}", form.label());
+        }
         assert_eq!(client.ask("agent/balance", json!({})).json["message"], "Success");
         assert_eq!(client.ask_as("north", "agent/balance", json!({})).json["message"], "成功");
     });

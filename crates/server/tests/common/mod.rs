@@ -13,6 +13,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -174,6 +175,7 @@ pub fn client(name: &str) -> Command {
 pub struct Server {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
+    reader: Option<JoinHandle<()>>,
     ready: mpsc::Receiver<String>,
     /// Where it listens; empty until it is ready.
     pub address: String,
@@ -185,7 +187,7 @@ impl Server {
         let (tell, ready) = mpsc::channel();
         let log = Arc::new(Mutex::new(Vec::new()));
         let (lines, kept) = (BufReader::new(child.stderr.take().expect("its log")), log.clone());
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             for line in lines.lines().map_while(Result::ok) {
                 if let Some((_, address)) = line.split_once("Kachi is ready address=") {
                     let _ = tell.send(address.trim().to_owned());
@@ -193,7 +195,7 @@ impl Server {
                 kept.lock().expect("the log").push(line);
             }
         });
-        Server { child, log, ready, address: String::new() }
+        Server { child, log, reader: Some(reader), ready, address: String::new() }
     }
 
     /// Waits for the line that names the address.
@@ -234,13 +236,15 @@ impl Server {
         assert!(!log.contains("ERROR"), "the server had trouble:\n{log}");
     }
 
-    /// SIGTERM, and a good end.
-    pub fn stop(mut self) {
+    /// SIGTERM, and a good end; the answer is all it logged.
+    pub fn stop(mut self) -> String {
         let told = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status().expect("sh");
         assert!(told.success());
         let status: ExitStatus = until("the server stops", || self.child.try_wait().expect("its state"));
         assert!(status.success(), "{status}: {}", self.log());
+        self.reader.take().map(JoinHandle::join).transpose().expect("its log is read");
         self.assert_no_trouble();
+        self.log()
     }
 }
 
