@@ -72,6 +72,7 @@ fn purchase(id: i64, bytes: i64, validity: &str, at: Timestamp) -> Purchase {
         start: StartRule::Queue,
         not_before: None,
         used_before: 0,
+        moved: false,
         left_seconds: None,
     }
 }

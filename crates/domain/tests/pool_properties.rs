@@ -32,6 +32,7 @@ fn purchase(id: i64, at: Timestamp, allowance: i64, days: u32) -> Purchase {
         start: StartRule::Queue,
         not_before: None,
         used_before: 0,
+        moved: false,
         left_seconds: None,
     }
 }

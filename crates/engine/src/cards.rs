@@ -343,8 +343,8 @@ fn hear_stakes(tx: &mut Tx<'_>, sim: SimId, from: Timestamp, inputs: &mut Vec<In
     Ok(())
 }
 
-/// The subscription as an input of the fold; none while the carrier has not confirmed it. What is left of the validity of
-/// one that was moved here is kept elsewhere ([`transfers`]).
+/// The subscription as an input of the fold; none while the carrier has not confirmed it. That it was moved here, and what
+/// was left of its validity then, is kept elsewhere ([`transfers`]).
 pub fn purchase(s: &Subscription) -> Option<Purchase> {
     Some(Purchase {
         subscription: s.id,
@@ -355,6 +355,7 @@ pub fn purchase(s: &Subscription) -> Option<Purchase> {
         start: s.start,
         not_before: s.not_before.map(Timestamp),
         used_before: s.used_before,
+        moved: false,
         left_seconds: None,
     })
 }

@@ -96,7 +96,7 @@ pub fn transfer(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &
         memo,
     })?;
     let purchase = cards::purchase(&moved).ok_or_else(|| fault("a moved subscription is available at once"))?;
-    let here = Input::Purchase(Purchase { left_seconds: rest.left_seconds, ..purchase });
+    let here = Input::Purchase(Purchase { moved: true, left_seconds: rest.left_seconds, ..purchase });
     rows.sort_by_key(|r| r.sim != old.id);
     let [row_old, row_new] = &mut rows[..] else { return Err(fault("two cards have two states")) };
     cards::settle(tx, catalogue, how, row_old, &[Input::Move(at, sub.id)])?;
@@ -188,7 +188,7 @@ pub(crate) fn add_to_history(tx: &mut Tx<'_>, sim: SimId, inputs: &mut Vec<Input
             _ => None,
         });
         if let Some(purchase) = here {
-            purchase.left_seconds = t.given.left_seconds;
+            (purchase.moved, purchase.left_seconds) = (true, t.given.left_seconds);
         }
     }
     Ok(())
@@ -240,7 +240,7 @@ fn follow(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, subscription: 
     let subs = tx.subscriptions(t.to_sim)?;
     let purchase = subs.iter().find(|s| s.id == t.to_subscription).and_then(cards::purchase);
     let purchase = purchase.ok_or_else(|| fault(format!("subscription {} vanished", t.to_subscription)))?;
-    let input = Input::Purchase(Purchase { left_seconds: t.rest.left_seconds, ..purchase });
+    let input = Input::Purchase(Purchase { moved: true, left_seconds: t.rest.left_seconds, ..purchase });
     // What was settled before stands on the old rest: history is told again from the start.
     tx.put_state_base(t.to_sim, None)?;
     cards::settle(tx, catalogue, how, &mut row, &[input])?;

@@ -519,7 +519,8 @@ impl Tx<'_> {
     /// Bytes that subscriptions brought along from another system: (card, bytes).
     pub fn audit_brought(&mut self) -> Result<Vec<(i64, i64)>, Error> {
         self.rows(
-            "SELECT sim_id, CAST(SUM(used_before) AS BIGINT) FROM subscription WHERE available_at IS NOT NULL AND used_before > 0 GROUP BY sim_id",
+            "SELECT sim_id, CAST(SUM(used_before) AS BIGINT) FROM subscription WHERE available_at IS NOT NULL AND used_before > 0
+             AND NOT EXISTS (SELECT 1 FROM transfer t WHERE t.to_subscription_id = subscription.id) GROUP BY sim_id",
             &[],
         )
     }

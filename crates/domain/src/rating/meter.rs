@@ -32,12 +32,13 @@ pub(super) fn add_bytes(a: i64, b: i64) -> i64 {
 }
 
 impl Live {
-    /// A subscription as it waits right after its purchase. Bytes used elsewhere count at once; a limited window is
-    /// never fuller than its allowance.
+    /// A subscription as it waits right after its purchase. Bytes used elsewhere count against its allowance at once; a
+    /// limited window is never fuller than that. What another card of ours used is that card's alone.
     pub(super) fn bought(p: &Purchase, zone: &Zone) -> Live {
         debug_assert!(p.used_before >= 0, "bytes are not negative");
-        let used = p.used_before.max(0);
-        let window_used = if p.terms.is_limited() { used.min(p.terms.allowance.max(0)) } else { used };
+        let before = p.used_before.max(0);
+        let window_used = if p.terms.is_limited() { before.min(p.terms.allowance.max(0)) } else { before };
+        let used = if p.moved { 0 } else { before };
         Live {
             package: p.package,
             order: p.order,

@@ -47,9 +47,11 @@ pub struct Purchase {
     pub start: StartRule,
     /// Not before this instant, where the order named a date.
     pub not_before: Option<Timestamp>,
-    /// Bytes already used when the subscription was moved here from another system or card.
+    /// Bytes of its allowance already used when it came here from another system or card.
     pub used_before: i64,
-    /// Seconds of its validity that were left when it was moved here from another card; none: all of it.
+    /// It came from another card, which counts what was used before; else this card counts it.
+    pub moved: bool,
+    /// Seconds of its validity that were left when it came from another card; none: all of it.
     pub left_seconds: Option<i64>,
 }
 
@@ -183,7 +185,7 @@ pub struct Live {
     pub refill: Option<Timestamp>,
     /// Bytes used in the present window.
     pub window_used: i64,
-    /// Bytes used since it was bought.
+    /// Bytes that this card used of it, in all windows.
     pub used: i64,
     /// Seconds of validity it has once it starts, if it was moved here from another card.
     pub left_seconds: Option<i64>,

@@ -55,7 +55,8 @@ impl CardState {
         limited.filter_map(Live::left).fold(0, i64::saturating_add)
     }
 
-    /// Bytes attributed to subscriptions, over or not, with what they brought along; out-of-package use is not in it.
+    /// Bytes attributed to subscriptions, over or not, with what they brought along from another system, not from another
+    /// card; out-of-package use is not in it.
     ///
     /// # Panics
     /// When the bytes of the card reach 2^63.

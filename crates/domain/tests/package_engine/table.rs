@@ -39,6 +39,7 @@ fn conserved(script: &Script, state: &CardState) -> Result<(), String> {
         .iter()
         .map(|input| match input {
             Input::Refund(..) | Input::Move(..) | Input::Pool(..) | Input::Stake(..) => 0,
+            Input::Purchase(p) if p.moved => 0,
             Input::Purchase(p) => p.used_before,
             Input::Usage(u) => u.bytes,
         })
@@ -197,6 +198,7 @@ fn read_purchase(zone: &Zone, fixed: [&str; 4], options: &[&str], at: Timestamp)
         start: StartRule::Queue,
         not_before: None,
         used_before: 0,
+        moved: false,
         left_seconds: None,
     };
     for option in options {
@@ -205,7 +207,7 @@ fn read_purchase(zone: &Zone, fixed: [&str; 4], options: &[&str], at: Timestamp)
         } else if let Some(used) = option.strip_prefix("used=") {
             p.used_before = used.parse().map_err(|_| format!("{used} is not a number"))?;
         } else if let Some(left) = option.strip_prefix("left=") {
-            p.left_seconds = Some(left.parse().map_err(|_| format!("{left} is not a number"))?);
+            (p.moved, p.left_seconds) = (true, Some(left.parse().map_err(|_| format!("{left} is not a number"))?));
         } else if *option == "monthly" {
             p.terms.window = Window::CalendarMonth;
         } else if let Ok(category) = Category::parse(option) {

@@ -46,8 +46,8 @@ fn purchase() -> impl Strategy<Value = Purchase> {
     let not_before = prop::option::weighted(0.2, instant());
     let used_before = prop_oneof![4 => Just(0), 1 => 0..250_i64];
     let left_seconds = prop::option::weighted(0.1, 1..30 * 86_400_i64);
-    let parts = (instant(), terms(), start, not_before, used_before, left_seconds);
-    parts.prop_map(|(at, terms, start, not_before, used_before, left_seconds)| Purchase {
+    let parts = (instant(), terms(), start, not_before, used_before, prop::bool::weighted(0.2), left_seconds);
+    parts.prop_map(|(at, terms, start, not_before, used_before, moved, left_seconds)| Purchase {
         package: kachi_domain::PackageId(7),
         order: kachi_domain::OrderId(10_000_001),
         subscription: SubscriptionId(0),
@@ -56,6 +56,7 @@ fn purchase() -> impl Strategy<Value = Purchase> {
         start,
         not_before,
         used_before,
+        moved: moved || left_seconds.is_some(),
         left_seconds,
     })
 }
