@@ -23,7 +23,8 @@ use kachi_domain::carrier::{Request, Write};
 use kachi_domain::event::EventKind;
 use kachi_domain::ledger::{self, Journal, Share};
 use kachi_domain::order::{Channel, OrderState, SubscriptionState};
-use kachi_domain::package::Fulfil;
+use kachi_domain::package::{Fulfil, Kind};
+use kachi_domain::rating::CardState;
 use kachi_domain::{AccountId, Iccid, OrderId, Refusal, Timestamp};
 use kachi_store::Tx;
 use kachi_store::orders::{Order, Subscription};
@@ -157,6 +158,23 @@ pub struct Record {
     pub order: Order,
     /// What it bought.
     pub subscription: Subscription,
-    /// Bytes used so far.
+    /// Bytes that the card used of it so far.
     pub used_bytes: i64,
+    /// Bytes that can still be used of its present allowance: none of what has no limit or is over.
+    pub left_bytes: i64,
+}
+
+impl Record {
+    /// An order and its subscription on a card that stands so now.
+    pub(crate) fn of(order: Order, subscription: Subscription, card: &CardState) -> Record {
+        let live = card.live.iter().find(|l| l.id == subscription.id);
+        let used_bytes = live.map_or(subscription.used_bytes, |l| l.used);
+        let pending = subscription.state == SubscriptionState::Pending && subscription.terms.kind != Kind::Time;
+        let left_bytes = match live {
+            Some(live) if live.takes_bytes() => live.left().unwrap_or(0),
+            None if pending => subscription.terms.allowance,
+            _ => 0,
+        };
+        Record { order, subscription, used_bytes, left_bytes }
+    }
 }

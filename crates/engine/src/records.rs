@@ -67,9 +67,7 @@ pub fn by_numbers(
         let order = as_seen(catalogue, actor, order);
         let Some(subscription) = tx.subscription_of_order(order.id, sim.id)? else { continue };
         let view = sims::present(tx, catalogue, &sim, now)?;
-        let live = view.live.iter().find(|l| l.id == subscription.id);
-        let used_bytes = live.map_or(subscription.used_bytes, |l| l.used);
-        found.push((sim.iccid, Record { order, subscription, used_bytes }));
+        found.push((sim.iccid, Record::of(order, subscription, &view)));
     }
     Ok(found)
 }
@@ -126,11 +124,8 @@ pub fn of_card(
         None => None,
     };
     let view = sims::present(tx, catalogue, &sim, now)?;
-    let records = found.into_iter().map(|(order, subscription)| {
-        let live = view.live.iter().find(|l| l.id == subscription.id);
-        let used_bytes = live.map_or(subscription.used_bytes, |l| l.used);
-        Record { order: as_seen(catalogue, actor, order), subscription, used_bytes }
-    });
+    let records =
+        found.into_iter().map(|(order, subscription)| Record::of(as_seen(catalogue, actor, order), subscription, &view));
     Ok(Records { records: records.collect(), total, walk })
 }
 

@@ -277,7 +277,7 @@ impl<'a> RecordLine<'a> {
             start_date: date(sub.started_at.map(Timestamp)),
             end_date: date(sub.ended_at.or(sub.ends_at).map(Timestamp)),
             flow_total: Number::megabytes(total),
-            flow_remain: Number::megabytes(total.saturating_sub(record.used_bytes)),
+            flow_remain: Number::megabytes(total.min(record.left_bytes)),
             flow_usage_bytes: record.used_bytes,
             gzh_package_name: package.map_or("", |p| &p.retail_name),
             total_active,

@@ -3,8 +3,10 @@
 use crate::client::{Client, signed};
 use crate::contract::{self, faults};
 use kachi_dialects::eiotclub::Form;
+use kachi_domain::Span;
+use kachi_domain::package::{Kind, Window};
 use kachi_testkit::db;
-use kachi_testkit::trade::{ACME, CARD, CHINESE, CLOSED, KYOTO_CARD, NORTH, READY, START, Trade, secret};
+use kachi_testkit::trade::{ACME, CARD, CHINESE, CLOSED, KYOTO_CARD, NORTH, READY, START, Trade, package, secret};
 use serde_json::{Value, json};
 
 /// A success whose every field is as the contract declares it.
@@ -170,6 +172,55 @@ fn an_order_its_record_and_its_refund() {
         let balance = good(&client, "agent/balance", json!({}));
         assert_eq!(balance, json!({"balance": "89.00", "currency": "USD"}));
     });
+}
+
+#[test]
+fn an_order_has_one_figure_whatever_is_asked() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        monthly(&trade);
+        let client = Client::new(&trade);
+        let order = order(&client, "GJ-MONTHLY", "m-1");
+        let figures = || {
+            let list = good(&client, "card/getAllCardInfo", json!({"pageNum": "1", "iccids": CARD}));
+            let card = list["cardInfoList"][0].clone();
+            let record = good(&client, "package/packageOrderRecord", json!({"iccid": CARD}))[0].clone();
+            let by_eid = json!({"eid": "89049032000000000000000000000001"});
+            let by_eid = good(&client, "cloudesim/pkg/record/list", by_eid)["list"][0].clone();
+            let asked = json!({"orderNumberArrStr": order["orderNumber"], "state": record["state"], "page": 1, "pageSize": 1});
+            let detail = good(&client, "package/getOrderPackageDetails", asked)[0].clone();
+            assert_eq!((&record["flowRemain"], &record["flowTotal"]), (&detail["flowRemain"], &detail["flowTotal"]));
+            assert_eq!(record["flowRemain"].as_i64().unwrap() << 20, by_eid["flowRemainBytes"].as_i64().unwrap());
+            if record["state"] == 1 {
+                assert_eq!((&record["flowRemain"], &record["flowTotal"]), (&card["flowRemain"], &card["flowTotal"]));
+                assert_eq!(card["flowRemain"], card["monthRemainFlow"]);
+            }
+            (record["flowRemain"].as_i64().unwrap(), record["flowUsageBytes"].as_i64().unwrap() >> 20)
+        };
+        assert_eq!(figures(), (100, 0));
+        trade.pass(3600);
+        trade.traffic(CARD, trade.now().plus(-60), 100 << 20);
+        assert_eq!(figures(), (0, 100), "March is used up");
+        trade.pass(31 * 86_400);
+        assert_eq!(figures(), (100, 100), "April has all of its own");
+        trade.traffic(CARD, trade.now().plus(-60), 30 << 20);
+        assert_eq!(figures(), (70, 130));
+        trade.pass(90 * 86_400);
+        while kachi_engine::cards::settle_due(&trade.engine).unwrap() > 0 {}
+        assert_eq!(figures(), (0, 130), "over: nothing can be used any more");
+    });
+}
+
+/// A package of 100 MB a month for three months.
+fn monthly(trade: &Trade) {
+    let made = trade.engine.write(|tx, catalogue, _| {
+        let us = catalogue.product_by_code("1US-1").expect("a product").id;
+        let mut package = package("GJ-MONTHLY", us, Kind::Quota, Span::Months(3), 300);
+        package.terms.window = Window::CalendarMonth;
+        tx.put_package(&package)?;
+        Ok(tx.touch_catalogue()?)
+    });
+    made.expect("a package");
 }
 
 #[test]

@@ -33,14 +33,14 @@ fn a_subscription_moves_and_both_cards_are_told() {
         let was = good(&client, "card/getCardsInfo", json!({"iccid": READY}));
         assert_eq!(was["totalUseFlow"], 25, "each byte is one card's");
         let old = good(&client, "package/packageOrderRecord", json!({"iccid": READY}));
-        assert_eq!(old[0]["flowUsageBytes"], 26_214_400);
+        assert_eq!((&old[0]["flowUsageBytes"], &old[0]["flowRemain"]), (&json!(26_214_400), &json!(0)), "what was left is gone");
         assert_eq!(
             (&old[0]["state"], &old[0]["isRefund"], &old[0]["endDate"]),
             (&json!(2), &json!(0), &json!("2026-03-01 13:00:00"))
         );
         let new = good(&client, "package/packageOrderRecord", json!({"iccid": CARD}));
         assert_eq!((&new[0]["orderId"], &new[0]["price"], &new[0]["totalActive"]), (&moved["newOrderId"], &json!(0), &json!(30)));
-        assert_eq!(new[0]["flowUsageBytes"], 0);
+        assert_eq!((&new[0]["flowUsageBytes"], &new[0]["flowRemain"]), (&json!(0), &json!(75)));
         for (iccid, id) in [(READY, &order["orderId"]), (CARD, &moved["newOrderId"])] {
             let fields = json!({"iccid": iccid, "orderId": id.to_string(), "remark": "r"});
             assert_eq!(client.ask("package/refundPackage", fields).code(), "42008", "what has moved is not refunded");

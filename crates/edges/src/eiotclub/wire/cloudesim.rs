@@ -116,7 +116,7 @@ impl<'a> EidRecord<'a> {
             total_active,
             period_type,
             flow_total_bytes: total,
-            flow_remain_bytes: total.saturating_sub(record.used_bytes).max(0),
+            flow_remain_bytes: total.min(record.left_bytes),
             renew: order.renewal.into(),
             is_refund: (order.state == OrderState::Refunded).into(),
         }

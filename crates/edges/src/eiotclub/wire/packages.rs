@@ -165,7 +165,7 @@ impl<'a> OrderDetail<'a> {
             is_refund: (order.state == OrderState::Refunded).into(),
             start_date: date(sub.started_at.map(Timestamp)),
             end_date: date(sub.ended_at.or(sub.ends_at).map(Timestamp)),
-            flow_remain: Number::megabytes(total.saturating_sub(record.used_bytes)),
+            flow_remain: Number::megabytes(total.min(record.left_bytes)),
             gzh_package_name: package.map_or("", |p| &p.retail_name),
         }
     }
