@@ -129,6 +129,9 @@ impl Settle {
         }
         let first = [fresh.first().map(Input::position), retell].into_iter().flatten().min();
         let late = retell.is_some() || first.is_some_and(|f| head.last.is_some_and(|last| f <= last));
+        if retell.is_some() || fresh.iter().any(|i| matches!(i, Input::Usage(_))) {
+            row.used_at = how.now.0;
+        }
         let mut fold = Fold {
             sim: row.sim,
             account: row.account,

@@ -162,11 +162,13 @@ pub struct Record {
     pub used_bytes: i64,
     /// Bytes that can still be used of its present allowance: none of what has no limit or is over.
     pub left_bytes: i64,
+    /// When anything of it changed last: usage that came in changes what is in use.
+    pub updated_at: Timestamp,
 }
 
 impl Record {
-    /// An order and its subscription on a card that stands so now.
-    pub(crate) fn of(order: Order, subscription: Subscription, card: &CardState) -> Record {
+    /// An order and its subscription on a card that stands so now, usage of which came in last at the instant.
+    pub(crate) fn of(order: Order, subscription: Subscription, card: &CardState, usage_came_at: i64) -> Record {
         let live = card.live.iter().find(|l| l.id == subscription.id);
         let used_bytes = live.map_or(subscription.used_bytes, |l| l.used);
         let pending = subscription.state == SubscriptionState::Pending && subscription.terms.kind != Kind::Time;
@@ -175,6 +177,8 @@ impl Record {
             None if pending => subscription.terms.allowance,
             _ => 0,
         };
-        Record { order, subscription, used_bytes, left_bytes }
+        let used_at = if subscription.state == SubscriptionState::Active { usage_came_at } else { 0 };
+        let updated_at = Timestamp(order.updated_at.max(subscription.updated_at).max(used_at));
+        Record { order, subscription, used_bytes, left_bytes, updated_at }
     }
 }

@@ -66,8 +66,8 @@ pub fn by_numbers(
         }
         let order = as_seen(catalogue, actor, order);
         let Some(subscription) = tx.subscription_of_order(order.id, sim.id)? else { continue };
-        let view = sims::present(tx, catalogue, &sim, now)?;
-        found.push((sim.iccid, Record::of(order, subscription, &view)));
+        let (view, used_at) = (sims::present(tx, catalogue, &sim, now)?, tx.usage_came_at(sim.id)?);
+        found.push((sim.iccid, Record::of(order, subscription, &view, used_at)));
     }
     Ok(found)
 }
@@ -123,9 +123,9 @@ pub fn of_card(
         None if goes_on => tx.newest_order_of(sim.id)?.map(|newest| (sim.id, newest)),
         None => None,
     };
-    let view = sims::present(tx, catalogue, &sim, now)?;
-    let records =
-        found.into_iter().map(|(order, subscription)| Record::of(as_seen(catalogue, actor, order), subscription, &view));
+    let (view, used_at) = (sims::present(tx, catalogue, &sim, now)?, tx.usage_came_at(sim.id)?);
+    let record = |(order, subscription)| Record::of(as_seen(catalogue, actor, order), subscription, &view, used_at);
+    let records = found.into_iter().map(record);
     Ok(Records { records: records.collect(), total, walk })
 }
 

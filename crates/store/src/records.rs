@@ -17,7 +17,7 @@ pub struct RecordFilter {
     pub orders: Option<Vec<i64>>,
     /// Bought from here on, and not after.
     pub created: [Option<i64>; 2],
-    /// Changed last from here on, and not after.
+    /// Changed last from here on, and not after; usage changes a subscription that is in use.
     pub updated: [Option<i64>; 2],
     /// No order newer than this.
     pub newest: Option<OrderId>,
@@ -38,7 +38,7 @@ impl Tx<'_> {
     fn record_clause(&self, of: RecordsOf<'_>) -> (String, Vec<Value<'static>>) {
         let filter = of.filter;
         let mut clause = format!(
-            "FROM subscription b JOIN orders o ON o.id = b.order_id AND o.sim_id = b.sim_id
+            "FROM subscription b JOIN orders o ON o.id = b.order_id AND o.sim_id = b.sim_id JOIN sim_state t ON t.sim_id = b.sim_id
              WHERE b.sim_id = ? AND (o.state <> 'failed' OR {})",
             self.one_of("o.account_id")
         );
@@ -62,9 +62,12 @@ impl Tx<'_> {
             }
         }
         let [from, to] = filter.updated;
-        for (words, at) in [("(o.updated_at >= ? OR b.updated_at >= ?)", from), ("o.updated_at <= ? AND b.updated_at <= ?", to)] {
+        for (words, at) in [
+            ("(o.updated_at >= ? OR b.updated_at >= ? OR (b.state = 'active' AND t.used_at >= ?))", from),
+            ("o.updated_at <= ? AND b.updated_at <= ? AND (b.state <> 'active' OR t.used_at <= ?)", to),
+        ] {
             if let Some(at) = at {
-                and(words, &[at.into(), at.into()]);
+                and(words, &[at.into(), at.into(), at.into()]);
             }
         }
         if let Some(newest) = filter.newest {

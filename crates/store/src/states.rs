@@ -31,22 +31,24 @@ pub struct StateRow {
     pub pool_moves: i64,
     /// The warning lines it is below; [`Tx::relist`] when they change.
     pub warned: Below,
+    /// When usage of it last came in; 0 = never.
+    pub used_at: i64,
 }
 
 /// Usage of a card on a day: (card, day, account, bytes, records, as of).
 pub type DayRow = (i64, i64, i64, i64, i64, i64);
 
-type R = (i64, i64, Vec<u8>, Option<i64>, Option<i64>, i64, i64, i64, Option<i64>, i64, i64);
+type R = (i64, i64, Vec<u8>, Option<i64>, Option<i64>, i64, i64, i64, Option<i64>, i64, i64, i64);
 
 fn state(r: R) -> StateRow {
     let seen = Sighting { at: Timestamp(r.7), imei: r.6 };
     let (due_at, as_of, version, imei_group) = (r.3, r.4, r.5, r.8);
     let (sim, account, pool_moves) = (SimId(r.0), AccountId(r.1), r.9);
-    let warned = Below(r.10);
-    StateRow { sim, account, head: r.2, due_at, as_of, version, seen, imei_group, pool_moves, warned }
+    let (warned, used_at) = (Below(r.10), r.11);
+    StateRow { sim, account, head: r.2, due_at, as_of, version, seen, imei_group, pool_moves, warned, used_at }
 }
 
-const COLUMNS: &str = "sim_id, account_id, head, due_at, as_of, version, imei, imei_at, imei_group, pool_moves, warned";
+const COLUMNS: &str = "sim_id, account_id, head, due_at, as_of, version, imei, imei_at, imei_group, pool_moves, warned, used_at";
 
 /// Rows in one statement of repeated groups (SQLite).
 const GROUP: usize = 100;
@@ -77,6 +79,12 @@ impl Tx<'_> {
         self.states(&[sim.0])?.pop().ok_or_else(|| Error::Engine(format!("card {sim} has no state row")))
     }
 
+    /// When usage of the card last came in; 0 = never.
+    pub fn usage_came_at(&mut self, sim: SimId) -> Result<i64, Error> {
+        let text = "SELECT used_at FROM sim_state WHERE sim_id = ?";
+        Ok(self.row::<(i64,)>(text, &binds![sim.0])?.map_or(0, |r| r.0))
+    }
+
     /// The older state from which a card's history can be told again; none = from the beginning.
     pub fn state_base(&mut self, sim: SimId) -> Result<Option<Vec<u8>>, Error> {
         Ok(self.row::<(Option<Vec<u8>>,)>("SELECT base FROM sim_state WHERE sim_id = ?", &binds![sim.0])?.and_then(|r| r.0))
@@ -99,26 +107,26 @@ impl Tx<'_> {
     }
 
     fn put_states_by_groups(&mut self, states: &[StateRow]) -> Result<usize, Error> {
-        let text = "INSERT INTO sim_state (sim_id, account_id, head, due_at, as_of, version, imei, imei_at, warned) VALUES {}
+        let text = "INSERT INTO sim_state (sim_id, account_id, head, due_at, as_of, version, imei, imei_at, warned, used_at) VALUES {}
              ON CONFLICT (sim_id) DO UPDATE SET head = excluded.head, due_at = excluded.due_at, as_of = excluded.as_of,
-             imei = excluded.imei, imei_at = excluded.imei_at, warned = excluded.warned, version = excluded.version + 1
+             imei = excluded.imei, imei_at = excluded.imei_at, warned = excluded.warned, used_at = excluded.used_at, version = excluded.version + 1
              WHERE sim_state.version = excluded.version";
         let mut written = 0;
         for part in states.chunks(GROUP) {
-            let mut values: Vec<Value<'_>> = Vec::with_capacity(part.len() * 9);
+            let mut values: Vec<Value<'_>> = Vec::with_capacity(part.len() * 10);
             for s in part {
-                let seen = [s.seen.imei, s.seen.at.0];
-                values.extend(binds![s.sim.0, s.account.0, &s.head, s.due_at, s.as_of, s.version, seen[0], seen[1], s.warned.0]);
+                values.extend(binds![s.sim.0, s.account.0, &s.head, s.due_at, s.as_of, s.version]);
+                values.extend(binds![s.seen.imei, s.seen.at.0, s.warned.0, s.used_at]);
             }
-            written += self.run_group(text, "(?, ?, ?, ?, ?, ?, ?, ?, ?)", part.len(), GROUP, &values)?;
+            written += self.run_group(text, "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", part.len(), GROUP, &values)?;
         }
         Ok(written)
     }
 
     fn put_states_by_arrays(&mut self, states: &[StateRow]) -> Result<usize, Error> {
         let text = "UPDATE sim_state t SET head = x.head, due_at = x.due_at, as_of = x.as_of, version = t.version + 1, imei = x.imei, imei_at = x.imei_at,
-             warned = x.warned FROM unnest(CAST(? AS BIGINT[]), CAST(? AS BYTEA[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]))
-             AS x(sim_id, head, due_at, as_of, version, imei, imei_at, warned) WHERE t.sim_id = x.sim_id AND t.version = x.version";
+             warned = x.warned, used_at = x.used_at FROM unnest(CAST(? AS BIGINT[]), CAST(? AS BYTEA[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]), CAST(? AS BIGINT[]))
+             AS x(sim_id, head, due_at, as_of, version, imei, imei_at, warned, used_at) WHERE t.sim_id = x.sim_id AND t.version = x.version";
         let mut written = 0;
         for part in states.chunks(ARRAY) {
             let ints = |f: fn(&StateRow) -> Option<i64>| Value::Ints(part.iter().map(f).collect());
@@ -131,6 +139,7 @@ impl Tx<'_> {
                 ints(|s| Some(s.seen.imei)),
                 ints(|s| Some(s.seen.at.0)),
                 ints(|s| Some(s.warned.0)),
+                ints(|s| Some(s.used_at)),
             ];
             written += self.run(text, &values)?;
         }

@@ -273,7 +273,7 @@ impl<'a> RecordLine<'a> {
             price: Number::money(order.paid_minor, order.currency),
             currency: order.currency.as_str(),
             create_date: date(Some(Timestamp(order.created_at))),
-            update_date: date(Some(updated(record))),
+            update_date: date(Some(record.updated_at)),
             start_date: date(sub.started_at.map(Timestamp)),
             end_date: date(sub.ended_at.or(sub.ends_at).map(Timestamp)),
             flow_total: Number::megabytes(total),
@@ -288,11 +288,6 @@ impl<'a> RecordLine<'a> {
             out_trade_no: order.out_trade_no.as_deref(),
         }
     }
-}
-
-/// When anything of the record changed last.
-pub fn updated(record: &Record) -> Timestamp {
-    Timestamp(record.order.updated_at.max(record.subscription.updated_at))
 }
 
 /// package/queryPackage.

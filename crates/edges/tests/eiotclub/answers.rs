@@ -276,6 +276,34 @@ fn an_order_record_is_filtered_and_paged() {
 }
 
 #[test]
+fn usage_moves_the_date_of_change_of_what_is_in_use() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        let first = order(&client, "GJ-100M-30D", "u-1")["orderId"].clone();
+        order(&client, "GJ-100M-30D", "u-2");
+        let changed = |from: &str, to: &str| {
+            let fields = json!({"iccid": CARD, "updateDateStart": from, "updateDateEnd": to});
+            let record = good(&client, "package/packageOrderRecord", fields);
+            let line = |r: &Value| (r["orderId"].clone(), r["updateDate"].as_str().unwrap().to_owned());
+            record.as_array().unwrap().iter().map(line).collect::<Vec<_>>()
+        };
+        trade.pass(7200);
+        assert_eq!(changed("2026-03-01 12:00:01", ""), []);
+        // A record of an hour ago comes in now: whoever asks for what changed since then gets it.
+        trade.traffic(CARD, START.plus(3600), 1 << 20);
+        let line = (first.clone(), "2026-03-01 14:00:00".to_owned());
+        assert_eq!(changed("2026-03-01 13:30:00", ""), [line.clone()], "in use; the one that waits did not change");
+        assert_eq!(changed("2026-03-01 13:30:00", "2026-03-01 14:00:00"), [line]);
+        assert_eq!(changed("", "2026-03-01 13:59:59").len(), 1, "the other");
+        assert_eq!(changed("2026-03-01 14:00:01", ""), []);
+        trade.pass(600);
+        trade.traffic(CARD, START.plus(3500), 1 << 20);
+        assert_eq!(changed("2026-03-01 14:10:00", "")[0].0, first, "one that comes late as well");
+    });
+}
+
+#[test]
 fn bytes_over_days_and_months() {
     db::each(|store| {
         let trade = Trade::build(store);

@@ -43,6 +43,7 @@ const STEPS: &[Step] = &[
     step!(23, "0023_switches.sql"),
     step!(24, "0024_stakes.sql"),
     step!(25, "0025_imei_unlocks.sql"),
+    step!(26, "0026_used_at.sql"),
 ];
 
 /// Why the database could not be opened.
