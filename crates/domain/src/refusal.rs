@@ -56,7 +56,7 @@ pub enum Refusal {
         /// How many there are.
         slots: i64,
     },
-    /// The pool has cards in it.
+    /// The pool has cards in it, or a subscription that was paid and never used.
     PoolNotEmpty,
     /// The card is in a pool already.
     InPool {
@@ -163,7 +163,12 @@ impl fmt::Display for Refusal {
             Refusal::NotRefundable => write!(f, "the order cannot be refunded in its present state"),
             Refusal::UnknownPool => write!(f, "there is no such pool in this account"),
             Refusal::PoolFull { slots } => write!(f, "the pool has {slots} slots and not that many are free"),
-            Refusal::PoolNotEmpty => write!(f, "the pool has cards in it; take them out first"),
+            Refusal::PoolNotEmpty => {
+                write!(
+                    f,
+                    "the pool has cards in it, or a paid subscription that was never used; take them out, or it back, first"
+                )
+            }
             Refusal::InPool { pool } => write!(f, "the card is in pool {pool} already"),
             Refusal::NotInPool => write!(f, "the card is not in this pool"),
             Refusal::BadField { field, rule } => write!(f, "{field}: {rule}"),

@@ -93,14 +93,22 @@ fn find_locked(tx: &mut Tx<'_>, actor: &Actor, id: PoolId) -> Result<Pool> {
     Ok(tx.pool_locked(id)?.filter(seen).ok_or(Refusal::UnknownPool)?)
 }
 
-/// Deletes a pool without cards. What it still has of its subscriptions lapses with it.
+/// Deletes a pool without cards. What it still has of its subscriptions lapses with it, so one that could be taken back
+/// for its money must be, first.
 pub fn delete(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Actor, id: PoolId) -> Result<()> {
     let pool = find_locked(tx, actor, id)?;
-    if !tx.pool_members(id)?.is_empty() {
+    if !tx.pool_members(id)?.is_empty() || has_money_to_take_back(tx, catalogue, &pool, how.now)? {
         return Err(Refusal::PoolNotEmpty.into());
     }
     tx.set_pool_deleted(id, how.now)?;
     notices::pool(tx, catalogue, &pool, "deleted", how.now, how.now)
+}
+
+fn has_money_to_take_back(tx: &mut Tx<'_>, catalogue: &Catalogue, pool: &Pool, now: Timestamp) -> Result<bool> {
+    let (state, subs) = burn::present(tx, catalogue, pool, now)?;
+    let unused = |s: &&Subscription| state.burn.live.iter().any(|l| l.id == s.id && l.used == 0);
+    let orders = tx.orders_by_id(&subs.iter().filter(unused).map(|s| s.order).collect::<Vec<_>>())?;
+    Ok(orders.iter().any(|o| o.state == OrderState::Done && o.paid_minor > 0))
 }
 
 /// What is to be bought for a pool.

@@ -113,6 +113,28 @@ fn a_pool_from_its_making_to_its_end() {
 }
 
 #[test]
+fn a_pool_with_money_in_it_is_not_deleted() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        let pool = create(&client, TYPE, "");
+        let delete = || client.ask("pool/delete", json!({"pool_object_id": pool})).code().to_owned();
+        good(&client, "pool/sub", sub(pool, TYPE, "a"));
+        good(&client, "pool/sub", sub(pool, TYPE, "b"));
+        good(&client, "pool/card/add", cards(pool, READY));
+        trade.pass(3600);
+        trade.traffic(READY, trade.now().plus(-60), MB);
+        good(&client, "pool/card/remove", cards(pool, READY));
+        assert_eq!(delete(), "43332", "b is paid and unused");
+        let records = json!({"pool_object_id": pool, "page": 1, "page_size": 10});
+        assert_eq!(list(&client, "pool/record/list", records).len(), 2, "nothing is gone");
+        good(&client, "pool/unsub", json!({"pool_object_id": pool, "out_trade_no": "b"}));
+        assert_eq!((delete(), trade.balance(ACME)), ("200".into(), 9_500), "what is left of a has no price any more");
+        trade.assert_sound();
+    });
+}
+
+#[test]
 fn what_types_there_are() {
     db::each(|store| {
         let trade = Trade::build(store);
