@@ -1,11 +1,14 @@
 //! The partner API's three warnings: little data left, a small share left, few days left.
 //!
+//! They are about data: packages of voice or messages have no part in them. Data of a throttled package counts like any
+//! other: it does not end with its allowance, but its speed does.
+//!
 //! A warning fires when its line is crossed downwards, so a package smaller than the line never fires it, and once
 //! per card, [`Period`] and threshold. Being below a line ([`Below`]) is another question: a package smaller than the line
 //! is below it from its start.
 
 use crate::ids::SubscriptionId;
-use crate::rating::CardState;
+use crate::rating::{CardState, Live};
 use crate::time::{DAY_SECONDS, Timestamp, Zone};
 
 /// Lines of the three warnings; 0 switches one off.
@@ -77,15 +80,16 @@ pub struct Level {
 impl Level {
     /// Reads the level off a state.
     pub fn of(state: &CardState) -> Level {
-        let data = || state.live.iter().filter(|l| l.takes_bytes());
-        let limited = data().filter(|l| l.is_limited() && l.terms.allowance > 0);
+        let data = state.live.iter().filter(|l| l.takes_bytes());
+        let limit = |l: &Live| l.left().filter(|_| l.terms.allowance > 0);
         let (mut remaining, mut allowance) = (0_i64, 0_i64);
-        for live in limited {
+        for (live, left) in data.clone().filter_map(|l| Some((l, limit(l)?))) {
             allowance = allowance.saturating_add(live.terms.allowance);
-            remaining = remaining.saturating_add((live.terms.allowance - live.window_used).max(0));
+            remaining = remaining.saturating_add(left);
         }
-        let unlimited = data().any(|l| !l.is_limited() && l.running.is_some());
-        let used = data().find(|l| l.running.is_some()).filter(|_| !unlimited);
+        let mut running = data.filter(|l| l.running.is_some());
+        let unlimited = running.clone().any(|l| l.left().is_none());
+        let used = running.find(|l| limit(l).is_some()).filter(|_| !unlimited);
         let newest = |of| state.live.last().map_or(of, |l| l.id);
         let period = used.map(|l| Period { newest: newest(l.id), refill: l.refill, ..Period::of(l.id) });
         Level { remaining, allowance, period }
@@ -176,6 +180,67 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::{OrderId, PackageId};
+    use crate::package::{Category, Kind, Resource, StartRule, Terms, Window};
+    use crate::rating::{Input, Purchase, Usage};
+    use crate::time::Span;
+
+    const MB: i64 = 1 << 20;
+
+    /// Types crossed by using so many MB, and the lines the card is below then, of a card with packages of (kind, resource, MB).
+    fn warned(packages: &[(Kind, Resource, i64)], used_mb: i64) -> (Vec<i64>, Vec<i64>) {
+        let (zone, lines) = (Zone::find("UTC").unwrap(), Lines::default());
+        let (mut state, mut unheard, mut out) = (CardState::new(), Vec::new(), Vec::new());
+        for (id, (kind, resource, mb)) in (1..).zip(packages) {
+            let terms = Terms {
+                kind: *kind,
+                category: Category::Long,
+                resource: *resource,
+                allowance: mb * MB,
+                validity: Span::Days(30),
+                window: Window::Whole,
+            };
+            let purchase = Purchase {
+                subscription: SubscriptionId(id),
+                package: PackageId(1),
+                order: OrderId(1),
+                at: Timestamp(0),
+                terms,
+                start: StartRule::Queue,
+                not_before: None,
+                used_before: 0,
+                moved: false,
+                left_seconds: None,
+            };
+            state.apply(&Input::Purchase(purchase), &zone, &mut unheard);
+        }
+        let before = Level::of(&state);
+        let usage = Usage { stop: Timestamp(60), start: Timestamp(0), source_id: 1, bytes: used_mb * MB };
+        state.apply(&Input::Usage(usage), &zone, &mut unheard);
+        crossings(before, Level::of(&state), &lines, Timestamp(60), &mut out);
+        (out.iter().map(|c| c.alert_type).collect(), Below::of(&state, &lines, &zone).types().collect())
+    }
+
+    #[test]
+    fn warnings_are_of_data_whatever_its_speed() {
+        use Kind::{Quota, Throttled, Time};
+        use Resource::{Data, Nb, Sms, Voice};
+        let table: [(&[(Kind, Resource, i64)], i64, &[i64], &[i64]); 9] = [
+            // packages, MB used, lines crossed, lines it is below
+            (&[(Quota, Data, 200)], 101, &[1], &[1]),
+            (&[(Quota, Nb, 200)], 199, &[1, 2], &[1, 2]),
+            (&[(Throttled, Data, 200)], 199, &[1, 2], &[1, 2]),
+            (&[(Throttled, Data, 200)], 300, &[1, 2], &[1, 2]), // slow by now
+            (&[(Time, Data, 0)], 300, &[], &[]),
+            (&[(Quota, Voice, 600)], 0, &[], &[]), // 600 of anything but bytes
+            (&[(Quota, Voice, 600), (Quota, Data, 200)], 199, &[1, 2], &[1, 2]),
+            (&[(Quota, Sms, 1), (Quota, Data, 200)], 0, &[], &[]),
+            (&[(Time, Voice, 0), (Quota, Data, 200)], 101, &[1], &[1]), // unlimited voice is no data
+        ];
+        for (packages, used, crossed, below) in table {
+            assert_eq!(warned(packages, used), (crossed.to_vec(), below.to_vec()), "{packages:?}, {used} MB used");
+        }
+    }
 
     #[test]
     fn little_is_less_than_the_share_and_over_is_more_than_all() {

@@ -1,11 +1,13 @@
 //! Lists of cards and their numbers: each answer held against the contract, each refusal with its code.
 
 use crate::client::{Answer, Client};
+use crate::cloudesim::told;
 use crate::contract::{self, faults};
-use kachi_domain::{AccountId, Iccid};
+use kachi_domain::package::{Kind, Resource};
+use kachi_domain::{AccountId, Iccid, Span};
 use kachi_engine::{lists, sims};
 use kachi_testkit::db;
-use kachi_testkit::trade::{ACME, CARD, CHINESE, CLOSED, FOREIGN, NOBODY, OTHER, READY, START, Trade};
+use kachi_testkit::trade::{ACME, CARD, CHINESE, CLOSED, FOREIGN, NOBODY, OTHER, READY, START, Trade, package};
 use serde_json::{Value, json};
 
 const LIST: &str = "card/getAllCardInfo";
@@ -121,6 +123,32 @@ fn warnings_are_what_the_cards_are_now() {
         order(&client, CARD, "GJ-100M-30D", "w-3");
         let more = asked(json!({"pageNum": 1}));
         assert_eq!(more, (json!([line(READY, "3", 7)]), 1), "with another package there is enough");
+    });
+}
+
+#[test]
+fn a_throttled_card_is_warned_and_one_with_voice_is_not() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let made = trade.engine.write(|tx, catalogue, _| {
+            let us = catalogue.product_by_code("1US-1").expect("a product").id;
+            let mut voice = package("GJ-VOICE", us, Kind::Quota, Span::Days(30), 100);
+            (voice.terms.resource, voice.terms.allowance) = (Resource::Voice, 600);
+            tx.put_package(&voice)?;
+            Ok(tx.touch_catalogue()?)
+        });
+        made.unwrap();
+        let client = Client::new(&trade);
+        order(&client, READY, "GJ-VOICE", "v");
+        order(&client, CARD, "GJ-SLOW-30D", "s");
+        trade.pass(3600);
+        trade.traffic(CARD, trade.now().plus(-60), 99 * MB);
+        let listed = good(&client, "acme", WARNINGS, json!({"pageNum": 1}))["cardInfoList"].clone();
+        let types: Vec<(&Value, &Value)> = listed.as_array().unwrap().iter().map(|l| (&l["iccid"], &l["type"])).collect();
+        assert_eq!(types, [(&json!(CARD), &json!("1")), (&json!(CARD), &json!("2"))]);
+        let alerts = |iccid: &str| told(&trade, iccid).iter().filter(|(event, _)| event.ends_with("FlowAlert")).count();
+        assert_eq!((alerts(CARD), alerts(READY)), (2, 0));
+        trade.assert_sound();
     });
 }
 

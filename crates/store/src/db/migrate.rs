@@ -44,6 +44,7 @@ const STEPS: &[Step] = &[
     step!(24, "0024_stakes.sql"),
     step!(25, "0025_imei_unlocks.sql"),
     step!(26, "0026_used_at.sql"),
+    step!(27, "0027_data_warnings.sql"),
 ];
 
 /// Why the database could not be opened.
