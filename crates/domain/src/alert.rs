@@ -221,12 +221,14 @@ mod tests {
         (out.iter().map(|c| c.alert_type).collect(), Below::of(&state, &lines, &zone).types().collect())
     }
 
+    /// Packages, MB used, lines crossed, lines the card is below then.
+    type Case<'c> = (&'c [(Kind, Resource, i64)], i64, &'c [i64], &'c [i64]);
+
     #[test]
     fn warnings_are_of_data_whatever_its_speed() {
         use Kind::{Quota, Throttled, Time};
         use Resource::{Data, Nb, Sms, Voice};
-        let table: [(&[(Kind, Resource, i64)], i64, &[i64], &[i64]); 9] = [
-            // packages, MB used, lines crossed, lines it is below
+        let table: [Case<'_>; 9] = [
             (&[(Quota, Data, 200)], 101, &[1], &[1]),
             (&[(Quota, Nb, 200)], 199, &[1, 2], &[1, 2]),
             (&[(Throttled, Data, 200)], 199, &[1, 2], &[1, 2]),

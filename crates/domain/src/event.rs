@@ -286,6 +286,9 @@ pub enum Body {
         eid: Option<String>,
         /// The order's number.
         order: i64,
+        /// The order's long number.
+        #[serde(default)]
+        number: String,
         /// The partner's own number.
         out_trade_no: Option<String>,
         /// What was paid, decimal text.

@@ -133,6 +133,7 @@ pub fn refunded(catalogue: &Catalogue, sim: &Sim, order: &Order, minor: i64, now
         iccid: sim.iccid.clone(),
         eid: sim.eid.clone(),
         order: order.id.0,
+        number: order.number.clone(),
         out_trade_no: order.out_trade_no.clone().filter(|_| catalogue.sees(order.account, sim.account)),
         paid: amount(order.paid_minor),
         refunded: amount(minor),

@@ -33,11 +33,13 @@ pub fn notice(event_kind: &str, body_json: &str, id: &str, timestamp: i64, nonce
         (EventKind::SimStopped, Body::Sim { iccid, eid, .. }) => {
             known(iccid, eid.as_deref(), ["CardStopped", "CloudESimCardStopped"])
         }
-        (EventKind::Refunded, Body::Refund { iccid, eid, order, out_trade_no, paid, refunded }) => {
+        (EventKind::Refunded, Body::Refund { iccid, eid, order, number, out_trade_no, paid, refunded }) => {
+            // It is required, and receivers disagree about signing an empty text: without one it is the order's own number.
+            let number = if number.is_empty() { order.to_string() } else { number.clone() };
             let (event, mut fields) = known(iccid, eid.as_deref(), ["Refund", "CloudESimRefund"]);
             fields.extend([
                 (if eid.is_some() { "eshopOrderId" } else { "orderId" }, (*order).into()),
-                ("outTradeNo", out_trade_no.as_deref().unwrap_or_default().into()),
+                ("outTradeNo", out_trade_no.clone().unwrap_or(number).into()),
                 ("orderAmount", two_decimals(paid).into()),
                 ("refundAmount", two_decimals(refunded).into()),
             ]);

@@ -13,7 +13,10 @@ fn render(kind: EventKind, body: &Body) -> Option<Value> {
     let text = notice(kind.word(), &body, "CNTUlkm0pzRujPBr2tN8NNa7", 1_772_337_600, 40_974, SECRET)?;
     let params = Params::parse(text.as_bytes(), Limits::default()).unwrap();
     let value: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(value["sign"], sign(&params, SECRET, Form::CANONICAL), "signed as a request, without an appkey");
+    for form in Form::ALL {
+        let how = form.label();
+        assert_eq!(value["sign"], sign(&params, SECRET, form), "signed as a request without an appkey, whoever checks it: {how}");
+    }
     Some(value)
 }
 
@@ -71,10 +74,11 @@ fn every_notice_is_as_published() {
     assert_eq!((&alert["alert_type"], &alert["alert_value"]), (&json!(1), &json!("100")));
     for (paid, refunded, shown) in [("1.30", "0.65", ("1.30", "0.65")), ("120", "0", ("120.00", "0.00"))] {
         let (iccid, paid, refunded) = ("89423053323291099364".to_owned(), paid.into(), refunded.into());
-        let body = Body::Refund { iccid, eid: None, order: 10_004_728, out_trade_no: None, paid, refunded };
+        let number = "0000000000000000000000000000002a".to_owned();
+        let body = Body::Refund { iccid, eid: None, order: 10_004_728, number, out_trade_no: None, paid, refunded };
         let refund = declared(EventKind::Refunded, &body, "Refund");
         assert_eq!((refund["orderAmount"].as_str().unwrap(), refund["refundAmount"].as_str().unwrap()), shown);
-        assert_eq!(refund["outTradeNo"], "");
+        assert_eq!(refund["outTradeNo"], "0000000000000000000000000000002a", "never empty, which is signed in two ways");
     }
 }
 
