@@ -71,7 +71,9 @@ fn eiotclub(tell: impl Fn(&str, &Value) -> Option<Value> + Send + 'static) -> (B
     let tell = move |path: &str, body: &str| {
         let params = Params::parse(body.as_bytes(), Limits::default()).expect("an object");
         assert!(verify(&params, "s3cret").is_some(), "signed as the door checks it");
-        tell(path, &serde_json::from_str(body).expect("an object"))
+        let body: Value = serde_json::from_str(body).expect("an object");
+        assert!(body["nonce"].as_u64().is_some_and(|n| (10_000..=99_999).contains(&n)), "as published: {}", body["nonce"]);
+        tell(path, &body)
     };
     let (url, asked) = serving(tell);
     (connector("eiotclub", &json!({"appkey": "a", "secret": "s3cret", "url": url})), asked)
@@ -117,6 +119,17 @@ fn an_order_goes_upstream_once_under_our_reference() {
     assert_eq!(upstream.submit(&call(&login), &order), Answer::ACCEPTED, "and a second time is the same order");
     let bought = asked.lock().expect("a list").iter().filter(|(path, _)| path.ends_with("orderPackage")).count();
     assert_eq!(bought, 2);
+}
+
+#[test]
+fn an_upstream_is_told_an_integer_of_five_digits_whatever_the_number_of_the_request() {
+    let (upstream, asked) = eiotclub(|_, _| no("501"));
+    for number in [0, 1, 9_999, 89_999, 90_000, 99_999, u64::MAX, 7] {
+        let login = Login::default();
+        let call = Call::new(&login, NOW, number);
+        upstream.read(&call, &card(), Facts::of(&[Fact::State])).expect_err("later");
+    }
+    assert_eq!(asked.lock().expect("a list").len(), 8, "none was cut off");
 }
 
 #[test]

@@ -47,8 +47,9 @@ impl Eiotclub {
 
     /// One operation: its data.
     fn ask(&self, call: &Call<'_>, operation: &str, fields: Value) -> Result<Value, Answer> {
-        let number = call.next()?;
-        let mut body = json!({"appkey": self.appkey, "timestamp": call.now.0, "nonce": format!("{:05}", number % 100_000)});
+        // Published: an integer of five digits.
+        let nonce = 10_000 + call.next()? % 90_000;
+        let mut body = json!({"appkey": self.appkey, "timestamp": call.now.0, "nonce": nonce});
         if let (Some(body), Value::Object(fields)) = (body.as_object_mut(), fields) {
             body.extend(fields);
         }
