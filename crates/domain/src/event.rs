@@ -120,6 +120,9 @@ pub struct SubscriptionSnapshot {
     /// Where it came from, if it was moved here from another card.
     #[serde(default)]
     pub origin: Option<Origin>,
+    /// The buyer's own data.
+    #[serde(default)]
+    pub custom_data: Option<String>,
 }
 
 /// Where a subscription was moved here from.

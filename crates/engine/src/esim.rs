@@ -32,6 +32,8 @@ pub struct Purchase {
     pub goods_code: String,
     /// The partner's own number, 1-32 characters.
     pub out_trade_no: String,
+    /// The caller's own data.
+    pub custom_data: Option<String>,
     /// A number for the order that no other has (made at the roof).
     pub number: String,
 }
@@ -115,7 +117,7 @@ fn new_order(
         currency: package.currency,
         shares: serde_json::to_string(shares).map_err(|e| fault(e.to_string()))?,
         channel: Channel::Api.word().to_owned(),
-        custom_data: None,
+        custom_data: cmd.custom_data.clone(),
         renewal: false,
         created_at: how.now.0,
         updated_at: how.now.0,

@@ -67,7 +67,7 @@ pub fn subscription(
 
 fn snapshot(catalogue: &Catalogue, sim: &Sim, order: Option<&Order>, s: &Subscription, state: SubscriptionState) -> Body {
     let package = catalogue.package(s.package);
-    // A buyer's own number is told to whom the buyer sees, not to a stranger to whom the card was moved.
+    // A buyer's own number and data are told to whom the buyer sees, not to a stranger to whom the card was moved.
     let buyer_sees = |o: &&Order| catalogue.sees(o.account, sim.account);
     let text = |f: fn(&kachi_store::catalogue::Package) -> &String| package.map_or_else(String::new, |p| f(p).clone());
     Body::Subscription(SubscriptionSnapshot {
@@ -84,6 +84,7 @@ fn snapshot(catalogue: &Catalogue, sim: &Sim, order: Option<&Order>, s: &Subscri
         bought_at: s.bought_at,
         started_at: s.started_at,
         ends_at: s.ended_at.or(s.ends_at),
+        custom_data: order.filter(buyer_sees).and_then(|o| o.custom_data.clone()),
         origin: order.and_then(|o| o.origin.as_deref()).and_then(|text| serde_json::from_str(text).ok()),
     })
 }

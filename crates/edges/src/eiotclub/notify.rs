@@ -134,6 +134,8 @@ struct Line<'a> {
     from_eid: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     from_order_id: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custom_data: Option<&'a str>,
 }
 
 impl<'a> Line<'a> {
@@ -145,13 +147,15 @@ impl<'a> Line<'a> {
             from_iccid: origin.filter(|_| s.eid.is_none()).map(|o| o.iccid.as_str()),
             from_eid: by_eid,
             from_order_id: origin.map(|o| o.order),
+            custom_data: s.custom_data.as_deref(),
             ..Line::ended(s)
         }
     }
 
     fn started(s: &'a SubscriptionSnapshot) -> Line<'a> {
         let date = |at: Option<i64>| Some(at.map_or_else(String::new, china));
-        Line { start_date: date(s.started_at), end_date: date(s.ends_at), ..Line::bought(s) }
+        // Of the two, the notice of what was bought alone has the buyer's data.
+        Line { start_date: date(s.started_at), end_date: date(s.ends_at), custom_data: None, ..Line::bought(s) }
     }
 
     fn ended(s: &'a SubscriptionSnapshot) -> Line<'a> {
@@ -173,6 +177,7 @@ impl<'a> Line<'a> {
             from_iccid: None,
             from_eid: None,
             from_order_id: None,
+            custom_data: None,
         }
     }
 }

@@ -28,6 +28,7 @@ use kachi_domain::time::{parse_day, parse_month};
 use kachi_engine::orders::Place;
 use kachi_engine::records::{RecordFilter, RecordList};
 use kachi_engine::{Catalogue, Once};
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -215,6 +216,7 @@ const REFRESH_CARD_DEPRECATED: Timestamp = Timestamp(1_761_062_400);
 
 const REMARK_CHARS_MAX: usize = 200;
 const OUT_TRADE_NO_CHARS_MAX: usize = 32;
+const CUSTOM_DATA_CHARS_MAX: usize = 125;
 
 /// Answers one request.
 pub async fn serve(door: &Door, operation: Operation, request: Request) -> Response {
@@ -383,6 +385,13 @@ impl Ask<'_> {
         if long { Err(No::Code(codes::OUT_TRADE_NO_MALFORMED)) } else { Ok(number) }
     }
 
+    /// The partner's own data, which comes back with the order's notice.
+    fn custom_data(&self) -> Result<Option<String>, No> {
+        let data = self.fields().text("customData", codes::PARAMETER_WRONG)?;
+        let long = data.as_ref().is_some_and(|d| d.chars().count() > CUSTOM_DATA_CHARS_MAX);
+        if long { Err(No::Code(codes::PARAMETER_WRONG)) } else { Ok(data.map(Cow::into_owned)) }
+    }
+
     /// Why an order is taken back: it must be said.
     fn remark(&self) -> Result<String, No> {
         let remark = self.fields().required("remark", errors::REMARK_EMPTY)?.into_owned();
@@ -418,7 +427,8 @@ impl Ask<'_> {
         let package_code = fields.required("packageCode", errors::PACKAGE_CODE_WRONG)?.into_owned();
         let out_trade_no = Some(self.out_trade_no()?);
         let number = (self.door.settings.order_number)();
-        let cmd = Place { iccid, package_code, out_trade_no, channel: Channel::Api, custom_data: None, number };
+        let custom_data = self.custom_data()?;
+        let cmd = Place { iccid, package_code, out_trade_no, channel: Channel::Api, custom_data, number };
         let key = auth::request_key(Operation::OrderPackage.path(), self.signed);
         let language = self.caller.language;
         let render = move |placed: &kachi_engine::orders::Placed| wire::good(language, &wire::OrderName::of(placed));

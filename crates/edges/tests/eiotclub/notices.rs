@@ -48,6 +48,7 @@ fn subscription(state: i64, out_trade_no: Option<&str>) -> Body {
         started_at: (state > 0).then_some(1_716_860_088),
         ends_at: (state > 0).then_some(1_716_946_488),
         origin: None,
+        custom_data: None,
     })
 }
 

@@ -64,6 +64,51 @@ fn an_order_that_a_level_above_bought_is_in_the_record_without_its_price() {
 }
 
 #[test]
+fn a_buyers_data_comes_back_in_the_notice_of_what_was_bought() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        trade.esim_goods("ESIM", "GJ-100M-30D", 400, &["8910300000000000001"]);
+        let client = Client::new(&trade);
+        let data = "用户 7".repeat(25);
+        let buys = |account: &str, path: &str, mut fields: Value, data: Value| {
+            fields["customData"] = data;
+            client.ask_as(account, path, fields).any_code()
+        };
+        let by_iccid = |n: &str| json!({"iccid": READY, "packageCode": "GJ-100M-30D", "outTradeNo": n});
+        assert_eq!(buys("acme", "package/orderPackage", by_iccid("a"), json!(data)), "200");
+        assert_eq!(buys("north", "package/orderPackage", by_iccid("b"), json!("of the level above")), "200");
+        let by_eid = json!({"eid": EID, "packageCode": "GJ-100M-30D", "outTradeNo": "c"});
+        assert_eq!(buys("acme", "cloudesim/purchase", by_eid, json!(5)), "200");
+        let esim = json!({"eSIMGoodsCode": "ESIM", "outTradeNo": "d"});
+        assert_eq!(buys("acme", "esim/purchase", esim.clone(), json!("x".repeat(126))), "43332");
+        assert_eq!(buys("acme", "esim/purchase", esim, json!("x")), "200");
+        assert_eq!(buys("acme", "package/orderPackage", by_iccid("e"), json!([1])), "43332");
+        let sent = |iccid: &str| -> Vec<(String, Value)> {
+            let line = |n: &Value| if n["data"].is_array() { n["data"][0].clone() } else { n["data"].clone() };
+            let about = |event: &String| event.contains("Pkg");
+            told(&trade, iccid)
+                .iter()
+                .filter(|(e, _)| about(e))
+                .map(|(e, n)| (e.clone(), line(n)["customData"].clone()))
+                .collect()
+        };
+        let named = |event: &str, data: Value| (event.to_owned(), data);
+        assert_eq!(
+            sent(READY),
+            [
+                named("SubPkgList", json!(data)),
+                named("PkgEffective", Value::Null),
+                named("SubPkgList", json!("of the level above"))
+            ]
+        );
+        assert_eq!(sent(CARD)[0], named("CloudESimSubPkgList", json!("5")));
+        assert_eq!(sent("8910300000000000001")[0], named("SubPkgList", json!("x")));
+        give(&trade, READY, OTHER);
+        assert!(sent(READY)[3..].iter().all(|(_, data)| data.is_null()), "a stranger is not told");
+    });
+}
+
+#[test]
 fn a_card_brings_its_orders_along() {
     db::each(|store| {
         let trade = Trade::build(store);

@@ -316,7 +316,8 @@ impl Past {
         let actor = self.engine.catalogue()?.actor(ACME).ok_or_else(|| Exit::cannot("the demo has no acme"))?;
         self.engine.write(move |tx, catalogue, how| {
             let goods_code = "ESIM-US-1G".to_owned();
-            let cmd = Purchase { goods_code, out_trade_no: "demo-esim".into(), number: serve::order_number() };
+            let (out_trade_no, custom_data) = ("demo-esim".into(), None);
+            let cmd = Purchase { goods_code, out_trade_no, custom_data, number: serve::order_number() };
             esim::purchase(tx, catalogue, how, &actor, &cmd)
         })?;
         Ok(())

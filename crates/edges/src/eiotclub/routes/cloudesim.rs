@@ -76,7 +76,7 @@ impl Ask<'_> {
             package_code,
             out_trade_no: Some(own.clone()),
             channel: Channel::Api,
-            custom_data: None,
+            custom_data: self.custom_data()?,
             number: (self.door.settings.order_number)(),
         };
         let key = auth::request_key(Operation::EidPurchase.path(), self.signed);

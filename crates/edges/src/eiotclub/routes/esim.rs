@@ -37,7 +37,8 @@ impl Ask<'_> {
         if goods_code.chars().count() > GOODS_CODE_CHARS_MAX {
             return Err(No::Code(codes::PARAMETER_WRONG));
         }
-        let cmd = Purchase { goods_code, out_trade_no: self.out_trade_no()?, number: (self.door.settings.order_number)() };
+        let (out_trade_no, custom_data) = (self.out_trade_no()?, self.custom_data()?);
+        let cmd = Purchase { goods_code, out_trade_no, custom_data, number: (self.door.settings.order_number)() };
         let key = auth::request_key(Operation::EsimPurchase.path(), self.signed);
         let language = self.caller.language;
         let render = move |order: &EsimOrder| wire::good_numbered(language, &wire::EsimBought::of(order));
