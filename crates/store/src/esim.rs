@@ -3,6 +3,7 @@
 
 use crate::binds;
 use crate::db::{Error, Tx};
+use kachi_domain::ledger::OPERATOR;
 use kachi_domain::{AccountId, OrderId, PackageId, SimId};
 
 /// What is sold: a profile with a first package.
@@ -107,15 +108,18 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The profile that has been in stock the longest. Those who take from the same goods wait for each other until the
+    /// The profile that has been in stock the longest: the operator's card, for which nothing was ever bought. Those who take from the same goods wait for each other until the
     /// transaction ends, so that the last one is never promised twice, nor refused while it may still come back.
     pub fn esim_profile_in_stock(&mut self, goods: i64) -> Result<Option<Profile>, Error> {
         if self.must_lock("esim_goods", goods) {
             self.rows::<(i64,)>("SELECT id FROM esim_goods WHERE id = ? FOR UPDATE", &binds![goods])?;
         }
-        let text =
-            format!("SELECT {PROFILE_COLUMNS} FROM esim_profile WHERE goods_id = ? AND order_id IS NULL ORDER BY sim_id LIMIT 1");
-        Ok(self.row::<ProfileRow>(&text, &binds![goods])?.map(profile))
+        let text = format!(
+            "SELECT {PROFILE_COLUMNS} FROM esim_profile p WHERE goods_id = ? AND order_id IS NULL
+             AND EXISTS (SELECT 1 FROM sim s WHERE s.id = p.sim_id AND s.account_id = ?)
+             AND NOT EXISTS (SELECT 1 FROM subscription b WHERE b.sim_id = p.sim_id AND b.state <> 'void') ORDER BY sim_id LIMIT 1"
+        );
+        Ok(self.row::<ProfileRow>(&text, &binds![goods, OPERATOR.0])?.map(profile))
     }
 
     /// The order takes the profile from the stock; false if another has it.

@@ -490,6 +490,10 @@ const AUDITS: &[(&str, &str)] = &[
             UNION ALL SELECT account_id, minor FROM withdrawal WHERE state = 'review') AS held GROUP BY account_id) AS h
          ON h.account_id = b.account_id WHERE b.held_minor <> COALESCE(h.minor, 0) LIMIT 50",
     ),
+    (
+        "card {}: in the stock of eSIM goods, but another account's",
+        "SELECT p.sim_id FROM esim_profile p JOIN sim s ON s.id = p.sim_id WHERE p.order_id IS NULL AND s.account_id <> 1 LIMIT 50",
+    ),
     ("delivery {}: neither due nor settled", "SELECT id FROM delivery WHERE due_at IS NULL AND state = 'waiting' LIMIT 50"),
     ("card {}: no state row", "SELECT id FROM sim WHERE NOT EXISTS (SELECT 1 FROM sim_state t WHERE t.sim_id = sim.id) LIMIT 50"),
     (

@@ -206,6 +206,26 @@ fn renewal_of(iccid: Iccid) -> Renew {
 }
 
 #[test]
+fn a_profile_that_is_another_accounts_or_has_a_package_is_not_sold() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        trade.esim_goods("ESIM", "GJ-100M-30D", 400, &PROFILES);
+        let client = Client::new(&trade);
+        // As a database may have it in which profiles could be moved.
+        let moved = trade.sim(PROFILES[0]);
+        trade.engine.write(move |tx, _, how| Ok(tx.move_sim(moved, OTHER, how.now)?)).unwrap();
+        let report = kachi_engine::audit::audit(&trade.engine).unwrap();
+        assert_eq!(report.violations, [format!("card {moved}: in the stock of eSIM goods, but another account's")]);
+        let order = json!({"iccid": PROFILES[0], "packageCode": "GJ-100M-30D", "outTradeNo": "theirs"});
+        assert_eq!(client.ask_as("other", "package/orderPackage", order).code(), "200");
+        assert_eq!(bought(&client, "ESIM", "e-1")["iccid"], PROFILES[1], "the first is another customer's card");
+        trade.engine.write(move |tx, _, how| Ok(tx.move_sim(moved, OPERATOR, how.now)?)).unwrap();
+        assert_eq!(bought(&client, "ESIM", "e-2")["iccid"], PROFILES[2], "it has that customer's package");
+        refused(&client.ask(BUY, json!({"eSIMGoodsCode": "ESIM", "outTradeNo": "e-3"})), BUY, 45110);
+    });
+}
+
+#[test]
 fn sixty_four_at_once_buy_the_last_profile_once() {
     db::each(|store| {
         let trade = Trade::build(store);
