@@ -221,7 +221,7 @@ fn a_message_reaches_the_device() {
         assert_eq!(state(), "sent");
         minute(&trade, &carrier);
         assert_eq!(state(), "delivered");
-        assert_eq!(carrier.world.card(CARD, trade.now()).messages, [text.clone()]);
+        assert_eq!(carrier.world.card(CARD, trade.now()).messages, std::slice::from_ref(&text));
         let lines = "line 1\r\nline 2\t(3)";
         let again = good(&client, SMS, json!({"iccid": CARD, "message": lines}));
         assert_ne!(again.data()["trans_id"], number.as_str());

@@ -293,7 +293,7 @@ fn usage_moves_the_date_of_change_of_what_is_in_use() {
         // A record of an hour ago comes in now: whoever asks for what changed since then gets it.
         trade.traffic(CARD, START.plus(3600), 1 << 20);
         let line = (first.clone(), "2026-03-01 14:00:00".to_owned());
-        assert_eq!(changed("2026-03-01 13:30:00", ""), [line.clone()], "in use; the one that waits did not change");
+        assert_eq!(changed("2026-03-01 13:30:00", ""), std::slice::from_ref(&line), "in use; the one that waits did not change");
         assert_eq!(changed("2026-03-01 13:30:00", "2026-03-01 14:00:00"), [line]);
         assert_eq!(changed("", "2026-03-01 13:59:59").len(), 1, "the other");
         assert_eq!(changed("2026-03-01 14:00:01", ""), []);

@@ -92,7 +92,7 @@ fn tell(
         let warning = about(of_card(catalogue, sim, (state, seen), (*kind, how.now)));
         let body = Body::Warning(Warning { total, used, outflow: used.saturating_sub(total).max(0), ..warning });
         let event = notices::event(catalogue, sim.account, Some(sim.id), EventKind::CardWarning, &body, how.now)?;
-        events.push(NewEvent { once: Some((*name, window)), ..event });
+        events.push(NewEvent { once: Some(((*name).into(), window)), ..event });
     }
     if events.is_empty() { Ok(()) } else { Ok(tx.tell(&events, how.now)?) }
 }

@@ -51,7 +51,6 @@ pub(super) fn warn(
             _ => ("warned42", WarningKind::CardEnding),
         };
         told_as((c.period.named(name).into(), c.period.subscription.0), kind, Some(c.period.subscription), c.at)?;
-        }
     }
     let mut told =
         |(name, subject): (&'static str, i64), kind, about, at| told_as((Cow::Borrowed(name), subject), kind, about, at);
