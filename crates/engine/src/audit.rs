@@ -7,7 +7,7 @@ use kachi_domain::rating::CardState;
 use kachi_domain::sim::Blocks;
 use kachi_store::Tx;
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What the audit looked at and what it found.
 #[derive(Debug, Serialize)]
@@ -55,6 +55,7 @@ pub fn audit(engine: &Engine) -> Result<Report> {
         (readings, unrated) = tx.audit_readings()?;
         found.extend(tx.audit_pools()?);
         let paid = audit_pools(tx, &mut found)?;
+        let joint: HashSet<i64> = tx.audit_joint_members()?.into_iter().collect();
         let by_sim = tx.audit_readings_by_sim()?;
         let brought: HashMap<i64, i64> = tx.audit_brought()?.into_iter().collect();
         let mut after = 0;
@@ -69,6 +70,9 @@ pub fn audit(engine: &Engine) -> Result<Report> {
                 let get = |map: &HashMap<i64, i64>| map.get(&row.sim.0).copied().unwrap_or(0);
                 let sums = Sums { read: get(&by_sim), by_day: get(&days), brought: get(&brought), pooled: get(&paid) };
                 check_card(row.sim.0, &state, &sums, &mut found);
+                if state.stake.is_some() != joint.contains(&row.sim.0) {
+                    found.push(format!("card {}: a stake without a joint pool, or the other way round", row.sim));
+                }
             }
         }
         Ok::<(), Fail>(())

@@ -155,6 +155,12 @@ fn a_card_that_leaves_goes_on_with_its_own_use_of_its_own() {
         assert_eq!(w.card(1).state.remaining_bytes(), 40 * MB);
         assert_eq!((sum(&w, id), w.card(0).state.stake), (mb(0, 0, 0), None));
         assert_eq!(refusal(take_out(&w, id, &[0])), Refusal::NotInPool);
+        w.assert_sound();
+        let sim = w.card(2).sim.id;
+        w.engine.write(move |tx, _, how| Ok(tx.join_pool(id, sim, ACME, how.now)?)).unwrap();
+        let report = kachi_engine::audit::audit(&w.engine).unwrap();
+        assert!(report.violations.iter().any(|v| v.contains("a stake without a joint pool")), "{report:?}");
+        w.engine.write(move |tx, _, how| Ok(tx.leave_pool(id, sim, how.now)?)).unwrap();
         join(&w, id, &[1, 2]).unwrap();
         let operator = w.actor(kachi_domain::AccountId(1));
         w.engine

@@ -43,6 +43,12 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// The cards in joint pools, for the audit.
+    pub fn audit_joint_members(&mut self) -> Result<Vec<i64>, Error> {
+        let text = "SELECT m.sim_id FROM pool_member m JOIN pool p ON p.id = m.pool_id WHERE m.left_at IS NULL AND p.slots = 0";
+        Ok(self.rows::<(i64,)>(text, &[])?.into_iter().map(|r| r.0).collect())
+    }
+
     /// Pools that are to be added up.
     pub fn pools_stirred(&mut self, limit: i64) -> Result<Vec<PoolId>, Error> {
         let text =
