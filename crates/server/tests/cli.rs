@@ -154,7 +154,10 @@ fn pools_are_applied_and_stay() {
             (pool("").replace("acme", "north"), "bad.yaml: pools[0].account: p1 is acme's, which never changes"),
             (format!("{types}pools: [{{code: p3, account: acme}}]"), "bad.yaml: pools[0].type: is missing"),
             ("pools: [{code: p3, account: acme, type: GJ-100M-30D}]".into(), "pools[0].type: there is no pool type GJ-100M-30D"),
-            ("pools: [{code: p3, account: acme, package: GJ-100M-30D}]".into(), "pools[0].package: not supported"),
+            (
+                "pools: [{code: p3, account: acme, type: POOL-50M-7D, package: GJ-100M-30D}]".into(),
+                "pools[0].package: stands beside",
+            ),
             (types.replace("lines: 2", "lines: 0"), "bad.yaml: pool_types[0].lines: must be 1 or more"),
             (types.replace("POOL-50M-7D", "GJ-100M-30D"), "pool_types[0].code: GJ-100M-30D is a package for cards"),
             (types.replace(", price", ", currency: CNY, price"), "pool_types[0].currency: POOL-50M-7D is sold in USD"),
