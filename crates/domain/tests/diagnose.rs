@@ -3,11 +3,12 @@
 //! Left, joined by `;`: where it stands with us, and any of `blocks B..`, `carrier STATE AGE` (its state there, read so long
 //! ago), `reason B.. AGE` or `reason none|undocumented AGE` (why it is stopped there), `session up|none AGE`, `apn NAME` (its
 //! data is off there), `pool N`, `group CODE`, `waiting` (a package waits), `renewal NUMBER` (in review), `broke` (nothing is
-//! left of the account's balance and credit), `bare` (needs no package), `write ACT open|hand|refused`. Ages are hours.
+//! left of the account's balance and credit), `account paused|off`, `bare` (needs no package), `write ACT open|hand|refused`. Ages are hours.
 //!
 //! Right, complete: each cause with what it is about, how sure it is, who can take it away and by which act; `nothing`, or
 //! `on line`.
 
+use kachi_domain::account::Switch;
 use kachi_domain::carrier::{Session, Standing, Stop};
 use kachi_domain::diagnose::{
     Act, Balance, Card, Cause, Certainty, Group, Lang, Package, Piece, Pool, Source, Topic, Who, Why, WriteSeen, age, diagnose,
@@ -45,16 +46,17 @@ fn blank() -> Card {
         pool: None,
         outflow_bytes: 0,
         group: None,
-        imei: Piece::not(Why::None),
+        imei: Piece::None,
         writes: Vec::new(),
         renewal: None,
         balance: Piece::Known { value: Balance { available: money(1), credit: money(0) }, source: Source::Kept, as_of: NOW },
+        account: ("acme".into(), Switch::On),
         real_name: false,
         voice_numbers: 0,
         network: String::new(),
-        last_use: Piece::not(Why::None),
+        last_use: Piece::None,
         counter: Piece::not(Why::NeverRead),
-        device: Piece::not(Why::None),
+        device: Piece::None,
     }
 }
 
@@ -96,10 +98,11 @@ fn known(script: &str) -> Card {
             ["session", "up", age] => card.sessions = read(vec![Session::default()], age),
             ["session", "none", age] => card.sessions = read(Vec::new(), age),
             ["apn", name] => card.apns_off.push(name.into()),
-            ["pool", id] => card.pool = Some(Pool { id: id.parse().expect("a number"), until: Some(NOW) }),
+            ["pool", id] => card.pool = Some(Pool { id: id.parse().expect("a number"), until: Some(NOW), joint: false }),
             ["group", code] => card.group = Some(Group { code: code.into(), lock: None, unlocks: (0, 3) }),
             ["waiting"] => card.waiting.push(package("later")),
             ["renewal", number] => card.renewal = Some(number.into()),
+            ["account", switch] => card.account.1 = Switch::parse(switch).expect("a switch"),
             ["bare"] => card.bare_use = true,
             ["broke"] => {
                 let zero = Money { minor: 0, currency: Currency::CNY };

@@ -14,10 +14,11 @@ use crate::desk::{Engine, Reading};
 use crate::error::Result;
 use crate::network;
 use crate::sims::{self, Card};
+use kachi_domain::account::Switch;
 use kachi_domain::carrier::{Answer, Fact, Facts, Write};
 use kachi_domain::diagnose::{self, Balance, Group, Package, Piece, Pool, Report, Source, Why, WriteSeen};
 use kachi_domain::rating::Live;
-use kachi_domain::{Iccid, Money, Refusal, Timestamp};
+use kachi_domain::{AccountId, Iccid, Money, Refusal, Timestamp};
 use kachi_store::Tx;
 use kachi_store::catalogue::Platform;
 use kachi_store::intents::Intent;
@@ -98,13 +99,14 @@ fn gather(
         writes: writes(tx, card, platform, now)?,
         renewal: tx.renewal_in_review(sim.id)?,
         balance: balance(tx, catalogue, card, now)?,
+        account: account(catalogue, sim.account),
         real_name: sim.real_name,
         voice_numbers: tx.voice_numbers(sim.id)?.len(),
         network: sim.network.clone(),
         last_use: last_use(tx, catalogue, actor, card, now)?,
         counter: read(tx.counter(sim.id)?.map(|c| (c, c.as_of)), untold(platform, Fact::Counter, asked)),
         device: device.map_or_else(
-            || Piece::not(Why::None),
+            || Piece::None,
             |d| Piece::Known { value: words(&d), source: Source::Device, as_of: Timestamp(d.reported_at) },
         ),
     })
@@ -156,7 +158,9 @@ fn package(tx: &mut Tx<'_>, catalogue: &Catalogue, card: &Card) -> Result<Option
 fn pool(tx: &mut Tx<'_>, card: &Card) -> Result<Option<Pool>> {
     let stays = tx.pool_stays_of(&[card.sim.id.0])?;
     let stay = stays.into_iter().find(|stay| stay.left_at.is_none());
-    Ok(stay.map(|stay| Pool { id: stay.pool.0, until: card.state.pool.map(|stand| stand.until) }))
+    let joint = card.state.stake;
+    let until = joint.map_or_else(|| card.state.pool.map(|stand| stand.until), |stake| stake.until);
+    Ok(stay.map(|stay| Pool { id: stay.pool.0, until, joint: joint.is_some() }))
 }
 
 fn group(tx: &mut Tx<'_>, card: &Card, now: Timestamp) -> Result<Option<Group>> {
@@ -173,7 +177,7 @@ fn group(tx: &mut Tx<'_>, card: &Card, now: Timestamp) -> Result<Option<Group>> 
 fn seen(tx: &mut Tx<'_>, card: &Card) -> Result<Piece<String>> {
     let row = tx.states_page(card.sim.id.0 - 1, 1)?.pop().filter(|row| row.sim == card.sim.id && row.seen.imei != 0);
     Ok(row.map_or_else(
-        || Piece::not(Why::None),
+        || Piece::None,
         |row| Piece::Known { value: kachi_domain::imei::text(row.seen.imei), source: Source::Cdr, as_of: row.seen.at },
     ))
 }
@@ -230,15 +234,24 @@ fn said(intent: &Intent) -> String {
 
 fn balance(tx: &mut Tx<'_>, catalogue: &Catalogue, card: &Card, now: Timestamp) -> Result<Piece<Balance>> {
     let (minor, _, credit) = tx.balance(card.sim.account)?;
-    let Some(info) = catalogue.account(card.sim.account) else { return Ok(Piece::not(Why::None)) };
+    let Some(info) = catalogue.account(card.sim.account) else { return Ok(Piece::None) };
     let money = |minor| Money { minor, currency: info.account.currency };
     let value = Balance { available: money(minor), credit: money(credit) };
     Ok(Piece::Known { value, source: Source::Kept, as_of: now })
 }
 
+/// The account whose switch decides what the owner may do: its own, or the nearest above that is as strict as any.
+fn account(catalogue: &Catalogue, owner: AccountId) -> (String, Switch) {
+    let strictest = catalogue.switch(owner);
+    let chain = catalogue.account(owner).map(|info| info.account.path.chain()).unwrap_or_default();
+    let mut above = chain.into_iter().rev().filter_map(|id| catalogue.account(id));
+    let found = above.find(|info| info.account.switch == strictest);
+    (found.map_or_else(|| owner.to_string(), |info| info.account.code.clone()), strictest)
+}
+
 /// The last usage record with the bytes of the last days.
 fn last_use(tx: &mut Tx<'_>, catalogue: &Catalogue, actor: &Actor, card: &Card, now: Timestamp) -> Result<Piece<i64>> {
-    let Some(as_of) = card.as_of else { return Ok(Piece::not(Why::None)) };
+    let Some(as_of) = card.as_of else { return Ok(Piece::None) };
     let today = catalogue.zone(card.sim.account).day(now);
     let days = tx.usage_days(&actor.sees, Some(card.sim.id), today - DAYS + 1, today)?;
     Ok(Piece::Known { value: days.iter().map(|day| day.1).fold(0, i64::saturating_add), source: Source::Cdr, as_of })

@@ -2,6 +2,7 @@
 //! refused before anything is sent. On both engines.
 
 use kachi_connectors::sandbox::Fault;
+use kachi_domain::account::Switch;
 use kachi_domain::carrier::{Line, Standing, Stop};
 use kachi_domain::diagnose::{Cause, Lang, Report, Source, Topic, Why};
 use kachi_domain::ids::Imei;
@@ -16,6 +17,7 @@ use kachi_engine::stock::Key;
 use kachi_engine::switch::{self, Switched};
 use kachi_engine::{Fail, RequestKey, Result, diagnose, imei, sims};
 use kachi_store::Store;
+use kachi_store::accounts::Account;
 use kachi_store::imei::ImeiGroup;
 use kachi_store::sims::Sim;
 use kachi_testkit::carrier::Carrier;
@@ -244,6 +246,28 @@ fn the_carriers_word_is_kept_with_its_age_and_what_it_does_not_tell_is_said() {
         let fresh = runtime.block_on(w.engine.diagnose_fresh(&w.actor(ACME), World::iccid(1), Duration::ZERO)).unwrap();
         assert_eq!((fresh.1, gap(&fresh.0, Topic::Session).why), (Reading::Waiting, Why::NoAnswer));
         w.assert_sound();
+    });
+}
+
+#[test]
+fn the_account_that_is_switched_off_is_named_where_it_stands_in_the_tree() {
+    each(|store| {
+        let (w, _carrier) = world(store, json!({}));
+        w.buy(0, "Q100-30D", "a").unwrap();
+        let switched = |account: AccountId, switch: Switch| {
+            w.engine
+                .write(move |tx, catalogue, how| {
+                    let there = catalogue.account(account).expect("an account").account.clone();
+                    tx.put_account(&Account { switch, ..there }, how.now)?;
+                    Ok(tx.touch_catalogue()?)
+                })
+                .unwrap();
+            causes(&diagnose::diagnose(&w.engine, &w.actor(OPERATOR), &World::iccid(0), None).unwrap())
+        };
+        assert_eq!(switched(ACME, Switch::Paused), ["account_paused [acme] possible"]);
+        assert_eq!(switched(NORTH, Switch::Off), ["account_off [north] possible"], "whoever is above decides");
+        switched(NORTH, Switch::On);
+        assert_eq!(switched(ACME, Switch::On), Vec::<String>::new());
     });
 }
 

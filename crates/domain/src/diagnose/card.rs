@@ -1,5 +1,6 @@
 //! What is known of a card, each piece with its source and age, or with the reason why it is not known.
 
+use crate::account::Switch;
 use crate::carrier::{Counter, Session, Standing, Stop};
 use crate::money::Money;
 use crate::package::words;
@@ -30,8 +31,6 @@ Why {
     NoAnswer = "no_answer",
     /// Asked, and not told.
     Failed = "failed",
-    /// There is nothing to know.
-    None = "none",
 });
 
 words!(/// What is looked at.
@@ -66,6 +65,8 @@ Topic {
     Renewal = "renewal",
     /// What its owner may spend.
     Balance = "balance",
+    /// The switch of its owner's account, or of the one above that is stricter.
+    Account = "account",
     /// Whether the user's real name is known.
     RealName = "real_name",
     /// Numbers it may call.
@@ -92,6 +93,8 @@ pub enum Piece<T> {
         /// When that was so.
         as_of: Timestamp,
     },
+    /// There is none.
+    None,
     /// It is not known.
     Not {
         /// Why.
@@ -111,7 +114,7 @@ impl<T> Piece<T> {
     pub fn known(&self) -> Option<&T> {
         match self {
             Piece::Known { value, .. } => Some(value),
-            Piece::Not { .. } => None,
+            Piece::None | Piece::Not { .. } => None,
         }
     }
 
@@ -119,7 +122,7 @@ impl<T> Piece<T> {
     pub fn as_of(&self) -> Option<Timestamp> {
         match self {
             Piece::Known { as_of, .. } => Some(*as_of),
-            Piece::Not { .. } => None,
+            Piece::None | Piece::Not { .. } => None,
         }
     }
 }
@@ -144,8 +147,10 @@ pub struct Package {
 pub struct Pool {
     /// Its number.
     pub id: i64,
-    /// Until when it can pay for the card; none: it never had anything.
+    /// Until when it can pay for the card; none: it never had anything, or, of a joint one, there is no end by itself.
     pub until: Option<Timestamp>,
+    /// Whether its cards use the sum of their own packages.
+    pub joint: bool,
 }
 
 /// The IMEI group a card is in.
@@ -224,6 +229,8 @@ pub struct Card {
     pub renewal: Option<String>,
     /// What its owner may spend.
     pub balance: Piece<Balance>,
+    /// The account whose switch decides what its owner may do with us, by its code, and that switch.
+    pub account: (String, Switch),
     /// Whether the user's real name is known to us.
     pub real_name: bool,
     /// How many numbers it may call.

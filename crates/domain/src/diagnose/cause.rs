@@ -108,6 +108,8 @@ causes! {
     RenewalInReview "renewal_in_review" Likely Operator Approve [Renewal] "a renewal waits for the operator" "续费订单待平台审核";
     PackageWaits "package_waits" Likely Owner Buy [Waiting] "a package is there and may not start yet" "已有套餐，但尚未到生效时间";
     BalanceShort "balance_short" Possible Reseller Settle [Balance] "the owner's account cannot buy: nothing is left of its balance and credit" "账户余额与额度已用尽，无法订购";
+    AccountOff "account_off" Possible Operator SwitchOn [Account] "the owner's account is switched off and can do nothing about its cards" "账户已停用，无法办理其卡的任何业务";
+    AccountPaused "account_paused" Possible Operator SwitchOn [Account] "the owner's account is paused: it can ask about its cards and change nothing" "账户已暂停，只能查询，不能办理业务";
     AccessPointOff "access_point_off" Possible Owner DataOn [AccessPoints] "data is off at some of its access points" "部分 APN 已关闭";
     SmsOff "sms_off" Possible Owner AskCarrier [Blocks] "messages are switched off" "短信业务已关闭";
     VoiceOff "voice_off" Possible Owner AskCarrier [Blocks VoiceList] "voice is switched off" "语音业务已关闭";
@@ -243,6 +245,8 @@ acts! {
         "do it in the carrier's portal and confirm it, or refuse it" "在运营商门户办理后确认，或拒绝";
     Wait "wait" "kachi admin intent list" []
         "wait for the carrier; it is asked again by itself" "等待运营商结果，系统会自动查询";
+    SwitchOn "switch_on" "kachi admin account on {of}" []
+        "let the account in again, once its matter is settled" "事由解决后，重新启用该账户";
     Approve "approve" "kachi admin renewal approve {of}" []
         "approve the renewal, or reject it" "审核该续费订单（通过或驳回）";
 }

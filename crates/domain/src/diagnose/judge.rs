@@ -1,6 +1,7 @@
 //! Holds what is known of a card against the list of causes.
 
 use super::{Card, Cause, Certainty, Lang, Look, Topic};
+use crate::account::Switch;
 use crate::sim::{BaseState, Blocks};
 use crate::time::{DAY_SECONDS, Timestamp};
 
@@ -181,6 +182,15 @@ impl Judge<'_> {
     fn around(&mut self) {
         if !self.card.apns_off.is_empty() && !self.has(Cause::DataOff) {
             self.find(Cause::AccessPointOff, Cause::AccessPointOff.row().certainty, "");
+        }
+        let (code, switch) = &self.card.account;
+        let switched = match switch {
+            Switch::On => None,
+            Switch::Paused => Some(Cause::AccountPaused),
+            Switch::Off => Some(Cause::AccountOff),
+        };
+        if let Some(cause) = switched {
+            self.find(cause, cause.row().certainty, code);
         }
         let spent = |b: &super::Balance| b.available.minor.saturating_add(b.credit.minor) <= 0;
         if self.lacks_package() && self.card.balance.known().is_some_and(spent) {

@@ -3,6 +3,7 @@
 use super::Cause;
 use super::card::{Card, Group, Package, Piece, Pool, Source, Topic, Why, WriteSeen};
 use super::words::Lang;
+use crate::account::Switch;
 use crate::carrier::{Session, Standing, Stop};
 use crate::sim::{BaseState, Blocks};
 use crate::time::Timestamp;
@@ -38,44 +39,49 @@ impl Card {
     /// Looks at a piece.
     pub fn look(&self, topic: Topic, lang: Lang) -> Look {
         let kept = |value: String| Ok(Evidence { topic, value, source: Source::Kept, as_of: self.now });
-        let none = || Err(Gap { topic, why: Why::None, words: String::new() });
-        let or_none = |value: Option<String>| value.map_or_else(none, kept);
+        let or_none = |value: Option<String>| kept(value.unwrap_or_else(|| none(lang)));
         match topic {
             Topic::State => kept(state(self.base, lang)),
             Topic::Blocks => kept(names(self.blocks, Cause::of_block, lang)),
-            Topic::CarrierState => at(&self.standing, topic, |s| standing(s, lang)),
-            Topic::StopReason => at(&self.stop, topic, |s| reason(s, lang)),
-            Topic::Session => at(&self.sessions, topic, |all| sessions(all, lang)),
+            Topic::CarrierState => self.at(topic, lang, &self.standing, |s| standing(s, lang)),
+            Topic::StopReason => self.at(topic, lang, &self.stop, |s| reason(s, lang)),
+            Topic::Session => self.at(topic, lang, &self.sessions, |all| sessions(all, lang)),
             Topic::AccessPoints => kept(access_points(&self.apns_off, lang)),
             Topic::Package => or_none(self.package.as_ref().map(|p| package(p, lang.pick("until", "至"), lang))),
             Topic::Waiting => kept(waiting(&self.waiting, lang)),
             Topic::Pool => or_none(self.pool.as_ref().map(|p| pool(p, lang))),
             Topic::Outflow => kept(size(self.outflow_bytes)),
             Topic::ImeiGroup => or_none(self.group.as_ref().map(|g| group(g, lang))),
-            Topic::Imei => at(&self.imei, topic, String::clone),
+            Topic::Imei => self.at(topic, lang, &self.imei, String::clone),
             Topic::Write => or_none((!self.writes.is_empty()).then(|| writes(&self.writes))),
             Topic::Renewal => or_none(self.renewal.as_ref().map(|n| format!("{n} {}", lang.pick("in review", "待审核")))),
-            Topic::Balance => at(&self.balance, topic, |b| {
+            Topic::Balance => self.at(topic, lang, &self.balance, |b| {
                 let (available, credit) = (b.available.to_decimal(), b.credit.to_decimal());
                 format!("{available} {}, {} {credit}", b.available.currency, lang.pick("may owe", "信用额度"))
             }),
+            Topic::Account => kept(format!("{}: {}", self.account.0, switch(self.account.1, lang))),
             Topic::RealName => kept(lang.pick(["not known", "known"], ["未登记", "已登记"])[usize::from(self.real_name)].into()),
             Topic::VoiceList => kept(self.voice_numbers.to_string()),
             Topic::Network => or_none(Some(self.network.clone()).filter(|n| !n.is_empty())),
-            Topic::LastUse => at(&self.last_use, topic, |bytes| {
+            Topic::LastUse => self.at(topic, lang, &self.last_use, |bytes| {
                 lang.pick(format!("{} in the last 90 days", size(*bytes)), format!("近 90 天共 {}", size(*bytes)))
             }),
-            Topic::Counter => at(&self.counter, topic, |c| size(c.bytes)),
-            Topic::Device => at(&self.device, topic, String::clone),
+            Topic::Counter => self.at(topic, lang, &self.counter, |c| size(c.bytes)),
+            Topic::Device => self.at(topic, lang, &self.device, String::clone),
+        }
+    }
+
+    fn at<T>(&self, topic: Topic, lang: Lang, piece: &Piece<T>, show: impl Fn(&T) -> String) -> Look {
+        match piece {
+            Piece::Known { value, source, as_of } => Ok(Evidence { topic, value: show(value), source: *source, as_of: *as_of }),
+            Piece::None => Ok(Evidence { topic, value: none(lang), source: Source::Kept, as_of: self.now }),
+            Piece::Not { why, words } => Err(Gap { topic, why: *why, words: words.clone() }),
         }
     }
 }
 
-fn at<T>(piece: &Piece<T>, topic: Topic, show: impl Fn(&T) -> String) -> Look {
-    match piece {
-        Piece::Known { value, source, as_of } => Ok(Evidence { topic, value: show(value), source: *source, as_of: *as_of }),
-        Piece::Not { why, words } => Err(Gap { topic, why: *why, words: words.clone() }),
-    }
+fn none(lang: Lang) -> String {
+    lang.pick("none", "无").to_owned()
 }
 
 /// Words as they are stored; in Chinese what they mean.
@@ -102,6 +108,14 @@ fn state(base: BaseState, lang: Lang) -> String {
         BaseState::Unknown => "未知",
     };
     lang.pick(base.word(), zh).to_owned()
+}
+
+fn switch(switch: Switch, lang: Lang) -> &'static str {
+    match switch {
+        Switch::On => lang.pick("on", "启用"),
+        Switch::Paused => lang.pick("paused", "暂停"),
+        Switch::Off => lang.pick("off", "停用"),
+    }
 }
 
 /// The carrier's own word beside ours.
@@ -151,14 +165,17 @@ fn package(p: &Package, when: &str, lang: Lang) -> String {
 fn waiting(all: &[Package], lang: Lang) -> String {
     let when = lang.pick("not before", "不早于");
     match all {
-        [] => lang.pick("none", "无").to_owned(),
+        [] => none(lang),
         all => all.iter().map(|p| package(p, when, lang)).collect::<Vec<_>>().join("; "),
     }
 }
 
 fn pool(p: &Pool, lang: Lang) -> String {
-    let never = || lang.pick("never had anything", "从未有过流量").to_owned();
-    let until = p.until.map_or_else(never, |until| format!("{} {until}", lang.pick("can pay until", "可用至")));
+    let none = || match p.joint {
+        true => lang.pick("its cards have something left together", "池内各卡合计仍有余量").to_owned(),
+        false => lang.pick("never had anything", "从未有过流量").to_owned(),
+    };
+    let until = p.until.map_or_else(none, |until| format!("{} {until}", lang.pick("can pay until", "可用至")));
     format!("{}: {until}", p.id)
 }
 

@@ -66,6 +66,7 @@ impl Topic {
             Topic::Write => lang.pick("writes to the carrier", "运营商操作"),
             Topic::Renewal => lang.pick("renewal", "续费订单"),
             Topic::Balance => lang.pick("the owner's balance", "账户余额"),
+            Topic::Account => lang.pick("the account's switch", "账户开关"),
             Topic::RealName => lang.pick("real name", "实名"),
             Topic::VoiceList => lang.pick("numbers it may call", "语音白名单"),
             Topic::Network => lang.pick("network", "网络"),
@@ -102,7 +103,6 @@ impl Why {
                 lang.pick("no answer in time: is `kachi serve` running?", "未在限定时间内得到应答，请确认 kachi serve 在运行")
             }
             Why::Failed => lang.pick("the card platform did not tell", "上级通道未能提供"),
-            Why::None => lang.pick("there is none", "无"),
         }
     }
 }

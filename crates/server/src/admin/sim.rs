@@ -7,12 +7,12 @@ use crate::{print, secrets};
 use kachi_domain::carrier::Write;
 use kachi_domain::diagnose::{Lang, listed};
 use kachi_domain::ledger::OPERATOR;
-use kachi_domain::{Iccid, Timestamp};
+use kachi_domain::{Iccid, Refusal, Timestamp};
 use kachi_engine::imei::{self, Joined};
 use kachi_engine::overview::{self, CardPage, SubscriptionLine};
 use kachi_engine::stock::Key;
 use kachi_engine::switch::{self, Switched};
-use kachi_engine::{Actor, Engine, sims};
+use kachi_engine::{Actor, Engine, Fail, sims};
 use kachi_store::imei::ImeiMember;
 use serde_json::{Value, json};
 
@@ -52,7 +52,12 @@ fn stop_or_resume(engine: &Engine, iccid: &str, write: Write, shape: Shape) -> R
     let (key, act, reference) = (Key::Iccid(iccid.clone()), write.clone(), secrets::made());
     let switched =
         engine.write(move |tx, catalogue, how| switch::switch(tx, catalogue, how, &actor, (&key, act.clone(), &reference)));
-    let (word, says, left) = match switched.map_err(|e| unknown(e, &iccid))? {
+    let opposite = format!("{iccid}: its carrier is still being asked for the opposite; `kachi admin intent list` shows it");
+    let switched = switched.map_err(|e| match e {
+        Fail::Refused(Refusal::SwitchBarred) => Exit::refused(opposite),
+        other => unknown(other, &iccid),
+    });
+    let (word, says, left) = match switched? {
         Switched::Asked { left } => ("asked", "its carrier is being asked; `kachi admin intent list` shows its word", left),
         Switched::Waiting => {
             ("waiting", "its carrier is being asked already; `kachi admin intent list` shows its word", Vec::new())
