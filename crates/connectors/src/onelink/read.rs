@@ -229,7 +229,7 @@ mod tests {
         assert_eq!(cost(Facts::of(&[Fact::State])), 1);
         assert_eq!(cost(Facts::of(&[Fact::Month])), 2);
         assert_eq!(cost(Facts::of(&[Fact::State, Fact::Month])), 2);
-        assert_eq!(cost(super::super::FACTS), 8);
+        assert_eq!(cost(super::super::FACTS), 9);
         assert_eq!(cost(Facts::NONE), 0);
     }
 
