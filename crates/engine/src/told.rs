@@ -88,8 +88,9 @@ const CARRIERS: i64 = Blocks::REAL_NAME.0 | Blocks::REGION.0 | Blocks::SEPARATIO
 
 /// The card stands as the carrier tells, and was seen in the device it names.
 pub(crate) fn stand(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, id: SimId, line: &Line) -> Result<()> {
-    switch::heard(tx, id, line, how.now)?;
     let mut row = tx.state_locked(id)?;
+    // Under the card's lock, as everything that forgets the carrier's word: no two wait for each other.
+    switch::heard(tx, id, line, how.now)?;
     let Some(sim) = tx.sim_by_id(id)? else { return Err(fault(format!("card {id} vanished"))) };
     let before = BaseState::parse(&sim.state).unwrap_or(BaseState::Unknown);
     let blocks = match &line.stop {
