@@ -10,7 +10,7 @@
 //! What it does not: keep state, retry later, decide anything, or read a clock.
 
 use kachi_domain::address::Addresses;
-use kachi_domain::carrier::{Answer, Connector, Sent};
+use kachi_domain::carrier::{Answer, Connector, Purpose, Request, Sent};
 use kachi_domain::time::{DEFAULT_ZONE, Timestamp, Zone};
 use serde_json::{Map, Value};
 
@@ -34,8 +34,12 @@ pub const NAMES: &[&str] = &["manual", "sandbox", "onelink", "ctwing", "telecom_
 
 /// Opens the connector of that name with a card platform's settings (an object, or null for none).
 ///
-/// `world` is the network of [`sandbox`]; the others do not touch it, and dial what `addresses` permits. An unknown name, an unknown key or a bad value
-/// is an error that says which and what is possible.
+/// Every connector that makes requests has the keys of their rate besides its own: `requests_per_second` or
+/// `requests_per_minute` (0: any number), `requests_burst` (how many at once after a quiet while), `requests_per_day` (0: any
+/// number) and `requests_kept_percent` (of burst and day, for what somebody waits for).
+///
+/// `world` is the network of [`sandbox`]; the others do not touch it, and dial what `addresses` permits. An unknown name, an
+/// unknown key or a bad value is an error that says which and what is possible.
 pub fn open(
     connector: &str,
     settings: &Value,
@@ -60,7 +64,20 @@ pub fn open(
         "cardboss" => cardboss::CardBoss::open(settings, addresses).map(|c| Box::new(c) as _),
         _ => return Err(format!("there is no connector \"{connector}\"; there are: {}", NAMES.join(", "))),
     };
+    let opened = opened.and_then(|c| wide_enough(c.as_ref()).map(|()| c));
     opened.map_err(|e| format!("connector {connector}: {e}"))
+}
+
+/// Refuses a rate at which a card could never be read: what is not kept for acts must be enough for all that is told of one.
+fn wide_enough(connector: &dyn Connector) -> Result<(), String> {
+    let can = connector.capabilities();
+    let (needed, free) = (i64::from(connector.cost(can.facts)), can.pace.at_once(Purpose::Sync));
+    if needed <= free {
+        return Ok(());
+    }
+    Err(format!(
+        "requests_burst: reading a card makes {needed} requests, and {free} are left at once beside those kept for acts; raise it"
+    ))
 }
 
 /// The error for a settings key that does not exist.
@@ -79,6 +96,28 @@ fn by_sight(done: bool, now: Timestamp, sent: &Sent, apply_seconds: i64) -> Answ
         (false, true, _) => Answer::Unknown,
         (false, false, Some(_)) => Answer::Accepted { job: sent.job.clone() },
         (false, false, None) => Answer::InDoubt { reason: "it does not show yet".into() },
+    }
+}
+
+/// Hands writes in together. Where one of them makes the carrier refuse them all, with nothing recorded for any, they go again by
+/// halves, so that the one that cannot is left by itself.
+fn by_halves(
+    requests: &[Request],
+    together: &dyn Fn(&[Request]) -> Result<Answer, Answer>,
+    is_poisoned: &dyn Fn(&Answer) -> bool,
+    alone: &dyn Fn(&Request) -> Answer,
+) -> Vec<Answer> {
+    if let [request] = requests {
+        return vec![alone(request)];
+    }
+    match together(requests) {
+        Err(answer) if is_poisoned(&answer) => {
+            let (first, second) = requests.split_at(requests.len() / 2);
+            let mut all = by_halves(first, together, is_poisoned, alone);
+            all.extend(by_halves(second, together, is_poisoned, alone));
+            all
+        }
+        Ok(answer) | Err(answer) => vec![answer; requests.len()],
     }
 }
 
@@ -129,6 +168,11 @@ mod tests {
         assert_eq!(error("manual", json!({"lag": 1})), "connector manual: unknown key \"lag\"; it has no settings");
         assert!(
             error("sandbox", json!({"lag": 1})).starts_with("connector sandbox: unknown key \"lag\"; the keys are: account, ")
+        );
+        let narrow = json!({"appid": "1", "password": "p", "requests_burst": 8});
+        assert_eq!(
+            error("onelink", narrow),
+            "connector onelink: requests_burst: reading a card makes 8 requests, and 7 are left at once beside those kept for acts; raise it"
         );
         assert_eq!(error("manual", json!([])), "connector manual: settings must be an object, not []");
     }

@@ -198,6 +198,29 @@ pub fn order_type(write: &Write) -> Option<&'static str> {
     }
 }
 
+/// The carrier's codes of speeds, as a setting: `KILOBITS=CODE`, joined by commas. One is public: 12 is 1 Mbps (facts C2.4).
+pub const SPEED_CODES: &str = "1024=12";
+
+/// Reads the codes of speeds; the fastest comes first.
+pub fn speeds(text: &str) -> Result<Vec<(u32, String)>, String> {
+    let one = |pair: &str| {
+        let (kbps, code) = pair.split_once('=')?;
+        let kbps = kbps.trim().parse::<u32>().ok().filter(|kbps| *kbps > 0)?;
+        Some((kbps, code.trim().to_owned())).filter(|(_, code)| !code.is_empty())
+    };
+    let read: Option<Vec<(u32, String)>> = text.split(',').map(one).collect();
+    let mut speeds = read.ok_or_else(|| format!("speed_codes: \"{text}\" is not of the form 1024=12,512=10"))?;
+    speeds.sort_by_key(|(kbps, _)| std::cmp::Reverse(*kbps));
+    Ok(speeds)
+}
+
+/// What sets this speed, or the fastest known below it, or the slowest; none lifts the limit.
+pub fn speed(speeds: &[(u32, String)], kbps: Option<u32>) -> Vec<(&'static str, &str)> {
+    let Some(kbps) = kbps else { return vec![("action", "DEL")] };
+    let step = speeds.iter().find(|(step, _)| *step <= kbps).or(speeds.last());
+    vec![("action", "ADD"), ("speedValue", step.map_or("", |(_, code)| code.as_str()))]
+}
+
 /// The 19 digits that the carrier knows of a card number: without the check digit.
 pub fn iccid19(iccid: &str) -> &str {
     iccid.get(..19).unwrap_or(iccid)
@@ -263,6 +286,18 @@ mod tests {
         }
         let cut = Fields::read(r#"{"productMainStatusCd":"6","netBlockStatusName":"已断网"}"#).unwrap();
         assert_eq!(main_stop(&cut).unwrap().blocks, Blocks(Blocks::CARRIER_MANAGEMENT.0 | Blocks::DATA_OFF.0));
+    }
+
+    #[test]
+    fn a_speed_is_the_next_step_below() {
+        let steps = speeds("512=10, 1024=12").unwrap();
+        let code = |kbps| speed(&steps, Some(kbps))[1].1;
+        assert_eq!((code(2048), code(1024), code(1023), code(1)), ("12", "12", "10", "10"));
+        assert_eq!(speed(&steps, None), [("action", "DEL")]);
+        assert_eq!(speeds(SPEED_CODES).unwrap(), [(1024, "12".to_owned())]);
+        for bad in ["", "12", "x=12", "0=1", "1024=", "1024=12,"] {
+            assert!(speeds(bad).unwrap_err().starts_with("speed_codes: "), "{bad}");
+        }
     }
 
     #[test]

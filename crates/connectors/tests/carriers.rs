@@ -181,6 +181,25 @@ fn a_cards_data_is_switched_off_and_on() {
 }
 
 #[test]
+fn a_cards_speed_is_limited_and_the_limit_lifted() {
+    let slow = Write::LimitSpeed { kbps: Some(1024) };
+    let mut able = 0;
+    for (far, card) in Far::each(Base::Active).filter(|(far, _)| far.can(&slow)) {
+        assert_eq!(far.settle(&request(&card, slow.clone())), Answer::Confirmed, "{}", far.name);
+        far.sim.advance(200);
+        let code = if far.platform == Platform::OneLink { "92" } else { "12" };
+        assert_eq!(far.sim.card(&card.iccid).speed.as_deref(), Some(code), "{}", far.name);
+        let lost = far.call(&|call| Ok(far.connector.look(call, &request(&card, slow.clone()), &Sent::in_doubt(far.now()))));
+        assert_eq!(lost, Ok(Answer::Unknown), "{}: it may be sent again", far.name);
+        assert_eq!(far.settle(&request(&card, Write::LimitSpeed { kbps: None })), Answer::Confirmed, "{}", far.name);
+        far.sim.advance(200);
+        assert_eq!(far.sim.card(&card.iccid).speed, None, "{}", far.name);
+        able += 1;
+    }
+    assert_eq!(able, 3, "OneLink, and both platforms of Telecom");
+}
+
+#[test]
 fn a_session_is_cut_and_begins_anew() {
     for (far, card) in Far::each(Base::Active).filter(|(far, _)| far.can(&Write::ResetSession)) {
         far.sim.advance(600);

@@ -15,6 +15,8 @@ mod count;
 mod cycle;
 mod heard;
 mod line;
+mod pace;
+mod sight;
 mod write;
 
 pub use answer::Answer;
@@ -23,6 +25,8 @@ pub use count::{Count, Of};
 pub use cycle::{Cycle, Month};
 pub use heard::Heard;
 pub use line::{Apn, Bought, Counter, Line, Period, Session, Spoken, Standing, Stop};
+pub use pace::{Bucket, Grant, Pace, Purpose};
+pub use sight::Sight;
 pub use write::{Card, Request, Sent, Write};
 
 /// The carrier of products whose cards are international ones (EIOTCLUB: operator 5).
@@ -31,11 +35,8 @@ pub const INTERNATIONAL: &str = "INTL";
 /// Requests that one call may make, at most.
 pub const REQUESTS_MAX: u32 = 100;
 
-/// A missing login, and one that another client killed meanwhile.
-const RENEWALS_MAX: usize = 2;
-
-/// Calls that [`logged_in`] makes, at most: what is asked, and after each login once more.
-pub const CALLS_MAX: i64 = 1 + 2 * RENEWALS_MAX as i64;
+/// Logins that one question asks for, at most: a missing one, and one that another client killed meanwhile.
+pub const RENEWALS_MAX: u32 = 2;
 
 /// Seconds to wait when the platform refuses our login: a person has to look.
 pub const LOGIN_REFUSED_SECONDS: i64 = 600;

@@ -37,6 +37,10 @@ EventKind {
     SimStateChanged = "sim_state_changed",
     /// A card is on another network.
     NetworkSwitched = "network_switched",
+    /// A card's speed is to be another, or is.
+    SpeedChanged = "speed_changed",
+    /// A carrier had no last word on a write for its card in time: a person settles it.
+    WriteLeft = "write_left",
     /// A card came to, or left, an account.
     SimMoved = "sim_moved",
     /// Money came in.

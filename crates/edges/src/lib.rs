@@ -4,6 +4,7 @@
 //! knows nothing of another door; what doors share is plumbing ([`http`]), never words.
 
 pub mod cardboss;
+pub mod carriers;
 pub mod eiotclub;
 pub mod fastbee;
 pub mod files;

@@ -13,12 +13,14 @@ use crate::desk::Engine;
 use crate::devices::{claims::Adding, look};
 use crate::error::{Fail, Result, fault};
 use crate::intents::Connectors;
+use crate::upstream::{self, Purpose};
 use crate::{network, stock, told};
 use kachi_domain::account::Path;
 use kachi_domain::carrier::{Answer, Card as Named, Fact, Facts, Line};
 use kachi_domain::{Iccid, PlatformId, Refusal};
 use kachi_store::Tx;
 use kachi_store::card_reads::CardRead;
+use kachi_store::sims::Sim;
 
 /// Readings worked on at once.
 const AT_ONCE: i64 = 20;
@@ -28,6 +30,12 @@ const TRIES_MAX: i64 = 3;
 const AGAIN_SECONDS: i64 = 1;
 /// Longest wait that a platform may ask for before a reading fails instead.
 const LATER_SECONDS_MAX: i64 = 10;
+/// What is wanted of a card that its carrier says has changed: nobody waits for it, so it is tried for longer.
+const CHANGED: &str = "changed";
+/// How often such a card is tried.
+const CHANGED_TRIES_MAX: i64 = 50;
+/// Longest wait between two of those tries, seconds.
+const CHANGED_SECONDS_MAX: i64 = 600;
 
 /// What is wanted of a card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +108,28 @@ pub fn ask(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Actor
     Ok(tx.add_card_read(&read, how.now)?)
 }
 
+/// Wants a card to be read because its carrier says that it changed, unless that is wanted already.
+pub(crate) fn want(tx: &mut Tx<'_>, how: &Settling, platform: PlatformId, sim: &Sim) -> Result<()> {
+    let iccid = Iccid::parse(&sim.iccid).map_err(|e| fault(e.to_string()))?;
+    if tx.open_card_read(sim.account, &iccid, CHANGED)?.is_some() {
+        return Ok(());
+    }
+    let read = CardRead {
+        id: 0,
+        account: sim.account,
+        iccid: sim.iccid.clone(),
+        sim: Some(sim.id),
+        product: None,
+        platform,
+        what: CHANGED.to_owned(),
+        state: String::new(),
+        words: String::new(),
+        tries: 0,
+    };
+    tx.add_card_read(&read, how.now)?;
+    Ok(())
+}
+
 /// Reads what is due at the carriers; the answer is how many. `token` must be new each time.
 pub fn step(engine: &Engine, connectors: &Connectors, token: i64) -> Result<usize> {
     let now = engine.now();
@@ -114,7 +144,8 @@ pub fn step(engine: &Engine, connectors: &Connectors, token: i64) -> Result<usiz
             Some(connector) => {
                 let msisdn = known_number(engine, &wish)?;
                 let card = Named { iccid: wish.iccid.clone(), msisdn };
-                look::read(engine, connector.as_ref(), wish.platform, (&card, facts(&wish.what)))?
+                let at = (wish.platform, connector.as_ref());
+                upstream::read(engine, at, Purpose::Act, (&card, facts(&wish.what)))?
             }
             None => Err(Answer::Refused { code: "closed".into(), reason: "the platform has no connector open".into() }),
         };
@@ -126,7 +157,7 @@ pub fn step(engine: &Engine, connectors: &Connectors, token: i64) -> Result<usiz
 /// What is read for a wish of that name.
 fn facts(what: &str) -> Facts {
     match what {
-        "status" => Facts::of(&[Fact::State, Fact::StopReason, Fact::Session, Fact::Imei, Fact::Network]),
+        "status" | CHANGED => Facts::of(&[Fact::State, Fact::StopReason, Fact::Session, Fact::Imei, Fact::Network]),
         "traffic" => Facts::of(&[Fact::Month, Fact::Day, Fact::Counter, Fact::Packages, Fact::Voice]),
         _ => Facts::ALL,
     }
@@ -146,11 +177,17 @@ fn settle(
     token: i64,
     word: &std::result::Result<Line, Answer>,
 ) -> Result<()> {
-    let again = |seconds: i64| (wish.tries + 1 < TRIES_MAX).then(|| how.now.plus(seconds));
+    let is_patient = wish.what == CHANGED;
+    let (tries_max, later_max) =
+        if is_patient { (CHANGED_TRIES_MAX, CHANGED_SECONDS_MAX) } else { (TRIES_MAX, LATER_SECONDS_MAX) };
+    let again = |seconds: i64| {
+        let grown = if is_patient { seconds << wish.tries.clamp(0, 10) } else { seconds };
+        (wish.tries + 1 < tries_max).then(|| how.now.plus(grown.min(later_max)))
+    };
     let (state, words, due) = match word {
         Ok(_) => ("done", String::new(), None),
         Err(Answer::Refused { code, reason }) => ("failed", format!("{code} {reason}"), None),
-        Err(Answer::Later { seconds, reason }) if *seconds <= LATER_SECONDS_MAX => ("waiting", reason.clone(), again(*seconds)),
+        Err(Answer::Later { seconds, reason }) if *seconds <= later_max => ("waiting", reason.clone(), again(*seconds)),
         Err(Answer::Later { reason, .. }) => ("failed", reason.clone(), None),
         Err(Answer::InDoubt { reason } | Answer::NoLogin { reason }) => ("waiting", reason.clone(), again(AGAIN_SECONDS)),
         Err(other) => ("failed", format!("{other:?}"), None),

@@ -8,6 +8,7 @@
 
 mod allowances;
 mod follow;
+pub(crate) mod speed;
 mod warnings;
 
 pub(crate) use allowances::{connected, spent};

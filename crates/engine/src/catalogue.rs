@@ -5,6 +5,7 @@ use crate::error::Result;
 use kachi_domain::account::Switch;
 use kachi_domain::coverage::Coverage;
 use kachi_domain::ledger::{OPERATOR, Share};
+use kachi_domain::package::Kind;
 use kachi_domain::time::DEFAULT_ZONE;
 use kachi_domain::{AccountId, Currency, PackageId, PlatformId, ProductId, Zone};
 use kachi_store::accounts::Account;
@@ -187,6 +188,11 @@ impl Catalogue {
     /// Where the cards of a product work.
     pub fn coverage(&self, id: ProductId) -> Option<&Coverage> {
         self.coverages.get(&id)
+    }
+
+    /// Whether any package goes on at a lower speed when its allowance is used up.
+    pub fn throttles(&self) -> bool {
+        self.packages.values().any(|p| p.terms.kind == Kind::Throttled)
     }
 
     /// A package.

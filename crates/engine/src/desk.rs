@@ -61,6 +61,8 @@ pub struct Settings {
     pub sync_every_seconds: i64,
     /// `reconcile.*`: how records are held against carriers' counts.
     pub reconcile: reconcile::Terms,
+    /// `carriers.last_word_hours`, in seconds: after that a write which its carrier may have taken is left to a person.
+    pub last_word_seconds: i64,
 }
 
 impl Default for Settings {
@@ -79,6 +81,7 @@ impl Default for Settings {
             sync: sync::Terms::default(),
             sync_every_seconds: 300,
             reconcile: reconcile::Terms::default(),
+            last_word_seconds: 86_400,
         }
     }
 }

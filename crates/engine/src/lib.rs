@@ -26,6 +26,7 @@ mod kept;
 pub mod lists;
 pub mod money;
 pub mod network;
+pub mod news;
 pub mod notices;
 pub mod orders;
 pub mod overview;
@@ -43,6 +44,7 @@ pub mod sync;
 pub mod tasks;
 mod told;
 pub mod transfers;
+mod upstream;
 pub mod usage;
 pub mod webhooks;
 

@@ -171,14 +171,17 @@ pub(crate) fn wish(
     tx: &mut Tx<'_>,
     catalogue: &Catalogue,
     sim: &Sim,
-    (cause, task, asked_by): (&str, Option<i64>, AccountId),
+    (cause, task, asked_by): (&str, Option<i64>, impl Into<Option<AccountId>>),
     (reference, write): (&str, Write),
     now: Timestamp,
 ) -> Result<i64> {
     let request = Request { reference: reference.to_owned(), card: named(sim), write };
     let request = serde_json::to_string(&request).map_err(|e| fault(e.to_string()))?;
     let platform = platform(catalogue, sim)?.id;
-    Ok(tx.add_wish(&Wish { account: sim.account, sim: sim.id, platform, cause, task, asked_by, request: &request }, now)?)
+    Ok(tx.add_wish(
+        &Wish { account: sim.account, sim: sim.id, platform, cause, task, asked_by: asked_by.into(), request: &request },
+        now,
+    )?)
 }
 
 /// A card by the numbers that carriers ask for.
@@ -208,7 +211,7 @@ pub(crate) fn is_open(intent: &Intent) -> bool {
 }
 
 /// A write as it is kept: the request, and what is known of its sending.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Kept {
     /// What is asked.
     #[serde(flatten)]
@@ -216,6 +219,9 @@ pub(crate) struct Kept {
     /// None: it was never sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent: Option<Sent>,
+    /// When it was first sent, of the times that it may have been taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Timestamp>,
 }
 
 /// What a stored write asks, and what is known of its sending.

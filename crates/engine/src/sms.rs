@@ -11,6 +11,7 @@ mod uplinks;
 pub use batch::{Carriage, Reply, Report, Sent};
 pub use phone::{PhoneSms, approve, send_waiting};
 pub use uplinks::collect;
+pub(crate) use uplinks::keep_one as keep_uplink;
 
 use crate::act::Actor;
 use crate::cards::Settling;

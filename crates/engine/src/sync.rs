@@ -24,7 +24,7 @@ pub use show::{Shown, show};
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Fail, Result};
-use crate::intents;
+use crate::upstream::{self, Purpose, Told};
 use crate::{cards, told};
 use kachi_domain::carrier::{Answer, Ask, Call, Capabilities, Card, Connector, Count, Cycle, Line};
 use kachi_domain::rating::CardState;
@@ -46,9 +46,6 @@ const REFUSED_SECONDS: i64 = 86_400;
 const AGAIN_SECONDS: i64 = 600;
 /// Seconds until a platform is asked again that gave no answer.
 const REST_SECONDS: i64 = 60;
-
-/// What a call told, or why it did not.
-type Told<T> = std::result::Result<T, Answer>;
 
 /// Does what is due at a platform, some calls at once; the answer is how many requests were made. `token` must be new each time.
 pub fn at(engine: &Engine, (platform, connector): (PlatformId, &dyn Connector), token: i64) -> Result<usize> {
@@ -137,7 +134,7 @@ impl Work<'_> {
             }
         }
         for alike in reads.chunk_by(|a, b| a.0 == b.0) {
-            for part in alike.chunks(READS_AT_ONCE) {
+            for part in alike.chunks(self.at_once(alike[0].0)) {
                 let cards: Vec<Card> = part.iter().map(|(_, card)| card.clone()).collect();
                 if self.singly(part[0].0, &cards)? == Went::Rests || self.lost {
                     return Ok(());
@@ -202,6 +199,12 @@ impl Work<'_> {
         Ok((known, found))
     }
 
+    /// Cards that are read one by one together: as many as the platform's requests are enough for at once.
+    fn at_once(&self, ask: Ask) -> usize {
+        let cost = i64::from(self.connector.cost(sync::facts(ask).and(self.can.facts)).max(1));
+        usize::try_from(self.can.pace.at_once(Purpose::Sync) / cost).unwrap_or(1).clamp(1, READS_AT_ONCE)
+    }
+
     fn in_batches(&self, ask: Ask) -> bool {
         0 < match ask {
             Ask::State => self.can.batches.state,
@@ -211,14 +214,15 @@ impl Work<'_> {
     }
 
     /// One question to the platform, with no transaction open.
-    fn ask<T>(&mut self, _requests: u32, question: &dyn Fn(&Call<'_>) -> Told<T>) -> Result<Told<T>> {
+    fn ask<T>(&mut self, requests: u32, question: &dyn Fn(&Call<'_>) -> Told<T>) -> Result<Told<T>> {
         let made = Cell::new(0);
         let counted = |call: &Call<'_>| {
             let told = question(call);
             made.set(made.get() + call.requests());
             told
         };
-        let told = intents::ask(self.engine, (self.platform, self.connector), &counted)?;
+        let at = (self.platform, self.connector);
+        let told = upstream::ask_costing(self.engine, at, (Purpose::Sync, requests), &counted)?;
         self.made += made.get();
         Ok(told)
     }

@@ -101,7 +101,7 @@ fn faults() -> Vec<(Option<Fault>, &'static str, &'static str, u32)> {
         (Some(Fault::Overloaded { seconds: 30 }), "confirmed", "ATT", 1),
         (Some(Fault::Cooling { seconds: 180 }), "confirmed", "ATT", 1),
         (Some(Fault::NeverApplied { forget_seconds: Some(90) }), "confirmed", "ATT", 1),
-        (Some(Fault::NeverApplied { forget_seconds: None }), "sent", "", 0),
+        (Some(Fault::NeverApplied { forget_seconds: None }), "in_doubt", "", 0),
         (Some(Fault::Refused { code: "12089".into(), reason: "no".into() }), "refused", "", 0),
         (Some(Fault::Hollow), "in_doubt", "", 0),
     ]

@@ -32,7 +32,7 @@ impl Far {
         let specs = (0..cards).map(|_| CardSpec::new(Platform::OneLink)).collect();
         let sim = Simulator::start(kachi_simulator::Settings { cards: specs, ..kachi_simulator::Settings::default() });
         let sim = sim.expect("it starts");
-        let keys = json!({"appid": "100001", "password": "pw123", "url": sim.url(Platform::OneLink)});
+        let keys = json!({"appid": "100001", "password": "pw123", "url": sim.url(Platform::OneLink), "requests_per_second": 0});
         let addresses = Addresses::allowing(vec![Network::parse("127.0.0.1").expect("a network")]);
         let connector = open("onelink", &keys, &sandbox::World::default(), &addresses).expect("it opens");
         let w = World::with(store, settings);

@@ -33,9 +33,14 @@ struct Kept {
 }
 
 impl Carriers {
+    /// Opens them when somebody looks; one that cannot be opened is logged then.
+    pub fn new(engine: &Engine, addresses: Addresses) -> Carriers {
+        Carriers { engine: engine.clone(), addresses, world: World::default(), kept: Mutex::default() }
+    }
+
     /// Opens all; one that cannot be opened is an error here.
     pub fn open(engine: &Engine, addresses: Addresses) -> std::result::Result<Carriers, Exit> {
-        let carriers = Carriers { engine: engine.clone(), addresses, world: World::default(), kept: Mutex::default() };
+        let carriers = Carriers::new(engine, addresses);
         for platform in engine.catalogue()?.platforms() {
             carriers.connector(platform).map_err(|e| Exit::cannot(format!("platform {}: {e}", platform.code)))?;
         }

@@ -60,6 +60,8 @@ pub struct Config {
     pub sign: Sign,
     /// `cardboss.*`.
     pub cardboss: Cardboss,
+    /// `carriers.*`.
+    pub carriers: Carriers,
     /// `alerts.*`.
     pub alerts: Alerts,
     /// `clock.*`.
@@ -99,6 +101,13 @@ pub struct Cardboss {
     pub retired: bool,
     /// Seconds an act waits for the carrier's word.
     pub carrier_wait_seconds: u64,
+}
+
+/// What is expected of carriers.
+#[derive(Debug, Clone)]
+pub struct Carriers {
+    /// Hours for a last word on a write, before it is left to a person.
+    pub last_word_hours: i64,
 }
 
 /// Where the program may go.
@@ -259,6 +268,7 @@ impl Config {
             sync: self.sync.0,
             sync_every_seconds: self.sync.1,
             reconcile: self.reconcile,
+            last_word_seconds: self.carriers.last_word_hours * 3600,
         }
     }
 
@@ -298,6 +308,7 @@ impl Config {
                 retired: values.flag("cardboss.retired")?,
                 carrier_wait_seconds: whole("cardboss.carrier_wait_seconds", 1, 60)? as u64,
             },
+            carriers: Carriers { last_word_hours: whole("carriers.last_word_hours", 1, 720)? },
             alerts: Alerts {
                 remaining_mb: whole("alerts.remaining_mb", 0, 1 << 30)?,
                 remaining_percent: whole("alerts.remaining_percent", 0, 99)?,

@@ -43,6 +43,7 @@ fn with_config(config: &Config) -> Vec<(&'static str, Verdict)> {
     if let Ok(engine) = &engine {
         checks.push(("secrets", secrets(engine)));
         checks.push(("cdr.watch", folders(config, engine)));
+        checks.push(("carriers", carriers(engine)));
     }
     checks.push(("clock", clock(config)));
     checks
@@ -87,6 +88,18 @@ fn folders(config: &Config, engine: &Engine) -> Verdict {
         }
     }
     Ok(format!("{} folders can be read", config.cdr.watch.len()))
+}
+
+/// Writes that are left to a person, and platforms that do not let us in.
+fn carriers(engine: &Engine) -> Verdict {
+    let now = engine.now();
+    let found = engine.read(|tx, _| Ok((tx.intents_left()?, tx.logins_held(now)?)));
+    let (left, held) = found.map_err(|e| e.to_string())?;
+    let mut troubles: Vec<String> = held.into_iter().map(|(code, words)| format!("platform {code}: {words}")).collect();
+    if left > 0 {
+        troubles.push(format!("{left} writes have no last word and wait for a person: kachi admin intent list"));
+    }
+    if troubles.is_empty() { Ok("no write is left to a person".to_owned()) } else { Err(troubles.join("; ")) }
 }
 
 fn clock(config: &Config) -> Verdict {

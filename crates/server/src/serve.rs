@@ -10,6 +10,7 @@ use axum::Router;
 use kachi_dialects::cardboss::Port;
 use kachi_domain::address::Addresses;
 use kachi_edges::cardboss;
+use kachi_edges::carriers;
 use kachi_edges::eiotclub::{self, Door, DoorSettings};
 use kachi_edges::fastbee;
 use kachi_edges::outbound::{Network, Outbound};
@@ -37,8 +38,8 @@ struct Listeners {
     cardboss: Vec<(TcpListener, Port)>,
 }
 
-/// What the workers reach others with: carriers, and customers.
-type Workers = (Carriers, (Sender, Uploader));
+/// How others are reached, and heard: carriers; and customers, where there are workers.
+type Others = (Option<Arc<Carriers>>, Option<(Sender, Uploader)>);
 
 /// Runs until it is told to stop.
 pub fn run(config: Config, args: ServeArgs) -> Result<(), Exit> {
@@ -50,13 +51,14 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), Exit> {
     let engine = open::engine(&config)?;
     let demo = if args.demo { Some(demo::prepare(&engine, &config, listeners.address)?) } else { None };
     let allow = dialled(&config, args.demo.then_some(listeners.address))?;
-    let workers = if args.role.works() {
-        let carriers = Carriers::open(&engine, Addresses::allowing(allow.clone()))?;
-        Some((carriers, senders(&config, allow)?))
-    } else {
-        None
+    let addresses = Addresses::allowing(allow.clone());
+    let carriers = match args.role {
+        Role::All | Role::Worker => Some(Arc::new(Carriers::open(&engine, addresses)?)),
+        Role::Api => Some(Arc::new(Carriers::new(&engine, addresses))),
+        Role::Portal => None,
     };
-    runtime.block_on(serve(engine, config, args, demo, (listeners, workers)))
+    let senders = if args.role.works() { Some(senders(&config, allow)?) } else { None };
+    runtime.block_on(serve(engine, config, args, demo, (listeners, (carriers, senders))))
 }
 
 async fn listen(config: &Config, role: Role) -> Result<Listeners, Exit> {
@@ -83,16 +85,16 @@ async fn serve(
     config: Config,
     args: ServeArgs,
     demo: Option<demo::Shown>,
-    (listeners, workers): (Listeners, Option<Workers>),
+    (listeners, (carriers, senders)): (Listeners, Others),
 ) -> Result<(), Exit> {
     let (stop, stopped) = watch::channel(false);
     let Listeners { web, address, cardboss } = listeners;
     let mut tallies = Tallies::default();
-    let mut listeners = vec![(web, doors(&engine, &config, &args, demo.is_some(), &mut tallies))];
+    let mut listeners = vec![(web, doors(&engine, &config, &args, (demo.is_some(), carriers.as_ref()), &mut tallies))];
     listeners.extend(cardboss_doors(&engine, &config, cardboss, &mut tallies));
-    let mut loops = match workers {
-        Some((carriers, senders)) => workers::start(&engine, &config, carriers, senders, &stopped),
-        None => tokio::task::JoinSet::new(),
+    let mut loops = match (carriers, senders) {
+        (Some(carriers), Some(senders)) => workers::start(&engine, &config, carriers, senders, &stopped),
+        _ => tokio::task::JoinSet::new(),
     };
     if config.clock.offset_seconds != 0 {
         tracing::warn!(offset_seconds = config.clock.offset_seconds, "the clock is shifted for a test");
@@ -145,12 +147,22 @@ fn cardboss_doors(
     open.into_iter().map(|(listener, port)| (listener, cardboss::router(door.clone(), port))).collect()
 }
 
-fn doors(engine: &Engine, config: &Config, args: &ServeArgs, is_demo: bool, tallies: &mut Tallies) -> Router {
+fn doors(
+    engine: &Engine,
+    config: &Config,
+    args: &ServeArgs,
+    (is_demo, carriers): (bool, Option<&Arc<Carriers>>),
+    tallies: &mut Tallies,
+) -> Router {
     let mut app = portal::health_router(engine.clone());
     if matches!(args.role, Role::All | Role::Api) {
         let door = Door::new(engine.clone(), Arc::new(door_settings(config)));
         tallies.add(eiotclub::DOOR, door.counts());
         app = app.merge(eiotclub::router(door));
+    }
+    if let Some(carriers) = carriers.filter(|_| args.role.serves_api()).cloned() {
+        let open = Arc::new(move || carriers.now());
+        app = app.merge(carriers::router(carriers::Door::new(engine.clone(), open, config.limits.body_bytes_max)));
     }
     if args.role.serves_api() {
         let settings = fastbee::DoorSettings {

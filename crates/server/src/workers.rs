@@ -35,7 +35,7 @@ const FORGET_AT_ONCE: i64 = 5_000;
 pub fn start(
     engine: &Engine,
     config: &Config,
-    carriers: Carriers,
+    carriers: Arc<Carriers>,
     (sender, uploader): (Sender, Uploader),
     stop: &watch::Receiver<bool>,
 ) -> JoinSet<()> {
@@ -51,8 +51,7 @@ pub fn start(
         let (e, sender) = (e.clone(), sender.clone());
         async move { sender.step(&e).await }
     }));
-    let (e, carriers) = (on(engine), Arc::new(carriers));
-    let open = carriers.clone();
+    let (e, open) = (on(engine), carriers.clone());
     loops.spawn(repeat("intents", stop.clone(), IDLE, move || {
         let (e, carriers) = (e.clone(), open.clone());
         off_thread(move || intents::step(&e, &*carriers.now()?, token()))

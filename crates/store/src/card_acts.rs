@@ -6,6 +6,30 @@ use crate::page::integers;
 use kachi_domain::{SimId, Timestamp};
 
 impl Tx<'_> {
+    /// The speeds that these cards are to have at their carrier, kilobits a second; those that were never another are left out.
+    pub fn card_speeds(&mut self, sims: &[i64]) -> Result<Vec<(SimId, Option<u32>)>, Error> {
+        let (among, value) = self.among("sim_id", sims);
+        let rows = self.rows::<(i64, Option<i64>)>(&format!("SELECT sim_id, kbps FROM card_speed WHERE {among}"), &[value])?;
+        let kbps = |kbps: Option<i64>| kbps.and_then(|k| u32::try_from(k).ok());
+        Ok(rows.into_iter().map(|r| (SimId(r.0), kbps(r.1))).collect())
+    }
+
+    /// Notes the speed that a card is to have.
+    pub fn put_card_speed(&mut self, sim: SimId, kbps: Option<u32>, now: Timestamp) -> Result<(), Error> {
+        self.run(
+            "INSERT INTO card_speed (sim_id, kbps, asks, wanted_at) VALUES (?, ?, 0, ?)
+             ON CONFLICT (sim_id) DO UPDATE SET kbps = excluded.kbps, wanted_at = excluded.wanted_at",
+            &binds![sim.0, kbps.map(i64::from), now.0],
+        )?;
+        Ok(())
+    }
+
+    /// Counts that the card's speed is asked for; the answer is how often it was, this time included.
+    pub fn count_speed_ask(&mut self, sim: SimId) -> Result<i64, Error> {
+        let row = self.row::<(i64,)>("UPDATE card_speed SET asks = asks + 1 WHERE sim_id = ? RETURNING asks", &binds![sim.0])?;
+        row.map(|r| r.0).ok_or_else(|| Error::Engine(format!("card {sim} has no speed of its own")))
+    }
+
     /// Access points whose data is off, of these cards: (card, name).
     pub fn apns_off(&mut self, sims: &[SimId]) -> Result<Vec<(i64, String)>, Error> {
         if sims.is_empty() {

@@ -77,6 +77,8 @@ pub struct Package {
     pub listed: bool,
     /// How many may wait or run on one card.
     pub stack_max: i64,
+    /// The speed at which a `throttled` one goes on without allowance, kilobits (1024 bits) a second; none: the usual one.
+    pub speed_kbps: Option<u32>,
 }
 
 /// What an account pays and asks for a package where that differs from the catalogue.
@@ -94,7 +96,7 @@ pub struct Price {
     pub listed: Option<bool>,
 }
 
-type PackageRow = (i64, String, String, String, i64, String, String, String, i64, i64, String, i64, i64);
+type PackageRow = (i64, String, String, String, i64, String, String, String, i64, i64, String, i64, i64, Option<i64>);
 
 fn package(r: PackageRow) -> Result<Package, Error> {
     let broken = |e: String| Error::Engine(format!("package {}: {e}", r.1));
@@ -112,6 +114,7 @@ fn package(r: PackageRow) -> Result<Package, Error> {
         retail_minor: r.9,
         listed: r.11 != 0,
         stack_max: r.12,
+        speed_kbps: r.13.and_then(|kbps| u32::try_from(kbps).ok()),
     })
 }
 
@@ -159,9 +162,16 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Creates or changes a platform by its code; a number of 0 lets the database choose.
+    /// Creates or changes a platform by its code; a number of 0 lets the database choose. With other settings it is logged in
+    /// anew.
     pub fn put_platform(&mut self, id: i64, code: &str, connector: &str, settings: &str) -> Result<(), Error> {
         let next = self.row::<(i64,)>("SELECT COALESCE(MAX(id), 0) + 1 FROM platform", &[])?.map_or(1, |r| r.0);
+        let text = "SELECT id FROM platform WHERE code = ? AND (connector <> ? OR settings <> ?)";
+        if let Some((other,)) = self.row::<(i64,)>(text, &binds![code, connector, settings])? {
+            // It may be another account now, which the old login does not open.
+            self.put_platform_login(PlatformId(other), "{}")?;
+            self.forget_renewal(PlatformId(other))?;
+        }
         self.run(
             "INSERT INTO platform (id, code, connector, settings, login) VALUES (?, ?, ?, ?, '{}')
              ON CONFLICT (code) DO UPDATE SET connector = excluded.connector, settings = excluded.settings",
@@ -179,16 +189,6 @@ impl Tx<'_> {
     pub fn put_platform_login(&mut self, id: PlatformId, login: &str) -> Result<(), Error> {
         self.run("UPDATE platform SET login = ? WHERE id = ?", &binds![login, id.0])?;
         Ok(())
-    }
-
-    /// Takes `n` numbers for calls to the platform that nobody else has or ever will have; the answer is the first.
-    pub fn take_call_numbers(&mut self, id: PlatformId, n: i64) -> Result<i64, Error> {
-        let row = self.row::<(i64,)>(
-            "INSERT INTO version (name, number) VALUES (?, ?)
-             ON CONFLICT (name) DO UPDATE SET number = version.number + ? RETURNING number",
-            &binds![format!("platform calls {}", id.0), n, n],
-        )?;
-        Ok(row.map_or(0, |r| r.0) - n)
     }
 
     /// Every product.
@@ -225,8 +225,8 @@ impl Tx<'_> {
 
     /// Every package.
     pub fn packages(&mut self) -> Result<Vec<Package>, Error> {
-        let text = "SELECT id, code, name, retail_name, product_id, terms, start_rule, fulfil, price_minor, retail_minor, currency, listed, stack_max
-                    FROM package ORDER BY id";
+        let text = "SELECT id, code, name, retail_name, product_id, terms, start_rule, fulfil, price_minor, retail_minor, currency, listed, stack_max,
+                    speed_kbps FROM package ORDER BY id";
         self.rows::<PackageRow>(text, &[])?.into_iter().map(package).collect()
     }
 
@@ -234,14 +234,16 @@ impl Tx<'_> {
     pub fn put_package(&mut self, p: &Package) -> Result<(), Error> {
         let terms = serde_json::to_string(&p.terms).map_err(|e| Error::Engine(e.to_string()))?;
         self.run(
-            "INSERT INTO package (code, name, retail_name, product_id, terms, start_rule, fulfil, price_minor, retail_minor, currency, listed, stack_max)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            "INSERT INTO package (code, name, retail_name, product_id, terms, start_rule, fulfil, price_minor, retail_minor, currency, listed, stack_max,
+             speed_kbps)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (code) DO UPDATE SET name = excluded.name, retail_name = excluded.retail_name, product_id = excluded.product_id,
              terms = excluded.terms, start_rule = excluded.start_rule, fulfil = excluded.fulfil, price_minor = excluded.price_minor,
-             retail_minor = excluded.retail_minor, currency = excluded.currency, listed = excluded.listed, stack_max = excluded.stack_max",
+             retail_minor = excluded.retail_minor, currency = excluded.currency, listed = excluded.listed, stack_max = excluded.stack_max,
+             speed_kbps = excluded.speed_kbps",
             &binds![
                 &p.code, &p.name, &p.retail_name, p.product.0, terms, p.start.word(), p.fulfil.word(), p.price_minor, p.retail_minor,
-                p.currency.as_str(), p.listed, p.stack_max
+                p.currency.as_str(), p.listed, p.stack_max, p.speed_kbps.map(i64::from)
             ],
         )?;
         Ok(())

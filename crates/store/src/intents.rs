@@ -71,8 +71,8 @@ pub struct Wish<'a> {
     pub cause: &'a str,
     /// The task it is a part of.
     pub task: Option<i64>,
-    /// The account that asks.
-    pub asked_by: AccountId,
+    /// The account that asks; none: nobody does.
+    pub asked_by: Option<AccountId>,
     /// The request, JSON.
     pub request: &'a str,
 }
@@ -101,7 +101,7 @@ impl Tx<'_> {
         let row = self.row::<(i64,)>(
             "INSERT INTO intent (account_id, sim_id, platform_id, cause, task_id, asked_by, request, state, attempts, due_at, created_at, updated_at)
              VALUES (?, ?, ?, ?, ?, ?, ?, 'stored', 0, ?, ?, ?) RETURNING id",
-            &binds![w.account.0, w.sim.0, w.platform.0, w.cause, w.task, w.asked_by.0, w.request, now.0, now.0, now.0],
+            &binds![w.account.0, w.sim.0, w.platform.0, w.cause, w.task, w.asked_by.map(|a| a.0), w.request, now.0, now.0, now.0],
         )?;
         Ok(row.map_or(0, |r| r.0))
     }
@@ -154,10 +154,25 @@ impl Tx<'_> {
         Ok(claimed)
     }
 
-    /// Keeps what is known of a claimed write's sending with its request, JSON.
-    pub fn put_intent_request(&mut self, id: i64, token: i64, request: &str) -> Result<(), Error> {
-        self.run("UPDATE intent SET request = ? WHERE id = ? AND lease_token = ?", &binds![request, id, token])?;
-        Ok(())
+    /// Keeps what is known of a claimed write's sending with its request, JSON, and the carrier's number of it, and the lease
+    /// until then; false if it was lost.
+    pub fn keep_intent(
+        &mut self,
+        id: i64,
+        token: i64,
+        lease_until: Timestamp,
+        (request, job): (&str, Option<&str>),
+    ) -> Result<bool, Error> {
+        let text = "UPDATE intent SET request = ?, job = ?, lease_until = ? WHERE id = ? AND lease_token = ?";
+        Ok(self.run(text, &binds![request, job, lease_until.0, id, token])? > 0)
+    }
+
+    /// Writes without a last word that the carrier took under this number.
+    pub fn intents_of_job(&mut self, platform: PlatformId, job: &str) -> Result<Vec<Intent>, Error> {
+        let text = format!(
+            "SELECT {COLUMNS} FROM intent WHERE platform_id = ? AND job = ? AND state NOT IN ('confirmed', 'refused') ORDER BY id"
+        );
+        Ok(self.rows::<R>(&text, &binds![platform.0, job])?.into_iter().map(intent).collect())
     }
 
     /// Sets what became of a claimed write; false if the lease was lost.
@@ -186,6 +201,12 @@ impl Tx<'_> {
             &binds![state, answer, now.0, id],
         )?;
         Ok(n > 0)
+    }
+
+    /// How many writes are in doubt and not asked about any more.
+    pub fn intents_left(&mut self) -> Result<i64, Error> {
+        let text = "SELECT COUNT(*) FROM intent WHERE state = 'in_doubt' AND due_at IS NULL";
+        Ok(self.row::<(i64,)>(text, &[])?.map_or(0, |r| r.0))
     }
 
     /// A write by its number.

@@ -36,6 +36,7 @@ pub mod stock;
 pub mod sync;
 pub mod tasks;
 pub mod transfers;
+pub mod upstream;
 pub mod webhooks;
 
 pub use db::{Error, MigrateError, Place, Stamp, Store, Tx};

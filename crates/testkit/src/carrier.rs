@@ -3,7 +3,7 @@
 use kachi_connectors::sandbox;
 use kachi_domain::Timestamp;
 use kachi_domain::address::Addresses;
-use kachi_domain::carrier::{Login, Request, logged_in};
+use kachi_domain::carrier::{Connector, Login, Request, logged_in};
 use kachi_engine::intents::{self, Connectors};
 use kachi_engine::{Engine, Fail, card_reads, sms, tasks};
 use kachi_store::catalogue::Product;
@@ -15,12 +15,15 @@ use std::sync::atomic::{AtomicI64, Ordering};
 /// Rounds after which work that never ends is a failure.
 const ROUNDS_MAX: usize = 1_000;
 
+/// Lease tokens given out, unlike each other whoever works.
+static TOKENS: AtomicI64 = AtomicI64::new(1);
+
 /// A virtual carrier with its connector.
 pub struct Carrier {
     /// What the carrier knows, and the way to break it.
     pub world: sandbox::World,
-    connectors: Connectors,
-    token: AtomicI64,
+    /// The way there.
+    pub connectors: Connectors,
 }
 
 impl Carrier {
@@ -29,11 +32,26 @@ impl Carrier {
     /// # Panics
     /// If there is no such product, or the settings are no good.
     pub fn of(engine: &Engine, product: &'static str, settings: Value, networks: &[&str]) -> Carrier {
+        let world = sandbox::World::default();
+        let connector = kachi_connectors::open("sandbox", &settings, &world, &Addresses::default()).expect("the connector opens");
+        Carrier { world, ..Carrier::by(engine, product, ("sandbox", settings, Arc::from(connector)), networks) }
+    }
+
+    /// As [`Carrier::of`], by a connector of the test's own; its world is nobody's.
+    ///
+    /// # Panics
+    /// If there is no such product.
+    pub fn by(
+        engine: &Engine,
+        product: &'static str,
+        (name, settings, connector): (&'static str, Value, Arc<dyn Connector>),
+        networks: &[&str],
+    ) -> Carrier {
         let details = json!({ "networks": networks }).to_string();
         let text = settings.to_string();
         engine
             .write(move |tx, catalogue, _| {
-                tx.put_platform(0, "virtual", "sandbox", &text)?;
+                tx.put_platform(0, "virtual", name, &text)?;
                 let platform = tx.platforms()?.into_iter().find(|p| p.code == "virtual").map(|p| p.id);
                 let platform = platform.ok_or_else(|| Fail::fault("platform"))?;
                 let known = catalogue.product_by_code(product).ok_or_else(|| Fail::fault("product"))?;
@@ -41,11 +59,15 @@ impl Carrier {
                 Ok(tx.touch_catalogue()?)
             })
             .expect("the product moves");
-        let world = sandbox::World::default();
         let platform = engine.catalogue().expect("catalogue").platform_by_code("virtual").map(|p| p.id).expect("platform");
-        let connector = kachi_connectors::open("sandbox", &settings, &world, &Addresses::default()).expect("the connector opens");
-        let connectors = HashMap::from([(platform, Arc::from(connector))]);
-        Carrier { world, connectors, token: AtomicI64::new(1) }
+        Carrier { world: sandbox::World::default(), connectors: HashMap::from([(platform, connector)]) }
+    }
+
+    /// The same, with a connector around its own.
+    #[must_use]
+    pub fn around(self, wrap: impl Fn(Arc<dyn Connector>) -> Arc<dyn Connector>) -> Carrier {
+        let connectors = self.connectors.into_iter().map(|(platform, inner)| (platform, wrap(inner))).collect();
+        Carrier { connectors, ..self }
     }
 
     /// Tells the engine what the connector can do, as the server does when it starts.
@@ -78,7 +100,7 @@ impl Carrier {
     /// If the database fails, or the work never ends although no time passes.
     pub fn work(&self, engine: &Engine) {
         for _ in 0..ROUNDS_MAX {
-            let token = self.token.fetch_add(1, Ordering::SeqCst);
+            let token = TOKENS.fetch_add(1, Ordering::SeqCst);
             let moved = tasks::step(engine).expect("tasks move")
                 + intents::step(engine, &self.connectors, token).expect("writes move")
                 + card_reads::step(engine, &self.connectors, token).expect("readings move");
@@ -94,7 +116,7 @@ impl Carrier {
     /// # Panics
     /// If the database fails.
     pub fn read(&self, engine: &Engine) {
-        while card_reads::step(engine, &self.connectors, self.token.fetch_add(1, Ordering::SeqCst)).expect("cards are read") > 0 {
+        while card_reads::step(engine, &self.connectors, TOKENS.fetch_add(1, Ordering::SeqCst)).expect("cards are read") > 0 {
         }
     }
 

@@ -320,6 +320,7 @@ pub fn package(code: &str, product: ProductId, kind: Kind, validity: Span, price
         currency: Currency::USD,
         listed: true,
         stack_max: 24,
+        speed_kbps: None,
     }
 }
 

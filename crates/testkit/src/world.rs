@@ -280,6 +280,7 @@ fn fill(tx: &mut kachi_store::Tx<'_>, now: Timestamp) -> Result<()> {
             currency: Currency::USD,
             listed: true,
             stack_max: 24,
+            speed_kbps: None,
         })?;
     }
     tx.touch_catalogue()?;

@@ -4,7 +4,8 @@
 //! those that go straight to the carrier have an address each. An order is told by its push or by the card's packages; the
 //! upstream keeps no reference of ours, so a lost answer to an order is left to a person, never guessed.
 //!
-//! Settings: `sid`, `apikey`, `url`, `direct_url`; `cool_down_seconds`, `apply_seconds`, `timeout_seconds`.
+//! Settings: `sid`, `apikey`, `url`, `direct_url`; `cool_down_seconds`, `apply_seconds`, `timeout_seconds`; and the rate of requests
+//! ([`crate::open`]).
 
 use crate::amount::{self, Unit};
 use crate::http::{self, Ask as Question, Http};
@@ -13,7 +14,7 @@ use crate::keys::Keys;
 use kachi_domain::address::Addresses;
 use kachi_domain::carrier::{
     Answer, Apn, Ask, Batches, Bought, Call, Capabilities, Card, Connector, Cycle, Fact, Facts, LOGIN_REFUSED_SECONDS, Line,
-    Login, Period, Request, Sent, Session, Spoken, Standing, Write,
+    Login, Pace, Period, Request, Sent, Session, Spoken, Standing, Write,
 };
 use kachi_domain::sim::BaseState;
 use kachi_domain::time::day_text;
@@ -23,6 +24,8 @@ use std::collections::HashMap;
 
 /// Cards of one question.
 const BATCH_CARDS: u16 = 100;
+/// Requests that it takes unless the settings say otherwise; its document names no number.
+const PACE: Pace = Pace::a_second(10, 20);
 const ROOT: &str = "/iotapi/rest/v2";
 /// What a card's page tells; its packages are asked for by themselves.
 const FACTS: Facts =
@@ -36,6 +39,7 @@ pub struct CardBoss {
     apikey: String,
     cool_down_seconds: i64,
     apply_seconds: i64,
+    pace: Pace,
 }
 
 /// An operation: how it is sent, and which of its fields are signed, in this order.
@@ -87,10 +91,11 @@ impl CardBoss {
         let cool_down_seconds = keys.number("cool_down_seconds", 180, (0, 86_400))?;
         let apply_seconds = keys.number("apply_seconds", 600, (1, 86_400))?;
         let timeout_seconds = keys.number("timeout_seconds", 30, (1, 300))?.unsigned_abs();
+        let pace = keys.pace(PACE)?;
         keys.end()?;
         let data = Http::open(&url, timeout_seconds, addresses).map_err(|e| format!("url: {e}"))?;
         let direct = Http::open(&direct_url, timeout_seconds, addresses).map_err(|e| format!("direct_url: {e}"))?;
-        Ok(CardBoss { data, direct, sid, apikey, cool_down_seconds, apply_seconds })
+        Ok(CardBoss { data, direct, sid, apikey, cool_down_seconds, apply_seconds, pace })
     }
 
     /// One operation: its whole answer.
@@ -365,9 +370,11 @@ impl Connector for CardBoss {
             usage: true,
             sms: true,
             look: true,
+            shows: true,
             facts: FACTS,
             batches: Batches { state: BATCH_CARDS, day: BATCH_CARDS, month: BATCH_CARDS },
             cool_down_seconds: self.cool_down_seconds,
+            pace: self.pace,
             ..Capabilities::default()
         }
     }

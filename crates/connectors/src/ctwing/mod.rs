@@ -5,7 +5,8 @@
 //! by what the card then shows.
 //!
 //! Settings: `app_key`, `secret_key`, `cust_number`; `url`, `clock` (`GMT` as the document says, or `China` as many clients send),
-//! `cool_down_seconds`, `apply_seconds`, `lag_seconds` (how far usage lags behind), `batch_cards`, `timeout_seconds`.
+//! `cool_down_seconds`, `apply_seconds`, `lag_seconds` (how far usage lags behind), `batch_cards`, `timeout_seconds`;
+//! `speed_codes` (`KILOBITS=CODE,...`), and the rate of requests ([`crate::open`]).
 
 mod read;
 mod wire;
@@ -15,7 +16,7 @@ use crate::keys::Keys;
 use crate::telecom::{self, Fields};
 use kachi_domain::address::Addresses;
 use kachi_domain::carrier::{
-    Answer, Ask, Batches, Call, Capabilities, Card, Connector, Facts, Line, Login, Request, Sent, Write,
+    Answer, Ask, Batches, Call, Capabilities, Card, Connector, Facts, Line, Login, Pace, Request, Sent, Write,
 };
 use serde_json::{Map, Value};
 
@@ -23,6 +24,8 @@ use serde_json::{Map, Value};
 const URL: &str = "https://cmp-api.ctwing.cn:20164";
 /// Cards of one batch (facts C3.2).
 const BATCH_CARDS_MAX: i64 = 100;
+/// Requests that it takes unless the settings say otherwise; the public sources name no number.
+const PACE: Pace = Pace::a_second(10, 20);
 /// Seconds to wait with a write before which something could not be read.
 const AGAIN_SECONDS: i64 = 5;
 
@@ -41,6 +44,8 @@ struct Terms {
     apply_seconds: i64,
     lag_seconds: i64,
     batch_cards: i64,
+    pace: Pace,
+    speeds: Vec<(u32, String)>,
 }
 
 impl CtWing {
@@ -55,9 +60,22 @@ impl CtWing {
         let lag_seconds = keys.number("lag_seconds", 1_800, (0, 86_400))?;
         let batch_cards = keys.number("batch_cards", BATCH_CARDS_MAX, (1, BATCH_CARDS_MAX))?;
         let timeout_seconds = keys.number("timeout_seconds", 30, (1, 300))?;
+        let pace = keys.pace(PACE)?;
+        let speeds = telecom::speeds(&keys.text("speed_codes", telecom::SPEED_CODES)?)?;
         keys.end()?;
         let http = Http::open(&url, timeout_seconds.unsigned_abs(), addresses).map_err(|e| format!("url: {e}"))?;
-        let terms = Terms { app_key, secret_key, cust_number, clock, cool_down_seconds, apply_seconds, lag_seconds, batch_cards };
+        let terms = Terms {
+            app_key,
+            secret_key,
+            cust_number,
+            clock,
+            cool_down_seconds,
+            apply_seconds,
+            lag_seconds,
+            batch_cards,
+            pace,
+            speeds,
+        };
         Ok(CtWing { http, terms })
     }
 
@@ -123,6 +141,10 @@ impl CtWing {
         let sent = match write {
             Write::DataOff { .. } => common("singleCutNet", &[("action", "ADD")]),
             Write::DataOn { .. } => common("singleCutNet", &[("action", "DEL")]),
+            Write::LimitSpeed { kbps } => {
+                // No question tells a card's speed: the answer is all there is.
+                return common("speedLimitAction", &telecom::speed(&self.terms.speeds, *kbps)).map(|_| Answer::Confirmed);
+            }
             Write::Activate => {
                 let now = self.main(call, &number).map_err(before)?;
                 match telecom::standing(&now) {
@@ -171,11 +193,14 @@ impl Connector for CtWing {
             activate: true,
             end_test: true,
             data_switch: true,
+            speed: true,
             usage: true,
             look: true,
+            shows: true,
             facts: read::FACTS,
             batches: Batches { state: cards, day: cards, month: cards },
             cool_down_seconds: self.terms.cool_down_seconds,
+            pace: self.terms.pace,
             ..Capabilities::default()
         }
     }
@@ -195,6 +220,9 @@ impl Connector for CtWing {
         match self.capabilities().refuse(&request.write) {
             Some(refused) => refused,
             None if request.write == Write::RefreshUsage => Answer::Confirmed,
+            // Done again it does no harm.
+            None if matches!(request.write, Write::LimitSpeed { .. }) && sent.accepted.is_none() => Answer::Unknown,
+            None if matches!(request.write, Write::LimitSpeed { .. }) => Answer::Confirmed,
             None => {
                 let told = self.number(call, &request.card).and_then(|number| self.shows(call, &request.write, &number));
                 told.map_or_else(|answer| answer, |done| crate::by_sight(done, call.now, sent, self.terms.apply_seconds))

@@ -3,7 +3,7 @@
 //! Requests are signed as the partner door checks them (`kachi_dialects::eiotclub`); there is no login. An order goes under our
 //! own reference, which the upstream takes once for ever, so a lost answer is settled by its order record.
 //!
-//! Settings: `appkey`, `secret`, `url` (up to and without `/api/v3`); `timeout_seconds`.
+//! Settings: `appkey`, `secret`, `url` (up to and without `/api/v3`); `timeout_seconds`; and the rate of requests ([`crate::open`]).
 
 use crate::amount::{self, Unit};
 use crate::http::{self, Ask as Question, Http};
@@ -13,7 +13,7 @@ use kachi_dialects::eiotclub::{Form, Limits, Params, sign};
 use kachi_domain::address::Addresses;
 use kachi_domain::carrier::{
     Answer, Ask, Batches, Bought, Call, Capabilities, Card, Connector, Counter, Cycle, Fact, Facts, LOGIN_REFUSED_SECONDS, Line,
-    Login, Period, Request, Sent, Standing, Write,
+    Login, Pace, Period, Request, Sent, Standing, Write,
 };
 use kachi_domain::sim::BaseState;
 use kachi_domain::time::day_text;
@@ -24,6 +24,8 @@ use std::collections::HashMap;
 const BATCH_CARDS: u16 = 50;
 /// Seconds between two refreshes of a card (code 44001).
 const REFRESH_SECONDS: i64 = 300;
+/// Requests that it takes unless the settings say otherwise; its document names no number.
+const PACE: Pace = Pace::a_second(10, 20);
 /// What a card's page tells.
 const FACTS: Facts = Facts::of(&[Fact::Numbers, Fact::State, Fact::Counter, Fact::Packages, Fact::Network, Fact::Month]);
 
@@ -32,6 +34,7 @@ pub struct Eiotclub {
     http: Http,
     appkey: String,
     secret: String,
+    pace: Pace,
 }
 
 impl Eiotclub {
@@ -40,9 +43,10 @@ impl Eiotclub {
         let mut keys = Keys::of(settings);
         let (appkey, secret, url) = (keys.needed("appkey")?, keys.needed("secret")?, keys.needed("url")?);
         let timeout_seconds = keys.number("timeout_seconds", 30, (1, 300))?;
+        let pace = keys.pace(PACE)?;
         keys.end()?;
         let http = Http::open(&url, timeout_seconds.unsigned_abs(), addresses).map_err(|e| format!("url: {e}"))?;
-        Ok(Eiotclub { http, appkey, secret })
+        Ok(Eiotclub { http, appkey, secret, pace })
     }
 
     /// One operation: its data.
@@ -272,6 +276,7 @@ impl Connector for Eiotclub {
             look: true,
             facts: FACTS,
             batches: Batches { state: 0, day: BATCH_CARDS, month: BATCH_CARDS },
+            pace: self.pace,
             ..Capabilities::default()
         }
     }

@@ -5,7 +5,8 @@
 //! number.
 //!
 //! Settings: `username`, `api_key`; `url`, `apply_seconds`, `timeout_seconds`, `cycle_first_day`; `push_secret` (without it nothing
-//! is taken that the platform tells by itself) and `push_hash` (`sha256` or `sha1`).
+//! is taken that the platform tells by itself) and `push_hash` (`sha256` or `sha1`); and the rate of
+//! requests ([`crate::open`]).
 
 mod push;
 
@@ -17,7 +18,7 @@ use base64::engine::general_purpose::STANDARD;
 use kachi_domain::address::Addresses;
 use kachi_domain::carrier::{
     Answer, Bought, Call, Callback, Capabilities, Card, Change, Changes, Connector, Cycle, Fact, Facts, LOGIN_REFUSED_SECONDS,
-    Line, Login, News, Period, Request, Sent, Session, Standing, Stop, Write,
+    Line, Login, News, Pace, Period, Request, Sent, Session, Standing, Stop, Write,
 };
 use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::time::Timestamp;
@@ -25,6 +26,8 @@ use serde_json::{Map, Value, json};
 
 /// The address of China Unicom's accounts.
 const URL: &str = "https://api.10646.cn";
+/// Requests that it takes unless the settings say otherwise; the public sources name no number, but a code for too many.
+const PACE: Pace = Pace::a_second(5, 10);
 /// Seconds to wait when the platform has had too many questions.
 const BUSY_SECONDS: i64 = 60;
 /// Cards of one page.
@@ -42,6 +45,7 @@ pub struct Jasper {
     apply_seconds: i64,
     cycle: Cycle,
     push: Option<push::Secret>,
+    pace: Pace,
 }
 
 impl Jasper {
@@ -54,10 +58,11 @@ impl Jasper {
         let first_day = u8::try_from(keys.number("cycle_first_day", 27, (1, 28))?).unwrap_or(27);
         let hash = keys.one_of("push_hash", &["sha256", "sha1"])?;
         let push = keys.optional("push_secret")?.map(|secret| push::Secret::new(secret, hash));
+        let pace = keys.pace(PACE)?;
         keys.end()?;
         let http = Http::open(&url, timeout_seconds.unsigned_abs(), addresses).map_err(|e| format!("url: {e}"))?;
         let authorization = format!("Basic {}", STANDARD.encode(format!("{username}:{api_key}")));
-        Ok(Jasper { http, authorization, apply_seconds, cycle: Cycle { first_day }, push })
+        Ok(Jasper { http, authorization, apply_seconds, cycle: Cycle { first_day }, push, pace })
     }
 
     /// One request; `path` is what follows `/rws/api/v1/`.
@@ -240,10 +245,12 @@ impl Connector for Jasper {
             usage: true,
             sms: true,
             look: true,
+            shows: true,
             changes: true,
             callbacks: self.push.is_some(),
             facts: FACTS,
             cycle: self.cycle,
+            pace: self.pace,
             ..Capabilities::default()
         }
     }

@@ -2,13 +2,13 @@
 //!
 //! Promised besides what every connector promises: no two requests ever have the same number; one account has one live
 //! token, and a killed one is told as such; a write for one card counts by what the card then shows, a batch by its job and
-//! then by what each card shows; a batch that one cooling card makes the carrier refuse is sent card by card.
+//! then by what each card shows; a batch that one cooling card makes the carrier refuse goes again without it.
 //!
 //! Settings: `appid`, `password`; `url`; `verb` (both are accepted by the carrier); `cool_down_seconds`, `apply_seconds` (how
 //! long a taken write may take to show), `token_margin_seconds`, `timeout_seconds`; `batch_cards`; `start_num` (what the change feed's
 //! `startNum` counts: `page` or `row`); `voice_param` (the name of the parameter
 //! with a voice list's numbers, which no public source tells: without it there are no voice lists); `sms_action` (the number of
-//! the registered template: without it there are no messages) and `sms_encode`.
+//! the registered template: without it there are no messages) and `sms_encode`; and the rate of requests ([`crate::open`]).
 
 mod read;
 mod wire;
@@ -19,7 +19,7 @@ use crate::json;
 use crate::keys::Keys;
 use kachi_domain::address::Addresses;
 use kachi_domain::carrier::{
-    Answer, Ask, Batches, Call, Capabilities, Card, Changes, Connector, Cycle, Fact, Facts, Line, Login, Request, Sent,
+    Answer, Ask, Batches, Call, Capabilities, Card, Changes, Connector, Cycle, Fact, Facts, Line, Login, Pace, Request, Sent,
 };
 use serde_json::{Map, Value};
 use wire::Envelope;
@@ -28,6 +28,8 @@ use wire::Envelope;
 const URL: &str = "https://api.iot.10086.cn";
 /// Cards of one batch (facts C1.1).
 const BATCH_CARDS_MAX: i64 = 100;
+/// Requests that it takes unless the settings say otherwise; the public sources name no number.
+const PACE: Pace = Pace::a_second(10, 20);
 /// What can be read of a card.
 const FACTS: Facts = Facts::ALL.without(Facts::of(&[Fact::Day, Fact::Counter, Fact::Network]));
 
@@ -51,6 +53,7 @@ struct Terms {
     /// What the carrier calls the numbers of a voice list.
     voice_param: Option<String>,
     sms: Option<(String, String)>,
+    pace: Pace,
 }
 
 impl OneLink {
@@ -68,6 +71,7 @@ impl OneLink {
         let voice_param = keys.optional("voice_param")?;
         let encode = keys.text("sms_encode", "0")?;
         let sms = keys.optional("sms_action")?.map(|action| (action, encode));
+        let pace = keys.pace(PACE)?;
         keys.end()?;
         let http = Http::open(&url, timeout_seconds.unsigned_abs(), addresses).map_err(|e| format!("url: {e}"))?;
         let terms = Terms {
@@ -81,6 +85,7 @@ impl OneLink {
             by_page,
             voice_param,
             sms,
+            pace,
         };
         Ok(OneLink { http, terms })
     }
@@ -129,11 +134,13 @@ impl Connector for OneLink {
             activate: true,
             end_test: true,
             data_switch: true,
+            speed: true,
             voice_list: self.terms.voice_param.is_some(),
             session_reset: true,
             usage: true,
             sms: self.terms.sms.is_some(),
             look: true,
+            shows: true,
             login: true,
             changes: true,
             facts: FACTS,
@@ -141,6 +148,7 @@ impl Connector for OneLink {
             submit_batch: cards,
             cool_down_seconds: self.terms.cool_down_seconds,
             cycle: Cycle::NATURAL,
+            pace: self.terms.pace,
             ..Capabilities::default()
         }
     }

@@ -122,6 +122,16 @@ pub fn batch(write: &Write) -> Option<&'static str> {
     }
 }
 
+/// The steps of speed, in kilobits a second, and the number that lifts the limit (facts C1.5, 23M04).
+const SPEEDS: [(u32, &str); 4] = [(2048, "91"), (1024, "92"), (512, "93"), (128, "94")];
+const NO_LIMIT: &str = "1";
+
+/// The number of a speed: of the fastest step that is not above it, else of the slowest.
+pub fn speed(kbps: Option<u32>) -> &'static str {
+    let slowest = SPEEDS[SPEEDS.len() - 1].1;
+    kbps.map_or(NO_LIMIT, |kbps| SPEEDS.iter().find(|(step, _)| *step <= kbps).map_or(slowest, |(_, number)| number))
+}
+
 /// Whether a card that stands there needs nothing more.
 pub fn is_so(write: &Write, state: BaseState) -> bool {
     match write {
@@ -253,6 +263,13 @@ mod tests {
             (Some("2"), Some("5"), Some("6"))
         );
         assert_eq!((from(BaseState::Closed), single(&Write::EndTest, BaseState::Testing)), (None, Some("4")));
+    }
+
+    #[test]
+    fn a_speed_is_the_next_step_below() {
+        let numbers: Vec<&str> = [4096, 2048, 2047, 512, 511, 1].map(|kbps| speed(Some(kbps))).to_vec();
+        assert_eq!(numbers, ["91", "91", "92", "93", "94", "94"]);
+        assert_eq!(speed(None), "1");
     }
 
     #[test]

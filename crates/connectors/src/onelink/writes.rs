@@ -15,6 +15,13 @@ impl OneLink {
             Write::Stop | Write::Resume | Write::Activate | Write::EndTest => self.change_state(call, request),
             Write::DataOff { apn } => self.switch_data(call, request, (apn.as_deref(), "1")),
             Write::DataOn { apn } => self.switch_data(call, request, (apn.as_deref(), "0")),
+            Write::LimitSpeed { kbps } => {
+                let apn = self.only_apn(call, request).map_err(before)?;
+                let params = [("apnName", apn.as_str()), ("serviceUsageState", wire::speed(*kbps))];
+                self.about(call, "operate/network-speed", &request.card, &params)?;
+                // No question tells a card's speed: the answer is all there is.
+                Ok(Answer::Confirmed)
+            }
             Write::AllowCalls { numbers, group } => self.list_numbers(call, request, ("1", numbers, group)),
             Write::BarCalls { numbers, group } => self.list_numbers(call, request, ("4", numbers, group)),
             Write::ResetSession => {
@@ -120,29 +127,32 @@ impl OneLink {
         json::text(&row, "msisdn").ok_or_else(unknown)
     }
 
-    /// The same act for many cards as one job, where there is such a call; else, and where one card makes the carrier refuse
-    /// them all, card by card.
+    /// The same act for many cards as one job, where there is such a call, else card by card.
     pub(super) fn write_many(&self, call: &Call<'_>, requests: &[Request]) -> Vec<Answer> {
         let one_by_one = || -> Vec<Answer> { requests.iter().map(|request| self.write_one(call, request)).collect() };
         let Some(first) = requests.first() else { return Vec::new() };
         let Some(act) = wire::batch(&first.write) else { return one_by_one() };
-        let known: Option<Vec<&str>> = requests.iter().map(|r| r.card.msisdn.as_deref()).collect();
-        let Some(msisdns) = known else { return one_by_one() };
-        if requests.len() < 2 || requests.iter().any(|r| r.write != first.write) {
+        let unfit = |r: &Request| r.card.msisdn.is_none() || r.write != first.write;
+        if requests.iter().any(unfit) {
             return one_by_one();
         }
-        let params = [("msisdns", msisdns.join("_")), ("operType", act.to_owned()), ("reason", "01".to_owned())];
-        let params: Vec<(&str, &str)> = params.iter().map(|(k, v)| (*k, v.as_str())).collect();
-        match self.ask(call, "change/sim-status/batch", &params) {
-            Ok(rows) => match rows.first().and_then(|row| json::text(row, "jobId")) {
-                Some(job) => requests.iter().map(|_| Answer::Accepted { job: Some(job.clone()) }).collect(),
-                None => requests.iter().map(|_| Answer::InDoubt { reason: "a job without a number".into() }).collect(),
-            },
-            // Nothing was recorded for any of them: each by itself, so that the one that cannot waits alone.
-            Err(Answer::Refused { .. }) => one_by_one(),
-            Err(Answer::Later { reason, .. }) if reason.starts_with("13009") || reason.starts_with("13010") => one_by_one(),
-            Err(answer) => requests.iter().map(|_| answer.clone()).collect(),
-        }
+        // Where one card makes the carrier refuse them all, nothing was recorded for any.
+        let poisons = |answer: &Answer| match answer {
+            Answer::Refused { .. } => true,
+            Answer::Later { reason, .. } => reason.starts_with("13009") || reason.starts_with("13010"),
+            _ => false,
+        };
+        let job = |some: &[Request]| {
+            let msisdns: Vec<&str> = some.iter().filter_map(|r| r.card.msisdn.as_deref()).collect();
+            let params = [("msisdns", msisdns.join("_")), ("operType", act.to_owned()), ("reason", "01".to_owned())];
+            let params: Vec<(&str, &str)> = params.iter().map(|(k, v)| (*k, v.as_str())).collect();
+            let rows = self.ask(call, "change/sim-status/batch", &params)?;
+            match rows.first().and_then(|row| json::text(row, "jobId")) {
+                Some(job) => Ok(Answer::Accepted { job: Some(job) }),
+                None => Err(Answer::InDoubt { reason: "a job without a number".into() }),
+            }
+        };
+        crate::by_halves(requests, &job, &poisons, &|request| self.write_one(call, request))
     }
 
     fn write_one(&self, call: &Call<'_>, request: &Request) -> Answer {
@@ -163,7 +173,11 @@ impl OneLink {
             Write::DataOff { apn } => self.data_is(call, request, (apn.as_deref(), false))?,
             Write::DataOn { apn } => self.data_is(call, request, (apn.as_deref(), true))?,
             // Told once, and done no harm by a second time.
-            Write::AllowCalls { .. } | Write::BarCalls { .. } | Write::ResetSession | Write::RefreshUsage => {
+            Write::AllowCalls { .. }
+            | Write::BarCalls { .. }
+            | Write::LimitSpeed { .. }
+            | Write::ResetSession
+            | Write::RefreshUsage => {
                 return Ok(if sent.accepted.is_some() { Answer::Confirmed } else { Answer::Unknown });
             }
             // A message is not sent twice, and nobody tells what became of it.

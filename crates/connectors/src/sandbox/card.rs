@@ -19,6 +19,8 @@ pub struct Card {
     pub since: Option<Timestamp>,
     /// Whether its data is switched off.
     pub data_off: bool,
+    /// Its speed at most, kilobits a second; none: as fast as it can.
+    pub speed: Option<u32>,
     /// The numbers it may call.
     pub numbers: BTreeSet<String>,
     /// The group that was named when one was last added.
@@ -138,6 +140,7 @@ impl Card {
             Write::EndTest => self.base() != BaseState::Testing,
             Write::DataOff { .. } => self.data_off,
             Write::DataOn { .. } => !self.data_off,
+            Write::LimitSpeed { kbps } => self.speed == *kbps,
             Write::AllowCalls { numbers, .. } => numbers.iter().all(|n| self.numbers.contains(n)),
             Write::BarCalls { numbers, .. } => !numbers.iter().any(|n| self.numbers.contains(n)),
             Write::ResetSession => self.session.is_none(),
@@ -163,6 +166,7 @@ impl Card {
             Write::EndTest => (self.base, self.since) = (Some(BaseState::Ready), Some(at)),
             Write::DataOff { .. } => (self.data_off, self.session) = (true, None),
             Write::DataOn { .. } => self.data_off = false,
+            Write::LimitSpeed { kbps } => self.speed = *kbps,
             Write::AllowCalls { numbers, group } => {
                 self.numbers.extend(numbers.iter().cloned());
                 self.voice_group.clone_from(group);

@@ -23,6 +23,7 @@ use kachi_domain::carrier::{
     Answer, Ask, Call, Capabilities, Card as Named, Changes, Connector, Facts, Line, Login, Request, Sent, Uplink,
 };
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use world::Reply;
 
 /// The client of the virtual carrier.
@@ -67,6 +68,33 @@ impl Connector for Sandbox {
 
     fn submit(&self, call: &Call<'_>, request: &Request) -> Answer {
         self.word(call, request, |token| self.world.write(&self.settings, token, request, call.now))
+    }
+
+    fn submit_many(&self, call: &Call<'_>, requests: &[Request]) -> Vec<Answer> {
+        let can = self.capabilities();
+        if can.submit_batch < 2 || requests.iter().any(|r| can.refuse(&r.write).is_some() || r.write != requests[0].write) {
+            return requests.iter().map(|request| self.submit(call, request)).collect();
+        }
+        let mut told = BTreeMap::new();
+        let mut rest = vec![requests.to_vec()];
+        while let Some(some) = rest.pop() {
+            match self.ask(call, |token| self.world.write_many(&self.settings, token, &some, call.now)) {
+                Ok(Reply::Many(replies)) => {
+                    told.extend(some.iter().map(|r| r.reference.clone()).zip(replies.into_iter().map(answer)));
+                }
+                // One cools down, and nothing was taken for any: by halves, so that it is left by itself.
+                Ok(Reply::Busy { .. }) if some.len() > 1 => {
+                    let (first, second) = some.split_at(some.len() / 2);
+                    rest.extend([second.to_vec(), first.to_vec()]);
+                }
+                reply => {
+                    let answer = reply.map_or_else(|not_asked| not_asked, answer);
+                    told.extend(some.iter().map(|r| (r.reference.clone(), answer.clone())));
+                }
+            }
+        }
+        let unasked = || Answer::InDoubt { reason: "two writes under one reference".into() };
+        requests.iter().map(|r| told.get(&r.reference).cloned().unwrap_or_else(unasked)).collect()
     }
 
     fn look(&self, call: &Call<'_>, request: &Request, _: &Sent) -> Answer {
@@ -125,7 +153,7 @@ fn answer(reply: Reply) -> Answer {
         Reply::Busy { seconds, reason } => Answer::Later { seconds, reason },
         Reply::TokenRefused => Answer::NoLogin { reason: "12021 token refused".into() },
         Reply::NeverHeard => Answer::Unknown,
-        Reply::Line(_) | Reply::Lines(_) | Reply::Changes(_) | Reply::Uplinks(_) => {
+        Reply::Line(_) | Reply::Lines(_) | Reply::Changes(_) | Reply::Uplinks(_) | Reply::Many(_) => {
             Answer::InDoubt { reason: "another question was answered".into() }
         }
         Reply::Silence => Answer::InDoubt { reason: "no answer in time".into() },

@@ -4,11 +4,14 @@
 //! error naming it.
 
 use super::Fault;
-use kachi_domain::carrier::{Batches, Capabilities, Cycle, Facts};
+use crate::keys::{self, Keys};
+use kachi_domain::carrier::{Batches, Capabilities, Cycle, Facts, Pace};
 use serde_json::{Map, Value};
 
-const KEYS: &[&str] =
-    &["account", "lag_seconds", "cool_down_seconds", "token_seconds", "fault_every", "faults", "seed", "without"];
+const KEYS: [&str; 9] =
+    ["account", "lag_seconds", "cool_down_seconds", "token_seconds", "fault_every", "faults", "seed", "submit_batch", "without"];
+/// Cards of one batch of writes, at most.
+const SUBMIT_BATCH_MAX: u64 = 100;
 
 /// Takes a capability away.
 type Take = fn(&mut Capabilities);
@@ -21,6 +24,7 @@ const WITHOUT: &[(&str, Take)] = &[
     ("activate", |all| all.activate = false),
     ("end_test", |all| all.end_test = false),
     ("data_switch", |all| all.data_switch = false),
+    ("speed", |all| all.speed = false),
     ("voice_list", |all| all.voice_list = false),
     ("session_reset", |all| all.session_reset = false),
     ("network", |all| all.network = false),
@@ -48,7 +52,8 @@ pub struct Settings {
     pub faults: Vec<Fault>,
     /// Shifts which write meets which fault. Default 0.
     pub seed: u64,
-    /// All, less those that the key `without` lists. Default all.
+    /// All, less those that the key `without` lists, with the cards of a batch of writes (`submit_batch`, default 1) and the
+    /// rate of requests (any number, unless said). Default all.
     pub capabilities: Capabilities,
 }
 
@@ -60,6 +65,7 @@ const ALL: Capabilities = Capabilities {
     activate: true,
     end_test: true,
     data_switch: true,
+    speed: true,
     voice_list: true,
     session_reset: true,
     network: true,
@@ -67,6 +73,7 @@ const ALL: Capabilities = Capabilities {
     sms: true,
     phone_sms: true,
     look: true,
+    shows: false,
     by_hand: false,
     login: true,
     changes: true,
@@ -76,6 +83,7 @@ const ALL: Capabilities = Capabilities {
     submit_batch: 1,
     cool_down_seconds: 0,
     cycle: Cycle::NATURAL,
+    pace: Pace { per_minute: 0, burst: 1, per_day: 0, kept_percent: 0 },
 };
 
 impl Default for Settings {
@@ -95,9 +103,9 @@ impl Default for Settings {
 
 impl Settings {
     /// Reads the keys that are there.
-    pub fn read(keys: &Map<String, Value>) -> Result<Settings, String> {
+    pub fn read(given: &Map<String, Value>) -> Result<Settings, String> {
         let mut settings = Settings::default();
-        for (key, value) in keys {
+        for (key, value) in given {
             match key.as_str() {
                 "account" => settings.account = text(key, value)?.to_string(),
                 "lag_seconds" => settings.lag_seconds = seconds(key, value, 0)?,
@@ -109,10 +117,13 @@ impl Settings {
                     settings.faults = list(key, value)?.iter().map(read).collect::<Result<_, _>>()?;
                 }
                 "seed" => settings.seed = number(key, value)?,
+                "submit_batch" => settings.capabilities.submit_batch = batch(key, value)?,
                 "without" => settings.capabilities = without(settings.capabilities, list(key, value)?)?,
-                _ => return Err(crate::unknown_key(key, KEYS)),
+                key if keys::PACE.contains(&key) => {}
+                _ => return Err(crate::unknown_key(key, &[&KEYS[..], &keys::PACE[..]].concat())),
             }
         }
+        settings.capabilities.pace = Keys::of(given).pace(ALL.pace)?;
         settings.capabilities.cool_down_seconds = settings.cool_down_seconds;
         if settings.fault_every > 0 && settings.faults.is_empty() {
             return Err("fault_every: faults lists none".into());
@@ -142,6 +153,11 @@ fn number(key: &str, value: &Value) -> Result<u64, String> {
     value.as_u64().ok_or_else(|| format!("{key}: {value} is not a whole number, 0 or more"))
 }
 
+fn batch(key: &str, value: &Value) -> Result<u16, String> {
+    let read = value.as_u64().filter(|n| (1..=SUBMIT_BATCH_MAX).contains(n)).and_then(|n| u16::try_from(n).ok());
+    read.ok_or_else(|| format!("{key}: {value} is not a whole number, 1 to {SUBMIT_BATCH_MAX}"))
+}
+
 fn seconds(key: &str, value: &Value, min: i64) -> Result<i64, String> {
     value.as_i64().filter(|s| *s >= min).ok_or_else(|| format!("{key}: {value} is not a whole number of seconds, {min} or more"))
 }
@@ -162,12 +178,12 @@ mod tests {
     #[test]
     fn every_key_is_read() {
         let all = json!({"account": "a", "lag_seconds": 1, "cool_down_seconds": 2, "token_seconds": 3, "fault_every": 4,
-            "faults": ["lost"], "seed": 5, "without": ["stop_resume"]});
+            "faults": ["lost"], "seed": 5, "submit_batch": 6, "without": ["stop_resume"]});
         assert_eq!(all.as_object().expect("an object").len(), KEYS.len());
         let read = read(all).expect("settings");
         assert_eq!((read.account.as_str(), read.lag_seconds, read.cool_down_seconds, read.token_seconds), ("a", 1, 2, 3));
         assert_eq!((read.fault_every, read.faults, read.seed), (4, vec![Fault::Lost], 5));
-        assert!(!read.capabilities.stop_resume && read.capabilities.subscribe);
+        assert!(!read.capabilities.stop_resume && read.capabilities.subscribe && read.capabilities.submit_batch == 6);
     }
 
     #[test]
@@ -183,6 +199,8 @@ mod tests {
             (json!({"faults": "lost"}), "faults: \"lost\" is not a list"),
             (json!({"faults": ["fire"]}), "faults: \"fire\" is not a fault"),
             (json!({"seed": null}), "seed: null"),
+            (json!({"submit_batch": 0}), "submit_batch: 0 is not"),
+            (json!({"requests_burst": 0}), "requests_burst: 0 is not"),
             (json!({"without": ["look"]}), "without: \"look\" is none of"),
         ];
         for (settings, start) in cases {

@@ -38,6 +38,7 @@ pub(super) enum Reply {
     Line(Box<Told>),
     Lines(Vec<Told>),
     Changes(Vec<Change>),
+    Many(Vec<Reply>),
     Uplinks(Vec<Uplink>),
 }
 
@@ -83,7 +84,9 @@ impl World {
         let mut state = self.lock();
         state.run(now);
         let card = &mut state.line(iccid).card;
-        (card.base, card.since) = (Some(base), Some(now));
+        let is_stopped = base == BaseState::Stopped;
+        card.stopped = is_stopped.then_some(now);
+        (card.base, card.since) = (Some(if is_stopped { BaseState::Active } else { base }), Some(now));
         state.changed.push((now, iccid.to_owned()));
     }
 
@@ -118,6 +121,11 @@ impl World {
     /// How many times the account logged in.
     pub fn logins(&self, account: &str) -> u64 {
         self.lock().account(account).logins
+    }
+
+    /// How many requests the account made under a live token.
+    pub fn requests(&self, account: &str) -> u64 {
+        self.lock().account(account).requests
     }
 
     pub(super) fn login(&self, terms: &Settings, now: Timestamp) -> Login {
@@ -206,20 +214,36 @@ impl World {
         if !state.admits(&terms.account, token, now) {
             return Reply::TokenRefused;
         }
-        match state.recall(&terms.account, request, now) {
-            Some(Reply::Done) => return Reply::AlreadySo,
-            Some(known) => return known,
-            None => {}
-        }
-        if let Some(end) = state.line(&request.card.iccid).cool.filter(|end| now < *end) {
-            return Reply::Busy { seconds: end.since(now), reason: COOLING.into() };
-        }
-        let reply = match state.fault(terms, &request.card.iccid) {
-            Some(fault) => state.strike(fault, terms, request, now),
-            None => state.take(terms, request, now),
-        };
+        let reply = state.write_one(terms, request, now);
         state.run(now);
         reply
+    }
+
+    /// Writes for many cards: one that cools down makes the carrier refuse them all.
+    pub(super) fn write_many(&self, terms: &Settings, token: &str, requests: &[Request], now: Timestamp) -> Reply {
+        let mut state = self.lock();
+        state.run(now);
+        if !state.admits(&terms.account, token, now) {
+            return Reply::TokenRefused;
+        }
+        for request in requests {
+            let iccid = &request.card.iccid;
+            let begins = |(card, fault): &(Option<String>, Fault)| match fault {
+                Fault::Cooling { seconds } if card.as_ref() == Some(iccid) => Some(*seconds),
+                _ => None,
+            };
+            if let Some(seconds) = state.faults.iter().find_map(begins) {
+                state.faults.retain(|fault| begins(fault).is_none());
+                state.line(iccid).cool = Some(now.plus(seconds));
+            }
+            let known = state.recall(&terms.account, request, now).is_some();
+            if let Some(end) = state.line(iccid).cool.filter(|end| !known && now < *end) {
+                return Reply::Busy { seconds: end.since(now), reason: COOLING.into() };
+            }
+        }
+        let replies = requests.iter().map(|request| state.write_one(terms, request, now)).collect();
+        state.run(now);
+        Reply::Many(replies)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -256,6 +280,7 @@ type Key = (String, String);
 struct Account {
     live: Option<(String, Timestamp)>,
     logins: u64,
+    requests: u64,
     writes: u64,
     struck: u64,
 }
@@ -289,7 +314,26 @@ impl State {
     }
 
     fn admits(&mut self, account: &str, token: &str, now: Timestamp) -> bool {
-        self.account(account).live.as_ref().is_some_and(|(live, end)| live == token && now < *end)
+        let account = self.account(account);
+        let lives = account.live.as_ref().is_some_and(|(live, end)| live == token && now < *end);
+        account.requests += u64::from(lives);
+        lives
+    }
+
+    fn write_one(&mut self, terms: &Settings, request: &Request, now: Timestamp) -> Reply {
+        match self.recall(&terms.account, request, now) {
+            Some(Reply::Done) => return Reply::AlreadySo,
+            Some(known) => return known,
+            None => {}
+        }
+        let iccid = &request.card.iccid;
+        if let Some(end) = self.line(iccid).cool.filter(|end| now < *end) {
+            return Reply::Busy { seconds: end.since(now), reason: COOLING.into() };
+        }
+        match self.fault(terms, iccid) {
+            Some(fault) => self.strike(fault, terms, request, now),
+            None => self.take(terms, request, now),
+        }
     }
 
     /// Does the work that is due, in the order of its instants.

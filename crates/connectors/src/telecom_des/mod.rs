@@ -5,7 +5,7 @@
 //! JSON, UTF-8 or GBK. A write counts by what the card then shows.
 //!
 //! Settings: `user_id`, `password`, `key` (nine characters); `url`, `cool_down_seconds`, `apply_seconds`, `lag_seconds` (how far
-//! usage lags behind), `timeout_seconds`.
+//! usage lags behind), `timeout_seconds`; `speed_codes` (`KILOBITS=CODE,...`), and the rate of requests ([`crate::open`]).
 
 mod strenc;
 
@@ -16,13 +16,15 @@ use crate::keys::Keys;
 use crate::telecom::{self, Fields};
 use kachi_domain::address::Addresses;
 use kachi_domain::carrier::{
-    Answer, Apn, Bought, Call, Capabilities, Card, Connector, Cycle, Fact, Facts, Line, Login, Period, Request, Sent, Standing,
-    Write,
+    Answer, Apn, Bought, Call, Capabilities, Card, Connector, Cycle, Fact, Facts, Line, Login, Pace, Period, Request, Sent,
+    Standing, Write,
 };
 use serde_json::{Map, Value};
 
 /// The carrier's address.
 const URL: &str = "http://api.ct10649.com:9001";
+/// Requests that it takes unless the settings say otherwise; the public sources name no number, but a code for too many.
+const PACE: Pace = Pace::a_second(5, 20);
 /// Seconds to wait with a write before which something could not be read.
 const AGAIN_SECONDS: i64 = 5;
 /// What can be read of a card.
@@ -47,6 +49,8 @@ pub struct TelecomDes {
     cool_down_seconds: i64,
     apply_seconds: i64,
     lag_seconds: i64,
+    pace: Pace,
+    speeds: Vec<(u32, String)>,
 }
 
 impl TelecomDes {
@@ -59,10 +63,12 @@ impl TelecomDes {
         let apply_seconds = keys.number("apply_seconds", 600, (1, 86_400))?;
         let lag_seconds = keys.number("lag_seconds", 1_800, (0, 86_400))?;
         let timeout_seconds = keys.number("timeout_seconds", 30, (1, 300))?;
+        let pace = keys.pace(PACE)?;
+        let speeds = telecom::speeds(&keys.text("speed_codes", telecom::SPEED_CODES)?)?;
         keys.end()?;
         let key = thirds(&key).ok_or("key must be nine characters")?;
         let http = Http::open(&url, timeout_seconds.unsigned_abs(), addresses).map_err(|e| format!("url: {e}"))?;
-        Ok(TelecomDes { http, user_id, password, key, cool_down_seconds, apply_seconds, lag_seconds })
+        Ok(TelecomDes { http, user_id, password, key, cool_down_seconds, apply_seconds, lag_seconds, pace, speeds })
     }
 
     /// The signature over these values, the account and the method.
@@ -98,7 +104,9 @@ impl TelecomDes {
         params.extend_from_slice(signed);
         params.extend_from_slice(plain);
         params.extend([("passWord", pass.as_str()), ("sign", sign.as_str())]);
-        let path = format!("/m2m_ec/query.do?{}", http::query(&params));
+        // What is ordered has an address of its own (facts C2.1).
+        let page = if method == "speedLimitAction" { "app/serviceAccept.do" } else { "query.do" };
+        let path = format!("/m2m_ec/{page}?{}", http::query(&params));
         let reply = self.http.send(Question { verb: "GET", path: &path, ..Question::default() })?;
         if matches!(reply.status, 429 | 503) {
             return Err(Answer::Later { seconds: 30, reason: format!("HTTP {}", reply.status) });
@@ -128,6 +136,11 @@ impl TelecomDes {
                 }
             }
             Write::RefreshUsage => return Ok(Answer::Confirmed),
+            Write::LimitSpeed { kbps } => {
+                // No question tells a card's speed: the answer is all there is.
+                let told = self.ask(call, "speedLimitAction", card, &telecom::speed(&self.speeds, *kbps), &[]);
+                return told.map(|_| Answer::Confirmed);
+            }
             _ => {
                 let act = telecom::order_type(write).ok_or_else(|| Answer::unsupported("do this"))?;
                 self.ask(call, "disabledNumber", card, &[("orderTypeId", act), ("acctCd", "")], &[])
@@ -237,10 +250,13 @@ impl Connector for TelecomDes {
             activate: true,
             end_test: true,
             data_switch: true,
+            speed: true,
             usage: true,
             look: true,
+            shows: true,
             facts: FACTS,
             cool_down_seconds: self.cool_down_seconds,
+            pace: self.pace,
             ..Capabilities::default()
         }
     }
@@ -260,6 +276,9 @@ impl Connector for TelecomDes {
         match self.capabilities().refuse(&request.write) {
             Some(refused) => refused,
             None if request.write == Write::RefreshUsage => Answer::Confirmed,
+            // Done again it does no harm.
+            None if matches!(request.write, Write::LimitSpeed { .. }) && sent.accepted.is_none() => Answer::Unknown,
+            None if matches!(request.write, Write::LimitSpeed { .. }) => Answer::Confirmed,
             None => match self.shows(call, request) {
                 Ok(done) => crate::by_sight(done, call.now, sent, self.apply_seconds),
                 Err(answer) => answer,

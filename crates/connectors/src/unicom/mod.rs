@@ -6,7 +6,7 @@
 //!
 //! Settings: `app_id`, `app_secret`, `open_id`; `url`, `apply_seconds`, `lag_seconds` (how far usage lags behind), `batch_cards`,
 //! `timeout_seconds`, `cycle_first_day`; `nac_on` and `nac_off`, the account's own numbers of the communication plans with and
-//! without data: with both a card's data can be switched.
+//! without data: with both a card's data can be switched; and the rate of requests ([`crate::open`]).
 
 mod wire;
 
@@ -16,8 +16,8 @@ use crate::json;
 use crate::keys::Keys;
 use kachi_domain::address::Addresses;
 use kachi_domain::carrier::{
-    Answer, Ask, Batches, Bought, Call, Capabilities, Card, Connector, Cycle, Fact, Facts, Line, Login, Period, Request, Sent,
-    Session, Standing, Stop, Write,
+    Answer, Ask, Batches, Bought, Call, Capabilities, Card, Connector, Cycle, Fact, Facts, Line, Login, Pace, Period, Request,
+    Sent, Session, Standing, Stop, Write,
 };
 use kachi_domain::sim::Blocks;
 use kachi_domain::time::Timestamp;
@@ -28,6 +28,8 @@ use std::collections::HashMap;
 const URL: &str = "https://gwapi.10646.cn";
 /// Cards of one question (facts C4.2).
 const BATCH_CARDS_MAX: i64 = 50;
+/// Requests that it takes unless the settings say otherwise; the public sources name no number.
+const PACE: Pace = Pace::a_second(10, 20);
 /// What `wsEditTerminal` changes: a card's state, and its rate plan.
 const CHANGE_STATE: &str = "3";
 const CHANGE_PLAN: &str = "4";
@@ -49,6 +51,7 @@ pub struct Unicom {
     cycle: Cycle,
     /// The plans with and without data.
     plans: Option<(String, String)>,
+    pace: Pace,
 }
 
 impl Unicom {
@@ -67,10 +70,11 @@ impl Unicom {
             (Some(on), Some(off)) => Some((on, off)),
             _ => return Err("nac_on and nac_off go together".into()),
         };
+        let pace = keys.pace(PACE)?;
         keys.end()?;
         let http = Http::open(&url, timeout_seconds.unsigned_abs(), addresses).map_err(|e| format!("url: {e}"))?;
         let cycle = Cycle { first_day };
-        Ok(Unicom { http, app_id, app_secret, open_id, apply_seconds, lag_seconds, batch_cards, cycle, plans })
+        Ok(Unicom { http, app_id, app_secret, open_id, apply_seconds, lag_seconds, batch_cards, cycle, plans, pace })
     }
 
     /// One request: what stands inside of both envelopes.
@@ -247,9 +251,11 @@ impl Connector for Unicom {
             data_switch: self.plans.is_some(),
             usage: true,
             look: true,
+            shows: true,
             facts: FACTS,
             batches: Batches { state: cards, day: 0, month: cards },
             cycle: self.cycle,
+            pace: self.pace,
             ..Capabilities::default()
         }
     }

@@ -93,7 +93,7 @@ fn cases() -> Vec<Case> {
         Case::sandbox(json!({"without": ["stop_resume"]})),
         Case::sandbox(json!({"without": ["subscribe", "unsubscribe"]})),
         Case::sandbox(json!({"without": ["session_reset", "network", "usage", "sms"]})),
-        Case::sandbox(json!({"without": ["activate", "end_test", "data_switch", "voice_list", "changes", "batches"]})),
+        Case::sandbox(json!({"without": ["activate", "end_test", "data_switch", "speed", "voice_list", "changes", "batches"]})),
     ]
 }
 
@@ -112,6 +112,7 @@ fn able(case: &Case, write: &Write) -> bool {
         Write::Activate => all.activate,
         Write::EndTest => all.end_test,
         Write::DataOff { .. } | Write::DataOn { .. } => all.data_switch,
+        Write::LimitSpeed { .. } => all.speed,
         Write::AllowCalls { .. } | Write::BarCalls { .. } => all.voice_list,
         Write::ResetSession => all.session_reset,
         Write::SwitchNetwork { .. } => all.network,
@@ -127,13 +128,15 @@ fn writes() -> Vec<Write> {
 }
 
 /// What changes a card itself, each from the state that the one before left.
-fn card_acts() -> [Write; 6] {
+fn card_acts() -> [Write; 8] {
     let numbers = vec!["13800000000".to_owned()];
     [
         Write::EndTest,
         Write::Activate,
         Write::DataOff { apn: None },
         Write::DataOn { apn: None },
+        Write::LimitSpeed { kbps: Some(512) },
+        Write::LimitSpeed { kbps: None },
         Write::AllowCalls { numbers: numbers.clone(), group: String::new() },
         Write::BarCalls { numbers, group: String::new() },
     ]

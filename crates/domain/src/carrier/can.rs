@@ -1,6 +1,6 @@
 //! What a platform can do and tell.
 
-use super::{Answer, Cycle, Write};
+use super::{Answer, Cycle, Pace, Write};
 use serde::{Deserialize, Serialize};
 
 /// What a connector can do; the engine asks before it sends.
@@ -19,6 +19,8 @@ pub struct Capabilities {
     pub end_test: bool,
     /// Switches a card's data off and on.
     pub data_switch: bool,
+    /// Limits a card's speed, and lifts the limit.
+    pub speed: bool,
     /// Keeps a list of the numbers that a card may call and be called by.
     pub voice_list: bool,
     /// Cuts a card's session, so that its device connects anew.
@@ -33,6 +35,8 @@ pub struct Capabilities {
     pub phone_sms: bool,
     /// Tells what became of a write.
     pub look: bool,
+    /// Whether what it says to be done is what it was seen to show: it has been read back already.
+    pub shows: bool,
     /// A person does the work and confirms it by hand.
     pub by_hand: bool,
     /// Calls need a login that is renewed.
@@ -51,6 +55,8 @@ pub struct Capabilities {
     pub cool_down_seconds: i64,
     /// The billing month.
     pub cycle: Cycle,
+    /// How many requests it takes.
+    pub pace: Pace,
 }
 
 /// Cards in one [`super::Connector::read_many`], at most; 0: it cannot be asked.
@@ -75,6 +81,7 @@ impl Capabilities {
             Write::Activate => self.activate,
             Write::EndTest => self.end_test,
             Write::DataOff { .. } | Write::DataOn { .. } => self.data_switch,
+            Write::LimitSpeed { .. } => self.speed,
             Write::AllowCalls { .. } | Write::BarCalls { .. } => self.voice_list,
             Write::ResetSession => self.session_reset,
             Write::SwitchNetwork { .. } => self.network,
@@ -93,6 +100,7 @@ impl Capabilities {
             Write::Activate => "activate cards",
             Write::EndTest => "end test periods",
             Write::DataOff { .. } | Write::DataOn { .. } => "switch data off or on",
+            Write::LimitSpeed { .. } => "limit speeds",
             Write::AllowCalls { .. } | Write::BarCalls { .. } => "keep lists of numbers for calls",
             Write::ResetSession => "cut sessions",
             Write::SwitchNetwork { .. } => "switch networks",

@@ -41,6 +41,11 @@ pub enum Write {
         /// The access point; none: the card's only one.
         apn: Option<String>,
     },
+    /// Let the card have data at this speed at most; none: as fast as it can.
+    LimitSpeed {
+        /// Kilobits (1024 bits) a second. A platform that has steps takes the next one below, or its lowest.
+        kbps: Option<u32>,
+    },
     /// Put numbers on the list of those that the card may call and be called by.
     AllowCalls {
         /// The numbers.
@@ -81,6 +86,25 @@ pub enum Write {
 }
 
 impl Write {
+    /// Whether it makes something of the card that a second time would leave as it is.
+    pub fn sets(&self) -> bool {
+        matches!(
+            self,
+            Write::Stop
+                | Write::Resume
+                | Write::Activate
+                | Write::EndTest
+                | Write::DataOff { .. }
+                | Write::DataOn { .. }
+                | Write::LimitSpeed { .. }
+        )
+    }
+
+    /// Whether it counts for the pause that carriers want between two writes for one card.
+    pub fn cools(&self) -> bool {
+        self.sets() || matches!(self, Write::ResetSession | Write::SwitchNetwork { .. })
+    }
+
     /// Activate a package once, from when the carrier will have it.
     pub fn subscribe(package: &str) -> Write {
         Write::Subscribe { package: package.to_owned(), months: None, from: None }

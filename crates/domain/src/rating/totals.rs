@@ -23,6 +23,17 @@ impl CardState {
         }
     }
 
+    /// The package at whose lower speed the card goes on, because nothing with an allowance is left to it; none: it is as fast as
+    /// it can be.
+    pub fn slowed_by(&self) -> Option<PackageId> {
+        let pool_pays = self.pool.is_some_and(|pool| pool.until > self.now);
+        if pool_pays || self.live.iter().any(Live::can_pay) {
+            return None;
+        }
+        let slow = self.live.iter().filter(|l| l.slow && l.can_pay_slowly());
+        slow.min_by_key(|l| l.turn(None)).map(|l| l.package)
+    }
+
     /// Whether the card is in a pool, or joint pool, that has nothing left for it.
     pub fn is_pool_exhausted(&self) -> bool {
         self.pool.is_some_and(|pool| pool.until <= self.now) || self.is_stake_used_up()

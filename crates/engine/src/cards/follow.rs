@@ -1,7 +1,7 @@
 //! What follows from folds: verdicts on subscriptions, how the card stands, and what is told. Read and written for many
 //! cards together.
 
-use super::{Fold, Settling, warnings};
+use super::{Fold, Settling, speed, warnings};
 use crate::catalogue::Catalogue;
 use crate::error::{Result, fault};
 use crate::{notices, transfers};
@@ -77,6 +77,7 @@ pub(super) fn follow(
         warnings::warn(catalogue, fold, sim, &subs, events)?;
     }
     tx.change_sim_states(&stands)?;
+    speed::follow(tx, catalogue, how, (folds, &known.sims), events)?;
     if !verdicts.is_empty() {
         tx.set_subscription_verdicts(&verdicts)?;
     }

@@ -13,7 +13,8 @@ use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};
 use crate::intents::Connectors;
 use crate::sims;
-use kachi_domain::carrier::{Answer, CALLS_MAX, Card, Connector, Fact, Facts, Line, Login, logged_in};
+use crate::upstream::{self, Purpose};
+use kachi_domain::carrier::{Answer, Card, Fact, Facts};
 use kachi_domain::device::{ClaimState, Doubt};
 use kachi_domain::ledger::OPERATOR;
 use kachi_domain::{AccountId, Iccid, PlatformId};
@@ -73,7 +74,7 @@ fn ask(engine: &Engine, connectors: &Connectors, claim: &Claim) -> Result<Found>
             unsure.push(format!("{}: no connector is open", code()));
             continue;
         };
-        match read(engine, connector.as_ref(), platform, (&Card::of_iccid(&claim.iccid), KNOWN_BY))? {
+        match upstream::read(engine, (platform, connector.as_ref()), Purpose::Act, (&Card::of_iccid(&claim.iccid), KNOWN_BY))? {
             Ok(_) => return Ok(Found::At(platform)),
             Err(Answer::Refused { .. } | Answer::Unknown) => {}
             Err(Answer::Later { reason, .. } | Answer::InDoubt { reason } | Answer::NoLogin { reason }) => {
@@ -83,28 +84,6 @@ fn ask(engine: &Engine, connectors: &Connectors, claim: &Claim) -> Result<Found>
         }
     }
     Ok(if unsure.is_empty() { Found::Nowhere } else { Found::NotSure(unsure.join("; ")) })
-}
-
-/// The card as the platform tells it, as much as it can of what is wanted, asked with its stored login.
-pub(crate) fn read(
-    engine: &Engine,
-    connector: &dyn Connector,
-    platform: PlatformId,
-    (card, wanted): (&Card, Facts),
-) -> Result<std::result::Result<Line, Answer>> {
-    let kept = engine.store().look(|tx| tx.platform_login(platform).map_err(Fail::from))?;
-    let before: Login = serde_json::from_str(&kept).unwrap_or_default();
-    let first = engine.write(move |tx, _, _| Ok(tx.take_call_numbers(platform, CALLS_MAX)?))?;
-    let mut numbers = u64::try_from(first).unwrap_or_default()..;
-    let mut next = || numbers.next().unwrap_or_default();
-    let wanted = wanted.and(connector.capabilities().facts);
-    let mut login = before.clone();
-    let line = logged_in(connector, &mut login, engine.now(), &mut next, &|call| connector.read(call, card, wanted));
-    if login != before {
-        let text = serde_json::to_string(&login).map_err(|e| fault(e.to_string()))?;
-        engine.write(move |tx, _, _| Ok(tx.put_platform_login(platform, &text)?))?;
-    }
-    Ok(line)
 }
 
 fn settle(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, claim: &Claim, token: i64, found: &Found) -> Result<()> {

@@ -102,7 +102,7 @@ fn send(
         let request = Request { reference: reference.clone(), card: network::named(sim), write: write.clone() };
         let request = serde_json::to_string(&request).map_err(|e| fault(e.to_string()))?;
         let platform = network::platform(catalogue, sim)?.id;
-        let (cause, asked_by) = (carriage.cause(), actor.account);
+        let (cause, asked_by) = (carriage.cause(), Some(actor.account));
         let wish = Wish { account: sim.account, sim: sim.id, platform, cause, task: None, asked_by, request: &request };
         tx.add_wish(&wish, how.now)?;
         let mobile = sim.msisdn.clone().unwrap_or_else(|| sim.iccid.clone());

@@ -3,7 +3,8 @@
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::Result;
-use crate::intents::{self, Connectors};
+use crate::intents::Connectors;
+use crate::upstream::{self, Purpose};
 use crate::{network, notices};
 use kachi_domain::PlatformId;
 use kachi_domain::carrier::{Answer, Uplink};
@@ -34,7 +35,7 @@ pub fn collect(engine: &Engine, connectors: &Connectors) -> Result<usize> {
             continue;
         }
         let cards: Vec<_> = sims.iter().map(network::named).collect();
-        match intents::ask(engine, (platform, connector.as_ref()), &|call| connector.uplinks(call, &cards))? {
+        match upstream::ask(engine, (platform, connector.as_ref()), Purpose::Sync, &|call| connector.uplinks(call, &cards))? {
             Ok(uplinks) => new += keep(engine, platform, sims, uplinks)?,
             // It is asked again in a moment.
             Err(Answer::Later { .. } | Answer::InDoubt { .. } | Answer::NoLogin { .. }) => {}
@@ -60,7 +61,8 @@ fn keep(engine: &Engine, platform: PlatformId, sims: Vec<Sim>, uplinks: Vec<Upli
     })
 }
 
-fn keep_one(
+/// Keeps what a card's device wrote, and tells its owner; false if it is there already.
+pub(crate) fn keep_one(
     tx: &mut Tx<'_>,
     catalogue: &Catalogue,
     (platform, sim): (PlatformId, &Sim),

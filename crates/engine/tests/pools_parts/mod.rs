@@ -43,6 +43,7 @@ pub fn stock(w: &World) {
                     currency: Currency::USD,
                     listed: false,
                     stack_max: 24,
+                    speed_kbps: None,
                 })?;
                 let id = tx.packages()?.iter().find(|p| p.code == *code).map_or(PackageId(0), |p| p.id);
                 tx.put_pool_type(id, *slots)?;

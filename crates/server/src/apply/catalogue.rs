@@ -14,6 +14,8 @@ use serde_json::json;
 
 /// What a card's carrier may be.
 const CARRIERS: [&str; 5] = ["CM", "CT", "CU", "CB", "INTL"];
+/// The highest speed that a package may be limited to, kilobits a second.
+const SPEED_KBPS_MAX: i64 = 10_000_000;
 /// Purchases of one package that may wait or run on a card, unless said.
 const STACK_MAX: i64 = 24;
 
@@ -147,6 +149,7 @@ impl Work<'_, '_> {
                         ("retail_price", k.retail_minor != wanted.retail_minor),
                         ("listed", k.listed != wanted.listed),
                         ("stack_max", k.stack_max != wanted.stack_max),
+                        ("speed", k.speed_kbps != wanted.speed_kbps),
                     ]);
                     self.outcome.compared("package", &entry.code, &fields);
                 }
@@ -211,7 +214,22 @@ impl Work<'_, '_> {
             currency,
             listed: entry.listed.or(known.map(|k| k.listed)).unwrap_or(true),
             stack_max,
+            speed_kbps: self.speed(place, entry, known)?,
         })
+    }
+
+    /// The speed at which a throttled package goes on without allowance.
+    fn speed(&self, place: &str, entry: &file::Package, known: Option<&Package>) -> Step<Option<u32>> {
+        let Some(kbps) = entry.speed else { return Ok(known.and_then(|k| k.speed_kbps)) };
+        let place = format!("{place}.speed");
+        let kind = entry.kind.as_deref().or(known.map(|k| k.terms.kind.word())).unwrap_or("quota");
+        if kind != Kind::Throttled.word() {
+            return self.refuse(&place, format!("a {kind} package has none; leave it out or choose kind throttled"));
+        }
+        if !(1..=SPEED_KBPS_MAX).contains(&kbps) {
+            return self.refuse(&place, format!("must be from 1 to {SPEED_KBPS_MAX}, in kilobits a second"));
+        }
+        Ok(u32::try_from(kbps).ok())
     }
 
     fn terms(&self, place: &str, entry: &file::Package, known: Option<&Terms>) -> Step<Terms> {

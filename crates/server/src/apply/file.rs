@@ -20,16 +20,6 @@ pub struct Document {
     pub sms_templates: Vec<SmsTemplate>,
 }
 
-/// Something this version has no use for yet.
-#[derive(Debug, Clone)]
-pub struct Unread;
-
-impl<'de> Deserialize<'de> for Unread {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        serde::de::IgnoredAny::deserialize(deserializer).map(|_| Unread)
-    }
-}
-
 /// The reader does not say on which line an unknown key of the file itself stands.
 fn with_line(text: &str, words: String) -> String {
     let unknown = words.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')).map(|(key, _)| key);
@@ -53,7 +43,6 @@ impl Document {
         for (i, p) in self.packages.iter().enumerate() {
             let keys = [
                 ("category: postpaid", p.category.as_deref() == Some("postpaid")),
-                ("speed", p.speed.is_some()),
                 ("sms", p.sms.unwrap_or(0) != 0 && p.resource.as_deref() != Some("sms")),
                 ("voice", p.voice.unwrap_or(0) != 0 && p.resource.as_deref() != Some("voice")),
             ];
@@ -212,7 +201,8 @@ pub struct Package {
     pub sms: Option<i64>,
     pub voice: Option<i64>,
     pub start: Option<String>,
-    pub speed: Option<Unread>,
+    /// Kilobits a second.
+    pub speed: Option<i64>,
     pub fulfil: Option<String>,
 }
 

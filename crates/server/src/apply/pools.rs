@@ -98,6 +98,7 @@ impl Work<'_, '_> {
             currency,
             listed: false,
             stack_max: STACK_MAX,
+            speed_kbps: None,
         })
     }
 

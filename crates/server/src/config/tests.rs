@@ -28,6 +28,7 @@ fn without_anything_the_manual_holds() {
     assert_eq!((settings.late_days, settings.lines), (35, engine.lines));
     assert_eq!((settings.import_rows, settings.rate_rows), (engine.import_rows, engine.rate_rows));
     assert_eq!((settings.import_rows, settings.delivery_batch, settings.lease_seconds), (100_000, 500, 60));
+    assert_eq!(settings.last_word_seconds, engine.last_word_seconds);
     assert_eq!(config.listen.web.to_string(), "127.0.0.1:8080");
     assert_eq!((config.sign.window_seconds, config.sign.lockout), (300, None));
     assert_eq!((config.database.url.as_str(), config.data_dir.to_str()), ("sqlite", Some("./data")));

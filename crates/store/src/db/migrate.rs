@@ -45,6 +45,8 @@ const STEPS: &[Step] = &[
     step!(25, "0025_imei_unlocks.sql"),
     step!(26, "0026_used_at.sql"),
     step!(27, "0027_data_warnings.sql"),
+    step!(28, "0028_upstream.sql"),
+    step!(29, "0029_speed.sql"),
 ];
 
 /// Why the database could not be opened.
