@@ -116,8 +116,7 @@ impl Carrier {
     /// # Panics
     /// If the database fails.
     pub fn read(&self, engine: &Engine) {
-        while card_reads::step(engine, &self.connectors, TOKENS.fetch_add(1, Ordering::SeqCst)).expect("cards are read") > 0 {
-        }
+        while card_reads::step(engine, &self.connectors, TOKENS.fetch_add(1, Ordering::SeqCst)).expect("cards are read") > 0 {}
     }
 
     /// Asks what devices wrote, once; the answer is how many messages are new.
