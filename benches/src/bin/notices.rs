@@ -96,6 +96,7 @@ fn fill(engine: &kachi_engine::Engine, receivers: &[SocketAddr], notices: usize)
                     notify: format!("{{\"eiotclub\":\"http://{address}/n\"}}"),
                     contact: "{}".into(),
                     switch: kachi_domain::account::Switch::On,
+                    claims: false,
                 };
                 tx.put_account(&account, how.now)?;
                 tx.put_credential("eiotclub", &format!("k{i}"), id, SECRET)?;

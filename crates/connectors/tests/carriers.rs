@@ -495,6 +495,20 @@ fn a_card_that_is_not_ours_holds_up_no_other() {
 }
 
 #[test]
+fn a_wrong_telephone_number_with_us_touches_no_other_card() {
+    for (platform, name) in CARRIERS {
+        let far = Far::of((platform, name), vec![CardSpec::new(platform).base(Base::Active); 2]);
+        let (mine, other) = (far.card(0), far.card(1));
+        let wrong = Card { iccid: mine.iccid.clone(), msisdn: other.msisdn.clone() };
+        assert_eq!(far.settle(&request(&wrong, Write::Stop)), Answer::Confirmed, "{name}");
+        assert_eq!((far.base(&mine) == Base::Active, far.base(&other)), (false, Base::Active), "{name}");
+        let line = far.read(&wrong, &[Fact::State, Fact::Numbers]);
+        assert_eq!(line.standing.expect("told").base, BaseState::Stopped, "{name}: the card of the ICCID is read");
+        assert!(line.msisdn.is_none_or(|told| Some(told) == mine.msisdn), "{name}");
+    }
+}
+
+#[test]
 fn a_second_account_or_process_never_repeats_a_number() {
     let far = Far::of(CARRIERS[0], vec![CardSpec::new(Platform::OneLink)]);
     let card = far.card(0);

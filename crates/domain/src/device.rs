@@ -58,7 +58,7 @@ impl ClaimState {
 
 words!(/// Why a claim waits for a person.
 Doubt {
-    /// The device is, or says it is, of an account that does not see the card.
+    /// The device is, or says it is, of an account that does not see the card, or may not add it.
     Owner = "owner",
     /// The card was seen in another device, or its IMEI group does not hold this one.
     Imei = "imei",

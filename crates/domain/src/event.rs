@@ -45,6 +45,8 @@ EventKind {
     SimMoved = "sim_moved",
     /// Money came in.
     ToppedUp = "topped_up",
+    /// An account's balance was put right by a person.
+    BalanceCorrected = "balance_corrected",
     /// A card was seen in a device outside its IMEI group and is locked.
     SimLocked = "sim_locked",
     /// That lock was lifted.

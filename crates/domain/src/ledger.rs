@@ -39,6 +39,8 @@ Bucket {
     Cash = "cash",
     /// Sales (operator only).
     Revenue = "revenue",
+    /// What corrections took or gave (operator only).
+    Adjust = "adjust",
 });
 
 /// One line of a journal: an amount added to a bucket.
@@ -86,6 +88,11 @@ fn sale(from: Posting, shares: &[Share]) -> Vec<Posting> {
 /// Money in from outside.
 pub fn top_up(account: AccountId, minor: i64) -> Vec<Posting> {
     vec![post(account, Bucket::Available, minor), post(OPERATOR, Bucket::Cash, -minor)]
+}
+
+/// A person's correction: so much more that the account may spend, or less.
+pub fn correction(account: AccountId, minor: i64) -> Vec<Posting> {
+    vec![post(account, Bucket::Available, minor), post(OPERATOR, Bucket::Adjust, -minor)]
 }
 
 /// Paid at once; each level between earns its share.
@@ -140,7 +147,7 @@ mod tests {
             let shares = [Share { account: AccountId(2), minor: a }, Share { account: AccountId(3), minor: b }];
             let who = AccountId(9);
             for postings in [top_up(who, paid), purchase(who, paid, &shares), hold(who, paid), capture(who, paid, &shares),
-                             sms_charge(who, paid), release(who, paid), withdrawal(who, paid),
+                             sms_charge(who, paid), release(who, paid), withdrawal(who, paid), correction(who, paid), correction(who, -paid),
                              refund(who, paid.max(back), back, &shares)] {
                 prop_assert_eq!(postings.iter().map(|p| p.minor).sum::<i64>(), 0);
             }

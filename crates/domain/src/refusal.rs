@@ -65,6 +65,8 @@ pub enum Refusal {
     },
     /// The card is not in the pool.
     NotInPool,
+    /// The account may not add cards itself.
+    MayNotAdd,
     /// A field is missing or malformed.
     BadField {
         /// The field.
@@ -171,6 +173,12 @@ impl fmt::Display for Refusal {
             }
             Refusal::InPool { pool } => write!(f, "the card is in pool {pool} already"),
             Refusal::NotInPool => write!(f, "the card is not in this pool"),
+            Refusal::MayNotAdd => {
+                write!(
+                    f,
+                    "this account may not add cards itself: the operator adds them, or lets it by `fastbee: {{claim: true}}` in apply"
+                )
+            }
             Refusal::BadField { field, rule } => write!(f, "{field}: {rule}"),
             Refusal::TooSoon { seconds } => write!(f, "the same was asked for a moment ago; again in {seconds} seconds"),
             Refusal::NetworkUnfit => write!(f, "the card's product does not offer the network"),

@@ -1,12 +1,16 @@
 //! Posting notices: claims deliveries from the engine, posts their lanes side by side, and hands back how each ended.
 //! Which words a door uses is not known here: each door brings its [`Dialect`].
 
+mod silent;
+
 use crate::outbound::Outbound;
 use kachi_engine::webhooks::{self, Job, Posted};
 use kachi_engine::{Engine, Result};
-use std::collections::HashMap;
+use silent::Ears;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 /// How one door speaks to its customers.
@@ -30,6 +34,8 @@ pub struct Sender {
     answer_bytes_max: usize,
     timeout: Duration,
     random: Arc<dyn Fn() -> u64 + Send + Sync>,
+    ears: Arc<Ears>,
+    room: Arc<Semaphore>,
 }
 
 /// Bounds and means of a [`Sender`].
@@ -46,6 +52,9 @@ pub struct SenderSettings {
     pub random: Arc<dyn Fn() -> u64 + Send + Sync>,
 }
 
+/// Deliveries that were tried, and how that ended.
+type Ended = Vec<(Job, Posted)>;
+
 /// Results kept at most before they are recorded.
 const SETTLE_AT: usize = 200;
 
@@ -60,32 +69,46 @@ impl Sender {
             answer_bytes_max: settings.answer_bytes_max,
             timeout: settings.timeout,
             random: settings.random,
+            ears: Arc::default(),
+            room: Arc::new(Semaphore::new(settings.parallel.max(webhooks::PROBES))),
         })
     }
 
-    /// Claims what is due, posts it, settles it; the answer is how many deliveries were claimed.
+    /// Claims what is due, posts it, settles it; the answer is how many deliveries were tried. Endpoints that are silent are tried
+    /// aside: nothing waits for them.
     pub async fn step(&self, engine: &Engine) -> Result<usize> {
         let token = ((self.random)() >> 1) as i64;
+        let silent = self.ears.silent(engine.now(), self.room.available_permits() / webhooks::PROBES);
         let claim = {
             let engine = engine.clone();
-            off_thread(move || webhooks::claim(&engine, token)).await?
+            off_thread(move || webhooks::claim(&engine, token, &silent)).await?
         };
-        let mut settled: Vec<(Job, Posted)> = claim.unsendable.into_iter().map(|(job, why)| (job, failed(why, 0))).collect();
-        let mut claimed = settled.len();
-        let mut lanes = claim.lanes.into_iter();
-        let mut running: JoinSet<Vec<(Job, Posted)>> = JoinSet::new();
+        let tried = claim.unsendable.len() + claim.probes.len();
+        self.probe(engine, token, claim.probes);
+        let settled = claim.unsendable.into_iter().map(|(job, why)| (job, failed(why, 0))).collect();
+        Ok(tried + self.lanes(engine, token, claim.lanes, settled).await?)
+    }
+
+    /// Posts lanes side by side; the answer is how many deliveries were tried.
+    async fn lanes(&self, engine: &Engine, token: i64, lanes: Vec<Vec<Job>>, mut settled: Ended) -> Result<usize> {
+        let (mut tried, mut left) = (0, Vec::new());
+        let mut lanes = lanes.into_iter();
+        let mut running: JoinSet<(Ended, Vec<Job>)> = JoinSet::new();
         let mut settling: JoinSet<Result<()>> = JoinSet::new();
-        // What is not posted by then is left to the lease's end: a result after it would count for nothing.
+        // What is not posted by then is given back: a result after the lease's end would count for nothing.
         let until = Instant::now() + Duration::from_secs(engine.settings().lease_seconds.unsigned_abs() / 2);
         loop {
             while running.len() < self.parallel && Instant::now() < until {
                 let Some(lane) = lanes.next() else { break };
-                claimed += lane.len();
-                let (sender, now) = (self.clone(), engine.now().0);
-                running.spawn(async move { sender.lane(lane, now, until).await });
+                let (sender, engine) = (self.clone(), engine.clone());
+                running.spawn(async move { sender.lane(lane, &engine, until).await });
             }
             match running.join_next().await {
-                Some(Ok(ended)) => settled.extend(ended),
+                Some(Ok((ended, rest))) => {
+                    tried += ended.len();
+                    settled.extend(ended);
+                    left.extend(rest);
+                }
                 Some(Err(e)) => tracing::error!(error = %e, "a delivery lane stopped; its lease runs out and it is tried again"),
                 None => break,
             }
@@ -102,19 +125,60 @@ impl Sender {
             recorded.unwrap_or_else(|e| Err(kachi_engine::Fail::fault(format!("a worker panicked: {e}"))))?;
         }
         settle(engine, token, settled).await?;
-        Ok(claimed)
+        left.extend(lanes.flatten());
+        if !left.is_empty() {
+            let engine = engine.clone();
+            off_thread(move || webhooks::release(&engine, token, &left)).await?;
+        }
+        Ok(tried)
     }
 
-    async fn lane(&self, jobs: Vec<Job>, now: i64, until: Instant) -> Vec<(Job, Posted)> {
+    /// One lane, one after the other, until its endpoint is silent; and what was not tried.
+    async fn lane(&self, jobs: Vec<Job>, engine: &Engine, until: Instant) -> (Ended, Vec<Job>) {
         let mut ended = Vec::with_capacity(jobs.len());
-        for job in jobs {
-            if Instant::now() >= until {
-                break;
+        let mut jobs = jobs.into_iter();
+        while Instant::now() < until {
+            let Some(job) = jobs.next() else { break };
+            if self.ears.is_silent(&job.endpoint()) {
+                return (ended, std::iter::once(job).chain(jobs).collect());
             }
-            let posted = self.post(&job, now).await;
+            let posted = self.listen(&job, engine).await;
             ended.push((job, posted));
         }
-        ended
+        (ended, jobs.collect())
+    }
+
+    /// Tries silent endpoints, each with what was claimed for it, while others go on.
+    fn probe(&self, engine: &Engine, token: i64, jobs: Vec<Job>) {
+        let mut tried = HashSet::new();
+        for job in jobs {
+            if tried.insert(job.endpoint()) {
+                self.ears.try_again(&job.endpoint(), engine.now());
+            }
+            // There is room for as many as were asked for; else the lease runs out.
+            let Ok(room) = self.room.clone().try_acquire_owned() else { continue };
+            let (sender, engine) = (self.clone(), engine.clone());
+            tokio::spawn(async move {
+                let posted = sender.listen(&job, &engine).await;
+                if let Err(e) = settle(&engine, token, vec![(job, posted)]).await {
+                    tracing::error!(error = %e, "an attempt is not recorded; its lease runs out and it is tried again");
+                }
+                drop(room);
+            });
+        }
+    }
+
+    /// Posts, and notes whether the endpoint answers.
+    async fn listen(&self, job: &Job, engine: &Engine) -> Posted {
+        let began = Instant::now();
+        let posted = self.post(job, engine.now().0).await;
+        let most =
+            self.dialects.get(job.door.as_str()).and_then(|d| d.timeout).map_or(self.timeout, |most| most.min(self.timeout));
+        let answered = posted.acknowledged || began.elapsed() < most;
+        if self.ears.note(&job.endpoint(), answered, engine.now()) {
+            tracing::warn!(account = %job.account, door = %job.door, "the address does not answer; its notices wait");
+        }
+        posted
     }
 
     async fn post(&self, job: &Job, now: i64) -> Posted {
@@ -163,7 +227,7 @@ impl Sender {
     }
 }
 
-async fn settle(engine: &Engine, token: i64, settled: Vec<(Job, Posted)>) -> Result<()> {
+async fn settle(engine: &Engine, token: i64, settled: Ended) -> Result<()> {
     if settled.is_empty() {
         return Ok(());
     }

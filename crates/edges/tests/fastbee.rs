@@ -64,14 +64,97 @@ fn card_import() {
         ] {
             assert_eq!(card.data()[name], value, "{name}: {card:?}");
         }
-        // One by one, under the source's own path, by another account: there once, whoever adds it.
-        let again = c.as_token(STRANGER_TOKEN).post("/iot/card", &json!({"iccid": "898604293620C0000970", "cardPlatformId": 1}));
+        // One by one, under the source's own path: there once, whoever adds it.
+        let (iccid, number) = ("898604293620C0000970", "1440000000001");
+        let again = c.post("/iot/card", &json!({"iccid": iccid, "cardPlatformId": 1}));
         assert_eq!((again.status, &again.json["field"]), (400, &json!("iccid")));
+        // A number is one card's, too.
+        let taken = c.post("/card", &json!({"iccid": "89860429362000000971", "cardPlatformId": 1, "msisdn": number}));
+        assert_eq!((taken.status, &taken.json["field"]), (400, &json!("msisdn")), "{taken:?}");
+        assert!(!taken.text.contains(iccid), "whose it is is not told");
         assert_eq!(c.as_token(STRANGER_TOKEN).get("/card/898604293620C0000970").status, 404, "a stranger's card is not there");
         let list = json!({"cardPlatformId": 1, "cards": [{"iccid": "89860429362000000972"}, {"iccid": "89860429362000000973", "colour": "red"}]});
         let done = c.post("/card/import", &list);
         assert_eq!((&done.data()["success"], &done.data()["failures"][0]["line"]), (&json!(1), &json!(2)));
         assert_eq!(c.get("/card/list").json["total"], 3);
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn the_numbers_by_which_a_carrier_is_asked_are_not_the_owners_to_change() {
+    each(|store| {
+        let w = World::new(store);
+        w.add_cards(ACME, 0..2);
+        w.add_cards(STRANGER, 2..3);
+        let victim = w.card(2).sim.id;
+        let numbered = move |tx: &mut kachi_store::Tx<'_>| -> kachi_engine::Result<()> {
+            let sim = tx.sim_by_id(victim)?.expect("the card");
+            Ok(tx.change_sim(victim, &kachi_store::sims::Sim { msisdn: Some("1490000000001".into()), ..sim })?)
+        };
+        w.engine.write(move |tx, _, _| numbered(tx)).expect("a number");
+        let c = Client::new(&w);
+        let mine = World::iccid(0);
+        for (field, number) in [("msisdn", "1490000000001"), ("msisdn", "1490000000002"), ("imsi", "460000000000002")] {
+            let mut change = json!({"iccid": mine.as_str(), "remark": "changed"});
+            change[field] = json!(number);
+            let refused = c.put("/card", &change);
+            assert_eq!((refused.status, &refused.json["field"]), (400, &json!(field)), "{refused:?}");
+            assert!(refused.json["msg"].as_str().expect("words").contains("by the operator alone"), "{refused:?}");
+        }
+        let row = c.get(&format!("/card/{mine}")).data().clone();
+        assert_eq!((&row["msisdn"], &row["remark"]), (&Value::Null, &json!("")), "nothing half done");
+        assert_eq!(c.put("/card", &row).status, 200, "sent back as it is");
+        // The carrier, asked by the ICCID, knows better than anybody here.
+        let told =
+            Line { msisdn: Some("1490000000001".into()), imsi: Some("460000000000077".into()), ..stands(BaseState::Active) };
+        let tells = Tells::of(&[(mine.as_str(), Ok(told))]);
+        let read = c.working(&tells).post("/card/syncInfo", &json!({"iccid": mine.as_str()}));
+        assert_eq!(
+            (&read.data()["msisdn"], &read.data()["imsi"]),
+            (&json!("1490000000001"), &json!("460000000000077")),
+            "{read:?}"
+        );
+        assert_eq!(w.card(2).sim.msisdn, None, "it was never that card's");
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn an_account_adds_cards_only_where_the_operator_lets_it() {
+    each(|store| {
+        let w = World::new(store);
+        w.add_cards(ACME, 0..1);
+        let c = Client::new(&w).as_token(STRANGER_TOKEN);
+        let new = "89860429362000000971";
+        let tells = Tells::of(&[(new, Ok(stands(BaseState::Active)))]);
+        let add = |iccid: &str| c.post("/card", &json!({"iccid": iccid, "cardPlatformId": 1}));
+        let sync = |iccid: &str| c.working(&tells).post("/card/syncInfo", &json!({"iccid": iccid, "cardPlatformId": 1}));
+        let taken = World::iccid(0);
+        for iccid in [new, taken.as_str()] {
+            let refused = [add(iccid), sync(iccid), c.post_text("/card/import?cardPlatformId=1", &format!("iccid\n{iccid}\n"))];
+            for no in refused {
+                assert_eq!(no.status, 403, "{no:?}");
+                assert!(no.json["msg"].as_str().expect("words").contains("fastbee: {claim: true}"), "{no:?}");
+            }
+        }
+        assert_eq!(sync(new), sync(taken.as_str()), "another account's card answers as one that is not there");
+        assert_eq!(c.get(&format!("/card/{new}")).status, 404);
+        assert_eq!(c.get("/card/platform/list").json["total"], 0, "it has no card on any of them");
+        assert_eq!(c.get("/card/platform/1").status, 400);
+        w.engine
+            .write(|tx, catalogue, how| {
+                let account = catalogue.account(STRANGER).expect("an account").account.clone();
+                tx.put_account(&kachi_store::accounts::Account { claims: true, ..account }, how.now)?;
+                Ok(tx.touch_catalogue()?)
+            })
+            .expect("the operator lets it");
+        assert_eq!(sync(new).status, 200);
+        assert_eq!(
+            w.engine.read(|tx, _| Ok(tx.sims_by_iccid(&kachi_domain::account::Path::root(), &[new])?)).unwrap()[0].account,
+            STRANGER
+        );
+        assert_eq!(c.get("/card/platform/list").json["total"], 2);
         w.assert_sound();
     });
 }

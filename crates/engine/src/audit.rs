@@ -63,6 +63,10 @@ pub fn audit(engine: &Engine) -> Result<Report> {
             let page = tx.states_page(after, PAGE)?;
             let (Some(first), Some(last)) = (page.first(), page.last()) else { break };
             let days: HashMap<i64, i64> = tx.audit_days(first.sim.0, last.sim.0)?.into_iter().collect();
+            let mut ended: HashMap<i64, Vec<(i64, i64)>> = HashMap::new();
+            for (sim, subscription, bytes) in tx.audit_ended(first.sim.0, last.sim.0)? {
+                ended.entry(sim).or_default().push((subscription, bytes));
+            }
             after = last.sim.0;
             for row in &page {
                 cards += 1;
@@ -73,6 +77,7 @@ pub fn audit(engine: &Engine) -> Result<Report> {
                 if state.stake.is_some() != joint.contains(&row.sim.0) {
                     found.push(format!("card {}: a stake without a joint pool, or the other way round", row.sim));
                 }
+                check_ended(row.sim.0, &state, ended.get(&row.sim.0).map_or(&[], Vec::as_slice), &mut found);
             }
         }
         Ok::<(), Fail>(())
@@ -103,6 +108,24 @@ fn check_card(sim: i64, state: &CardState, sums: &Sums, found: &mut Vec<String>)
     let mains = state.live.iter().filter(|l| l.running.is_some() && l.is_main()).count();
     if mains > 1 {
         found.push(format!("card {sim}: {mains} main packages in use at once"));
+    }
+}
+
+/// What subscriptions that are over are said to have paid = what the card's state says of them. One that ended since the card's last
+/// input is still in that state, with its own bytes.
+fn check_ended(sim: i64, state: &CardState, ended: &[(i64, i64)], found: &mut Vec<String>) {
+    let mut over = 0_i64;
+    for (subscription, bytes) in ended {
+        match state.live.iter().find(|l| l.id.0 == *subscription) {
+            Some(live) if live.used != *bytes => {
+                found.push(format!("subscription {subscription}: over with {bytes} bytes, by its card's state {}", live.used));
+            }
+            Some(_) => {}
+            None => over = over.saturating_add(*bytes),
+        }
+    }
+    if over != state.ended_bytes {
+        found.push(format!("card {sim}: its subscriptions that are over say {over} bytes, its state {}", state.ended_bytes));
     }
 }
 

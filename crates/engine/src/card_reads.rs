@@ -2,7 +2,7 @@
 //!
 //! Who acts: an account for a card it sees, or for one it wants to add that the platform must know. Promised: a reading
 //! is asked for once while it has no answer, whoever asks again; what is read is kept with its source and instant; a
-//! card that is to be added is there only if the platform knows it; a platform that cannot tell, or refuses, is told as
+//! card that is to be added is there only if the platform knows it and the operator lets the account add cards; a platform that cannot tell, or refuses, is told as
 //! that and changes nothing. The carrier is called with no transaction open, under a lease: a dead worker's reading is
 //! asked again, which changes nothing there. Not promised: an answer before the caller's patience ends.
 
@@ -81,6 +81,9 @@ pub fn ask(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Actor
     let (sim, product, platform) = match (seen, ask.what) {
         (Some(sim), _) => (Some(sim.id), None, network::platform(catalogue, sim)?.id),
         (None, What::Info) if ask.platform.is_some() || ask.product.is_some() => {
+            if !catalogue.may_add(actor.account) {
+                return Err(Refusal::MayNotAdd.into());
+            }
             if there.is_some() {
                 return bad("iccid", format!("{} is there already; an ICCID is unique", ask.iccid));
             }
@@ -132,12 +135,18 @@ pub(crate) fn want(tx: &mut Tx<'_>, how: &Settling, platform: PlatformId, sim: &
 
 /// Reads what is due at the carriers; the answer is how many. `token` must be new each time.
 pub fn step(engine: &Engine, connectors: &Connectors, token: i64) -> Result<usize> {
+    engine.catalogue()?.platform_ids().into_iter().map(|platform| at(engine, connectors, platform, token)).sum()
+}
+
+/// The same at one platform. Each has a worker of its own: one that gives no answer holds up no other.
+pub fn at(engine: &Engine, connectors: &Connectors, platform: PlatformId, token: i64) -> Result<usize> {
     let now = engine.now();
-    if !engine.store().look(|tx| tx.card_reads_due(now).map_err(Fail::from))? {
+    if !engine.store().look(|tx| tx.card_reads_due(platform, now).map_err(Fail::from))? {
         return Ok(0);
     }
     let lease = engine.settings().lease_seconds;
-    let due = engine.write(move |tx, _, how| Ok(tx.claim_card_reads(how.now, how.now.plus(lease), token, AT_ONCE)?))?;
+    let due =
+        engine.write(move |tx, _, how| Ok(tx.claim_card_reads(how.now, (how.now.plus(lease), token), (platform, AT_ONCE))?))?;
     let n = due.len();
     for wish in due {
         let told = match connectors.get(&wish.platform) {

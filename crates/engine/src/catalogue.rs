@@ -155,6 +155,11 @@ impl Catalogue {
         self.accounts.get(&id).map(|a| Actor { account: id, path: a.account.path.clone(), sees: a.sees.clone() })
     }
 
+    /// Whether the account may take cards of the operator's contracts that nobody has here.
+    pub fn may_add(&self, id: AccountId) -> bool {
+        id == OPERATOR || self.accounts.get(&id).is_some_and(|a| a.account.claims)
+    }
+
     /// A platform.
     pub fn platform(&self, id: PlatformId) -> Option<&Platform> {
         self.platforms.get(&id)
@@ -163,6 +168,13 @@ impl Catalogue {
     /// Every platform.
     pub fn platforms(&self) -> impl Iterator<Item = &Platform> {
         self.platforms.values()
+    }
+
+    /// The number of every platform, in order.
+    pub fn platform_ids(&self) -> Vec<PlatformId> {
+        let mut ids: Vec<PlatformId> = self.platforms.keys().copied().collect();
+        ids.sort_unstable();
+        ids
     }
 
     /// A platform by its code.

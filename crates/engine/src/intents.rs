@@ -12,7 +12,7 @@ mod send;
 use crate::cards::{Settling, speed};
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
-use crate::error::{Result, fault};
+use crate::error::{Fail, Result, fault};
 use crate::{direct, network, notices, orders, sms, switch, tasks, told};
 use kachi_domain::carrier::{Answer, Connector, Write};
 use kachi_domain::event::EventKind;
@@ -53,11 +53,20 @@ pub fn remember(engine: &Engine, connectors: &Connectors) -> Result<()> {
     })
 }
 
-/// Moves every due write one step on; the answer is how many were claimed. `token` must be new each time.
+/// Moves every due write one step on, platform by platform; the answer is how many were claimed. `token` must be new each time.
 pub fn step(engine: &Engine, connectors: &Connectors, token: i64) -> Result<usize> {
+    engine.catalogue()?.platform_ids().into_iter().map(|platform| at(engine, connectors, platform, token)).sum()
+}
+
+/// The same at one platform. Each has a worker of its own: one that gives no answer holds up no other.
+pub fn at(engine: &Engine, connectors: &Connectors, platform: PlatformId, token: i64) -> Result<usize> {
+    let now = engine.now();
+    if !engine.store().look(|tx| tx.intents_due(platform, now).map_err(Fail::from))? {
+        return Ok(0);
+    }
     let lease = engine.settings().lease_seconds;
     let claimed = engine.write(move |tx, _, how| {
-        let claimed = tx.claim_intents(how.now, how.now.plus(lease), token, CLAIM_MAX)?;
+        let claimed = tx.claim_intents(how.now, (how.now.plus(lease), token), (platform, CLAIM_MAX))?;
         claimed.into_iter().map(Due::of).collect::<Result<Vec<Due>>>()
     })?;
     let n = claimed.len();

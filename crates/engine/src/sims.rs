@@ -5,7 +5,9 @@ use crate::cards::{self, Settling};
 use crate::catalogue::Catalogue;
 use crate::error::{Result, fault};
 use crate::notices;
+use kachi_domain::carrier::Line;
 use kachi_domain::event::EventKind;
+use kachi_domain::ids::{Imsi, Msisdn};
 use kachi_domain::order::{Channel, OrderState, SubscriptionState};
 use kachi_domain::package::Kind;
 use kachi_domain::rating::{CardState, Live};
@@ -155,9 +157,7 @@ impl Arrivals {
                     return Ok(Put::Same(there.id));
                 }
                 // What may be refused comes first: a refused card is as it was.
-                if changed.eid != there.eid {
-                    take_eid(tx, &changed)?;
-                }
+                take_numbers(tx, &changed, Some(&there))?;
                 if changed.product != there.product {
                     crate::pools::leave_all(tx, catalogue, how, &there)?;
                 }
@@ -168,7 +168,7 @@ impl Arrivals {
                 Ok(Put::Changed(there.id))
             }
             None => {
-                take_eid(tx, wanted)?;
+                take_numbers(tx, wanted, None)?;
                 let id = tx.add_sim(wanted, how.now)?;
                 self.0.push(Sim { id, ..wanted.clone() });
                 Ok(Put::Added(id))
@@ -184,17 +184,67 @@ impl Arrivals {
     }
 }
 
-/// An EID names one card: the acts by EID have no other name for it. A card that is over gives its EID to the one that comes
-/// after it (the chip holds another profile now); one that is not keeps it, and a second card with it is refused.
-fn take_eid(tx: &mut Tx<'_>, wanted: &Sim) -> Result<()> {
-    let Some(eid) = &wanted.eid else { return Ok(()) };
-    let holder = tx.sim_by_eid(&kachi_domain::account::Path::root(), eid)?;
-    let Some(holder) = holder.filter(|h| h.iccid != wanted.iccid) else { return Ok(()) };
-    if BaseState::parse(&holder.state).is_ok_and(BaseState::is_over) {
-        return Ok(tx.change_sim(holder.id, &Sim { eid: None, ..holder.clone() })?);
+/// The numbers by which a card is asked about, here or at its carrier, besides its ICCID.
+fn numbers(sim: &Sim) -> [(&'static str, Option<&str>); 3] {
+    [("imsi", sim.imsi.as_deref()), ("msisdn", sim.msisdn.as_deref()), ("eid", sim.eid.as_deref())]
+}
+
+/// Cards that have a number which the card is to get, each with the number's kind.
+pub(crate) fn holders(tx: &mut Tx<'_>, wanted: &Sim, before: Option<&Sim>) -> Result<Vec<(String, Sim)>> {
+    let had = before.map_or([None; 3], |b| numbers(b).map(|(_, number)| number));
+    let new: Vec<(&str, &str)> = numbers(wanted)
+        .into_iter()
+        .zip(had)
+        .filter_map(|((kind, number), had)| Some((kind, number.filter(|_| number != had)?)))
+        .collect();
+    let mut found = Vec::new();
+    for (kind, sim) in tx.sims_with_numbers(&new)? {
+        found.extend(tx.sim_by_id(SimId(sim))?.filter(|s| s.iccid != wanted.iccid).map(|holder| (kind, holder)));
     }
-    let rule = format!("{eid} is the EID of {} already: take it from that card first, or close it", holder.iccid);
-    Err(Refusal::BadField { field: "eid".into(), rule }.into())
+    Ok(found)
+}
+
+/// A number names one card: acts, and carriers, go by it. A card that is over gives its number to the one that comes after it (the
+/// carrier gives it out again; an eSIM's chip holds another profile now); one that is not keeps it, and a second card with it is refused.
+fn take_numbers(tx: &mut Tx<'_>, wanted: &Sim, before: Option<&Sim>) -> Result<()> {
+    let holders = holders(tx, wanted, before)?;
+    let lives = |(_, holder): &&(String, Sim)| !BaseState::parse(&holder.state).is_ok_and(BaseState::is_over);
+    if let Some((kind, holder)) = holders.iter().find(lives) {
+        let number = numbers(wanted).into_iter().find(|(k, _)| k == kind).and_then(|(_, number)| number).unwrap_or_default();
+        let rule = format!("{number} is that of {} already: take it from that card first, or close it", holder.iccid);
+        return Err(Refusal::BadField { field: kind.clone(), rule }.into());
+    }
+    take_from(tx, holders)
+}
+
+fn take_from(tx: &mut Tx<'_>, holders: Vec<(String, Sim)>) -> Result<()> {
+    for (kind, holder) in holders {
+        let Some(now) = tx.sim_by_id(holder.id)? else { continue };
+        let without = match kind.as_str() {
+            "imsi" => Sim { imsi: None, ..now },
+            "msisdn" => Sim { msisdn: None, ..now },
+            _ => Sim { eid: None, ..now },
+        };
+        tx.change_sim(holder.id, &without)?;
+    }
+    Ok(())
+}
+
+/// The carrier, asked by the ICCID, tells the card's telephone number and identity: its word decides whose they are.
+pub(crate) fn learn_numbers(tx: &mut Tx<'_>, id: SimId, told: &Line) -> Result<()> {
+    if told.msisdn.is_none() && told.imsi.is_none() {
+        return Ok(());
+    }
+    let Some(there) = tx.sim_by_id(id)? else { return Ok(()) };
+    let msisdn = told.msisdn.as_deref().and_then(|text| Msisdn::parse(text).ok()).map(|n| n.as_str().to_owned());
+    let imsi = told.imsi.as_deref().and_then(|text| Imsi::parse(text).ok()).map(|n| n.as_str().to_owned());
+    let wanted = Sim { msisdn: msisdn.or(there.msisdn.clone()), imsi: imsi.or(there.imsi.clone()), ..there.clone() };
+    if wanted == there {
+        return Ok(());
+    }
+    let holders = holders(tx, &wanted, Some(&there))?;
+    take_from(tx, holders)?;
+    Ok(tx.change_sim(id, &wanted)?)
 }
 
 /// A new card with everything optional empty.

@@ -1,8 +1,9 @@
 //! Cards as their owner keeps them: found by what they are, added, changed, taken out, counted.
 //!
-//! Who acts: an account, for cards it sees; what it adds is its own or an account's below it. Promised: an ICCID is there
-//! once, whoever adds it; a card to which anything has happened (money, usage, an act at its carrier) is never taken out;
-//! several cards are taken out together or not at all.
+//! Who acts: an account, for cards it sees; what it adds, where the operator lets it add cards, is its own or an account's below
+//! it. Promised: a number is one card's, whoever adds it, and no owner changes those by which the carrier is asked; a card to which
+//! anything has happened (money, usage, an act at its carrier) is never taken out; several cards are taken out together or
+//! not at all.
 
 use crate::act::Actor;
 use crate::cards::Settling;
@@ -15,6 +16,7 @@ use crate::sims::{self, Card};
 use kachi_domain::account::Path;
 use kachi_domain::carrier::Counter;
 use kachi_domain::ids::{Imsi, Msisdn};
+use kachi_domain::ledger::OPERATOR;
 use kachi_domain::sim::BaseState;
 use kachi_domain::time::parse_month;
 use kachi_domain::{AccountId, Iccid, PlatformId, ProductId, Refusal, SimId, Timestamp};
@@ -192,8 +194,14 @@ pub fn product(catalogue: &Catalogue, code: Option<&str>, platform: Option<Platf
     }
 }
 
+/// Refuses an account that may not add cards.
+pub fn may_add(catalogue: &Catalogue, actor: &Actor) -> Result<()> {
+    if catalogue.may_add(actor.account) { Ok(()) } else { Err(Refusal::MayNotAdd.into()) }
+}
+
 /// Adds a card.
 pub fn create(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Actor, door: &str, new: New) -> Result<SimId> {
+    may_add(catalogue, actor)?;
     let account = new.account.unwrap_or(actor.account);
     if !actor.may_see(account) {
         return bad("tenantId", format!("there is no account {account} here"));
@@ -208,10 +216,16 @@ pub fn create(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Ac
         wanted.activated_at = (state == BaseState::Active).then_some(how.now.0);
     }
     let wanted = said(wanted, door, &new.said);
+    // Whose card it is is not told, and nobody but the operator takes a number from another card.
+    if actor.account != OPERATOR
+        && let Some((kind, _)) = sims::holders(tx, &wanted, None)?.first()
+    {
+        return bad(kind, "is another card's already; a number is one card's".into());
+    }
     Ok(sims::put(tx, catalogue, how, &wanted)?.id())
 }
 
-/// Changes what an owner may change of a card, and which device it is in.
+/// Changes what an owner may change of a card, and which device it is in. The numbers by which its carrier is asked are the operator's.
 pub fn change(
     tx: &mut Tx<'_>,
     catalogue: &Catalogue,
@@ -226,6 +240,18 @@ pub fn change(
         devices::claims::place(tx, catalogue, how, actor, (&there, serial, &who))?;
     }
     tx.state_locked(there.id)?;
+    if actor.account != OPERATOR {
+        let changes = |given: Option<&str>, there: &Option<String>| given.is_some() && given != there.as_deref();
+        for (kind, given, there) in [
+            ("imsi", news.imsi.as_ref().map(Imsi::as_str), &there.imsi),
+            ("msisdn", news.msisdn.as_ref().map(Msisdn::as_str), &there.msisdn),
+        ] {
+            if changes(given, there) {
+                let now = there.as_ref().map_or_else(|| "leave it out".to_owned(), |n| format!("leave it out, or send {n}"));
+                return bad(kind, format!("is the carrier's, and changed by the operator alone; {now}"));
+            }
+        }
+    }
     let wanted = said(sim(tx, actor, key)?, door, news);
     Ok(sims::put(tx, catalogue, how, &wanted)?.id())
 }

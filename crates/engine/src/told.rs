@@ -8,7 +8,7 @@
 use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::error::{Result, fault};
-use crate::{cards, imei, network, notices, switch};
+use crate::{cards, imei, network, notices, sims, switch};
 use kachi_domain::carrier::{Count, Cycle, Line, Of};
 use kachi_domain::event::EventKind;
 use kachi_domain::ids::Imei;
@@ -42,6 +42,7 @@ pub(crate) fn keep(
     if let Some(network) = &line.network {
         network::switched(tx, sim.id, network, how.now)?;
     }
+    sims::learn_numbers(tx, sim.id, line)?;
     stand(tx, catalogue, how, sim.id, line)?;
     if line.standing.is_none() {
         return Ok(());

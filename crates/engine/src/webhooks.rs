@@ -2,21 +2,25 @@
 //!
 //! The cast: the transaction that causes an event writes its deliveries ([`crate::notices`]); a worker claims due ones under
 //! a lease, posts them with no transaction open, and settles them under the same lease token. Promised: at least once, with
-//! a stable id; first attempts for one card go out in the order things happened, and a failed one holds nothing back;
-//! retries on the fixed schedule, then `dead`, listed and replayable. The lease is not for speed: it lets another worker go on
+//! a stable id; first attempts for one card and endpoint go out in the order things happened, and a failed one holds nothing back;
+//! retries on the fixed schedule, then `dead`, listed and replayable; each endpoint has its share of every claim, so that one with a
+//! long queue, or without an answer, does not hold up the others. The lease is not for speed: it lets another worker go on
 //! when this one dies, and its token makes a late answer of a lost lease count for nothing.
 
 use crate::desk::Engine;
 use crate::error::Result;
 use kachi_domain::AccountId;
+pub use kachi_store::webhooks::Endpoint;
 use kachi_store::webhooks::{Attempt, Claimed};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// One delivery to be posted.
 #[derive(Debug, Clone)]
 pub struct Job {
     /// Its number; the stable id of the notice is made from it.
     pub id: i64,
+    /// Whose endpoint.
+    pub account: AccountId,
     /// In which dialect.
     pub door: String,
     /// Where to.
@@ -33,6 +37,13 @@ pub struct Job {
     pub body: String,
     /// Attempts made before.
     pub attempts: i64,
+}
+
+impl Job {
+    /// The endpoint it goes to.
+    pub fn endpoint(&self) -> Endpoint {
+        (self.account, self.door.clone())
+    }
 }
 
 /// How a post ended.
@@ -53,31 +64,94 @@ pub struct Posted {
 pub struct Claim {
     /// The lease's token.
     pub token: i64,
-    /// Deliveries of one card to one endpoint, in order.
+    /// Deliveries of one card to one endpoint, in order; the endpoints by turns.
     pub lanes: Vec<Vec<Job>>,
+    /// Deliveries to endpoints that are silent, to find out whether they answer again.
+    pub probes: Vec<Job>,
     /// Deliveries that cannot be sent now, with the reason.
     pub unsendable: Vec<(Job, String)>,
 }
 
-/// Claims due deliveries. `token` must be new each time (from the roof).
-pub fn claim(engine: &Engine, token: i64) -> Result<Claim> {
-    let limit = engine.settings().delivery_batch;
+/// Endpoints that did not answer in time, several times in a row.
+#[derive(Debug, Clone, Default)]
+pub struct Silent {
+    /// Nothing is claimed for these now.
+    pub resting: HashSet<Endpoint>,
+    /// For these a few deliveries are claimed, to be posted aside from all others.
+    pub tried: Vec<Endpoint>,
+}
+
+/// Deliveries with which a silent endpoint is tried.
+pub const PROBES: usize = 3;
+
+/// Claims due deliveries, each endpoint its share: what waits for one holds no other up. `token` must be new each time
+/// (from the roof).
+pub fn claim(engine: &Engine, token: i64, silent: &Silent) -> Result<Claim> {
+    let limit = engine.settings().delivery_batch.max(1);
     let lease = engine.settings().lease_seconds;
-    let claimed = engine.write(move |tx, _, how| Ok(tx.claim_deliveries(how.now, how.now.plus(lease), token, limit)?))?;
+    let silent = silent.clone();
+    let (claimed, probes) = engine.write(move |tx, _, how| {
+        let mut due = tx.due_endpoints(how.now)?;
+        let (now, lease) = (how.now, (how.now.plus(lease), token));
+        due.retain(|e| !silent.resting.contains(e));
+        let (tried, mut due): (Vec<_>, Vec<_>) = due.into_iter().partition(|e| silent.tried.contains(e));
+        // More endpoints than may be claimed for at once have their turn by chance.
+        let turn = usize::try_from(token.unsigned_abs() % due.len().max(1) as u64).unwrap_or(0);
+        due.rotate_left(turn);
+        due.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        let each = limit / (due.len().max(1) as i64);
+        let mut claimed = tx.claim_deliveries(now, lease, (&due, each))?;
+        // What some did not need is for those that have more.
+        let left = limit - claimed.len() as i64;
+        let had = |e: &Endpoint| claimed.iter().filter(|c| c.account == e.0 && c.door == e.1).count() as i64;
+        let mut more: Vec<Endpoint> =
+            if left > 0 { due.iter().filter(|e| had(e) == each).cloned().collect() } else { Vec::new() };
+        more.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+        claimed.extend(tx.claim_deliveries(now, lease, (&more, left / (more.len().max(1) as i64)))?);
+        let probes = tx.claim_deliveries(now, lease, (&tried, PROBES as i64))?;
+        Ok((claimed, probes))
+    })?;
     let catalogue = engine.catalogue()?;
-    let mut lanes: HashMap<(i64, i64, String), Vec<Job>> = HashMap::new();
     let mut claim = Claim { token, ..Claim::default() };
-    for c in claimed {
-        let (job, trouble) = job(&catalogue, &c);
-        match trouble {
-            Some(reason) => claim.unsendable.push((job, reason)),
-            // A retry waits for nobody: only first attempts keep their order.
-            None if c.attempts > 0 => claim.lanes.push(vec![job]),
-            None => lanes.entry((c.account.0, c.sim, c.door)).or_default().push(job),
+    let mut sendable = |c: &Claimed| match job(&catalogue, c) {
+        (job, Some(reason)) => {
+            claim.unsendable.push((job, reason));
+            None
+        }
+        (job, None) => Some(job),
+    };
+    let mut by_endpoint: BTreeMap<Endpoint, Vec<Vec<Job>>> = BTreeMap::new();
+    let mut places: HashMap<(Endpoint, i64), usize> = HashMap::new();
+    for c in &claimed {
+        let Some(job) = sendable(c) else { continue };
+        let endpoint = job.endpoint();
+        let lanes = by_endpoint.entry(endpoint.clone()).or_default();
+        // A retry waits for nobody: only first attempts keep their order.
+        let place = if c.attempts > 0 { lanes.len() } else { *places.entry((endpoint, c.sim)).or_insert(lanes.len()) };
+        match lanes.get_mut(place) {
+            Some(lane) => lane.push(job),
+            None => lanes.push(vec![job]),
         }
     }
-    claim.lanes.extend(lanes.into_values());
+    claim.probes = probes.iter().filter_map(sendable).collect();
+    claim.lanes = by_turns(by_endpoint.into_values().collect());
     Ok(claim)
+}
+
+/// The first of each, then the second of each, and so on.
+fn by_turns<T>(lists: Vec<Vec<T>>) -> Vec<T> {
+    let mut lists: Vec<_> = lists.into_iter().map(Vec::into_iter).collect();
+    let mut all = Vec::new();
+    while !lists.is_empty() {
+        lists.retain_mut(|list| list.next().map(|one| all.push(one)).is_some());
+    }
+    all
+}
+
+/// Gives back what was claimed and not tried.
+pub fn release(engine: &Engine, token: i64, jobs: &[Job]) -> Result<()> {
+    let ids: Vec<i64> = jobs.iter().map(|job| job.id).collect();
+    engine.write(move |tx, _, _| Ok(tx.release_deliveries(token, &ids)?))
 }
 
 fn job(catalogue: &crate::Catalogue, c: &Claimed) -> (Job, Option<String>) {
@@ -96,6 +170,7 @@ fn job(catalogue: &crate::Catalogue, c: &Claimed) -> (Job, Option<String>) {
     };
     let job = Job {
         id: c.id,
+        account: c.account,
         door: c.door.clone(),
         url,
         name,

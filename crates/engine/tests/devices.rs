@@ -316,6 +316,26 @@ fn every_platform_is_asked_until_one_knows_the_card() {
 }
 
 #[test]
+fn a_device_brings_its_account_no_card_that_the_operator_does_not_let_it_add() {
+    each(|store| {
+        let w = World::new(store);
+        w.add_cards(STRANGER, 0..1);
+        w.add_cards(ACME, 1..2);
+        let carriers = Carriers::new(&w, &[5, 6], None);
+        take(&w, &[names("D1", 0), names("D2", 1)]);
+        take(&w, &[names("D1", 5), names("D2", 6)]);
+        carriers.step(&w, 1);
+        assert_eq!((card_of(&w, "D1"), doubt(&w, "D1").as_deref()), (iccid(0), Some("owner")));
+        let claim = all_claims(&w).into_iter().find(|c| c.id == open_claim(&w, "D1")).expect("a claim");
+        assert_eq!(claim.words, "nobody has the card here, and account stranger, whose the device is, may not add cards itself");
+        let known = w.engine.read(|tx, _| Ok(tx.sims_of_iccids(&[World::iccid(5).as_str()])?)).expect("the database");
+        assert!(known.is_empty(), "{known:?}");
+        assert_eq!(card_of(&w, "D2"), iccid(6), "the operator lets acme");
+        w.assert_sound();
+    });
+}
+
+#[test]
 fn a_platform_that_does_not_answer_keeps_nobody_from_being_asked() {
     each(|store| {
         let w = World::new(store);

@@ -1,4 +1,4 @@
-//! An EID is one card's.
+//! An EID, a telephone number, a subscriber identity is one card's.
 
 use kachi_domain::Refusal;
 use kachi_domain::sim::BaseState;
@@ -62,5 +62,43 @@ fn a_card_that_is_over_gives_its_eid_to_the_one_that_comes_after_it() {
         assert_eq!(found(&w), Some(World::iccid(1).to_string()));
         assert_eq!((w.card(0).sim.eid, w.card(1).sim.eid.as_deref()), (None, Some(EID)));
         w.assert_sound();
+    });
+}
+
+/// A card with this number of that kind, beside the others that it has.
+fn numbered(w: &World, card: u64, kind: &str, number: &str) -> Result<Put> {
+    let (number, kind) = (Some(number.to_owned()), kind.to_owned());
+    w.engine.write(move |tx, catalogue, how| {
+        let product = catalogue.product_by_code("1US-1").map(|p| p.id).ok_or_else(|| Fail::fault("product"))?;
+        let blank = Sim { state: BaseState::Active.word().into(), ..sims::blank(&World::iccid(card), ACME, product) };
+        let wanted = if kind == "imsi" { Sim { imsi: number, ..blank } } else { Sim { msisdn: number, ..blank } };
+        sims::put(tx, catalogue, how, &wanted)
+    })
+}
+
+#[test]
+fn a_telephone_number_and_an_identity_are_one_cards() {
+    each(|store| {
+        let w = World::new(store);
+        for (kind, number, first) in [("msisdn", "1490000000001", 0), ("imsi", "460001111111111", 10)] {
+            let leads = || {
+                let path = w.actor(kachi_domain::AccountId(1)).path;
+                w.engine.read(|tx, _| Ok(tx.sim_by_number(&path, kind, number)?)).unwrap().map(|s| s.iccid)
+            };
+            numbered(&w, first, kind, number).unwrap();
+            numbered(&w, first + 1, kind, if kind == "imsi" { "460001111111112" } else { "1490000000002" }).unwrap();
+            for card in [first + 1, first + 2] {
+                let refused = numbered(&w, card, kind, number);
+                let Err(Fail::Refused(Refusal::BadField { field, rule })) = refused else { panic!("{refused:?}") };
+                assert!(field == kind && rule.contains(World::iccid(first).as_str()), "{field}: {rule}");
+            }
+            assert_eq!(leads(), Some(World::iccid(first).to_string()));
+            // The carrier gives the number of a card that is over out again.
+            let sim = w.card(first).sim;
+            w.engine.write(move |tx, _, _| Ok(tx.set_sim_state(sim.id, BaseState::Closed.word(), 0, None)?)).unwrap();
+            numbered(&w, first + 2, kind, number).unwrap();
+            assert_eq!(leads(), Some(World::iccid(first + 2).to_string()));
+            w.assert_sound();
+        }
     });
 }

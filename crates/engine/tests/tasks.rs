@@ -133,7 +133,9 @@ fn a_dead_worker_loses_nothing_and_repeats_nothing() {
         let id = reset(&w, 0..CARDS).unwrap();
         tasks::step(&w.engine).unwrap();
         // A worker claims some cards and dies before it calls; another calls and dies before it notes the answer.
-        let claim = |token| w.engine.write(move |tx, _, how| Ok(tx.claim_intents(how.now, how.now.plus(60), token, 20)?));
+        let platform = w.platform();
+        let claim =
+            |token| w.engine.write(move |tx, _, how| Ok(tx.claim_intents(how.now, (how.now.plus(60), token), (platform, 20))?));
         assert_eq!(claim(-1).unwrap().len(), 20);
         for intent in claim(-2).unwrap() {
             let request = serde_json::from_str(&intent.request).unwrap();

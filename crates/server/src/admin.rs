@@ -1,4 +1,4 @@
-//! `kachi admin`: looking after people, keys, cards, carriers' writes, tasks, messages, notices and orphans; the audit.
+//! `kachi admin`: looking after people, keys, cards, money, carriers' writes, tasks, messages, notices and orphans; the audit.
 
 use crate::args::{Admin, Delivery, Intent, Key, Orphan, Shape, User};
 use crate::exit::Exit;
@@ -11,6 +11,7 @@ use std::path::Path;
 
 mod account;
 mod acts;
+mod balance;
 mod cdr;
 mod devices;
 mod diagnose;
@@ -52,6 +53,7 @@ pub fn run(engine: &Engine, verb: Admin) -> Result<(), Exit> {
         Admin::Device(verb) => devices::devices(engine, verb),
         Admin::Claim(verb) => devices::claims(engine, verb),
         Admin::Pool(verb) => pool::run(engine, verb),
+        Admin::Balance(verb) => balance::run(engine, verb),
         Admin::Profit(verb) => profit::run(engine, verb),
         Admin::Sync(_) => Err(Exit::usage("admin sync needs the configuration")),
         Admin::Reconcile(verb) => reconcile::run(engine, verb),
@@ -161,13 +163,13 @@ fn list_keys(engine: &Engine, shape: Shape) -> Result<(), Exit> {
 fn intent(engine: &Engine, verb: Intent) -> Result<(), Exit> {
     match verb {
         Intent::List { all, limit, shape } => list_intents(engine, !all, limit, shape),
-        Intent::Confirm { id, by } => {
+        Intent::Confirm { id, by, shape } => {
             intents::confirm(engine, id, &by)?;
-            print::line(format_args!("write {id}: confirmed"))
+            print::done(shape.json, &json!({"id": id, "state": "confirmed"}), format_args!("write {id}: confirmed"))
         }
-        Intent::Refuse { id, reason, by } => {
+        Intent::Refuse { id, reason, by, shape } => {
             intents::refuse(engine, id, &by, &reason)?;
-            print::line(format_args!("write {id}: refused"))
+            print::done(shape.json, &json!({"id": id, "state": "refused"}), format_args!("write {id}: refused"))
         }
     }
 }
@@ -202,12 +204,12 @@ fn delivery(engine: &Engine, verb: Delivery) -> Result<(), Exit> {
             print::table(&DELIVERY, &rows, shape.json)
         }
         Delivery::Show { id, shape } => show_delivery(engine, id, shape),
-        Delivery::Replay { from, to } => {
+        Delivery::Replay { from, to, shape } => {
             let n = webhooks::replay(engine, from, to.unwrap_or(from))?;
             if n == 0 {
                 return Err(Exit::refused("FROM: there is no settled notice with that number; `kachi admin delivery list`"));
             }
-            print::line(format_args!("{n} notices will be sent again"))
+            print::done(shape.json, &json!({"notices": n}), format_args!("{n} notices will be sent again"))
         }
     }
 }

@@ -12,6 +12,7 @@ mod file;
 mod goods;
 mod imei;
 mod messages;
+mod once;
 mod pools;
 mod work;
 
@@ -62,6 +63,9 @@ fn read(path: &Path) -> Result<Source, Exit> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|e| Exit::refused(format!("{name}: cannot be read ({e})")))?;
     let document = Document::parse(&text).map_err(|e| Exit::refused(format!("{name}: {e}")))?;
+    if let Some((place, twice)) = document.twice() {
+        return Err(Exit::refused(format!("{name}: {place}: {twice} stands twice; keep one; nothing was changed")));
+    }
     let folder = path.parent().map(Path::to_owned).unwrap_or_default();
     Ok(Source { name, folder, document })
 }

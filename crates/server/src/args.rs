@@ -2,6 +2,7 @@
 
 mod account;
 mod acts;
+mod balance;
 mod devices;
 mod diagnose;
 mod export;
@@ -12,6 +13,7 @@ mod sync;
 
 pub use account::{Accounts, Signature, Switching};
 pub use acts::{Sms, Task, Template};
+pub use balance::Balance;
 pub use devices::{Claim, Device};
 pub use diagnose::{Diagnose, Language};
 pub use export::{Export, ExportReconcile, ExportSims, ExportUsage, Format, Target};
@@ -274,6 +276,9 @@ pub enum Admin {
     /// Pools in numbers, and taking cards out
     #[command(subcommand)]
     Pool(Pool),
+    /// What accounts have; money that came in, and corrections
+    #[command(subcommand)]
+    Balance(Balance),
     /// Profits that are paid out
     #[command(subcommand)]
     Profit(Profit),
@@ -373,6 +378,9 @@ pub enum Intent {
         /// Who says so
         #[arg(long, default_value = "the operator", value_name = "NAME")]
         by: String,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
     },
     /// Say that a write will not be done
     Refuse {
@@ -384,6 +392,9 @@ pub enum Intent {
         /// Who says so
         #[arg(long, default_value = "the operator", value_name = "NAME")]
         by: String,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
     },
 }
 
@@ -419,6 +430,9 @@ pub enum Delivery {
         from: i64,
         /// Number of the last one, if there are several
         to: Option<i64>,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
     },
 }
 
@@ -457,6 +471,9 @@ pub enum Cdr {
         /// Only those of this account and below
         #[arg(long, value_name = "CODE")]
         account: Option<String>,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
     },
 }
 

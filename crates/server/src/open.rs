@@ -112,6 +112,7 @@ pub(crate) fn ensure_operator(store: &Store, now: Timestamp) -> Result<(), Exit>
         notify: "{}".to_owned(),
         contact: "{}".to_owned(),
         switch: Switch::On,
+        claims: false,
     };
     store.write(move |tx| {
         tx.put_account(&operator, now)?;

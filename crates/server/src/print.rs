@@ -20,6 +20,11 @@ pub fn json(value: &impl Serialize) -> Result<(), Exit> {
     line(serde_json::to_string_pretty(value).map_err(Exit::cannot)?)
 }
 
+/// What was done: as JSON, or in a sentence.
+pub fn done(as_json: bool, value: &impl Serialize, words: impl Display) -> Result<(), Exit> {
+    if as_json { json(value) } else { line(words) }
+}
+
 /// Rows under a heading, or as a JSON list of objects.
 pub fn table(columns: &[&str], rows: &[Vec<Value>], as_json: bool) -> Result<(), Exit> {
     if as_json {

@@ -20,7 +20,9 @@ pub fn eiotclub(args: SignEiotclub) -> Result<(), Exit> {
     };
     let params = Params::parse(body.trim().as_bytes(), Limits::default()).map_err(Exit::refused)?;
     if is_ambiguous(&params) {
-        eprintln!("kachi: a name or value holds & or =, so that another body has the same signature: servers refuse it");
+        eprintln!(
+            "kachi: a name or value holds & or =, so that another body has the same signature; servers answer one signature for one body only"
+        );
     }
     if args.verify { check(&params, &args.secret) } else { show(&params, &args.secret) }
 }

@@ -3,10 +3,12 @@
 
 use crate::carriers::Carriers;
 use crate::config::{Config, Watch};
+use kachi_domain::PlatformId;
 use kachi_edges::files::Watched;
 use kachi_edges::mqtt::MqttSettings;
 use kachi_edges::sender::{Sender, off_thread};
 use kachi_edges::upload::Uploader;
+use kachi_engine::intents::Connectors;
 use kachi_engine::{
     Engine, Result, card_reads, cards, cdr_deliveries, devices, imei, import, intents, lists, pools, reconcile, sms, sync, tasks,
 };
@@ -51,11 +53,6 @@ pub fn start(
         let (e, sender) = (e.clone(), sender.clone());
         async move { sender.step(&e).await }
     }));
-    let (e, open) = (on(engine), carriers.clone());
-    loops.spawn(repeat("intents", stop.clone(), IDLE, move || {
-        let (e, carriers) = (e.clone(), open.clone());
-        off_thread(move || intents::step(&e, &*carriers.now()?, token()))
-    }));
     let e = on(engine);
     loops.spawn(repeat("messages that wait", stop.clone(), UPLINKS, move || {
         let e = e.clone();
@@ -66,11 +63,7 @@ pub fn start(
         let (e, carriers) = (e.clone(), open.clone());
         off_thread(move || devices::look::step(&e, &*carriers.now()?, token()))
     }));
-    let (e, open) = (on(engine), carriers.clone());
-    loops.spawn(repeat("card readings", stop.clone(), IDLE, move || {
-        let (e, carriers) = (e.clone(), open.clone());
-        off_thread(move || card_reads::step(&e, &*carriers.now()?, token()))
-    }));
+    ask_carriers(engine, &carriers, stop, &mut loops);
     keep_up(engine, &carriers, stop, &mut loops);
     let e = on(engine);
     loops.spawn(repeat("uplinks", stop.clone(), UPLINKS, move || {
@@ -102,7 +95,11 @@ pub fn start(
 
 /// What carriers know of our cards, and holding it against the records.
 fn keep_up(engine: &Engine, carriers: &Arc<Carriers>, stop: &watch::Receiver<bool>, loops: &mut JoinSet<()>) {
-    loops.spawn(sync_platforms(engine.clone(), carriers.clone(), stop.clone()));
+    let keep: AtPlatform = |e, open, platform| match open.get(&platform) {
+        Some(connector) => sync::at(e, (platform, connector.as_ref()), token()),
+        None => Ok(0),
+    };
+    loops.spawn(each_platform("sync", UNHURRIED, (engine.clone(), carriers.clone()), stop.clone(), keep));
     let e = engine.clone();
     loops.spawn(repeat("reconcile", stop.clone(), Duration::from_secs(60), move || {
         let e = e.clone();
@@ -110,27 +107,40 @@ fn keep_up(engine: &Engine, carriers: &Arc<Carriers>, stop: &watch::Receiver<boo
     }));
 }
 
+/// What carriers are asked for: writes and readings of cards.
+fn ask_carriers(engine: &Engine, carriers: &Arc<Carriers>, stop: &watch::Receiver<bool>, loops: &mut JoinSet<()>) {
+    let house = || (engine.clone(), carriers.clone());
+    loops.spawn(each_platform("intents", IDLE, house(), stop.clone(), |e, open, at| intents::at(e, open, at, token())));
+    loops.spawn(each_platform("card readings", IDLE, house(), stop.clone(), |e, open, at| card_reads::at(e, open, at, token())));
+}
+
+/// Work at one platform.
+type AtPlatform = fn(&Engine, &Connectors, PlatformId) -> Result<usize>;
+
 /// A loop a platform, so that a slow one holds up no other; a platform that comes later gets its own then.
-async fn sync_platforms(engine: Engine, carriers: Arc<Carriers>, mut stop: watch::Receiver<bool>) {
+async fn each_platform(
+    name: &'static str,
+    idle: Duration,
+    (engine, carriers): (Engine, Arc<Carriers>),
+    mut stop: watch::Receiver<bool>,
+    step: AtPlatform,
+) {
     let (mut loops, mut seen) = (JoinSet::new(), HashSet::new());
     while !*stop.borrow() {
-        let look = carriers.clone();
-        match off_thread(move || look.now()).await {
-            Ok(open) => {
-                for &platform in open.keys() {
+        let look = engine.clone();
+        match off_thread(move || Ok(look.catalogue()?.platform_ids())).await {
+            Ok(platforms) => {
+                for platform in platforms {
                     if seen.insert(platform) {
                         let (e, carriers) = (engine.clone(), carriers.clone());
-                        loops.spawn(repeat("sync", stop.clone(), UNHURRIED, move || {
+                        loops.spawn(repeat(name, stop.clone(), idle, move || {
                             let (e, carriers) = (e.clone(), carriers.clone());
-                            off_thread(move || match carriers.now()?.get(&platform) {
-                                Some(connector) => sync::at(&e, (platform, connector.as_ref()), token()),
-                                None => Ok(0),
-                            })
+                            off_thread(move || step(&e, &*carriers.now()?, platform))
                         }));
                     }
                 }
             }
-            Err(e) => tracing::error!(worker = "sync", error = %e, "the platforms cannot be looked at; it is tried again"),
+            Err(e) => tracing::error!(worker = name, error = %e, "the platforms cannot be looked at; it is tried again"),
         }
         tokio::select! {
             () = tokio::time::sleep(UNHURRIED) => {}

@@ -7,7 +7,7 @@ use common::{House, client, finished};
 on_both!(a_client_of_the_source_adds_stops_and_reads_cards, a_token_of_the_apply_file_is_kept_as_its_digest);
 
 const WORLD: &str = r"
-accounts: [{code: acme, id: 10002, currency: USD, fastbee: {token: acme-token-1}}]
+accounts: [{code: acme, id: 10002, currency: USD, fastbee: {token: acme-token-1, claim: true}}]
 platforms: [{id: 1, code: play, connector: sandbox}]
 products: [{code: P, name: P, carrier: CM, platform: play}]
 ";
@@ -29,6 +29,9 @@ fn a_token_of_the_apply_file_is_kept_as_its_digest(house: &House) {
     house.write("other.yaml", "accounts: [{code: acme, fastbee: {token: acme-token-2}}]");
     let changed = house.done(&["apply", "other.yaml"]);
     assert!(changed.out.contains("~ token acme fastbee: token"), "{changed:?}");
+    house.write("barred.yaml", "accounts: [{code: acme, fastbee: {claim: false}}]");
+    let barred = house.done(&["apply", "barred.yaml"]);
+    assert!(barred.out.contains("~ account acme: fastbee.claim"), "{barred:?}");
     house.write("made.yaml", "accounts: [{code: beta, currency: USD, fastbee: {}}]");
     let made = house.done(&["apply", "made.yaml"]);
     assert!(made.out.contains("beta fastbee: token, shown once: "), "{made:?}");

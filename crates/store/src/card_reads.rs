@@ -76,26 +76,26 @@ impl Tx<'_> {
         Ok(self.row::<R>(&format!("SELECT {COLUMNS} FROM card_read WHERE id = ?"), &binds![id])?.map(card_read))
     }
 
-    /// Whether any is due.
-    pub fn card_reads_due(&mut self, now: Timestamp) -> Result<bool, Error> {
-        let text = "SELECT id FROM card_read WHERE due_at IS NOT NULL AND due_at <= ? LIMIT 1";
-        Ok(self.row::<(i64,)>(text, &binds![now.0])?.is_some())
+    /// Whether any is due at the platform.
+    pub fn card_reads_due(&mut self, platform: PlatformId, now: Timestamp) -> Result<bool, Error> {
+        let text = "SELECT id FROM card_read WHERE platform_id = ? AND due_at IS NOT NULL AND due_at <= ? LIMIT 1";
+        Ok(self.row::<(i64,)>(text, &binds![platform.0, now.0])?.is_some())
     }
 
-    /// Claims due wishes under a lease.
+    /// Claims due wishes at a platform under a lease.
     pub fn claim_card_reads(
         &mut self,
         now: Timestamp,
-        lease_until: Timestamp,
-        token: i64,
-        limit: i64,
+        (lease_until, token): (Timestamp, i64),
+        (platform, limit): (PlatformId, i64),
     ) -> Result<Vec<CardRead>, Error> {
         let lock = if self.is_postgres() { " FOR UPDATE SKIP LOCKED" } else { "" };
         let text = format!(
-            "SELECT {COLUMNS} FROM card_read WHERE due_at IS NOT NULL AND due_at <= ? AND (lease_until IS NULL OR lease_until < ?)
+            "SELECT {COLUMNS} FROM card_read WHERE platform_id = ? AND due_at IS NOT NULL AND due_at <= ? AND (lease_until IS NULL OR lease_until < ?)
              ORDER BY due_at, id LIMIT ?{lock}"
         );
-        let due: Vec<CardRead> = self.rows::<R>(&text, &binds![now.0, now.0, limit])?.into_iter().map(card_read).collect();
+        let due: Vec<CardRead> =
+            self.rows::<R>(&text, &binds![platform.0, now.0, now.0, limit])?.into_iter().map(card_read).collect();
         for r in &due {
             let text = "UPDATE card_read SET lease_token = ?, lease_until = ? WHERE id = ?";
             self.run(text, &binds![token, lease_until.0, r.id])?;

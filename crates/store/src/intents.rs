@@ -134,20 +134,26 @@ impl Tx<'_> {
         Ok(self.rows::<R>(&text, &binds![sim.0, limit])?.into_iter().map(intent).collect())
     }
 
-    /// Claims due writes under a lease.
+    /// Whether a write at the platform is due.
+    pub fn intents_due(&mut self, platform: PlatformId, now: Timestamp) -> Result<bool, Error> {
+        let text = "SELECT id FROM intent WHERE platform_id = ? AND due_at IS NOT NULL AND due_at <= ? LIMIT 1";
+        Ok(self.row::<(i64,)>(text, &binds![platform.0, now.0])?.is_some())
+    }
+
+    /// Claims due writes at a platform under a lease.
     pub fn claim_intents(
         &mut self,
         now: Timestamp,
-        lease_until: Timestamp,
-        token: i64,
-        limit: i64,
+        (lease_until, token): (Timestamp, i64),
+        (platform, limit): (PlatformId, i64),
     ) -> Result<Vec<Intent>, Error> {
         let lock = if self.is_postgres() { " FOR UPDATE SKIP LOCKED" } else { "" };
         let text = format!(
-            "SELECT {COLUMNS} FROM intent WHERE due_at IS NOT NULL AND due_at <= ? AND (lease_until IS NULL OR lease_until < ?)
+            "SELECT {COLUMNS} FROM intent WHERE platform_id = ? AND due_at IS NOT NULL AND due_at <= ? AND (lease_until IS NULL OR lease_until < ?)
              ORDER BY due_at, id LIMIT ?{lock}"
         );
-        let claimed: Vec<Intent> = self.rows::<R>(&text, &binds![now.0, now.0, limit])?.into_iter().map(intent).collect();
+        let claimed: Vec<Intent> =
+            self.rows::<R>(&text, &binds![platform.0, now.0, now.0, limit])?.into_iter().map(intent).collect();
         for i in &claimed {
             self.run("UPDATE intent SET lease_token = ?, lease_until = ? WHERE id = ?", &binds![token, lease_until.0, i.id])?;
         }

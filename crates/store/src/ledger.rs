@@ -73,7 +73,7 @@ impl Tx<'_> {
                     Bucket::Available => moved.entry(p.account.0).or_default().0 += p.minor,
                     Bucket::Held => moved.entry(p.account.0).or_default().1 += p.minor,
                     // The operator's own sides are summed from the postings when asked: a kept row would be one lock for all.
-                    Bucket::Cash | Bucket::Revenue => {}
+                    Bucket::Cash | Bucket::Revenue | Bucket::Adjust => {}
                 }
             }
         }
@@ -117,6 +117,16 @@ impl Tx<'_> {
             &binds![account.0, name.word(), cause],
         )?;
         Ok(row.is_some())
+    }
+
+    /// Minor units that the account got by the journal of this name and cause, if there is one.
+    pub fn journal_amount(&mut self, account: AccountId, name: Journal, cause: &str) -> Result<Option<i64>, Error> {
+        let row = self.row::<(i64,)>(
+            "SELECT p.minor FROM journal j JOIN posting p ON p.journal_id = j.id WHERE j.account_id = ? AND j.name = ? AND j.cause = ?
+             AND p.account_id = j.account_id AND p.bucket = 'available' ORDER BY j.id LIMIT 1",
+            &binds![account.0, name.word(), cause],
+        )?;
+        Ok(row.map(|r| r.0))
     }
 
     /// Journals whose postings do not sum to zero: (journal, sum).

@@ -20,6 +20,7 @@ pub mod imei;
 pub mod intents;
 pub mod ledger;
 pub mod lists;
+pub mod money_acts;
 pub mod orders;
 pub mod page;
 pub mod pools;

@@ -503,6 +503,15 @@ const AUDITS: &[(&str, &str)] = &[
          UNION SELECT s.id FROM sim s JOIN subscription b ON b.sim_id = s.id WHERE b.account_id <> s.account_id LIMIT 50",
     ),
     (
+        "card {}: one of its numbers leads to another card",
+        "SELECT s.id FROM sim s WHERE s.msisdn IS NOT NULL AND NOT EXISTS
+           (SELECT 1 FROM sim_key k WHERE k.number = s.msisdn AND k.kind = 'msisdn' AND k.sim_id = s.id)
+         UNION SELECT s.id FROM sim s WHERE s.imsi IS NOT NULL AND NOT EXISTS
+           (SELECT 1 FROM sim_key k WHERE k.number = s.imsi AND k.kind = 'imsi' AND k.sim_id = s.id)
+         UNION SELECT s.id FROM sim s WHERE s.eid IS NOT NULL AND NOT EXISTS
+           (SELECT 1 FROM sim_key k WHERE k.number = s.eid AND k.kind = 'eid' AND k.sim_id = s.id) LIMIT 50",
+    ),
+    (
         "account {}: below its credit line",
         "SELECT account_id FROM balance WHERE available_minor < -credit_minor OR held_minor < 0 LIMIT 50",
     ),
@@ -526,6 +535,16 @@ impl Tx<'_> {
             "SELECT sim_id, CAST(SUM(used_before) AS BIGINT) FROM subscription WHERE available_at IS NOT NULL AND used_before > 0
              AND NOT EXISTS (SELECT 1 FROM transfer t WHERE t.to_subscription_id = subscription.id) GROUP BY sim_id",
             &[],
+        )
+    }
+}
+
+impl Tx<'_> {
+    /// Subscriptions of these cards that are over, with the bytes they are said to have paid: (card, subscription, bytes).
+    pub fn audit_ended(&mut self, from: i64, to: i64) -> Result<Vec<(i64, i64, i64)>, Error> {
+        self.rows(
+            "SELECT sim_id, id, used_bytes FROM subscription WHERE sim_id >= ? AND sim_id <= ? AND state = 'ended' ORDER BY sim_id, id",
+            &binds![from, to],
         )
     }
 }

@@ -150,6 +150,16 @@ impl Tx<'_> {
         Ok(self.row::<SimRow>(&text, &binds![number, kind, below(actor)])?.map(sim))
     }
 
+    /// Which cards have these numbers, each of a kind (`imsi`, `msisdn`, `eid`): (kind, card).
+    pub fn sims_with_numbers(&mut self, numbers: &[(&str, &str)]) -> Result<Vec<(String, i64)>, Error> {
+        if numbers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let either = vec!["(number = ? AND kind = ?)"; numbers.len()].join(" OR ");
+        let values: Vec<Value<'_>> = numbers.iter().flat_map(|(kind, number)| binds![*number, *kind]).collect();
+        self.rows(&format!("SELECT kind, sim_id FROM sim_key WHERE {either} ORDER BY kind"), &values)
+    }
+
     /// The card with this ICCID, its package state and the catalogue's version, in one statement. The caller checks the owner.
     pub fn sim_and_state(&mut self, iccid: &str) -> Result<Option<SimAndState>, Error> {
         Ok(self.row::<StatedRow>(sim_and_state_text(), &binds![iccid])?.map(stated))
@@ -228,15 +238,15 @@ impl Tx<'_> {
         Ok(SimId(id))
     }
 
-    /// The number leads to the card, unless it leads to another card already; that is an error for an EID.
+    /// The number leads to the card; one that leads to another card already is an error.
     fn add_sim_key(&mut self, id: SimId, account: AccountId, kind: &str, number: Option<&str>) -> Result<(), Error> {
         let Some(number) = number else { return Ok(()) };
         let added = self.run(
             "INSERT INTO sim_key (number, kind, sim_id, account_id) VALUES (?, ?, ?, ?) ON CONFLICT (number, kind) DO NOTHING",
             &binds![number, kind, id.0, account.0],
         )?;
-        if added == 0 && kind == "eid" {
-            return Err(Error::Constraint(format!("eid {number} was given to another card meanwhile")));
+        if added == 0 {
+            return Err(Error::Constraint(format!("{kind} {number} was given to another card meanwhile")));
         }
         Ok(())
     }

@@ -27,6 +27,21 @@ pub struct Claimed {
     pub body: String,
 }
 
+/// Somebody's address at a door: account and door.
+pub type Endpoint = (AccountId, String);
+
+/// What of an endpoint's deliveries may be claimed now, in its order.
+const DUE: &str = "d.due_at IS NOT NULL AND d.due_at <= ? AND (d.lease_until IS NULL OR d.lease_until < ?)
+    AND (d.attempts > 0 OR NOT EXISTS (SELECT 1 FROM delivery f WHERE f.sim_id = d.sim_id AND f.attempts = 0 AND f.due_at IS NOT NULL
+         AND f.id < d.id AND f.lease_until >= ? AND f.account_id = d.account_id AND f.door = d.door))
+    ORDER BY d.due_at, d.id";
+
+type ClaimRow = (i64, i64, i64, String, i64, String, i64, String);
+
+fn claimed(r: ClaimRow) -> Claimed {
+    Claimed { id: r.0, account: AccountId(r.1), sim: r.2, door: r.3, attempts: r.4, kind: r.5, at: r.6, body: r.7 }
+}
+
 /// What an attempt came to.
 #[derive(Debug, Clone)]
 pub struct Attempt {
@@ -62,42 +77,70 @@ impl Attempt {
 const ATTEMPTS: usize = 200;
 
 impl Tx<'_> {
-    /// Claims due deliveries under a lease. A first attempt is not claimed while an earlier first attempt for the same
-    /// card is under another's lease, so first attempts keep their order per card.
+    /// The endpoints for which something is due, in their order. What waits for them is not read.
+    pub fn due_endpoints(&mut self, now: Timestamp) -> Result<Vec<Endpoint>, Error> {
+        let text = "WITH RECURSIVE head (id) AS (
+             SELECT (SELECT d.id FROM delivery d WHERE d.due_at IS NOT NULL ORDER BY d.account_id, d.door, d.due_at, d.id LIMIT 1)
+             UNION ALL
+             SELECT (SELECT n.id FROM delivery n WHERE n.due_at IS NOT NULL AND (n.account_id, n.door) > (d.account_id, d.door)
+                     ORDER BY n.account_id, n.door, n.due_at, n.id LIMIT 1)
+             FROM head h JOIN delivery d ON d.id = h.id)
+             SELECT d.account_id, d.door FROM head h JOIN delivery d ON d.id = h.id WHERE d.due_at <= ? ORDER BY d.account_id, d.door";
+        let rows = self.rows::<(i64, String)>(text, &binds![now.0])?;
+        Ok(rows.into_iter().map(|(account, door)| (AccountId(account), door)).collect())
+    }
+
+    /// Claims due deliveries under a lease, so many of each endpoint, the longest due first. A first attempt is not claimed
+    /// while an earlier first attempt for the same card and endpoint is under another's lease, so first attempts keep their order.
     pub fn claim_deliveries(
         &mut self,
         now: Timestamp,
-        lease_until: Timestamp,
-        token: i64,
-        limit: i64,
+        (lease_until, token): (Timestamp, i64),
+        (endpoints, each): (&[Endpoint], i64),
     ) -> Result<Vec<Claimed>, Error> {
-        if self.is_postgres() {
+        if endpoints.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = if self.is_postgres() {
             // One claim at a time: two that do not see each other's leases could break the order of first attempts.
             self.rows::<(i64,)>("SELECT CAST(1 AS BIGINT) FROM (SELECT pg_advisory_xact_lock(731949)) AS l", &[])?;
-        }
-        let text = "SELECT d.id, d.account_id, d.sim_id, d.door, d.attempts, e.kind, e.at, e.body FROM delivery d JOIN event e ON e.id = d.event_id
-             WHERE d.due_at IS NOT NULL AND d.due_at <= ? AND (d.lease_until IS NULL OR d.lease_until < ?)
-             AND (d.attempts > 0 OR NOT EXISTS (SELECT 1 FROM delivery f WHERE f.sim_id = d.sim_id AND f.attempts = 0 AND f.due_at IS NOT NULL
-                  AND f.id < d.id AND f.lease_until >= ? AND f.account_id = d.account_id))
-             ORDER BY d.due_at, d.id LIMIT ?";
-        type R = (i64, i64, i64, String, i64, String, i64, String);
-        let rows = self.rows::<R>(text, &binds![now.0, now.0, now.0, limit])?;
+            let list: Vec<_> = endpoints.iter().map(|(a, door)| serde_json::json!({"a": a.0, "d": door})).collect();
+            let list = serde_json::to_string(&list).map_err(|e| Error::Engine(e.to_string()))?;
+            let text = format!(
+                "SELECT d.id, d.account_id, d.sim_id, d.door, d.attempts, e.kind, e.at, e.body
+                 FROM json_to_recordset(CAST(? AS JSON)) AS x(a BIGINT, d TEXT)
+                 CROSS JOIN LATERAL (SELECT d.* FROM delivery d WHERE d.account_id = x.a AND d.door = x.d AND {DUE} LIMIT ?) AS d
+                 JOIN event e ON e.id = d.event_id ORDER BY d.account_id, d.door, d.due_at, d.id"
+            );
+            self.rows::<ClaimRow>(&text, &binds![list, now.0, now.0, now.0, each])?
+        } else {
+            let text = format!(
+                "SELECT d.id, d.account_id, d.sim_id, d.door, d.attempts, e.kind, e.at, e.body FROM delivery d JOIN event e ON e.id = d.event_id
+                 WHERE d.account_id = ? AND d.door = ? AND {DUE} LIMIT ?"
+            );
+            let mut rows = Vec::new();
+            for (account, door) in endpoints {
+                rows.extend(self.rows::<ClaimRow>(&text, &binds![account.0, door, now.0, now.0, now.0, each])?);
+            }
+            rows
+        };
         let text = format!("UPDATE delivery SET lease_token = ?, lease_until = ? WHERE {}", self.one_of("id"));
         for part in rows.chunks(1_000) {
             let ids = self.list(part.iter().map(|r| r.0));
             self.run(&text, &binds![token, lease_until.0, ids])?;
         }
-        let claimed = |r: R| Claimed {
-            id: r.0,
-            account: AccountId(r.1),
-            sim: r.2,
-            door: r.3,
-            attempts: r.4,
-            kind: r.5,
-            at: r.6,
-            body: r.7,
-        };
         Ok(rows.into_iter().map(claimed).collect())
+    }
+
+    /// Gives back deliveries that were claimed and not tried.
+    pub fn release_deliveries(&mut self, token: i64, ids: &[i64]) -> Result<(), Error> {
+        let text =
+            format!("UPDATE delivery SET lease_token = NULL, lease_until = NULL WHERE lease_token = ? AND {}", self.one_of("id"));
+        for part in ids.chunks(1_000) {
+            let list = self.list(part.iter().copied());
+            self.run(&text, &binds![token, list])?;
+        }
+        Ok(())
     }
 
     /// Records attempts; those whose lease was lost in the meantime change nothing. The answer is how many counted.

@@ -234,6 +234,7 @@ fn accounts(tx: &mut kachi_store::Tx<'_>) -> Result<(), Error> {
             notify: "{}".into(),
             contact: "{}".into(),
             switch: Switch::On,
+            claims: false,
         };
         tx.put_account(&account, START)?;
         tx.put_credential("eiotclub", &format!("key-{code}"), id, &secret(code))?;

@@ -218,6 +218,7 @@ fn account(id: AccountId, code: &str, parent: &Path, credit_minor: i64) -> Accou
         notify: r#"{"eiotclub":"http://127.0.0.1:9/n"}"#.into(),
         contact: "{}".into(),
         switch: Switch::On,
+        claims: id == ACME,
     }
 }
 

@@ -1,8 +1,8 @@
 //! China Telecom's 5G connection management platform (CTWing).
 //!
 //! Every request is signed by itself; there is no login. Promised besides what every connector promises: the bytes that are
-//! signed are the bytes that are sent. Cards go by their access number, which is asked for where it is not known. A write counts
-//! by what the card then shows.
+//! signed are the bytes that are sent. Cards go by their access number. Before a write or a reading of one card the platform is asked for
+//! the number of the ICCID, so that a wrong number with us never touches another card. A write counts by what the card then shows.
 //!
 //! Settings: `app_key`, `secret_key`, `cust_number`; `url`, `clock` (`GMT` as the document says, or `China` as many clients send),
 //! `cool_down_seconds`, `apply_seconds`, `lag_seconds` (how far usage lags behind), `batch_cards`, `timeout_seconds`;
@@ -113,11 +113,8 @@ impl CtWing {
         telecom::open(reply, self.terms.cool_down_seconds)
     }
 
-    /// A card's access number.
+    /// A card's access number, as the platform tells it by the ICCID.
     fn number(&self, call: &Call<'_>, card: &Card) -> Result<String, Answer> {
-        if let Some(known) = &card.msisdn {
-            return Ok(known.clone());
-        }
         let params = [("iccid", telecom::iccid19(&card.iccid))];
         let told = self.fields(&self.send(call, "/openapi/v1/prodinst/getTelephone", &params, None)?)?;
         let unknown =

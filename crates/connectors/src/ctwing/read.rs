@@ -70,7 +70,8 @@ impl CtWing {
 
     pub(super) fn lines(&self, call: &Call<'_>, cards: &[Card], ask: Ask) -> Result<Vec<Result<Line, Answer>>, Answer> {
         // A card whose number is not known and cannot be found out holds up no other.
-        let numbers: Vec<Result<String, Answer>> = cards.iter().map(|card| self.number(call, card)).collect();
+        let number = |card: &Card| card.msisdn.clone().map_or_else(|| self.number(call, card), Ok);
+        let numbers: Vec<Result<String, Answer>> = cards.iter().map(number).collect();
         let known: Vec<&String> = numbers.iter().filter_map(|n| n.as_ref().ok()).collect();
         if known.is_empty() {
             return Ok(numbers.into_iter().map(|n| n.map(|_| Line::default())).collect());

@@ -2,7 +2,8 @@
 //!
 //! Every request carries the password and a signature under the portal's own cipher (`strenc.rs`); there is no login. Promised
 //! besides what every connector promises: what is signed is what the facts say, and nothing else; an answer may be XML or
-//! JSON, UTF-8 or GBK. A write counts by what the card then shows.
+//! JSON, UTF-8 or GBK. Cards go by their ICCID, so that a wrong telephone number with us never touches another card. A write counts by
+//! what the card then shows.
 //!
 //! Settings: `user_id`, `password`, `key` (nine characters); `url`, `cool_down_seconds`, `apply_seconds`, `lag_seconds` (how far
 //! usage lags behind), `timeout_seconds`; `speed_codes` (`KILOBITS=CODE,...`), and the rate of requests ([`crate::open`]).
@@ -93,14 +94,11 @@ impl TelecomDes {
         plain: &[(&str, &str)],
     ) -> Result<Fields, Answer> {
         call.next()?;
-        let (name, number) = match &card.msisdn {
-            Some(msisdn) if method != "getTelephone" => ("access_number", msisdn.as_str()),
-            _ => ("iccid", telecom::iccid19(&card.iccid)),
-        };
+        let number = telecom::iccid19(&card.iccid);
         let mut values: Vec<&str> = signed.iter().map(|(_, value)| *value).collect();
         values.push(number);
         let (pass, sign) = (self.under_key(&self.password), self.sign(method, &values));
-        let mut params = vec![("method", method), ("user_id", self.user_id.as_str()), (name, number)];
+        let mut params = vec![("method", method), ("user_id", self.user_id.as_str()), ("iccid", number)];
         params.extend_from_slice(signed);
         params.extend_from_slice(plain);
         params.extend([("passWord", pass.as_str()), ("sign", sign.as_str())]);

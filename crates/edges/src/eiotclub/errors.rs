@@ -81,6 +81,7 @@ impl From<Refusal> for No {
             Refusal::SwitchBarred => SWITCH_BARRED,
             Refusal::Unsupported => OPERATOR_UNSUPPORTED,
             Refusal::BadField { .. }
+            | Refusal::MayNotAdd
             | Refusal::WhichApn { .. }
             | Refusal::UnknownApn { .. }
             | Refusal::BelowMargin { .. }
@@ -213,6 +214,7 @@ mod tests {
             (Refusal::SwitchBarred, 45105),
             (Refusal::Unsupported, 41032),
             (Refusal::BadField { field: String::new(), rule: String::new() }, 43332),
+            (Refusal::MayNotAdd, 43332),
             (Refusal::WhichApn { apns: Vec::new() }, 43332),
             (Refusal::UnknownApn { apns: Vec::new() }, 43332),
             (Refusal::BelowMargin { left_percent: 1, margin_percent: 2 }, 43332),

@@ -64,6 +64,7 @@ impl No {
             // A device is named by nothing else.
             No::Refused(Refusal::BadField { field, .. }) if field == "serialNumber" => StatusCode::NOT_FOUND,
             No::Field { .. } | No::Refused(Refusal::BadField { .. }) => StatusCode::BAD_REQUEST,
+            No::Refused(Refusal::MayNotAdd) => StatusCode::FORBIDDEN,
             No::Refused(Refusal::UnknownSim) => StatusCode::NOT_FOUND,
             No::Refused(Refusal::TooSoon { .. }) => StatusCode::TOO_MANY_REQUESTS,
             No::Refused(Refusal::Unsupported) => StatusCode::NOT_IMPLEMENTED,

@@ -11,6 +11,7 @@ use axum::extract::{Path, Query, Request};
 use axum::http::{StatusCode, header};
 use axum::response::Response;
 use axum::routing::MethodFilter;
+use kachi_domain::ProductId;
 use kachi_domain::carrier::Write;
 use kachi_domain::diagnose::{Lang, listed};
 use kachi_engine::card_reads::{self, What};
@@ -19,7 +20,7 @@ use kachi_engine::stock::{Kept, Key};
 use kachi_engine::switch::Switched;
 use kachi_engine::{Actor, Catalogue};
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -217,8 +218,8 @@ struct Ask<'a> {
 impl Ask<'_> {
     async fn operate(&self, operation: Operation) -> Result<Good, No> {
         let text = match operation {
-            Operation::Platforms => self.platforms()?,
-            Operation::Platform => self.platform()?,
+            Operation::Platforms => self.platforms().await?,
+            Operation::Platform => self.platform().await?,
             Operation::List => self.list().await?,
             Operation::Statistics => self.statistics().await?,
             Operation::Device => self.device().await?,
@@ -241,14 +242,26 @@ impl Ask<'_> {
         self.asked.body.as_deref().ok_or(No::Body { bytes_max })
     }
 
-    fn platforms(&self) -> Result<String, No> {
-        let all = PlatformRow::all(self.catalogue);
-        Ok(wire::rows(&all, all.len() as i64))
+    /// Every platform for who may add cards; for others those on which their cards live.
+    async fn seen_platforms(&self) -> Result<Vec<PlatformRow<'_>>, No> {
+        let mut seen = PlatformRow::all(self.catalogue);
+        if !self.catalogue.may_add(self.actor.account) {
+            let alike = self.door.engine.card_statistics(self.catalogue, self.actor, 0).await?.alike;
+            let lives = |product: i64| self.catalogue.product(ProductId(product)).map(|p| p.platform.0);
+            let used: HashSet<i64> = alike.iter().filter_map(|a| lives(a.0)).collect();
+            seen.retain(|p| used.contains(&p.id()));
+        }
+        Ok(seen)
     }
 
-    fn platform(&self) -> Result<String, No> {
-        let all = PlatformRow::all(self.catalogue);
-        let found = all.iter().find(|p| p.id().to_string() == self.asked.key);
+    async fn platforms(&self) -> Result<String, No> {
+        let seen = self.seen_platforms().await?;
+        Ok(wire::rows(&seen, seen.len() as i64))
+    }
+
+    async fn platform(&self) -> Result<String, No> {
+        let seen = self.seen_platforms().await?;
+        let found = seen.iter().find(|p| p.id().to_string() == self.asked.key);
         found.map(wire::data).ok_or_else(|| No::field("id", format!("there is no card platform {}", self.asked.key)))
     }
 

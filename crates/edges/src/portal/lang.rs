@@ -125,6 +125,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("sms_replied", "device wrote", "上行短信"),
     ("sim_state_changed", "card state changed", "卡状态变更"),
     ("topped_up", "money came in", "账户充值"),
+    ("balance_corrected", "balance put right", "余额更正"),
     ("sim_locked", "locked to its devices", "机卡锁定"),
     ("sim_unlocked", "unlocked", "机卡解锁"),
     ("imei_group_joined", "came into an IMEI group", "移入 IMEI 池"),

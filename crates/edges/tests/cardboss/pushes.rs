@@ -241,7 +241,7 @@ fn voice_messages_and_connections_are_warned_of_when_they_are_counted() {
             shop.trade.traffic(CARD, shop.trade.now(), 1 << 20);
             assert_eq!(told(&shop), crossed);
         }
-        let claim = kachi_engine::webhooks::claim(&shop.trade.engine, 7).unwrap();
+        let claim = kachi_engine::webhooks::claim(&shop.trade.engine, 7, &kachi_engine::webhooks::Silent::default()).unwrap();
         let amounts: Vec<Value> = claim.lanes.concat().iter().map(|job| amounts(&job.kind, &job.body)).collect();
         assert_eq!(
             amounts,

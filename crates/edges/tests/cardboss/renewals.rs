@@ -150,7 +150,7 @@ fn the_result_is_on_its_way_to_the_buyer() {
         });
         set.unwrap();
         shop.good(RENEW, month("12"));
-        let claim = kachi_engine::webhooks::claim(&shop.trade.engine, 7).unwrap();
+        let claim = kachi_engine::webhooks::claim(&shop.trade.engine, 7, &kachi_engine::webhooks::Silent::default()).unwrap();
         let job = claim.lanes.concat().into_iter().find(|j| j.kind == "renewal_settled").expect("a delivery");
         assert_eq!((job.door.as_str(), job.name.as_str()), ("cardboss_data", SID));
         let push = kachi_edges::cardboss::data_push(&job.kind, &job.body, "id", 0, (&job.name, &job.secret)).expect("a push");

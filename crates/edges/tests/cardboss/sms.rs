@@ -35,7 +35,7 @@ fn work(shop: &Shop, carrier: &Carrier) {
 
 /// The pushes that wait at the address for messages: type and rows.
 fn pushes(shop: &Shop) -> Vec<(String, Value)> {
-    let claim = webhooks::claim(&shop.trade.engine, 7).expect("a claim");
+    let claim = webhooks::claim(&shop.trade.engine, 7, &kachi_engine::webhooks::Silent::default()).expect("a claim");
     let mut jobs = claim.lanes.concat();
     jobs.sort_by_key(|j| j.id);
     let read = |job: &webhooks::Job| {

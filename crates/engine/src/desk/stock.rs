@@ -86,6 +86,7 @@ impl Engine {
         cards: Vec<New>,
     ) -> Result<Vec<std::result::Result<SimId, kachi_domain::Refusal>>> {
         self.act(catalogue, actor, move |tx, catalogue, how, actor| {
+            stock::may_add(catalogue, actor)?;
             let mut outcomes = Vec::with_capacity(cards.len());
             for card in &cards {
                 match stock::create(tx, catalogue, how, actor, door, card.clone()) {

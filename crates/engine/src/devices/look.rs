@@ -2,8 +2,8 @@
 //!
 //! A worker claims what is due under a lease, asks with no transaction open, and settles under the same lease: a card that
 //! a platform knows is added and bound; one that none knows is asked for again later; a platform that gives no answer
-//! does not keep the next one from being asked. Where it is not clear as which product a found card is to be added, a
-//! person decides. Crash anywhere: the lease runs out and the platforms are asked again, which changes nothing there.
+//! does not keep the next one from being asked. Where it is not clear as which product a found card is to be added, or the device's
+//! account may not add cards, a person decides. Crash anywhere: the lease runs out and the platforms are asked again, which changes nothing there.
 
 use super::claims::Adding;
 use super::reconsider;
@@ -102,7 +102,7 @@ fn settle(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, claim: &Claim,
     };
     let after = match found {
         _ if device.iccid.as_deref() != Some(claim.iccid.as_str()) => stay(ClaimState::Gone, "", String::new(), None),
-        Found::At(platform) => match product(catalogue, *platform) {
+        Found::At(platform) => match product(catalogue, *platform).and_then(|p| may_add(catalogue, &device).map(|()| p)) {
             Ok(product) => {
                 let iccid = Iccid::parse(&claim.iccid).map_err(|e| fault(e.to_string()))?;
                 if tx.sim_by_iccid(&kachi_domain::account::Path::root(), iccid.as_str())?.is_none() {
@@ -112,7 +112,7 @@ fn settle(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, claim: &Claim,
                 reconsider(tx, catalogue, how, device)?;
                 return Ok(());
             }
-            Err(words) => stay(ClaimState::Open, Doubt::Product.word(), words, None),
+            Err((doubt, words)) => stay(ClaimState::Open, doubt.word(), words, None),
         },
         Found::NoSuchPlatform => {
             let words = format!("there is no card platform {}", claim.platform.unwrap_or(0));
@@ -135,18 +135,31 @@ fn settle(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, claim: &Claim,
 }
 
 /// As which product a card found at the platform is added: the only one there is.
-fn product(catalogue: &Catalogue, platform: PlatformId) -> std::result::Result<kachi_domain::ProductId, String> {
+fn product(catalogue: &Catalogue, platform: PlatformId) -> std::result::Result<kachi_domain::ProductId, (Doubt, String)> {
     let code = catalogue.platform(platform).map_or_else(|| platform.to_string(), |p| p.code.clone());
     let mut products: Vec<_> = catalogue.products().filter(|p| p.platform == platform).collect();
     products.sort_unstable_by_key(|p| p.id);
     match products.as_slice() {
         [only] => Ok(only.id),
-        [] => Err(format!("platform {code} knows the card but has no product here: make one, or add the card by hand")),
+        [] => {
+            let words = format!("platform {code} knows the card but has no product here: make one, or add the card by hand");
+            Err((Doubt::Product, words))
+        }
         _ => {
             let codes: Vec<&str> = products.iter().map(|p| p.code.as_str()).collect();
-            Err(format!("platform {code} knows the card; it may be any of the products {}", codes.join(", ")))
+            Err((Doubt::Product, format!("platform {code} knows the card; it may be any of the products {}", codes.join(", "))))
         }
     }
+}
+
+/// A device brings its account a card that nobody has here only where the operator lets the account take cards.
+fn may_add(catalogue: &Catalogue, device: &Device) -> std::result::Result<(), (Doubt, String)> {
+    let account = owner(catalogue, device);
+    if catalogue.may_add(account) {
+        return Ok(());
+    }
+    let code = catalogue.account(account).map_or_else(|| account.to_string(), |a| a.account.code.clone());
+    Err((Doubt::Owner, format!("nobody has the card here, and account {code}, whose the device is, may not add cards itself")))
 }
 
 /// Whose a found card is: the device's owner, or whose it says it is, or the operator's.

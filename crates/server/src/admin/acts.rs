@@ -25,9 +25,10 @@ pub fn tasks(engine: &Engine, verb: Task) -> Result<(), Exit> {
             print::table(&TASK, &rows, shape.json)
         }
         Task::Show { id, shape } => show(engine, id, shape),
-        Task::Stop { id } => {
+        Task::Stop { id, shape } => {
             let stopped = engine.write(move |tx, _, how| tasks::stop(tx, how, id))?;
-            print::line(format_args!("task {id}: stopped; {stopped} cards were not asked for"))
+            let words = format!("task {id}: stopped; {stopped} cards were not asked for");
+            print::done(shape.json, &json!({"id": id, "stopped": stopped}), words)
         }
     }
 }

@@ -39,13 +39,13 @@ pub fn run(engine: &Engine, verb: Cdr) -> Result<(), Exit> {
             print::table(&COLUMNS, &[row], false)?;
             print::table(&columns, &attempts, false)
         }
-        Cdr::Resend { from, to, account: of } => {
+        Cdr::Resend { from, to, account: of, shape } => {
             let owner = of.map(|code| account(engine, &code)).transpose()?;
             match cdr_deliveries::resend(engine, owner, from, to.unwrap_or(from))? {
                 0 => Err(Exit::refused(
                     "FROM: there is no CDR file with that number that is not being sent already; `kachi admin cdr list`",
                 )),
-                n => print::line(format_args!("{n} CDR files will be sent again")),
+                n => print::done(shape.json, &json!({"files": n}), format_args!("{n} CDR files will be sent again")),
             }
         }
     }

@@ -30,19 +30,20 @@ pub fn run(engine: &Engine, verb: Profit) -> Result<(), Exit> {
             }
             print::table(&WITHDRAWAL, &rows, shape.json)
         }
-        Profit::Withdraw { account: of, daily } => {
+        Profit::Withdraw { account: of, daily, shape } => {
             let owner = account(engine, &of)?;
             let kind = if daily { WithdrawalKind::Daily } else { WithdrawalKind::Manual };
             let w = engine.write(move |tx, catalogue, how| profits::withdraw(tx, catalogue, how, owner, (kind, how.now)))?;
-            print::line(format_args!("withdrawal {}: {} minor units of {of}, {}", w.id, w.minor, w.state.word()))
+            let words = format!("withdrawal {}: {} minor units of {of}, {}", w.id, w.minor, w.state.word());
+            print::done(shape.json, &json!({"id": w.id, "account": of, "minor": w.minor, "state": w.state.word()}), words)
         }
-        Profit::Settle { id, by } => {
+        Profit::Settle { id, by, shape } => {
             engine.write(move |tx, _, how| profits::settle(tx, how, id, None, &by))?;
-            print::line(format_args!("withdrawal {id}: paid out"))
+            print::done(shape.json, &json!({"id": id, "state": "done"}), format_args!("withdrawal {id}: paid out"))
         }
-        Profit::Fail { id, reason, by } => {
+        Profit::Fail { id, reason, by, shape } => {
             engine.write(move |tx, _, how| profits::settle(tx, how, id, Some(&reason), &by))?;
-            print::line(format_args!("withdrawal {id}: not paid out"))
+            print::done(shape.json, &json!({"id": id, "state": "failed"}), format_args!("withdrawal {id}: not paid out"))
         }
     }
 }

@@ -5,7 +5,7 @@ use super::work::{Step, Work, check_code, differing};
 use crate::{open, secrets};
 use kachi_domain::account::{Path, Switch};
 use kachi_domain::address::masked;
-use kachi_domain::ledger::OPERATOR;
+use kachi_domain::ledger::{Journal, OPERATOR};
 use kachi_domain::time::DEFAULT_ZONE;
 use kachi_domain::{AccountId, Currency, Money, Zone};
 use kachi_edges::fastbee;
@@ -40,8 +40,11 @@ impl Work<'_, '_> {
             let (now, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(ready);
             if let (true, Some((i, entry))) = (now.is_empty(), later.first()) {
                 let parent = entry.parent.as_deref().unwrap_or_default();
-                return self
-                    .refuse(&format!("accounts[{i}].parent"), format!("there is no account {parent}; list it under accounts"));
+                let words = match circle(entry, &later) {
+                    Some(circle) => format!("{circle}: one of them must stand elsewhere, or name no parent"),
+                    None => format!("there is no account {parent}; list it under accounts"),
+                };
+                return self.refuse(&format!("accounts[{i}].parent"), words);
             }
             for (i, entry) in now {
                 self.account_itself(&format!("accounts[{i}]"), entry)?;
@@ -75,6 +78,7 @@ impl Work<'_, '_> {
                 ("notify", base.notify != wanted.notify),
                 ("contact", base.contact != wanted.contact),
                 ("state", base.switch != wanted.switch),
+                ("fastbee.claim", base.claims != wanted.claims),
             ]);
             self.outcome.compared("account", &entry.code, &fields);
         }
@@ -132,6 +136,7 @@ impl Work<'_, '_> {
             notify: "{}".to_owned(),
             contact: "{}".to_owned(),
             switch: Switch::On,
+            claims: false,
         })
     }
 
@@ -180,6 +185,9 @@ impl Work<'_, '_> {
             }
             wanted.notify = serde_json::json!(notify).to_string();
         }
+        if let Some(claim) = entry.fastbee.as_ref().and_then(|f| f.claim) {
+            wanted.claims = claim;
+        }
         if let Some(contact) = &entry.contact {
             wanted.contact = self.at(&format!("{place}.contact"), serde_json::to_string(contact))?;
         }
@@ -221,8 +229,20 @@ impl Work<'_, '_> {
     }
 
     fn opening_balance(&mut self, catalogue: &Catalogue, place: String, entry: &file::Account, account: &Account) -> Step {
-        let minor = self.amount(&place, entry.opening_balance.as_deref(), account.currency)?;
-        let Some(minor) = minor.filter(|m| *m > 0) else { return Ok(()) };
+        let Some(minor) = self.amount(&place, entry.opening_balance.as_deref(), account.currency)? else { return Ok(()) };
+        let opened = self.tx.journal_amount(account.id, Journal::TopUp, OPENING)?;
+        if let Some(opened) = opened.filter(|opened| *opened != minor) {
+            let words = |minor| Money { minor, currency: account.currency }.to_decimal();
+            let code = &account.code;
+            self.outcome.warnings.push(format!(
+                "{}: {place}: {code} was opened with {} {} and {} is not applied; more money is booked with `kachi admin balance top-up {code} \
+                 AMOUNT --reference TEXT`",
+                self.file, words(opened), account.currency, words(minor)
+            ));
+        }
+        if minor == 0 {
+            return Ok(());
+        }
         let amount = Money { minor, currency: account.currency };
         let name = format!("{} {} {}", account.code, amount.to_decimal(), amount.currency);
         let posted = money::top_up(self.tx, catalogue, account.id, amount, OPENING, self.how.now);
@@ -412,6 +432,20 @@ impl Work<'_, '_> {
             self.tx.put_login(&entry.login, account.id, &entry.role, &hash, self.how.now)?;
         }
         Ok(())
+    }
+}
+
+/// The circle of parents, in words, that an account leads to: `a under b, b under a`.
+fn circle(from: &file::Account, waiting: &[(usize, &file::Account)]) -> Option<String> {
+    let mut way: Vec<&file::Account> = vec![from];
+    loop {
+        let parent = way.last()?.parent.as_ref()?;
+        let next = waiting.iter().find(|(_, e)| e.code == *parent).map(|(_, e)| *e)?;
+        if let Some(begin) = way.iter().position(|e| e.code == next.code) {
+            let step = |e: &&file::Account| format!("{} under {}", e.code, e.parent.as_deref().unwrap_or_default());
+            return Some(way[begin..].iter().map(step).collect::<Vec<_>>().join(", "));
+        }
+        way.push(next);
     }
 }
 

@@ -104,6 +104,7 @@ pub struct CardbossKey {
 #[serde(deny_unknown_fields)]
 pub struct Fastbee {
     pub token: Option<String>,
+    pub claim: Option<bool>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]

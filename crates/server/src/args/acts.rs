@@ -27,6 +27,9 @@ pub enum Task {
     Stop {
         /// Number of the task
         id: i64,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
     },
 }
 

@@ -23,6 +23,9 @@ pub enum Profit {
         /// As the system's daily settlement: paid out at once
         #[arg(long)]
         daily: bool,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
     },
     /// Say that a withdrawal was paid out
     Settle {
@@ -31,6 +34,9 @@ pub enum Profit {
         /// Who says so
         #[arg(long, default_value = "the operator", value_name = "NAME")]
         by: String,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
     },
     /// Say that a withdrawal will not be paid out: the account may spend the money again
     Fail {
@@ -42,5 +48,8 @@ pub enum Profit {
         /// Who says so
         #[arg(long, default_value = "the operator", value_name = "NAME")]
         by: String,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
     },
 }

@@ -338,6 +338,7 @@ fn account(id: AccountId, code: &str, name: &str, parent: &Path, notify: &str) -
         notify: notify.into(),
         contact: "{}".into(),
         switch: Switch::On,
+        claims: false,
     }
 }
 

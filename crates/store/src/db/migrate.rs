@@ -47,6 +47,10 @@ const STEPS: &[Step] = &[
     step!(27, "0027_data_warnings.sql"),
     step!(28, "0028_upstream.sql"),
     step!(29, "0029_speed.sql"),
+    step!(30, "0030_claims.sql"),
+    step!(31, "0031_endpoints.sql"),
+    step!(32, "0032_money_acts.sql"),
+    step!(33, "0033_platform_lanes.sql"),
 ];
 
 /// Why the database could not be opened.

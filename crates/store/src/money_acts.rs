@@ -1,0 +1,55 @@
+//! Money that a person booked, each act under its reference.
+
+use crate::binds;
+use crate::db::{Error, Tx};
+use kachi_domain::{AccountId, Timestamp};
+
+/// An act as kept; its journal has the reference in its cause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MoneyAct {
+    /// What it is known by outside, such as a bank's number: no other act has it.
+    pub reference: String,
+    /// Whose money.
+    pub account: AccountId,
+    /// The journal's name.
+    pub name: String,
+    /// Minor units that the account may spend more, negative: less.
+    pub minor: i64,
+    /// Who booked it.
+    pub said_by: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+type Row = (String, i64, String, i64, String, String, i64);
+
+fn act(r: Row) -> MoneyAct {
+    MoneyAct { reference: r.0, account: AccountId(r.1), name: r.2, minor: r.3, said_by: r.4, reason: r.5, at: Timestamp(r.6) }
+}
+
+const COLUMNS: &str = "reference, account_id, name, minor, said_by, reason, at";
+
+impl Tx<'_> {
+    /// The act with this reference.
+    pub fn money_act(&mut self, reference: &str) -> Result<Option<MoneyAct>, Error> {
+        let text = format!("SELECT {COLUMNS} FROM money_act WHERE reference = ?");
+        Ok(self.row::<Row>(&text, &binds![reference])?.map(act))
+    }
+
+    /// The newest acts, newest first.
+    pub fn money_acts(&mut self, limit: i64) -> Result<Vec<MoneyAct>, Error> {
+        let text = format!("SELECT {COLUMNS} FROM money_act ORDER BY at DESC, reference LIMIT ?");
+        Ok(self.rows::<Row>(&text, &binds![limit])?.into_iter().map(act).collect())
+    }
+
+    /// Keeps an act; a reference that was used before is a constraint error.
+    pub fn add_money_act(&mut self, a: &MoneyAct) -> Result<(), Error> {
+        self.run(
+            "INSERT INTO money_act (reference, account_id, name, minor, said_by, reason, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            &binds![&a.reference, a.account.0, &a.name, a.minor, &a.said_by, &a.reason, a.at.0],
+        )?;
+        Ok(())
+    }
+}
