@@ -34,6 +34,9 @@ pub const NAMES: &[&str] = &["manual", "sandbox", "onelink", "ctwing", "telecom_
 
 /// Opens the connector of that name with a card platform's settings (an object, or null for none).
 ///
+/// The key `stop_cards` (true or false) is the engine's, of every platform: whether its cards are stopped when their packages are
+/// used up.
+///
 /// Every connector that makes requests has the keys of their rate besides its own: `requests_per_second` or
 /// `requests_per_minute` (0: any number), `requests_burst` (how many at once after a quiet while), `requests_per_day` (0: any
 /// number) and `requests_kept_percent` (of burst and day, for what somebody waits for).
@@ -46,12 +49,15 @@ pub fn open(
     world: &sandbox::World,
     addresses: &Addresses,
 ) -> Result<Box<dyn Connector>, String> {
-    let none = Map::new();
-    let settings = match settings {
-        Value::Null => &none,
-        Value::Object(keys) => keys,
+    let mut settings = match settings {
+        Value::Null => Map::new(),
+        Value::Object(keys) => keys.clone(),
         other => return Err(format!("connector {connector}: settings must be an object, not {other}")),
     };
+    if let Some(other) = settings.remove("stop_cards").filter(|value| !value.is_boolean()) {
+        return Err(format!("connector {connector}: stop_cards: {other} is not true or false"));
+    }
+    let settings = &settings;
     let opened: Result<Box<dyn Connector>, String> = match connector {
         "manual" => manual::Manual::open(settings).map(|c| Box::new(c) as _),
         "sandbox" => sandbox::Sandbox::open(settings, world).map(|c| Box::new(c) as _),
@@ -150,7 +156,7 @@ mod tests {
     #[test]
     fn every_name_opens_without_settings_or_says_which_it_needs() {
         for name in NAMES {
-            for settings in [Value::Null, json!({})] {
+            for settings in [Value::Null, json!({}), json!({"stop_cards": false})] {
                 let opened = open(name, &settings, &sandbox::World::default(), &Addresses::default());
                 let needs_none = matches!(*name, "manual" | "sandbox");
                 assert_eq!(opened.is_ok(), needs_none, "{name}");
@@ -174,6 +180,7 @@ mod tests {
             error("onelink", narrow),
             "connector onelink: requests_burst: reading a card makes 8 requests, and 7 are left at once beside those kept for acts; raise it"
         );
+        assert_eq!(error("manual", json!({"stop_cards": "no"})), "connector manual: stop_cards: \"no\" is not true or false");
         assert_eq!(error("manual", json!([])), "connector manual: settings must be an object, not []");
     }
 }

@@ -41,6 +41,8 @@ EventKind {
     SpeedChanged = "speed_changed",
     /// A carrier had no last word on a write for its card in time: a person settles it.
     WriteLeft = "write_left",
+    /// A carrier does not stop a card, or does not let it on, although that is wanted for what is in its way here.
+    ServiceRefused = "service_refused",
     /// A card came to, or left, an account.
     SimMoved = "sim_moved",
     /// Money came in.

@@ -26,6 +26,7 @@ pub mod refund;
 pub mod refusal;
 pub mod renewal;
 pub mod resume;
+pub mod service;
 pub mod sim;
 pub mod sms;
 pub mod sync;

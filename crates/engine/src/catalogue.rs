@@ -12,7 +12,7 @@ use kachi_store::accounts::Account;
 use kachi_store::catalogue::{Package, Platform, Price, Product};
 use kachi_store::esim::{Goods, GoodsPrice};
 use kachi_store::{Store, Tx};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, RwLock};
 
 /// An account with what is computed from it.
@@ -53,6 +53,7 @@ pub struct Catalogue {
     accounts: HashMap<AccountId, AccountInfo>,
     credentials: HashMap<(String, String), (AccountId, String)>,
     platforms: HashMap<PlatformId, Platform>,
+    stopping: HashSet<PlatformId>,
     products: HashMap<ProductId, Product>,
     coverages: HashMap<ProductId, Coverage>,
     packages: HashMap<PackageId, Package>,
@@ -84,13 +85,15 @@ impl Catalogue {
             infos.insert(account.id, AccountInfo { switch, ..info(account, Arc::new(sees)) });
         }
         let credentials = tx.credentials()?.into_iter().map(|(door, name, id, secret)| ((door, name), (id, secret))).collect();
+        let platforms = tx.platforms()?;
         let products: HashMap<ProductId, Product> = tx.products()?.into_iter().map(|p| (p.id, p)).collect();
         let packages: HashMap<PackageId, Package> = tx.packages()?.into_iter().map(|p| (p.id, p)).collect();
         Ok(Catalogue {
             version,
             accounts: infos,
             credentials,
-            platforms: tx.platforms()?.into_iter().map(|p| (p.id, p)).collect(),
+            stopping: platforms.iter().filter(|p| stops_cards(p)).map(|p| p.id).collect(),
+            platforms: platforms.into_iter().map(|p| (p.id, p)).collect(),
             coverages: products.values().map(|p| (p.id, Coverage::of_details(&p.details))).collect(),
             products,
             package_codes: packages.values().map(|p| (p.code.clone(), p.id)).collect(),
@@ -180,6 +183,12 @@ impl Catalogue {
     /// A platform by its code.
     pub fn platform_by_code(&self, code: &str) -> Option<&Platform> {
         self.platforms.values().find(|p| p.code == code)
+    }
+
+    /// Whether the platform's cards are stopped there when their packages are used up: its setting `stop_cards`; unless said,
+    /// where its connector is known to do it without a person.
+    pub fn stops_cards(&self, id: PlatformId) -> bool {
+        self.stopping.contains(&id)
     }
 
     /// A product.
@@ -318,6 +327,12 @@ impl Catalogue {
             shares,
         })
     }
+}
+
+fn stops_cards(platform: &Platform) -> bool {
+    let settings: serde_json::Value = serde_json::from_str(&platform.settings).unwrap_or_default();
+    let by_itself = || platform.capabilities.is_some_and(|can| can.stop_resume && !can.by_hand);
+    settings["stop_cards"].as_bool().unwrap_or_else(by_itself)
 }
 
 fn info(account: &Account, sees: Arc<Vec<AccountId>>) -> AccountInfo {

@@ -187,7 +187,7 @@ fn ask(
                 return Err(Refusal::KeptOff { by }.into());
             }
             (Resume::Lift { .. }, _) => {
-                switch::lift(tx, &sim, how.now)?;
+                switch::lift(tx, catalogue, &sim, how.now)?;
                 return Ok(Asked::AtOnce(sim.id));
             }
             (Resume::On { .. } | Resume::Ask { .. }, _) => {}
@@ -320,7 +320,7 @@ fn last_word(tx: &mut Tx<'_>, id: i64) -> Result<std::result::Result<Outcome, Ou
     let intent = tx.intent(id)?.ok_or_else(|| fault(format!("write {id} vanished")))?;
     Ok(match intent.state.as_str() {
         "confirmed" => Ok(Outcome::Done { left: left(tx, intent.sim)? }),
-        "refused" => Ok(refused(intent.last_answer.as_deref().unwrap_or_default())),
+        "refused" | "superseded" => Ok(refused(intent.last_answer.as_deref().unwrap_or_default())),
         "sent" => Err(Outcome::Accepted),
         _ => Err(Outcome::Unanswered),
     })

@@ -12,8 +12,7 @@ use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};
-use crate::{network, notices};
-use kachi_domain::carrier::{Request, Write};
+use crate::{notices, service};
 use kachi_domain::event::{Body, EventKind};
 use kachi_domain::ids::Imei;
 use kachi_domain::imei::{self, Device, Membership, Sighting};
@@ -21,6 +20,7 @@ use kachi_domain::sim::Blocks;
 use kachi_domain::{AccountId, Iccid, Refusal, SimId, Timestamp};
 use kachi_store::Tx;
 use kachi_store::imei::{HeldDevice, ImeiGroup, ImeiMember};
+use kachi_store::lists::NewState;
 use kachi_store::sims::Sim;
 use std::collections::HashMap;
 
@@ -316,23 +316,22 @@ impl Card {
     }
 
     fn lock(&mut self, tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, member: &ImeiMember) -> Result<()> {
-        self.set_blocks(tx, self.sim.blocks | Blocks::IMEI_LOCK.0)?;
+        self.set_blocks(tx, catalogue, self.sim.blocks | Blocks::IMEI_LOCK.0, how.now)?;
         let at = member.membership.lock.map_or(how.now, |l| l.at);
-        self.tell_lock(tx, catalogue, EventKind::SimLocked, member, at, how.now)?;
-        self.ask_carrier(tx, catalogue, Write::Stop, how.now)
+        self.tell_lock(tx, catalogue, EventKind::SimLocked, member, at, how.now)
     }
 
-    /// Takes away the block. The carrier is asked to let the card on again unless something else, other than a package
-    /// that is missing, stands in its way.
+    /// Takes away the block. The carrier is asked to let the card on again unless something else keeps it off.
     fn lift(&mut self, tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, member: &ImeiMember, at: Timestamp) -> Result<()> {
-        self.set_blocks(tx, self.sim.blocks & !Blocks::IMEI_LOCK.0)?;
-        self.tell_lock(tx, catalogue, EventKind::SimUnlocked, member, at, how.now)?;
-        if Blocks(self.sim.blocks).only_package() { self.ask_carrier(tx, catalogue, Write::Resume, how.now) } else { Ok(()) }
+        self.set_blocks(tx, catalogue, self.sim.blocks & !Blocks::IMEI_LOCK.0, how.now)?;
+        self.tell_lock(tx, catalogue, EventKind::SimUnlocked, member, at, how.now)
     }
 
-    fn set_blocks(&mut self, tx: &mut Tx<'_>, blocks: i64) -> Result<()> {
+    fn set_blocks(&mut self, tx: &mut Tx<'_>, catalogue: &Catalogue, blocks: i64, now: Timestamp) -> Result<()> {
+        let change = NewState { before: &self.sim, state: &self.sim.state, blocks, activated_at: self.sim.activated_at };
+        tx.change_sim_states(std::slice::from_ref(&change))?;
+        service::follow(tx, catalogue, &[change], now)?;
         self.sim.blocks = blocks;
-        tx.set_sim_state(self.sim.id, &self.sim.state, blocks, self.sim.activated_at)?;
         Ok(())
     }
 
@@ -361,15 +360,5 @@ impl Card {
         now: Timestamp,
     ) -> Result<()> {
         notices::emit(tx, catalogue, self.sim.account, Some(self.sim.id), kind, body, at, now)
-    }
-
-    fn ask_carrier(&self, tx: &mut Tx<'_>, catalogue: &Catalogue, write: Write, now: Timestamp) -> Result<()> {
-        let product =
-            catalogue.product(self.sim.product).ok_or_else(|| fault(format!("product {} vanished", self.sim.product)))?;
-        let word = if write == Write::Stop { "lock" } else { "unlock" };
-        let request = Request { reference: format!("{word}-{}-{}", self.sim.id, now.0), card: network::named(&self.sim), write };
-        let text = serde_json::to_string(&request).map_err(|e| fault(e.to_string()))?;
-        tx.add_intent(self.sim.account, self.sim.id, product.platform, None, &text, now)?;
-        Ok(())
     }
 }

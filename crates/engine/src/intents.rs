@@ -7,13 +7,15 @@
 //! counts. What has no last word after `carriers.last_word_hours` is left to a person, and says so. The last word moves what
 //! waited for it: an order, a card's network, a message, a card of a task. How a write is sent: `intents/send.rs`.
 
+mod already;
+pub(crate) mod order;
 mod send;
 
 use crate::cards::{Settling, speed};
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};
-use crate::{direct, network, notices, orders, sms, switch, tasks, told};
+use crate::{direct, network, notices, orders, service, sms, switch, tasks, told};
 use kachi_domain::carrier::{Answer, Connector, Write};
 use kachi_domain::event::EventKind;
 use kachi_domain::{OrderId, PlatformId, Refusal, Timestamp};
@@ -114,6 +116,7 @@ fn settle(engine: &Engine, intent: Intent, token: i64, word: Word) -> Result<()>
         }
         if let Some(Answer::InDoubt { reason }) = &left {
             tell_left(tx, &intent, reason, how.now)?;
+            service::left(tx, catalogue, &intent, how.now)?;
         }
         finish(tx, catalogue, how, &intent, &answer)
     })
@@ -131,6 +134,7 @@ fn tell_left(tx: &mut Tx<'_>, intent: &Intent, reason: &str, now: Timestamp) -> 
 fn finish(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, intent: &Intent, answer: &Answer) -> Result<()> {
     let request = network::asked(intent)?;
     tasks::told(tx, intent, answer, how.now)?;
+    service::told(tx, catalogue, (intent, &request.write), answer, how.now)?;
     match (&request.write, answer) {
         (Write::SwitchNetwork { network }, Answer::Confirmed | Answer::Already) => {
             network::switched(tx, intent.sim, network, how.now)?;

@@ -36,6 +36,7 @@ pub mod reconcile;
 pub mod records;
 pub mod refunds;
 pub mod renewals;
+mod service;
 pub mod sims;
 pub mod sms;
 pub mod stock;

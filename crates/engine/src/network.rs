@@ -10,6 +10,7 @@ use crate::act::Actor;
 use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::error::{Fail, Result, fault};
+use crate::intents::order;
 use crate::notices;
 use kachi_domain::carrier::{Card, Request, Sent, Write};
 use kachi_domain::event::EventKind;
@@ -24,6 +25,9 @@ use serde::{Deserialize, Serialize};
 
 /// Seconds before the same act may be asked for again for the same card (EIOTCLUB v3, code 44001).
 pub const PAUSE_SECONDS: i64 = 300;
+
+/// Seconds after which a switch that does not show bars no other.
+pub const DOUBT_SECONDS: i64 = 600;
 
 const SWITCH: &str = "switch_network";
 
@@ -127,7 +131,8 @@ pub fn options(tx: &mut Tx<'_>, catalogue: &Catalogue, actor: &Actor, card: &Car
 }
 
 /// Asks the carrier to let the card use another network. A switch to the network that is already being asked for is one
-/// with it; to another one it is refused until the carrier's last word on the first.
+/// with it; to another one it is refused while the first is on its way. One that was not sent yet gives way, and so does one
+/// that has been in doubt for [`DOUBT_SECONDS`]: its device may be off, and says nothing for days.
 pub fn switch(
     tx: &mut Tx<'_>,
     catalogue: &Catalogue,
@@ -145,11 +150,19 @@ pub fn switch(
     }
     let write = Write::SwitchNetwork { network: network.to_owned() };
     refuse_unable(catalogue, &sim, &write)?;
-    match tx.last_intent(sim.id, SWITCH)?.filter(is_open) {
-        None => wish(tx, catalogue, &sim, (SWITCH, None, actor.account), (reference, write), how.now).map(|_| ()),
-        Some(open) if asked(&open)?.write == write => Ok(()),
-        Some(_) => Err(Refusal::SwitchBarred.into()),
+    if let Some(open) = tx.last_intent(sim.id, SWITCH)?.filter(is_under_way) {
+        let first = kept(&open)?.first;
+        let doubtful = open.state == "in_doubt" && first.is_some_and(|first| how.now.since(first) >= DOUBT_SECONDS);
+        let is_over = doubtful && order::give_up(tx, &open, how.now)?;
+        if !is_over && asked(&open)?.write == write {
+            return Ok(());
+        }
+        if !is_over && !order::is_unsent(&open)? {
+            return Err(Refusal::SwitchBarred.into());
+        }
     }
+    wish(tx, catalogue, &sim, (SWITCH, None, actor.account), (reference, write), how.now)?;
+    Ok(())
 }
 
 /// The carrier has been read, or a person says so: the card is on this network.
@@ -165,8 +178,8 @@ pub(crate) fn switched(tx: &mut Tx<'_>, sim: SimId, network: &str, now: Timestam
     Ok(tx.tell(&[notices::record(&card, EventKind::NetworkSwitched, &detail, now)?], now)?)
 }
 
-/// Stores a carrier write for the card: what for, in which task, asked for by whom, under which reference. The answer is
-/// its number.
+/// Stores a carrier write for the card: what for, in which task, asked for by whom, under which reference. Earlier ones that it
+/// makes needless are given up. The answer is its number.
 pub(crate) fn wish(
     tx: &mut Tx<'_>,
     catalogue: &Catalogue,
@@ -175,13 +188,14 @@ pub(crate) fn wish(
     (reference, write): (&str, Write),
     now: Timestamp,
 ) -> Result<i64> {
+    let asked_by = asked_by.into();
+    order::make_way(tx, sim.id, (&write, asked_by), now)?;
     let request = Request { reference: reference.to_owned(), card: named(sim), write };
+    let matter = request.write.matter().number();
     let request = serde_json::to_string(&request).map_err(|e| fault(e.to_string()))?;
     let platform = platform(catalogue, sim)?.id;
-    Ok(tx.add_wish(
-        &Wish { account: sim.account, sim: sim.id, platform, cause, task, asked_by: asked_by.into(), request: &request },
-        now,
-    )?)
+    let wish = Wish { account: sim.account, sim: sim.id, platform, cause, task, asked_by, matter, request: &request };
+    Ok(tx.add_wish(&wish, now)?)
 }
 
 /// A card by the numbers that carriers ask for.
@@ -206,8 +220,14 @@ pub(crate) fn refuse_unable(catalogue: &Catalogue, sim: &Sim, write: &Write) -> 
     if can.is_some_and(|can| !can.can(write)) { Err(Refusal::Unsupported.into()) } else { Ok(()) }
 }
 
+/// Whether its last word is still to come.
 pub(crate) fn is_open(intent: &Intent) -> bool {
-    !matches!(intent.state.as_str(), "confirmed" | "refused")
+    !matches!(intent.state.as_str(), "confirmed" | "refused" | "superseded")
+}
+
+/// Whether its last word is still to come, and is asked for: one that is left to a person is not.
+pub(crate) fn is_under_way(intent: &Intent) -> bool {
+    intent.due_at.is_some()
 }
 
 /// A write as it is kept: the request, and what is known of its sending.

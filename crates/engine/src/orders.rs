@@ -68,7 +68,8 @@ pub(crate) fn store_intent(
 ) -> Result<()> {
     let product = catalogue.product(sim.product).ok_or_else(|| fault(format!("product {} vanished", sim.product)))?;
     let text = serde_json::to_string(request).map_err(|e| fault(e.to_string()))?;
-    tx.add_intent(sim.account, sim.id, product.platform, Some(order.id.0), &text, now)?;
+    let matter = request.write.matter().number();
+    tx.add_intent(sim.account, sim.id, product.platform, Some(order.id.0), (&text, matter), now)?;
     Ok(())
 }
 
@@ -89,7 +90,7 @@ pub(crate) fn store_subscribe(
 /// Stores the wish that the carrier takes back what an order had it activate.
 pub(crate) fn store_unsubscribe(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, order: &Order, now: Timestamp) -> Result<()> {
     let Some(package) = catalogue.package(order.package).filter(|p| p.fulfil == Fulfil::Carrier) else { return Ok(()) };
-    let write = Write::Unsubscribe { package: package.code.clone() };
+    let write = Write::Unsubscribe { package: package.code.clone(), of: Some(order.number.clone()) };
     let request = Request { reference: format!("{}-back", order.number), card: network::named(sim), write };
     store_intent(tx, catalogue, sim, order, &request, now)
 }

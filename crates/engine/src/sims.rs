@@ -164,6 +164,7 @@ impl Arrivals {
                 tx.change_sim(there.id, &changed)?;
                 if changed.product != there.product {
                     notices::product_switched(tx, catalogue, &changed, how.now)?;
+                    crate::service::look_again(tx, catalogue, there.id, how.now)?;
                 }
                 Ok(Put::Changed(there.id))
             }
@@ -386,7 +387,8 @@ pub fn switch_product(
     }
     let changed = Sim { product: product.id, ..sim };
     tx.change_sim(changed.id, &changed)?;
-    notices::product_switched(tx, catalogue, &changed, how.now)
+    notices::product_switched(tx, catalogue, &changed, how.now)?;
+    crate::service::look_again(tx, catalogue, changed.id, how.now)
 }
 
 /// What a card already had in another system.

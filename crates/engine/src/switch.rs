@@ -2,7 +2,7 @@
 //!
 //! Who acts: an account, for cards it sees. Promised: a stop or a resume is stored as a carrier write and changes the card
 //! with us when the carrier's word is its last, never before; asked for again while the carrier has not answered, it is one
-//! with the first. A resume that the carrier would refuse is refused here before anything is sent
+//! with the first; one that was not sent yet gives way to its contrary. A resume that the carrier would refuse is refused here before anything is sent
 //! ([`kachi_domain::resume`]), by what is in the card's way with us and by what its carrier said when it was last read; what
 //! is left in its way is told with every answer. What the carrier said before a write that it has confirmed since is
 //! forgotten: it says nothing of after. Not promised: that a resumed card works.
@@ -11,9 +11,10 @@ use crate::act::Actor;
 use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::error::{Fail, Result, fault};
+use crate::intents::order;
 use crate::stock::{self, Key};
-use crate::{network, notices, sims};
-use kachi_domain::carrier::{Heard, Line, Write};
+use crate::{network, notices, service, sims};
+use kachi_domain::carrier::{Heard, Line, Matter, Write};
 use kachi_domain::diagnose::Cause;
 use kachi_domain::event::EventKind;
 use kachi_domain::resume::{Resume, resume};
@@ -69,24 +70,27 @@ pub fn switch(
     let first = resumes && is_dormant(&sim) && can.is_some_and(|can| can.can(&Write::Activate));
     let write = if first { Write::Activate } else { write };
     network::refuse_unable(catalogue, &sim, &write)?;
-    if let Some(open) = tx.last_intent(sim.id, SWITCH)?.filter(network::is_open) {
-        if network::asked(&open)?.write == write {
+    let open = tx.last_intent(sim.id, SWITCH)?.filter(network::is_under_way);
+    if let Some(open) = &open {
+        if network::asked(open)?.write == write {
             return Ok(Switched::Waiting);
         }
-        return Err(Refusal::SwitchBarred.into());
+        if !order::is_unsent(open)? {
+            return Err(Refusal::SwitchBarred.into());
+        }
     }
     let mut left = Vec::new();
     if resumes {
         match decide(tx, catalogue, &sim, how.now)?.0 {
-            Resume::Barred { by } => return Err(Refusal::KeptOff { by }.into()),
-            Resume::Lift { left } => {
-                lift(tx, &sim, how.now)?;
+            Resume::Barred { by } if open.is_none() => return Err(Refusal::KeptOff { by }.into()),
+            Resume::Barred { by: left } | Resume::Lift { left } => {
+                lift(tx, catalogue, &sim, how.now)?;
                 return Ok(Switched::Lifted { left });
             }
-            Resume::On { left } => return Ok(Switched::Already { left }),
-            Resume::Ask { left: after } => left = after,
+            Resume::On { left } if open.is_none() => return Ok(Switched::Already { left }),
+            Resume::On { left: after } | Resume::Ask { left: after } => left = after,
         }
-    } else if Blocks(sim.blocks).has(Blocks::OWNER_STOP) {
+    } else if Blocks(sim.blocks).has(Blocks::OWNER_STOP) && open.is_none() {
         return Ok(Switched::Already { left });
     }
     network::wish(tx, catalogue, &sim, (SWITCH, None, actor.account), (reference, write), how.now)?;
@@ -105,7 +109,15 @@ fn is_dormant(sim: &Sim) -> bool {
 pub(crate) fn decide(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, now: Timestamp) -> Result<(Resume, Heard)> {
     let blocks = Blocks(sim.blocks).with_state(&sims::present(tx, catalogue, sim, now)?);
     let heard = tx.carrier_word(sim.id)?;
-    Ok((resume(base(sim), blocks, (heard.base(), heard.reasons())), heard))
+    let decided = match resume(base(sim), blocks, (heard.base(), heard.reasons())) {
+        // It is stopped there because its packages are used up, until the next one starts: only its owner's stop can be lifted.
+        Resume::Ask { left } | Resume::On { left } if service::keeps_off(catalogue, sim, blocks) => {
+            let stopped = blocks.has(Blocks::OWNER_STOP) || !unsent_stops(tx, sim.id)?.is_empty();
+            if stopped { Resume::Lift { left } } else { Resume::On { left } }
+        }
+        decided => decided,
+    };
+    Ok((decided, heard))
 }
 
 /// Keeps what a reading told of where the card stands, why it is stopped and whether it is connected.
@@ -117,9 +129,23 @@ pub(crate) fn heard(tx: &mut Tx<'_>, sim: SimId, line: &Line, at: Timestamp) -> 
     Ok(tx.put_carrier_word(sim, &word)?)
 }
 
-/// The owner's stop is taken away with us alone: others keep the card off.
-pub(crate) fn lift(tx: &mut Tx<'_>, sim: &Sim, now: Timestamp) -> Result<()> {
-    stand(tx, sim, (&sim.state, sim.blocks & !Blocks::OWNER_STOP.0), "resumed, but kept off", now)
+/// The owner's stop is taken away with us alone, or given up if it was not sent: others keep the card off.
+pub(crate) fn lift(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, now: Timestamp) -> Result<()> {
+    let stops = unsent_stops(tx, sim.id)?;
+    order::supersede(tx, &stops, now)?;
+    stand(tx, sim, (&sim.state, sim.blocks & !Blocks::OWNER_STOP.0), "resumed, but kept off", now)?;
+    service::look_again(tx, catalogue, sim.id, now)
+}
+
+/// The stops that its owner asked for and the carrier has not heard of.
+fn unsent_stops(tx: &mut Tx<'_>, sim: SimId) -> Result<Vec<Intent>> {
+    let mut stops = Vec::new();
+    for intent in tx.intents_about(&[sim], Matter::Service.number())? {
+        if intent.asked_by.is_some() && order::is_unsent(&intent)? && network::asked(&intent)?.write == Write::Stop {
+            stops.push(intent);
+        }
+    }
+    Ok(stops)
 }
 
 /// The carrier's last word on a write that stops a card or lets it on, or a person's: what the owner asked for is so.

@@ -29,7 +29,9 @@ use std::time::Duration;
 const DAY: i64 = 86_400;
 const OPERATOR: AccountId = AccountId(1);
 
-fn world(store: Store, settings: Value) -> (World, Carrier) {
+/// Cards without a package, which are left on.
+fn world(store: Store, mut settings: Value) -> (World, Carrier) {
+    settings["stop_cards"] = json!(false);
     let w = World::new(store);
     w.add_cards(ACME, 0..3);
     let carrier = Carrier::of(&w.engine, "1US-1", settings, &[]);
@@ -340,6 +342,7 @@ fn an_answer_to_a_resume_says_what_is_left_and_a_stop_is_told_from_a_missing_pac
         let (w, carrier) = world(store, json!({"cool_down_seconds": 0}));
         assert_eq!(resume(&w, 0, "a").unwrap(), Switched::Already { left: vec![Cause::NoPackage] });
         assert_eq!(switch(&w, 0, kachi_domain::carrier::Write::Stop, "b").unwrap(), Switched::Asked { left: vec![] });
+        carrier.work(&w.engine);
         assert_eq!(refusal(resume(&w, 0, "c")), Refusal::SwitchBarred, "the opposite is on its way");
         for _ in 0..3 {
             carrier.work(&w.engine);

@@ -17,7 +17,9 @@ use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-fn world(store: Store, settings: Value) -> (World, Carrier) {
+/// Cards without a package, which are left on.
+fn world(store: Store, mut settings: Value) -> (World, Carrier) {
+    settings["stop_cards"] = json!(false);
     let w = World::new(store);
     w.add_cards(ACME, 0..4);
     let carrier = Carrier::of(&w.engine, "1US-1", settings, &[]);

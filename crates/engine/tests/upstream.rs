@@ -371,7 +371,7 @@ fn of_two_writes_for_one_card_the_later_is_sent_later() {
         let (stored, platform): (Vec<_>, _) = (stored.collect(), *carrier.connectors.keys().next().expect("a platform"));
         let put = move |tx: &mut kachi_store::Tx<'_>, _: &_, how: &kachi_engine::cards::Settling| {
             for (card, request) in &stored {
-                tx.add_intent(card.account, card.id, platform, None, request, how.now)?;
+                tx.add_intent(card.account, card.id, platform, None, (request, 1), how.now)?;
             }
             Ok(())
         };

@@ -58,7 +58,7 @@ fn stop(tx: &mut Tx<'_>, platform: PlatformId, sim: SimId, card: u64) {
     let named = Card { iccid: iccid(card), msisdn: Some(msisdn(card)) };
     let request = Request { reference: format!("s-{card}"), card: named, write: Write::Stop };
     let text = serde_json::to_string(&request).expect("JSON");
-    tx.add_intent(ACME, sim, platform, None, &text, Timestamp(now())).expect("it is stored");
+    tx.add_intent(ACME, sim, platform, None, (&text, 1), Timestamp(now())).expect("it is stored");
 }
 
 /// Stores that these cards are to be stopped.

@@ -52,7 +52,7 @@ fn a_card_lent_to_a_group_is_locked_and_comes_back_when_its_time_is_over(house: 
     assert!(all.values().all(|n| n["iccid"] == iccid(0)) && all.values().all(|n| n.get("eid").is_none()));
     assert_eq!(house.done(&["admin", "sim", "show", &iccid(0), "--json"]).json()["blocks"], serde_json::json!(["no_package"]));
     let asked: Vec<String> = house
-        .done(&["admin", "intent", "list", "--json"])
+        .done(&["admin", "intent", "list", "--all", "--json"])
         .json()
         .as_array()
         .expect("a list")

@@ -1,7 +1,9 @@
-//! Writes that a carrier must confirm: stored, claimed under a lease, settled by whoever holds it.
+//! Writes that a carrier must confirm: stored, claimed under a lease in the order in which a card's were asked for, settled by
+//! whoever holds it.
 
 use crate::binds;
-use crate::db::{Error, Tx};
+use crate::db::sql::Value;
+use crate::db::{BulkColumn, Error, Tx};
 use kachi_domain::{AccountId, PlatformId, SimId, Timestamp};
 
 /// A carrier write as kept.
@@ -25,8 +27,10 @@ pub struct Intent {
     pub task: Option<i64>,
     /// The request, JSON.
     pub request: String,
-    /// `stored`, `sent`, `confirmed`, `refused` or `in_doubt`.
+    /// `stored`, `sent` or `in_doubt`; in the end `confirmed`, `refused` or `superseded`.
     pub state: String,
+    /// When it is looked at next; none: it is over, or left to a person.
+    pub due_at: Option<i64>,
     /// Calls made.
     pub attempts: i64,
     /// The carrier's last word.
@@ -35,10 +39,13 @@ pub struct Intent {
     pub created_at: i64,
 }
 
-type R = (i64, i64, i64, i64, Option<i64>, String, Option<i64>, String, String, i64, Option<String>, i64, Option<i64>);
+type R =
+    (i64, i64, i64, i64, Option<i64>, String, Option<i64>, String, String, i64, Option<String>, i64, Option<i64>, Option<i64>);
+/// The states that a write does not leave any more.
+const OVER: &str = "('confirmed', 'refused', 'superseded')";
 const COLUMNS: &str =
     "id, account_id, sim_id, platform_id, order_id, cause, task_id, request, state, attempts, last_answer, created_at,
-    asked_by";
+    asked_by, due_at";
 
 fn intent(r: R) -> Intent {
     Intent {
@@ -55,6 +62,7 @@ fn intent(r: R) -> Intent {
         last_answer: r.10,
         created_at: r.11,
         asked_by: r.12.map(AccountId),
+        due_at: r.13,
     }
 }
 
@@ -73,37 +81,106 @@ pub struct Wish<'a> {
     pub task: Option<i64>,
     /// The account that asks; none: nobody does.
     pub asked_by: Option<AccountId>,
+    /// What of the card it is about, by its number; those about one matter go in their order. 0: none waits.
+    pub matter: i64,
     /// The request, JSON.
     pub request: &'a str,
 }
 
 impl Tx<'_> {
-    /// Stores a write, due at once. An order's is asked for by who bought.
+    /// Stores a write, due at once: its request, JSON, and what of the card it is about. An order's is asked for by who bought.
     pub fn add_intent(
         &mut self,
         account: AccountId,
         sim: SimId,
         platform: PlatformId,
         order: Option<i64>,
-        request: &str,
+        (request, matter): (&str, i64),
         now: Timestamp,
     ) -> Result<i64, Error> {
         let row = self.row::<(i64,)>(
-            "INSERT INTO intent (account_id, sim_id, platform_id, order_id, asked_by, request, state, attempts, due_at, created_at, updated_at)
-             VALUES (?, ?, ?, ?, (SELECT account_id FROM orders WHERE id = ?), ?, 'stored', 0, ?, ?, ?) RETURNING id",
-            &binds![account.0, sim.0, platform.0, order, order, request, now.0, now.0, now.0],
+            "INSERT INTO intent (account_id, sim_id, platform_id, order_id, asked_by, matter, request, state, attempts, due_at, created_at, updated_at)
+             VALUES (?, ?, ?, ?, (SELECT account_id FROM orders WHERE id = ?), ?, ?, 'stored', 0, ?, ?, ?) RETURNING id",
+            &binds![account.0, sim.0, platform.0, order, order, matter, request, now.0, now.0, now.0],
         )?;
         Ok(row.map_or(0, |r| r.0))
     }
 
     /// Stores a write that no order waits for, due at once; the answer is its number.
     pub fn add_wish(&mut self, w: &Wish<'_>, now: Timestamp) -> Result<i64, Error> {
-        let row = self.row::<(i64,)>(
-            "INSERT INTO intent (account_id, sim_id, platform_id, cause, task_id, asked_by, request, state, attempts, due_at, created_at, updated_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, 'stored', 0, ?, ?, ?) RETURNING id",
-            &binds![w.account.0, w.sim.0, w.platform.0, w.cause, w.task, w.asked_by.map(|a| a.0), w.request, now.0, now.0, now.0],
-        )?;
-        Ok(row.map_or(0, |r| r.0))
+        Ok(self.add_wishes(std::slice::from_ref(w), now)?.pop().unwrap_or(0))
+    }
+
+    /// As [`Tx::add_wish`], for many; the answer is their numbers, in their order.
+    pub fn add_wishes(&mut self, wishes: &[Wish<'_>], now: Timestamp) -> Result<Vec<i64>, Error> {
+        use BulkColumn::{Int, Text};
+        let columns = [
+            Int("account_id"),
+            Int("sim_id"),
+            Int("platform_id"),
+            Text("cause"),
+            Int("task_id"),
+            Int("asked_by"),
+            Int("matter"),
+            Text("request"),
+            Text("state"),
+            Int("attempts"),
+            Int("due_at"),
+            Int("created_at"),
+            Int("updated_at"),
+        ];
+        fn row<'a>(w: &Wish<'a>, now: i64) -> Vec<Value<'a>> {
+            let asked_by = w.asked_by.map(|a| a.0);
+            let of = binds![w.account.0, w.sim.0, w.platform.0, w.cause, w.task, asked_by, w.matter, w.request];
+            of.into_iter().chain(binds!["stored", 0_i64, now, now, now]).collect()
+        }
+        self.add_numbered("intent", &columns, &wishes.iter().map(|w| row(w, now.0)).collect::<Vec<_>>())
+    }
+
+    /// The greatest number of a write; 0: there is none.
+    pub fn last_intent_number(&mut self) -> Result<i64, Error> {
+        Ok(self.row::<(i64,)>("SELECT COALESCE(MAX(id), 0) FROM intent", &[])?.map_or(0, |r| r.0))
+    }
+
+    /// The cards' writes about a matter that are not over, and the last of each card that stands, over or not: that was neither
+    /// refused nor superseded. By card and number.
+    pub fn intents_about(&mut self, sims: &[SimId], matter: i64) -> Result<Vec<Intent>, Error> {
+        let (among, value) = self.among("i.sim_id", &sims.iter().map(|s| s.0).collect::<Vec<_>>());
+        let text = format!(
+            "SELECT {COLUMNS} FROM intent i WHERE {among} AND i.matter = ? AND (i.state NOT IN {OVER} OR i.id =
+               (SELECT MAX(x.id) FROM intent x WHERE x.sim_id = i.sim_id AND x.matter = i.matter
+                AND x.state NOT IN ('refused', 'superseded')))
+             ORDER BY i.sim_id, i.id"
+        );
+        Ok(self.rows::<R>(&text, &[value, Value::Int(Some(matter))])?.into_iter().map(intent).collect())
+    }
+
+    /// Gives up those of these writes that were never sent, or are left to a person; the answer is which. One that a worker has
+    /// in hand just now is not waited for: it counts as sent.
+    pub fn supersede_intents(&mut self, ids: &[i64], answer: &str, now: Timestamp) -> Result<Vec<i64>, Error> {
+        let unsent = if self.is_postgres() {
+            "CAST(request AS JSON) -> 'sent' IS NULL"
+        } else {
+            "json_extract(request, '$.sent') IS NULL"
+        };
+        let doubtful = "state = 'in_doubt' AND due_at IS NULL";
+        self.supersede(ids, &format!("state = 'stored' AND {unsent} OR {doubtful}"), answer, now)
+    }
+
+    /// Gives up a write that is in doubt; false if it is not any more, or a worker has it in hand just now.
+    pub fn supersede_doubtful(&mut self, id: i64, answer: &str, now: Timestamp) -> Result<bool, Error> {
+        Ok(!self.supersede(&[id], "state = 'in_doubt'", answer, now)?.is_empty())
+    }
+
+    fn supersede(&mut self, ids: &[i64], which: &str, answer: &str, now: Timestamp) -> Result<Vec<i64>, Error> {
+        let lock = if self.is_postgres() { " FOR UPDATE SKIP LOCKED" } else { "" };
+        let (among, value) = self.among("id", ids);
+        let text = format!(
+            "UPDATE intent SET state = 'superseded', due_at = NULL, last_answer = ?, lease_token = NULL, lease_until = NULL, updated_at = ?
+             WHERE id IN (SELECT id FROM intent WHERE {among} AND ({which}){lock}) RETURNING id"
+        );
+        let values = [Value::Text(Some(answer)), Value::Int(Some(now.0)), value];
+        Ok(self.rows::<(i64,)>(&text, &values)?.into_iter().map(|r| r.0).collect())
     }
 
     /// The card's newest write with this cause.
@@ -122,9 +199,7 @@ impl Tx<'_> {
 
     /// The card's writes with this cause that have no last word yet.
     pub fn open_intents(&mut self, sim: SimId, cause: &str) -> Result<Vec<Intent>, Error> {
-        let text = format!(
-            "SELECT {COLUMNS} FROM intent WHERE sim_id = ? AND cause = ? AND state NOT IN ('confirmed', 'refused') ORDER BY id"
-        );
+        let text = format!("SELECT {COLUMNS} FROM intent WHERE sim_id = ? AND cause = ? AND state NOT IN {OVER} ORDER BY id");
         Ok(self.rows::<R>(&text, &binds![sim.0, cause])?.into_iter().map(intent).collect())
     }
 
@@ -140,16 +215,19 @@ impl Tx<'_> {
         Ok(self.row::<(i64,)>(text, &binds![platform.0, now.0])?.is_some())
     }
 
-    /// Claims due writes at a platform under a lease.
+    /// Claims due writes at a platform under a lease. One about a matter of a card is not while an earlier one about it is under way; one that
+    /// is left to a person holds up none.
     pub fn claim_intents(
         &mut self,
         now: Timestamp,
         (lease_until, token): (Timestamp, i64),
         (platform, limit): (PlatformId, i64),
     ) -> Result<Vec<Intent>, Error> {
-        let lock = if self.is_postgres() { " FOR UPDATE SKIP LOCKED" } else { "" };
+        let lock = if self.is_postgres() { " FOR UPDATE OF i SKIP LOCKED" } else { "" };
         let text = format!(
-            "SELECT {COLUMNS} FROM intent WHERE platform_id = ? AND due_at IS NOT NULL AND due_at <= ? AND (lease_until IS NULL OR lease_until < ?)
+            "SELECT {COLUMNS} FROM intent i WHERE platform_id = ? AND due_at IS NOT NULL AND due_at <= ? AND (lease_until IS NULL OR lease_until < ?)
+             AND (matter = 0 OR NOT EXISTS (SELECT 1 FROM intent e
+               WHERE e.sim_id = i.sim_id AND e.matter = i.matter AND e.id < i.id AND e.due_at IS NOT NULL))
              ORDER BY due_at, id LIMIT ?{lock}"
         );
         let claimed: Vec<Intent> =
@@ -175,9 +253,7 @@ impl Tx<'_> {
 
     /// Writes without a last word that the carrier took under this number.
     pub fn intents_of_job(&mut self, platform: PlatformId, job: &str) -> Result<Vec<Intent>, Error> {
-        let text = format!(
-            "SELECT {COLUMNS} FROM intent WHERE platform_id = ? AND job = ? AND state NOT IN ('confirmed', 'refused') ORDER BY id"
-        );
+        let text = format!("SELECT {COLUMNS} FROM intent WHERE platform_id = ? AND job = ? AND state NOT IN {OVER} ORDER BY id");
         Ok(self.rows::<R>(&text, &binds![platform.0, job])?.into_iter().map(intent).collect())
     }
 
@@ -191,21 +267,21 @@ impl Tx<'_> {
         answer: &str,
         now: Timestamp,
     ) -> Result<bool, Error> {
-        let n = self.run(
+        let text = format!(
             "UPDATE intent SET state = ?, attempts = attempts + 1, due_at = ?, last_answer = ?, lease_token = NULL, lease_until = NULL, updated_at = ?
-             WHERE id = ? AND lease_token = ? AND state NOT IN ('confirmed', 'refused')",
-            &binds![state, due.map(|d| d.0), answer, now.0, id, token],
-        )?;
+             WHERE id = ? AND lease_token = ? AND state NOT IN {OVER}"
+        );
+        let n = self.run(&text, &binds![state, due.map(|d| d.0), answer, now.0, id, token])?;
         Ok(n > 0)
     }
 
     /// Settles an open write by a person's word; false if it is not open.
     pub fn settle_intent_by_hand(&mut self, id: i64, state: &str, answer: &str, now: Timestamp) -> Result<bool, Error> {
-        let n = self.run(
+        let text = format!(
             "UPDATE intent SET state = ?, due_at = NULL, last_answer = ?, lease_token = NULL, lease_until = NULL, updated_at = ?
-             WHERE id = ? AND state NOT IN ('confirmed', 'refused')",
-            &binds![state, answer, now.0, id],
-        )?;
+             WHERE id = ? AND state NOT IN {OVER}"
+        );
+        let n = self.run(&text, &binds![state, answer, now.0, id])?;
         Ok(n > 0)
     }
 
@@ -222,7 +298,7 @@ impl Tx<'_> {
 
     /// Writes, newest first, open ones only or all.
     pub fn intents(&mut self, open_only: bool, limit: i64) -> Result<Vec<Intent>, Error> {
-        let clause = if open_only { "WHERE state NOT IN ('confirmed', 'refused')" } else { "" };
+        let clause = if open_only { format!("WHERE state NOT IN {OVER}") } else { String::new() };
         let text = format!("SELECT {COLUMNS} FROM intent {clause} ORDER BY id DESC LIMIT ?");
         Ok(self.rows::<R>(&text, &binds![limit])?.into_iter().map(intent).collect())
     }

@@ -476,7 +476,7 @@ const AUDITS: &[(&str, &str)] = &[
     ),
     (
         "order {}: pending without an open intent",
-        "SELECT o.id FROM orders o WHERE o.state = 'pending' AND NOT EXISTS (SELECT 1 FROM intent i WHERE i.order_id = o.id AND i.state NOT IN ('confirmed', 'refused')) LIMIT 50",
+        "SELECT o.id FROM orders o WHERE o.state = 'pending' AND NOT EXISTS (SELECT 1 FROM intent i WHERE i.order_id = o.id AND i.state NOT IN ('confirmed', 'refused', 'superseded')) LIMIT 50",
     ),
     (
         "order {}: in review without a renewal, or with a write to the carrier",

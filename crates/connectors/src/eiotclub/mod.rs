@@ -139,11 +139,12 @@ impl Eiotclub {
                     Err(answer) => Err(answer),
                 }
             }
-            Write::Unsubscribe { package } => {
-                let bought = request.reference.strip_suffix("-back").unwrap_or(&request.reference);
-                let mut orders = self.orders(call, request, package)?;
-                orders.sort_by_key(|o| json::text(o, "outTradeNo").as_deref() != Some(bought));
-                let Some(order) = orders.iter().find(|o| !is_refunded(o)) else { return Ok(Answer::Already) };
+            Write::Unsubscribe { package, of } => {
+                // The card's other orders of the package are others' and stay.
+                let bought = of.as_deref().or(request.reference.strip_suffix("-back")).unwrap_or(&request.reference);
+                let is_it = |o: &&Value| json::text(o, "outTradeNo").as_deref() == Some(bought) && !is_refunded(o);
+                let orders = self.orders(call, request, package)?;
+                let Some(order) = orders.iter().find(is_it) else { return Ok(Answer::Already) };
                 let order = json::text(order, "orderId").unwrap_or_default();
                 self.ask(call, "package/refundPackage", json!({"iccid": iccid, "orderId": order, "remark": request.reference}))?;
                 Ok(Answer::Confirmed)

@@ -1,7 +1,7 @@
 //! A card at the virtual carrier: what is so, and what each write makes of it.
 
 use kachi_domain::carrier::{
-    Apn, Bought, Card as Named, Counter, Cycle, Fact, Facts, Line, Period, Session, Spoken, Standing, Stop, Write,
+    Apn, Bought, Card as Named, Counter, Cycle, Fact, Facts, Line, Period, Request, Session, Spoken, Standing, Stop, Write,
 };
 use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::time::Timestamp;
@@ -27,8 +27,8 @@ pub struct Card {
     pub voice_group: String,
     /// The device it is in.
     pub imei: Option<String>,
-    /// Active packages by the carrier's code, with the instant each became active.
-    pub packages: BTreeMap<String, Timestamp>,
+    /// What it has bought, by the reference of the purchase: the carrier's code of the package, and when it became active.
+    pub bought: BTreeMap<String, (String, Timestamp)>,
     /// Since when the card is cut off; none: it is on.
     pub stopped: Option<Timestamp>,
     /// The network it was switched to; none: never switched.
@@ -70,6 +70,24 @@ impl Card {
             BaseState::Active if self.stopped.is_some() => BaseState::Stopped,
             base => base,
         }
+    }
+
+    /// The packages it has, each once, and when the first of them became active.
+    pub fn packages(&self) -> BTreeMap<String, Timestamp> {
+        let mut packages: BTreeMap<String, Timestamp> = BTreeMap::new();
+        for (code, at) in self.bought.values() {
+            let first = packages.entry(code.clone()).or_insert(*at);
+            *first = (*first).min(*at);
+        }
+        packages
+    }
+
+    /// The purchase that a taking back is about: the one under its reference, or any of the package where it names none.
+    fn taken_back(&self, package: &str, of: Option<&str>) -> Option<String> {
+        let same = |(reference, (code, _)): &(&String, &(String, Timestamp))| {
+            code == package && of.is_none_or(|of| of == reference.as_str())
+        };
+        self.bought.iter().find(same).map(|(reference, _)| reference.clone())
     }
 
     /// Bytes from one day to another, both counted.
@@ -114,7 +132,7 @@ impl Card {
             line.counter = self.counter;
         }
         if wanted.has(Fact::Packages) {
-            line.packages = Some(self.packages.keys().map(|code| Bought { code: code.clone(), ..Bought::default() }).collect());
+            line.packages = Some(self.packages().into_keys().map(|code| Bought { code, ..Bought::default() }).collect());
         }
         if wanted.has(Fact::Voice) {
             line.voice = Some(Spoken::this_month(cycle, self.seconds, now));
@@ -129,11 +147,13 @@ impl Card {
         Standing { base: self.base(), raw: self.base().word().into(), since: self.since }
     }
 
-    /// Whether there is nothing to do.
-    pub(super) fn is_so(&self, write: &Write) -> bool {
+    /// Whether there is nothing to do. A purchase is one of its own, unless a card has a package once.
+    pub(super) fn is_so(&self, write: &Write, stacks: bool) -> bool {
         match write {
-            Write::Subscribe { package, months, .. } => months.is_none() && self.packages.contains_key(package),
-            Write::Unsubscribe { package } => !self.packages.contains_key(package),
+            Write::Subscribe { package, months, .. } => {
+                !stacks && months.is_none() && self.bought.values().any(|(code, _)| code == package)
+            }
+            Write::Unsubscribe { package, of } => self.taken_back(package, of.as_deref()).is_none(),
             Write::Stop => self.stopped.is_some(),
             Write::Resume => self.stopped.is_none(),
             Write::Activate => self.base().is_activated(),
@@ -149,13 +169,15 @@ impl Card {
         }
     }
 
-    pub(super) fn apply(&mut self, write: &Write, at: Timestamp) {
-        match write {
+    pub(super) fn apply(&mut self, request: &Request, at: Timestamp) {
+        match &request.write {
             Write::Subscribe { package, .. } => {
-                self.packages.entry(package.clone()).or_insert(at);
+                self.bought.entry(request.reference.clone()).or_insert_with(|| (package.clone(), at));
             }
-            Write::Unsubscribe { package } => {
-                self.packages.remove(package);
+            Write::Unsubscribe { package, of } => {
+                if let Some(reference) = self.taken_back(package, of.as_deref()) {
+                    self.bought.remove(&reference);
+                }
             }
             Write::Stop => {
                 self.stopped.get_or_insert(at);

@@ -8,8 +8,18 @@ use crate::keys::{self, Keys};
 use kachi_domain::carrier::{Batches, Capabilities, Cycle, Facts, Pace};
 use serde_json::{Map, Value};
 
-const KEYS: [&str; 9] =
-    ["account", "lag_seconds", "cool_down_seconds", "token_seconds", "fault_every", "faults", "seed", "submit_batch", "without"];
+const KEYS: [&str; 10] = [
+    "account",
+    "lag_seconds",
+    "cool_down_seconds",
+    "token_seconds",
+    "fault_every",
+    "faults",
+    "seed",
+    "stacks",
+    "submit_batch",
+    "without",
+];
 /// Cards of one batch of writes, at most.
 const SUBMIT_BATCH_MAX: u64 = 100;
 
@@ -52,6 +62,8 @@ pub struct Settings {
     pub faults: Vec<Fault>,
     /// Shifts which write meets which fault. Default 0.
     pub seed: u64,
+    /// Whether a card may have a package several times, each purchase by its reference; else it has it once. Default true.
+    pub stacks: bool,
     /// All, less those that the key `without` lists, with the cards of a batch of writes (`submit_batch`, default 1) and the
     /// rate of requests (any number, unless said). Default all.
     pub capabilities: Capabilities,
@@ -96,6 +108,7 @@ impl Default for Settings {
             fault_every: 0,
             faults: Vec::new(),
             seed: 0,
+            stacks: true,
             capabilities: ALL,
         }
     }
@@ -117,6 +130,7 @@ impl Settings {
                     settings.faults = list(key, value)?.iter().map(read).collect::<Result<_, _>>()?;
                 }
                 "seed" => settings.seed = number(key, value)?,
+                "stacks" => settings.stacks = value.as_bool().ok_or_else(|| format!("{key}: {value} is not true or false"))?,
                 "submit_batch" => settings.capabilities.submit_batch = batch(key, value)?,
                 "without" => settings.capabilities = without(settings.capabilities, list(key, value)?)?,
                 key if keys::PACE.contains(&key) => {}
@@ -178,12 +192,14 @@ mod tests {
     #[test]
     fn every_key_is_read() {
         let all = json!({"account": "a", "lag_seconds": 1, "cool_down_seconds": 2, "token_seconds": 3, "fault_every": 4,
-            "faults": ["lost"], "seed": 5, "submit_batch": 6, "without": ["stop_resume"]});
+            "faults": ["lost"], "seed": 5, "stacks": false, "submit_batch": 6, "without": ["stop_resume"]});
         assert_eq!(all.as_object().expect("an object").len(), KEYS.len());
         let read = read(all).expect("settings");
         assert_eq!((read.account.as_str(), read.lag_seconds, read.cool_down_seconds, read.token_seconds), ("a", 1, 2, 3));
         assert_eq!((read.fault_every, read.faults, read.seed), (4, vec![Fault::Lost], 5));
-        assert!(!read.capabilities.stop_resume && read.capabilities.subscribe && read.capabilities.submit_batch == 6);
+        assert!(
+            !read.stacks && !read.capabilities.stop_resume && read.capabilities.subscribe && read.capabilities.submit_batch == 6
+        );
     }
 
     #[test]
@@ -199,6 +215,7 @@ mod tests {
             (json!({"faults": "lost"}), "faults: \"lost\" is not a list"),
             (json!({"faults": ["fire"]}), "faults: \"fire\" is not a fault"),
             (json!({"seed": null}), "seed: null"),
+            (json!({"stacks": 1}), "stacks: 1 is not true or false"),
             (json!({"submit_batch": 0}), "submit_batch: 0 is not"),
             (json!({"requests_burst": 0}), "requests_burst: 0 is not"),
             (json!({"without": ["look"]}), "without: \"look\" is none of"),

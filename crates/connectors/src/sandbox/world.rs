@@ -2,14 +2,14 @@
 //!
 //! Who calls: [`super::Sandbox`], once per request, with the time of the call. Promised: one live token an account, a
 //! new login kills the old; a reference is taken once, and a taken one is done once, `lag_seconds` later, at that very
-//! instant; a taken write cools its card. A carrier answers by what is so: a package that is already active is not
-//! activated twice, whatever the reference. Every card exists; the carrier belongs to whoever asks.
+//! instant; a taken write cools its card. Each purchase of a package is one of its own, by its reference; or,
+//! as `stacks` says, a package that a card has is not activated again, whatever the reference. Every card exists; the carrier belongs to whoever asks.
 //!
 //! Devices live on the same side: [`World::connect`] and [`World::spend`] are what they do. Tests also look behind the
 //! counter: [`World::card`], [`World::effects`], [`World::logins`], and break things with [`World::fail`]. Nothing here reads a clock; work that is due is done when the next call brings its time.
 
 use super::{Card, Fault, Settings};
-use kachi_domain::carrier::{Ask, Card as Named, Change, Cycle, Facts, Line as Told, Login, Period, Request, Uplink};
+use kachi_domain::carrier::{Ask, Card as Named, Change, Cycle, Facts, Line as Told, Login, Period, Request, Uplink, Write};
 use kachi_domain::sim::BaseState;
 use kachi_domain::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -51,6 +51,13 @@ impl World {
     /// The next new write for this card meets this fault. Several wait their turn.
     pub fn fail_card(&self, iccid: &str, fault: Fault) {
         self.lock().faults.push_back((Some(iccid.into()), fault));
+    }
+
+    /// No write and no reading meets a fault that was asked for and has not struck yet.
+    pub fn calm(&self) {
+        let mut state = self.lock();
+        state.faults.clear();
+        state.read_faults.clear();
     }
 
     /// The next reading of a card meets this fault. Several wait their turn.
@@ -347,7 +354,7 @@ impl State {
             let line = self.lines.entry(iccid.clone()).or_default();
             line.waiting -= 1;
             let before = line.card.base();
-            line.card.apply(&job.request.write, at);
+            line.card.apply(&job.request, at);
             if line.card.base() != before {
                 self.changed.push((at, iccid.clone()));
             }
@@ -431,8 +438,11 @@ impl State {
     /// Takes the write, unless it is so already; behind a waiting one nobody knows yet, so it queues.
     fn take(&mut self, terms: &Settings, request: &Request, now: Timestamp) -> Reply {
         let line = self.line(&request.card.iccid);
-        if line.waiting == 0 && line.card.is_so(&request.write) {
-            self.keep(terms, request, Progress::Done);
+        if line.waiting == 0 && line.card.is_so(&request.write, terms.stacks) {
+            // A purchase that is not made is not known afterwards: what the card has is another one's.
+            if !matches!(request.write, Write::Subscribe { .. }) {
+                self.keep(terms, request, Progress::Done);
+            }
             return Reply::AlreadySo;
         }
         line.waiting += 1;

@@ -123,7 +123,7 @@ fn able(case: &Case, write: &Write) -> bool {
 }
 
 fn writes() -> Vec<Write> {
-    let base = [subscribe(), Write::Unsubscribe { package: "P1".into() }, Write::Stop, Write::Resume];
+    let base = [subscribe(), Write::Unsubscribe { package: "P1".into(), of: None }, Write::Stop, Write::Resume];
     base.into_iter().chain(line_acts()).chain(card_acts()).collect()
 }
 
@@ -245,10 +245,10 @@ fn submitted_is_not_done() {
     let request = request("1", subscribe());
     case.submit(&request, START);
     assert_eq!(case.look(&request, START.plus(LAG_SECONDS - 1)), Answer::ACCEPTED);
-    assert!(case.world.card(&request.card.iccid, START.plus(LAG_SECONDS - 1)).packages.is_empty());
+    assert!(case.world.card(&request.card.iccid, START.plus(LAG_SECONDS - 1)).bought.is_empty());
     assert_eq!(case.look(&request, START.plus(LAG_SECONDS + 9)), Answer::Confirmed);
     let card = case.world.card(&request.card.iccid, START.plus(LAG_SECONDS + 9));
-    assert_eq!(card.packages.get("P1"), Some(&START.plus(LAG_SECONDS)), "at its instant, not when asked");
+    assert_eq!(card.packages().get("P1"), Some(&START.plus(LAG_SECONDS)), "at its instant, not when asked");
 }
 
 #[test]
@@ -308,11 +308,37 @@ fn a_card_takes_acts_in_their_order() {
     assert_eq!(case.submit(&act("c", Write::Stop), on), Answer::ACCEPTED);
     assert_eq!(case.submit(&act("r", Write::Resume), off), Answer::ACCEPTED, "behind a waiting stop it queues");
     let card = case.world.card("89860", START.plus(1000));
-    assert_eq!((card.stopped, card.packages.len()), (None, 1));
-    assert_eq!(case.submit(&act("s2", subscribe()), START.plus(1000)), Answer::Already, "another reference, the same state");
-    assert_eq!(case.world.effects("s2"), 0);
+    assert_eq!((card.stopped, card.bought.len()), (None, 1));
     assert_eq!(settle(&case, &act("u", writes()[1].clone()), START.plus(1000)).0, Answer::Confirmed);
-    assert!(case.world.card("89860", START.plus(2000)).packages.is_empty());
+    assert!(case.world.card("89860", START.plus(2000)).bought.is_empty());
+}
+
+#[test]
+fn each_purchase_of_a_package_is_taken_back_by_itself() {
+    let case = Case::sandbox(json!({}));
+    let act = |reference: &str, write| Request { card: Card::of_iccid("89860"), ..request(reference, write) };
+    let back = |of: &str| Write::Unsubscribe { package: "P1".into(), of: Some(of.into()) };
+    let has = || case.world.card("89860", START).bought.into_keys().collect::<Vec<_>>();
+    for reference in ["s1", "s2"] {
+        assert_eq!(settle(&case, &act(reference, subscribe()), START).0, Answer::Confirmed);
+    }
+    assert_eq!(has(), ["s1", "s2"]);
+    assert_eq!(settle(&case, &act("b2", back("s2")), START).0, Answer::Confirmed);
+    assert_eq!(has(), ["s1"]);
+    assert_eq!(case.submit(&act("b3", back("s3")), START), Answer::Already, "there is none to take back");
+    assert_eq!(has(), ["s1"]);
+}
+
+#[test]
+fn a_card_that_has_a_package_once_is_told_so_and_the_purchase_is_not_known_after() {
+    let case = Case::sandbox(json!({"stacks": false}));
+    let act = |reference: &str, write| Request { card: Card::of_iccid("89860"), ..request(reference, write) };
+    assert_eq!(settle(&case, &act("s1", subscribe()), START).0, Answer::Confirmed);
+    assert_eq!(case.submit(&act("s2", subscribe()), START), Answer::Already, "by the first");
+    assert_eq!((case.world.effects("s2"), case.look(&act("s2", subscribe()), START)), (0, Answer::Unknown));
+    let back = Write::Unsubscribe { package: "P1".into(), of: Some("s2".into()) };
+    assert_eq!(case.submit(&act("b2", back), START), Answer::Already);
+    assert_eq!(case.world.card("89860", START).bought.into_keys().collect::<Vec<_>>(), ["s1"]);
 }
 
 #[test]

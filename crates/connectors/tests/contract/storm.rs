@@ -12,7 +12,7 @@ fn storm(every: u64, seed: u64) -> Vec<(Answer, Timestamp)> {
     for n in 0..40 {
         let request = request(&n.to_string(), subscribe());
         let (end, now) = settle(&case, &request, START.plus(n));
-        let active = case.world.card(&request.card.iccid, START.plus(10_000_000)).packages.len() as u32;
+        let active = case.world.card(&request.card.iccid, START.plus(10_000_000)).bought.len() as u32;
         let expected = if matches!(end, Answer::Refused { .. }) { 0 } else { 1 };
         assert_eq!((case.world.effects(&request.reference), active), (expected, expected), "every {every} seed {seed}: {end:?}");
         ends.push((end, now));

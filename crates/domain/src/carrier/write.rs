@@ -22,6 +22,10 @@ pub enum Write {
     Unsubscribe {
         /// The carrier's code of the package.
         package: String,
+        /// The reference under which it was activated; none: it is not known. Another purchase of the same package is never
+        /// taken back for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of: Option<String>,
     },
     /// Cut the card off.
     Stop,

@@ -18,7 +18,8 @@ const SOON: &str = "通道方返回错误码:13009,同一卡号 3 分钟内不�
 /// A shop whose carrier is there for the cards of both products, and does what it is asked when its workers are let.
 fn shop(store: Store) -> (Shop, Carrier) {
     let shop = Shop::with(store, DoorSettings { carrier_wait: Duration::ZERO, ..settings() });
-    let carrier = Carrier::of(&shop.trade.engine, "1US-1", json!({"lag_seconds": 0, "cool_down_seconds": 0}), &[]);
+    let carrier =
+        Carrier::of(&shop.trade.engine, "1US-1", json!({"lag_seconds": 0, "cool_down_seconds": 0, "stop_cards": false}), &[]);
     carrier.remember(&shop.trade.engine);
     (shop, carrier)
 }

@@ -138,7 +138,8 @@ impl Run {
         let shop = Shop::with(store, DoorSettings { carrier_wait: Duration::ZERO, ..settings() });
         renewable(&shop);
         templates(&shop);
-        let carrier = Carrier::of(&shop.trade.engine, "1US-1", json!({"lag_seconds": 0, "cool_down_seconds": 0}), &[]);
+        let carrier =
+            Carrier::of(&shop.trade.engine, "1US-1", json!({"lag_seconds": 0, "cool_down_seconds": 0, "stop_cards": false}), &[]);
         carrier.remember(&shop.trade.engine);
         Run { shop, carrier, seen: BTreeMap::new() }
     }

@@ -98,7 +98,7 @@ fn a_switch_under_way_holds_the_next_one() {
     db::each(|store| {
         let trade = Trade::build(store);
         let (client, carrier) = (Client::new(&trade), carrier(&trade));
-        carrier.world.fail(Fault::Cooling { seconds: 180 });
+        carrier.world.fail(Fault::NeverApplied { forget_seconds: Some(150) });
         let switch = |network: &str| client.ask(SWITCH, json!({"iccid": CARD, "network": network})).code().to_owned();
         assert_eq!(switch("ATT"), "200");
         minute(&trade, &carrier);

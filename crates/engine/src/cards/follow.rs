@@ -4,7 +4,7 @@
 use super::{Fold, Settling, speed, warnings};
 use crate::catalogue::Catalogue;
 use crate::error::{Result, fault};
-use crate::{notices, transfers};
+use crate::{notices, service, transfers};
 use kachi_domain::alert::Crossing;
 use kachi_domain::event::EventKind;
 use kachi_domain::order::SubscriptionState;
@@ -77,6 +77,7 @@ pub(super) fn follow(
         warnings::warn(catalogue, fold, sim, &subs, events)?;
     }
     tx.change_sim_states(&stands)?;
+    service::follow(tx, catalogue, &stands, how.now)?;
     speed::follow(tx, catalogue, how, (folds, &known.sims), events)?;
     if !verdicts.is_empty() {
         tx.set_subscription_verdicts(&verdicts)?;

@@ -64,7 +64,7 @@ fn words(kbps: Option<u32>) -> String {
 
 /// Stores the write, unless one is under way: its last word asks for what is wanted then.
 fn ask(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, write: Write, now: Timestamp) -> Result<()> {
-    if !tx.open_intents(sim.id, SPEED)?.is_empty() {
+    if tx.open_intents(sim.id, SPEED)?.iter().any(network::is_under_way) {
         return Ok(());
     }
     let reference = format!("speed-{}-{}", sim.id, tx.count_speed_ask(sim.id)?);

@@ -4,7 +4,7 @@
 //! finds it after a crash asks before it is sent again; a write whose card cools down waits for the end of that and holds up no
 //! other; writes go together only where doing one twice does no harm, and each is settled by itself.
 
-use super::{Connectors, PERSON_SECONDS, text};
+use super::{Connectors, PERSON_SECONDS, already, text};
 use crate::desk::Engine;
 use crate::error::Result;
 use crate::network::{self, Kept};
@@ -201,6 +201,7 @@ fn submit(engine: &Engine, at: At<'_>, token: i64, part: Vec<Due>) -> Result<Vec
             Ok(answers) => answers.next().unwrap_or_else(missing),
             Err(not_sent) => not_sent.clone(),
         };
+        let answer = already::of_another(engine, at, &kept.request, due.kept.sent.as_ref(), answer)?;
         let answer = if direct::is_direct(&due.intent) { direct::firm(answer) } else { answer };
         let sent = sent_by(&answer, now);
         let may_be_taken = matches!(answer, Answer::Accepted { .. } | Answer::Confirmed | Answer::InDoubt { .. });

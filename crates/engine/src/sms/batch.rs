@@ -103,7 +103,8 @@ fn send(
         let request = serde_json::to_string(&request).map_err(|e| fault(e.to_string()))?;
         let platform = network::platform(catalogue, sim)?.id;
         let (cause, asked_by) = (carriage.cause(), Some(actor.account));
-        let wish = Wish { account: sim.account, sim: sim.id, platform, cause, task: None, asked_by, request: &request };
+        let wish =
+            Wish { account: sim.account, sim: sim.id, platform, cause, task: None, asked_by, matter: 0, request: &request };
         tx.add_wish(&wish, how.now)?;
         let mobile = sim.msisdn.clone().unwrap_or_else(|| sim.iccid.clone());
         queued.entry(platform).or_default().push((sim.id, mobile, reference));

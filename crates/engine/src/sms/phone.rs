@@ -78,8 +78,16 @@ fn wish(
     let write = Write::SendPhone { to: to.to_owned(), text: text.to_owned() };
     let request = Request { reference: reference.to_owned(), card: Card::default(), write };
     let request = serde_json::to_string(&request).map_err(|e| fault(e.to_string()))?;
-    let wish =
-        Wish { account, sim: SimId(0), platform, cause: "phone_sms", task: None, asked_by: Some(account), request: &request };
+    let wish = Wish {
+        account,
+        sim: SimId(0),
+        platform,
+        cause: "phone_sms",
+        task: None,
+        asked_by: Some(account),
+        matter: 0,
+        request: &request,
+    };
     tx.add_wish(&wish, now)?;
     Ok(())
 }

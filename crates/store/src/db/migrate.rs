@@ -51,6 +51,7 @@ const STEPS: &[Step] = &[
     step!(31, "0031_endpoints.sql"),
     step!(32, "0032_money_acts.sql"),
     step!(33, "0033_platform_lanes.sql"),
+    step!(34, "0034_matters.sql"),
 ];
 
 /// Why the database could not be opened.

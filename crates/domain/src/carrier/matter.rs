@@ -1,0 +1,149 @@
+//! What of a card a write is about, and which earlier write it makes needless.
+//!
+//! Writes of one card about one matter go to its carrier in the order they were asked for: a later one waits for the last
+//! word on an earlier one. Those of two matters do not wait for each other, for neither changes what the other asks for; a
+//! message, the end of a session or a fresh counter waits for nothing and holds nothing.
+
+use super::{Answer, Write};
+
+/// What of a card a write is about; the number is kept with the write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Matter {
+    /// Nothing that stays.
+    None = 0,
+    /// Whether its carrier lets it on.
+    Service = 1,
+    /// What it has bought there.
+    Packages = 2,
+    /// Its data, on or off.
+    Data = 3,
+    /// Its speed.
+    Speed = 4,
+    /// The numbers it may call.
+    Calls = 5,
+    /// The network it may use.
+    Network = 6,
+}
+
+impl Matter {
+    /// The number it is kept as.
+    pub fn number(self) -> i64 {
+        self as i64
+    }
+}
+
+impl Write {
+    /// What of the card it is about.
+    pub fn matter(&self) -> Matter {
+        match self {
+            Write::Stop | Write::Resume | Write::Activate | Write::EndTest => Matter::Service,
+            Write::Subscribe { .. } | Write::Unsubscribe { .. } => Matter::Packages,
+            Write::DataOff { .. } | Write::DataOn { .. } => Matter::Data,
+            Write::LimitSpeed { .. } => Matter::Speed,
+            Write::AllowCalls { .. } | Write::BarCalls { .. } => Matter::Calls,
+            Write::SwitchNetwork { .. } => Matter::Network,
+            Write::ResetSession | Write::RefreshUsage | Write::SendSms { .. } | Write::SendPhone { .. } => Matter::None,
+        }
+    }
+
+    /// Whether nobody wants an earlier write any more when this one is asked for: its contrary. What was bought is none of it:
+    /// each purchase, and each taking back, is one of its own.
+    pub fn undoes(&self, earlier: &Write) -> bool {
+        match (self, earlier) {
+            (Write::Stop, Write::Resume | Write::Activate) | (Write::Resume | Write::Activate, Write::Stop) => true,
+            (Write::DataOff { apn: a }, Write::DataOn { apn: b }) | (Write::DataOn { apn: a }, Write::DataOff { apn: b }) => {
+                a == b
+            }
+            (Write::LimitSpeed { .. }, Write::LimitSpeed { .. }) | (Write::SwitchNetwork { .. }, Write::SwitchNetwork { .. }) => {
+                self != earlier
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Answer {
+    /// The last word on a write that was given up because its contrary was asked for since.
+    pub fn superseded() -> Answer {
+        let reason = "given up: the contrary was asked for since".into();
+        Answer::Refused { code: "superseded".into(), reason }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(word: &str) -> Write {
+        let (act, name) = word.split_once(':').map_or((word, None), |(act, name)| (act, Some(name.to_owned())));
+        let named = || name.clone().unwrap_or_default();
+        match act {
+            "stop" => Write::Stop,
+            "resume" => Write::Resume,
+            "activate" => Write::Activate,
+            "end_test" => Write::EndTest,
+            "subscribe" => Write::subscribe(&named()),
+            "unsubscribe" => Write::Unsubscribe { package: named(), of: None },
+            "off" => Write::DataOff { apn: name },
+            "on" => Write::DataOn { apn: name },
+            "speed" => Write::LimitSpeed { kbps: named().parse().ok() },
+            "allow" => Write::AllowCalls { numbers: vec![named()], group: String::new() },
+            "bar" => Write::BarCalls { numbers: vec![named()], group: String::new() },
+            "network" => Write::SwitchNetwork { network: named() },
+            "session" => Write::ResetSession,
+            "counter" => Write::RefreshUsage,
+            "sms" => Write::SendSms { text: named() },
+            _ => Write::SendPhone { to: named(), text: named() },
+        }
+    }
+
+    /// An earlier write and a later one of the same card: `apart` (neither waits), `after` (the later waits), `instead` (an
+    /// earlier one that was not sent is given up).
+    const CASES: &str = "
+        stop resume: instead
+        stop activate: instead
+        resume stop: instead
+        activate stop: instead
+        resume activate: after
+        stop stop: after
+        end_test activate: after
+        end_test stop: after
+        off:a on:a: instead
+        on off: instead
+        off:a on:b: after
+        off off: after
+        off stop: apart
+        subscribe:P subscribe:P: after
+        subscribe:P unsubscribe:P: after
+        unsubscribe:P subscribe:P: after
+        subscribe:P stop: apart
+        speed:128 speed: instead
+        speed:128 speed:128: after
+        allow:1 bar:1: after
+        network:A network:B: instead
+        network:A network:A: after
+        network:A stop: apart
+        sms:x sms:x: apart
+        session session: apart
+        counter counter: apart
+        phone:x phone:x: apart
+        sms:x stop: apart
+    ";
+
+    #[test]
+    fn writes_about_one_matter_go_in_their_order() {
+        for case in CASES.trim().lines().map(str::trim) {
+            let (words, wanted) = case.rsplit_once(": ").unwrap();
+            let (earlier, later) = words.split_once(' ').unwrap();
+            let (earlier, later) = (write(earlier), write(later));
+            let waits = later.matter() != Matter::None && later.matter() == earlier.matter();
+            let told = match (waits, later.undoes(&earlier)) {
+                (true, true) => "instead",
+                (true, false) => "after",
+                (false, false) => "apart",
+                (false, true) => "undoes what it does not wait for",
+            };
+            assert_eq!(told, wanted, "{case}");
+        }
+    }
+}
