@@ -57,8 +57,9 @@ fn main() {
     let far = far(&which, dir.path(), cards);
     let began = far.calls();
     let ours = per_second(cards, || far.work());
+    let made = far.calls() - began;
     report("first reading of every card, its state alone and yesterday in batches", &which, ours, baseline(&far), "cards/s");
-    println!("{} requests for {cards} cards", far.calls() - began);
+    println!("{made} requests for {cards} cards");
 
     // To a little past midnight in China, so that the day that is counted is a whole one.
     far.pass(16 * HOUR + 601);
@@ -77,7 +78,9 @@ fn main() {
     println!("a day: {made} requests, {} ms of work and of the other side's", started.elapsed().as_millis());
     let shown = sync::show(&far.engine, Some(far.platform)).expect("it is shown").remove(0);
     for fact in &shown.facts {
-        assert_eq!((fact.cards, fact.never, fact.stale), (cards as i64, 0, 0), "{}", fact.what);
+        // Of a month that is over nothing is asked: the cards were not ours all along.
+        let of = if fact.what == "month" { 0 } else { cards as i64 };
+        assert_eq!((fact.cards, fact.never, fact.stale), (of, 0, 0), "{}", fact.what);
     }
     let stopped = far.engine.read(|tx, catalogue| {
         let owner = catalogue.account(OWNER).ok_or_else(|| Fail::fault("owner"))?;
