@@ -178,7 +178,7 @@ mod tests {
         let narrow = json!({"appid": "1", "password": "p", "requests_burst": 8});
         assert_eq!(
             error("onelink", narrow),
-            "connector onelink: requests_burst: reading a card makes 8 requests, and 7 are left at once beside those kept for acts; raise it"
+            "connector onelink: requests_burst: reading a card makes 9 requests, and 7 are left at once beside those kept for acts; raise it"
         );
         assert_eq!(error("manual", json!({"stop_cards": "no"})), "connector manual: stop_cards: \"no\" is not true or false");
         assert_eq!(error("manual", json!([])), "connector manual: settings must be an object, not []");

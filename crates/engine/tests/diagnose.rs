@@ -235,9 +235,9 @@ fn the_carriers_word_is_kept_with_its_age_and_what_it_does_not_tell_is_said() {
         // It is stopped there, by somebody else; read again, that is so.
         carrier.world.stand(World::iccid(0).as_str(), BaseState::Stopped, w.now());
         read(&w, &carrier, 0);
-        assert_eq!(causes(&why(&w, 0)), ["stopped certain"]);
+        assert_eq!(causes(&why(&w, 0)), ["carrier_owner_stop certain"]);
         w.pass(2 * DAY);
-        assert_eq!(causes(&why(&w, 0)), ["stopped likely"], "much can be lifted in two days");
+        assert_eq!(causes(&why(&w, 0)), ["carrier_owner_stop likely"], "much can be lifted in two days");
 
         // What came of asking just now is told with what is still not known.
         let asked = |reading: Reading| diagnose::diagnose(&w.engine, &w.actor(ACME), &World::iccid(1), Some(&reading)).unwrap();

@@ -19,10 +19,11 @@ pub fn run(engine: &Engine, verb: Accounts) -> Result<(), Exit> {
     }
 }
 
-fn switch(engine: &Engine, Switching { account: of, by }: Switching, to: Switch) -> Result<(), Exit> {
+fn switch(engine: &Engine, Switching { account: of, by, shape }: Switching, to: Switch) -> Result<(), Exit> {
     let id = account(engine, &of)?;
     let before = engine.write(move |tx, catalogue, how| accounts::switch(tx, catalogue, how, id, (to, &by)))?;
-    print::line(format_args!("{of}: {} (was {})", to.word(), before.word()))
+    let said = json!({"account": of, "switch": to.word(), "was": before.word()});
+    print::done(shape.json, &said, format_args!("{of}: {} (was {})", to.word(), before.word()))
 }
 
 /// `switch` is its own, `holds` the strictest of it and those above.

@@ -101,14 +101,15 @@ pub fn sms(engine: &Engine, verb: Sms) -> Result<(), Exit> {
 
 /// Runs the verb.
 pub fn templates(engine: &Engine, verb: Template) -> Result<(), Exit> {
-    let (code, approved) = match verb {
+    let (code, approved, shape) = match verb {
         Template::List(shape) => return list_templates(engine, shape),
-        Template::Approve { code } => (code, true),
-        Template::Withdraw { code } => (code, false),
+        Template::Approve { code, shape } => (code, true, shape),
+        Template::Withdraw { code, shape } => (code, false, shape),
     };
     let named = code.clone();
     engine.write(move |tx, _, _| messages::approve(tx, &named, approved))?;
-    print::line(format_args!("template {code}: {}", if approved { "approved" } else { "withdrawn" }))
+    let words = format!("template {code}: {}", if approved { "approved" } else { "withdrawn" });
+    print::done(shape.json, &json!({"code": code, "approved": approved}), words)
 }
 
 fn list_templates(engine: &Engine, shape: Shape) -> Result<(), Exit> {

@@ -16,7 +16,7 @@ const LINE: [&str; 10] =
 pub fn run(engine: &Engine, verb: Pool) -> Result<(), Exit> {
     match verb {
         Pool::List(shape) => list(engine, shape),
-        Pool::TakeOut { id, iccids } => {
+        Pool::TakeOut { id, iccids, shape } => {
             let read = |text: &String| Iccid::parse(text).map_err(|e| Exit::refused(format!("ICCIDS: {text}: {e}")));
             let cards = iccids.iter().map(read).collect::<Result<Vec<_>, _>>()?;
             let n = cards.len();
@@ -28,7 +28,7 @@ pub fn run(engine: &Engine, verb: Pool) -> Result<(), Exit> {
                     false => pools::remove(tx, catalogue, how, &operator, (id, &cards)),
                 }
             })?;
-            print::line(format_args!("pool {id}: {n} cards taken out"))
+            print::done(shape.json, &json!({"id": id, "cards": n}), format_args!("pool {id}: {n} cards taken out"))
         }
     }
 }

@@ -24,6 +24,9 @@ pub struct Switching {
     /// Who says so
     #[arg(long, default_value = "the operator", value_name = "NAME")]
     pub by: String,
+    /// How to print.
+    #[command(flatten)]
+    pub shape: Shape,
 }
 
 /// Signatures of partners.

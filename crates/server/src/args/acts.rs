@@ -56,10 +56,16 @@ pub enum Template {
     Approve {
         /// Code of the template
         code: String,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
     },
     /// Let a template not be used any more
     Withdraw {
         /// Code of the template
         code: String,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
     },
 }

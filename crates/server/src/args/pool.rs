@@ -15,5 +15,8 @@ pub enum Pool {
         /// Card numbers
         #[arg(required = true)]
         iccids: Vec<String>,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
     },
 }

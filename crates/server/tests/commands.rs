@@ -1,0 +1,133 @@
+//! Commands of the built binary: what a file may not say, money that a person books, and JSON everywhere. On both engines.
+
+mod common;
+
+use common::House;
+use serde_json::Value;
+use std::process::Command;
+
+on_both!(
+    what_stands_twice_in_a_file_or_stands_under_itself_is_refused,
+    money_is_booked_once_a_reference_and_put_right,
+    a_changed_opening_balance_is_told_and_not_booked,
+);
+
+const WORLD: &str = r#"
+accounts:
+  - {code: north, currency: USD}
+  - {code: acme, id: 10001, parent: north, currency: USD, opening_balance: "100.00", credit: "5.00"}
+platforms: [{code: hand, connector: manual}]
+products: [{code: 1US-1, name: US, carrier: INTL, platform: hand}]
+packages: [{code: GJ-100M-30D, product: 1US-1, data: 100MB, validity: 30d, price: "1.00", currency: USD}]
+"#;
+
+fn what_stands_twice_in_a_file_or_stands_under_itself_is_refused(house: &House) {
+    house.apply(WORLD);
+    let table = [
+        (
+            r#"sims: [{iccid: "898860000000000000a1", alias: one, product: 1US-1, account: acme},
+                {iccid: "898860000000000000A1", alias: two, product: 1US-1, account: acme}]"#,
+            "sims[1].iccid: 898860000000000000A1 stands twice; keep one",
+        ),
+        (
+            r#"packages: [{code: GJ-100M-30D, price: "1.00"}, {code: GJ-100M-30D, price: "1.10"}]"#,
+            "packages[1].code: GJ-100M-30D stands twice; keep one",
+        ),
+        (
+            r#"accounts: [{code: acme, prices: [{package: GJ-100M-30D, price: "1.50"}, {package: GJ-100M-30D, price: "1.60"}]}]"#,
+            "accounts[0].prices[1].package: GJ-100M-30D stands twice; keep one",
+        ),
+        (
+            r"platforms: [{code: hand, connector: manual}, {code: hand, connector: sandbox}]",
+            "platforms[1].code: hand stands twice; keep one",
+        ),
+        (
+            "accounts: [{code: a, parent: b, currency: USD}, {code: b, parent: a, currency: USD}]",
+            "accounts[0].parent: a under b, b under a: one of them must stand elsewhere, or name no parent",
+        ),
+        (
+            "accounts: [{code: c, parent: a, currency: USD}, {code: a, parent: a, currency: USD}]",
+            "accounts[0].parent: a under a: one of them must stand elsewhere, or name no parent",
+        ),
+        ("accounts: [{code: a, parent: nobody}]", "accounts[0].parent: there is no account nobody; list it under accounts"),
+    ];
+    for (text, words) in table {
+        house.write("odd.yaml", text);
+        let done = house.run(&["apply", "odd.yaml"], &[]);
+        assert!(done.code == 1 && done.err.contains(words) && done.err.contains("nothing was changed"), "{words}: {done:?}");
+    }
+}
+
+fn money_is_booked_once_a_reference_and_put_right(house: &House) {
+    house.apply(WORLD);
+    let read = |text: &str| -> Value { serde_json::from_str(text).expect("JSON") };
+    let balance = |words: &[&str]| house.run(&[&["admin", "balance"], words].concat(), &[]);
+    let available = || read(&balance(&["show", "acme", "--json"]).out)["available"].as_str().expect("text").to_owned();
+    assert_eq!(available(), "100.00");
+    let booked = balance(&["top-up", "acme", "50.00", "--reference", "bank 17", "--by", "Li"]);
+    assert_eq!(booked.out, "acme: 50.00 USD under bank 17 booked; the balance is 150.00 USD\n", "{booked:?}");
+    let again = balance(&["top-up", "acme", "50.00", "--reference", "bank 17", "--json"]);
+    assert_eq!((&read(&again.out)["booked"], &read(&again.out)["balance"]), (&false.into(), &"150.00".into()));
+    for (words, says) in [
+        (vec!["top-up", "acme", "51.00", "--reference", "bank 17"], "reference: bank 17 booked top_up of 50.00 USD to acme at "),
+        (vec!["top-up", "north", "50.00", "--reference", "bank 17"], "reference: bank 17 booked top_up of 50.00 USD to acme at "),
+        (vec!["correct", "acme", "50.00", "--reference", "bank 17", "--reason", "x"], "reference: bank 17 booked"),
+        (vec!["top-up", "acme", "0", "--reference", "bank 18"], "amount: must be more than zero"),
+        (vec!["top-up", "acme", "1.005", "--reference", "bank 18"], "AMOUNT: "),
+        (vec!["top-up", "acme", "1.00", "--reference", " "], "reference: must have 1 to 200 characters"),
+        (vec!["top-up", "nobody", "1.00", "--reference", "bank 18"], "ACCOUNT: there is no account nobody"),
+        (vec!["top-up", "operator", "1.00", "--reference", "bank 18"], "account: the operator has no balance"),
+        // It may owe 5.00.
+        (
+            vec!["correct", "acme", "-155.01", "--reference", "c1", "--reason", "x"],
+            "amount: the account would fall below its credit line; -155.00 is the least",
+        ),
+    ] {
+        let refused = balance(&words);
+        assert!(refused.code == 1 && refused.err.contains(says), "{words:?}: {refused:?}");
+    }
+    assert_eq!(available(), "150.00");
+    for _ in 0..2 {
+        let right = balance(&["correct", "acme", "-155.00", "--reference", "c1", "--reason", "booked for another"]);
+        assert_eq!(right.code, 0, "{right:?}");
+    }
+    assert_eq!(available(), "-5.00");
+    balance(&["correct", "acme", "6.00", "--reference", "c2", "--reason", "back"]);
+    assert_eq!(available(), "1.00");
+    let list = read(&balance(&["list", "--json"]).out);
+    let acts: Vec<_> = list.as_array().expect("a list").iter().map(|a| (a["reference"].clone(), a["act"].clone())).collect();
+    assert!(acts.len() == 3 && acts.contains(&("bank 17".into(), "top_up".into())), "{list}");
+    assert!(list.as_array().expect("a list").iter().any(|a| a["by"] == "Li" && a["amount"] == "50.00"), "{list}");
+    house.assert_sound();
+}
+
+/// An opening balance is credited once; what is written there later is told and not booked.
+fn a_changed_opening_balance_is_told_and_not_booked(house: &House) {
+    house.apply(WORLD);
+    house.write("later.yaml", "accounts: [{code: acme, opening_balance: \"500.00\"}]");
+    let later = house.done(&["apply", "later.yaml"]);
+    assert!(later.out.contains("nothing changed"), "{later:?}");
+    assert!(later.err.contains("acme was opened with 100.00 USD and 500.00 is not applied"), "{later:?}");
+    assert!(later.err.contains("kachi admin balance top-up acme AMOUNT --reference TEXT"), "{later:?}");
+    assert_eq!(house.money(10_001), (10_000, 0));
+}
+
+/// Every verb of `admin`, and each below it, prints JSON where it is asked to.
+#[test]
+fn every_verb_of_admin_prints_json() {
+    let help = |words: &[&str]| common::finished(Command::new(env!("CARGO_BIN_EXE_kachi")).args(words).arg("--help")).out;
+    let below = |text: &str| -> Vec<String> {
+        let Some((_, commands)) = text.split_once("Commands:\n") else { return Vec::new() };
+        let listed = commands.lines().take_while(|line| line.starts_with("  "));
+        listed.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+    };
+    let (mut waiting, mut seen) = (vec![vec!["admin".to_owned()]], 0);
+    while let Some(verb) = waiting.pop() {
+        let text = help(&verb.iter().map(String::as_str).collect::<Vec<_>>());
+        let verbs = below(&text);
+        assert!(!verbs.is_empty() || text.contains("--json"), "kachi {}: {text}", verb.join(" "));
+        seen += usize::from(verbs.is_empty());
+        waiting.extend(verbs.into_iter().map(|v| [verb.clone(), vec![v]].concat()));
+    }
+    assert!(seen > 35, "{seen} verbs");
+}
