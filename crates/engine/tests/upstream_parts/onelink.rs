@@ -146,7 +146,7 @@ fn a_second_login_kills_ours_and_one_new_one_is_asked_for() {
 #[test]
 fn the_carrier_counts_no_more_requests_than_the_rate_allows() {
     each(|store| {
-        let far = Far::new(store, &[("requests_per_second", 2), ("requests_burst", 10)]);
+        let far = Far::new(store, &[("requests_per_second", 2), ("requests_burst", 12)]);
         for card in 0..12 {
             super::cut(&far.w, card * STEP, &format!("c-{card}"));
         }
@@ -155,7 +155,7 @@ fn the_carrier_counts_no_more_requests_than_the_rate_allows() {
             far.work(1, 1);
             let made = far.sim.calls(Platform::OneLink);
             // A question that made more than it took is waited for, and there is one at a time.
-            assert!(made <= 10 + 2 * (second + 1) + 4, "{made} requests within {second} seconds");
+            assert!(made <= 12 + 2 * (second + 1) + 4, "{made} requests within {second} seconds");
         }
         assert_eq!(states(&far.w, ["confirmed", "sent", "stored"]), [24, 0, 0]);
     });
