@@ -191,10 +191,12 @@ fn late_shuffled_and_repeated_records_give_the_same_sum() {
         w.pass(1);
         assert_eq!((sum(&w, id), blocks(&w, &[0, 1, 2])), (mb(3, 150, 150), vec![Blocks::POOL_EXHAUSTED; 3]));
         // A record from before the stop is told again with it, and changes nothing of it.
+        let stopped = w.card(0).state.stake;
         w.pass(60);
         w.cdr("later", &line(100, 0, t - 100, t - 90, MB));
         w.pass(1);
         assert_eq!((sum(&w, id), blocks(&w, &[0, 1, 2])), (mb(3, 150, 151), vec![Blocks::POOL_EXHAUSTED; 3]));
+        assert_eq!(w.card(0).state.stake, stopped, "stopped since the same instant");
         assert_eq!([0, 1, 2].map(|n| count(&w, n, "sim_stopped")), [1; 3]);
         w.assert_sound();
     });
