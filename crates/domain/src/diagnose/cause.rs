@@ -81,10 +81,10 @@ causes! {
     CarrierOwnerStop "carrier_owner_stop" Certain Owner Resume [Blocks CarrierState StopReason Write] "the card is stopped at its carrier on request, and not with us" "该卡在运营商侧为主动停机，本平台无停机记录";
     DataOff "data_off" Certain Owner DataOn [Blocks AccessPoints CarrierState] "data is switched off" "数据业务已关闭";
     CarrierDataOff "carrier_data_off" Certain Owner DataOn [AccessPoints StopReason] "data is switched off at the carrier, and not with us" "该卡在运营商侧已断网，本平台无断网记录";
-    Quota "quota" Certain Owner Buy [Blocks Package Outflow Waiting LastUse] "the allowance is used up and nothing waits" "流量已用尽，且无待生效套餐";
-    Expired "expired" Certain Owner Buy [Blocks Package Waiting] "the validity is over and nothing waits" "套餐已到期，且无待生效套餐";
-    NoPackage "no_package" Certain Owner Buy [Blocks Package Waiting Renewal] "the card has no package" "该卡无套餐";
-    PoolExhausted "pool_exhausted" Certain Owner BuyForPool [Blocks Pool Package] "its pool is used up and it has nothing of its own" "流量池已用尽，且该卡无自有套餐";
+    Quota "quota" Certain Owner Buy [Blocks Package Outflow Waiting LastUse CarrierState] "the allowance is used up and nothing waits" "流量已用尽，且无待生效套餐";
+    Expired "expired" Certain Owner Buy [Blocks Package Waiting CarrierState] "the validity is over and nothing waits" "套餐已到期，且无待生效套餐";
+    NoPackage "no_package" Certain Owner Buy [Blocks Package Waiting Renewal CarrierState] "the card has no package" "该卡无套餐";
+    PoolExhausted "pool_exhausted" Certain Owner BuyForPool [Blocks Pool Package CarrierState] "its pool is used up and it has nothing of its own" "流量池已用尽，且该卡无自有套餐";
     Unpaid "unpaid" Certain Owner Settle [Blocks Balance] "an invoice is unpaid" "账单未付";
     Credit "credit" Certain Reseller Settle [Blocks Balance] "the account's credit is used up" "账户额度不足";
     RealName "real_name" Certain Owner RegisterName [Blocks RealName CarrierState StopReason] "the user's real name is missing" "未实名登记";
@@ -179,9 +179,10 @@ impl Cause {
     }
 
     /// The carrier's stop reasons that are not ours too: what was asked of it is one thing, here and there. A card that is
-    /// locked to its devices was stopped there on request.
+    /// locked to its devices, or whose packages are over, was stopped there on our own request.
     pub(crate) fn carriers(ours: Blocks, stop: Blocks) -> Blocks {
-        let stopped = if ours.has(Blocks(Blocks::OWNER_STOP.0 | Blocks::IMEI_LOCK.0)) { Blocks::OWNER_STOP.0 } else { 0 };
+        let asked_for = Blocks(Blocks::OWNER_STOP.0 | Blocks::IMEI_LOCK.0 | Blocks::PACKAGE.0);
+        let stopped = if ours.has(asked_for) { Blocks::OWNER_STOP.0 } else { 0 };
         Blocks(stop.0 & !(stopped | ours.0 & Blocks::DATA_OFF.0))
     }
 
