@@ -8,11 +8,12 @@ use kachi_edges::eiotclub;
 use kachi_edges::outbound::{Network, Outbound};
 use kachi_edges::sender::{Dialect, Sender, SenderSettings};
 use kachi_engine::Settings;
+use kachi_engine::webhooks::Silent;
 use kachi_store::accounts::Account;
 use kachi_store::events::NewEvent;
 use kachi_testkit::db::each;
 use kachi_testkit::world::{ACME, STRANGER, World};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -178,5 +179,24 @@ fn a_long_queue_leaves_others_their_share_and_each_card_its_order() {
         assert_eq!(ids(2), [7, 8, 9, 10, 11, 12, 13, 14]);
         let rest: Vec<i64> = [ids(3), ids(4)].concat();
         assert_eq!(rest, [15, 16, 17, 18, 19, 20], "the second notice of a card waits for its first");
+    });
+}
+
+#[test]
+fn silent_endpoints_are_tried_as_far_as_there_is_room_and_something_is_due() {
+    each(|store| {
+        let w = World::new(store);
+        tell(&w, ACME, 0..5);
+        tell(&w, STRANGER, 5..10);
+        let end = |account: AccountId| (account, eiotclub::DOOR.to_owned());
+        // Others are silent too, and nothing is due for them.
+        let tried = (1..100).map(|n| end(AccountId(n))).chain([end(ACME), end(STRANGER)]).collect();
+        let silent = Silent { tried, room: 1, ..Silent::default() };
+        let claim = kachi_engine::webhooks::claim(&w.engine, 1, &silent).expect("a claim");
+        let accounts: HashSet<AccountId> = claim.probes.iter().map(|job| job.account).collect();
+        assert_eq!((claim.lanes.len(), claim.probes.len(), accounts.len()), (0, 3, 1));
+        let claim = kachi_engine::webhooks::claim(&w.engine, 2, &Silent { room: 2, ..silent }).expect("a claim");
+        let accounts: HashSet<AccountId> = claim.probes.iter().map(|job| job.account).collect();
+        assert_eq!((claim.lanes.len(), accounts.len()), (0, 2));
     });
 }

@@ -78,7 +78,9 @@ pub struct Silent {
     /// Nothing is claimed for these now.
     pub resting: HashSet<Endpoint>,
     /// For these a few deliveries are claimed, to be posted aside from all others.
-    pub tried: Vec<Endpoint>,
+    pub tried: HashSet<Endpoint>,
+    /// For so many of them at once.
+    pub room: usize,
 }
 
 /// Deliveries with which a silent endpoint is tried.
@@ -94,10 +96,13 @@ pub fn claim(engine: &Engine, token: i64, silent: &Silent) -> Result<Claim> {
         let mut due = tx.due_endpoints(how.now)?;
         let (now, lease) = (how.now, (how.now.plus(lease), token));
         due.retain(|e| !silent.resting.contains(e));
-        let (tried, mut due): (Vec<_>, Vec<_>) = due.into_iter().partition(|e| silent.tried.contains(e));
+        let (mut tried, mut due): (Vec<_>, Vec<_>) = due.into_iter().partition(|e| silent.tried.contains(e));
         // More endpoints than may be claimed for at once have their turn by chance.
-        let turn = usize::try_from(token.unsigned_abs() % due.len().max(1) as u64).unwrap_or(0);
-        due.rotate_left(turn);
+        for list in [&mut tried, &mut due] {
+            let turn = usize::try_from(token.unsigned_abs() % list.len().max(1) as u64).unwrap_or(0);
+            list.rotate_left(turn);
+        }
+        tried.truncate(silent.room);
         due.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         let each = limit / (due.len().max(1) as i64);
         let mut claimed = tx.claim_deliveries(now, lease, (&due, each))?;

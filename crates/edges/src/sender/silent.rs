@@ -62,14 +62,13 @@ impl Ears {
         }
     }
 
-    /// The silent ones: those that rest, and those to be tried, so many at most.
-    pub fn silent(&self, now: Timestamp, tried_max: usize) -> Silent {
-        let mut silent = Silent::default();
+    /// The silent ones: those that rest, and those to be tried, so many at once as there is room for.
+    pub fn silent(&self, now: Timestamp, room: usize) -> Silent {
+        let mut silent = Silent { room, ..Silent::default() };
         for (endpoint, quiet) in self.0.lock().expect("no panic while it is held").iter() {
-            match quiet.until {
-                Some(until) if now < until || silent.tried.len() >= tried_max => drop(silent.resting.insert(endpoint.clone())),
-                Some(_) => silent.tried.push(endpoint.clone()),
-                None => {}
+            if let Some(until) = quiet.until {
+                let list = if now < until { &mut silent.resting } else { &mut silent.tried };
+                list.insert(endpoint.clone());
             }
         }
         silent
@@ -96,7 +95,6 @@ mod tests {
         assert!(ears.note(&end, false, now) && !ears.note(&end, false, now) && ears.is_silent(&end));
         for seconds in [30, 60, 120, 300, 600, 600] {
             assert_eq!((is(now.plus(seconds - 1)), is(now.plus(seconds))), ((1, 0), (0, 1)), "{seconds}");
-            assert_eq!(ears.silent(now.plus(seconds), 0).resting.len(), 1, "there is no room to try it");
             now = now.plus(seconds);
             ears.try_again(&end, now);
             assert!(!ears.note(&end, false, now.plus(15)));
