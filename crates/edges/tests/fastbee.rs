@@ -249,7 +249,7 @@ fn usage_query() {
         assert_eq!(c.get("/card/89860429362000000972").status, 404, "it is not added");
         // A platform that is silent is asked on, and the caller told so.
         let silent = Tells::of(&[(iccid.as_str(), Err(Answer::InDoubt { reason: "no answer in time".into() }))]);
-        let read = c.working(&silent).post("/card/syncTrafficInfo", &json!({"iccid": iccid.as_str()}));
+        let read = c.working(&silent).impatient().post("/card/syncTrafficInfo", &json!({"iccid": iccid.as_str()}));
         assert_eq!(read.status, 202, "{read:?}");
         w.pass(1);
         let read = c.working(&tells).post("/card/syncTrafficInfo", &json!({"iccid": iccid.as_str()}));

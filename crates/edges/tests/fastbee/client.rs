@@ -11,7 +11,7 @@ use kachi_testkit::world::{ACME, STRANGER, World};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
@@ -19,8 +19,9 @@ use tower::ServiceExt;
 pub const ACME_TOKEN: &str = "acme-token";
 pub const STRANGER_TOKEN: &str = "stranger-token";
 
-/// How long a caller waits for a platform, and how often the platform's worker looks.
-const PATIENCE: Duration = Duration::from_millis(1_500);
+/// How long a caller waits for a platform that answers, and for one that does not; how often the platform's worker looks.
+const PATIENCE: Duration = Duration::from_secs(60);
+const IMPATIENCE: Duration = Duration::from_millis(200);
 const WORKER_LOOKS: Duration = Duration::from_millis(5);
 
 /// An answer as it came.
@@ -70,6 +71,7 @@ impl Connector for Tells {
 pub struct Client<'w> {
     world: &'w World,
     door: Door,
+    settings: Arc<DoorSettings>,
     runtime: Arc<Runtime>,
     token: Option<String>,
     platform: Option<Arc<Tells>>,
@@ -91,17 +93,18 @@ impl<'w> Client<'w> {
             })
             .expect("tokens");
         let next = AtomicU64::new(1);
-        let settings = DoorSettings {
+        let settings = Arc::new(DoorSettings {
             body_bytes_max: 1 << 20,
             page_max: 500,
             cards_max: 100,
             patience: PATIENCE,
             reference: Arc::new(move || format!("r{}", next.fetch_add(1, Ordering::Relaxed))),
-        };
+        });
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().expect("a runtime");
         Client {
             world,
-            door: Door::new(world.engine.clone(), Arc::new(settings)),
+            door: Door::new(world.engine.clone(), settings.clone()),
+            settings,
             runtime: Arc::new(runtime),
             token: Some(ACME_TOKEN.to_owned()),
             platform: None,
@@ -113,6 +116,7 @@ impl<'w> Client<'w> {
         Client {
             world: self.world,
             door: self.door.clone(),
+            settings: self.settings.clone(),
             runtime: self.runtime.clone(),
             token: self.token.clone(),
             platform: self.platform.clone(),
@@ -133,6 +137,12 @@ impl<'w> Client<'w> {
     /// The same while a worker asks a platform that tells this.
     pub fn working(&self, tells: &Arc<Tells>) -> Client<'w> {
         Client { platform: Some(tells.clone()), ..self.copy() }
+    }
+
+    /// The same, but it does not wait long for a platform.
+    pub fn impatient(&self) -> Client<'w> {
+        let settings = DoorSettings { patience: IMPATIENCE, ..(*self.settings).clone() };
+        Client { door: Door::new(self.world.engine.clone(), Arc::new(settings)), ..self.copy() }
     }
 
     pub fn get(&self, path: &str) -> Reply {
@@ -161,20 +171,21 @@ impl<'w> Client<'w> {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
         let request = request.body(Body::from(body)).expect("a request");
-        self.runtime.block_on(async {
-            tokio::select! {
-                answer = answer(router(self.door.clone()).oneshot(request)) => answer,
-                () = self.worker() => unreachable!("a worker never ends"),
-            }
-        })
+        let done = AtomicBool::new(false);
+        let answered = async {
+            let reply = answer(router(self.door.clone()).oneshot(request)).await;
+            done.store(true, Ordering::Relaxed);
+            reply
+        };
+        self.runtime.block_on(async { tokio::join!(answered, self.worker(&done)).0 })
     }
 
-    /// Reads at the platform what is due, for ever.
-    async fn worker(&self) {
-        let Some(tells) = self.platform.clone() else { return std::future::pending().await };
+    /// Reads at the platform what is due until the call is done, and what it has begun to its end.
+    async fn worker(&self, done: &AtomicBool) {
+        let Some(tells) = self.platform.clone() else { return };
         let connector: Arc<dyn Connector> = tells;
         let connectors: Connectors = HashMap::from([(self.world.platform(), connector)]);
-        loop {
+        while !done.load(Ordering::Relaxed) {
             let token = self.lease.fetch_add(1, Ordering::Relaxed);
             let (engine, connectors) = (self.world.engine.clone(), connectors.clone());
             let step = tokio::task::spawn_blocking(move || card_reads::step(&engine, &connectors, token));
