@@ -214,3 +214,30 @@ fn what_another_worker_rates_meanwhile_is_not_rated_again() {
         w.assert_sound();
     });
 }
+
+/// Days that are new come in another way than those that are known, where they are many.
+#[test]
+fn days_are_added_up_whether_they_were_known_or_not() {
+    each(|store| {
+        const MANY: u64 = 80;
+        let w = World::new(store);
+        w.add_cards(ACME, 0..MANY);
+        let day = w.now().0 / 86_400 - 3;
+        let file = |first: i64, days: &[i64], bytes: i64| -> String {
+            let at = |d: i64, n: u64| (day + d) * 86_400 + 3_600 + n as i64;
+            let line = |d: i64, n: u64| line(first + d * MANY as i64 + n as i64, n, at(d, n), at(d, n) + 10, bytes);
+            days.iter().flat_map(|d| (0..MANY).map(move |n| line(*d, n))).collect()
+        };
+        w.cdr("the first day", &file(1, &[0], 3));
+        w.cdr("that day again, and the next", &file(10_000, &[0, 1], 5));
+        w.cdr("a day that only some have", &line(50_000, 0, (day + 2) * 86_400, (day + 2) * 86_400 + 1, 7));
+        w.cdr("all three", &file(60_000, &[0, 1, 2], 11));
+        let days = w.engine.read(|tx, catalogue| {
+            let sees = catalogue.account(ACME).map(|a| a.sees.clone()).unwrap_or_default();
+            Ok(tx.usage_by_day(&sees, 0)?)
+        });
+        let many = MANY as i64;
+        assert_eq!(days.unwrap(), [(day, 19 * many), (day + 1, 16 * many), (day + 2, 11 * many + 7)]);
+        w.assert_sound();
+    });
+}

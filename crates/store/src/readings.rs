@@ -7,10 +7,7 @@
 
 use crate::binds;
 use crate::db::sql::Value;
-use crate::db::{Error, Raw, Tx};
-use diesel::ExecuteCopyFromDsl;
-use diesel::pg::CopyFormat;
-use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use crate::db::{Error, Tx};
 use kachi_domain::Timestamp;
 use std::collections::HashMap;
 
@@ -54,25 +51,6 @@ pub enum Rating {
 
 /// A fact as the rating needs it: (card, stop, start, source id, bytes).
 pub type Rated = (i64, i64, i64, i64, i64);
-
-mod schema {
-    diesel::table! {
-        reading (day, platform_id, source_id) {
-            day -> BigInt,
-            platform_id -> BigInt,
-            source_id -> BigInt,
-            account_id -> BigInt,
-            sim_id -> BigInt,
-            start_at -> BigInt,
-            stop_at -> BigInt,
-            bytes -> BigInt,
-            imsi -> BigInt,
-            imei -> BigInt,
-            mccmnc -> BigInt,
-            batch_id -> BigInt,
-        }
-    }
-}
 
 const COLUMNS: &str = "day, platform_id, source_id, account_id, sim_id, start_at, stop_at, bytes, imsi, imei, mccmnc, batch_id";
 const MARKS: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
@@ -136,7 +114,7 @@ impl Tx<'_> {
                 of_day.iter_mut().for_each(|r| r.batch = batch);
             }
             if tx.is_postgres() {
-                return tx.copy_readings(readings);
+                return tx.copy_readings(readings.iter().map(Reading::values));
             }
             readings.chunks(GROUP).try_for_each(|part| tx.insert_group(part))
         })
@@ -186,31 +164,6 @@ impl Tx<'_> {
         let values: Vec<Value<'_>> = part.iter().flat_map(|r| r.values().map(|v| Value::Int(Some(v)))).collect();
         self.run_group(&format!("INSERT INTO reading ({COLUMNS}) VALUES {{}}"), MARKS, part.len(), GROUP, &values)?;
         Ok(())
-    }
-
-    fn copy_readings(&mut self, readings: &[Reading]) -> Result<(), Error> {
-        let Raw::Pg(conn) = &mut self.conn.raw else { return Ok(()) };
-        diesel::copy_from(schema::reading::table)
-            .from_raw_data(schema::reading::table, |out| {
-                let mut buffer = Vec::with_capacity(1 << 16);
-                for r in readings {
-                    write_copy_line(&mut buffer, &r.values());
-                    if buffer.len() > (1 << 16) - 256 {
-                        out.write_all(&buffer).map_err(|e| DieselError::SerializationError(Box::new(e)))?;
-                        buffer.clear();
-                    }
-                }
-                out.write_all(&buffer).map_err(|e| DieselError::SerializationError(Box::new(e)))
-            })
-            .with_format(CopyFormat::Text)
-            .execute(conn)
-            .map(|_| ())
-            .map_err(|e: DieselError| match e {
-                DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, info) => {
-                    Error::Constraint(info.message().to_owned())
-                }
-                other => Error::Engine(other.to_string()),
-            })
     }
 
     /// Brings the by-card order up to date for at most `limit` rated batches; the answer is how many were done.
@@ -347,32 +300,4 @@ pub struct UnratedBatch {
     platform: i64,
     next_source: i64,
     source_max: i64,
-}
-
-fn write_copy_line(out: &mut Vec<u8>, values: &[i64]) {
-    for (i, v) in values.iter().enumerate() {
-        if i > 0 {
-            out.push(b'\t');
-        }
-        push_int(out, *v);
-    }
-    out.push(b'\n');
-}
-
-fn push_int(out: &mut Vec<u8>, v: i64) {
-    let mut digits = [0_u8; 20];
-    let mut at = digits.len();
-    let mut rest = v.unsigned_abs();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    if v < 0 {
-        out.push(b'-');
-    }
-    out.extend_from_slice(&digits[at..]);
 }

@@ -14,7 +14,7 @@ use kachi_store::files::CdrFile;
 use kachi_store::readings::Reading;
 use kachi_store::states::DayRow;
 use kachi_store::{Store, Tx};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 /// A reading as the rating needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +36,11 @@ pub struct Fact {
 }
 
 impl Fact {
+    /// By this they are rated: card by card, and of a card in the order of time.
+    fn place(&self) -> (i64, i64, i64, i64) {
+        (self.sim, self.stop, self.start, self.source_id)
+    }
+
     fn sighting(&self) -> Sighting {
         Sighting { at: Timestamp(self.stop), imei: self.imei }
     }
@@ -71,21 +76,36 @@ pub fn find_waiting(store: &Store, file: i64, rated_sim: i64, spill: &mut Spill)
     Ok(())
 }
 
-/// Rates all that waits, some cards a transaction, and closes the file's batches.
+/// Rates all that waits, some cards a transaction, and closes the file's batches. While a part is rated the next is read and put
+/// in order.
 pub fn rate_waiting(engine: &Engine, mark: &mut CdrFile, spill: &mut Spill) -> Result<()> {
-    for part in spill.drain() {
-        let (up_to, facts) = part?;
-        let facts = Arc::new(facts);
-        *mark = racing(|| {
-            let (facts, mark) = (facts.clone(), mark.clone());
-            engine.write(move |tx, catalogue, how| {
-                let row = locked(tx, &mark)?;
-                tx.rate_up_to(row.id, up_to, how.now)?;
-                rate(tx, catalogue, how, &mut facts.to_vec())?;
-                Ok(CdrFile { rated_sim: up_to, ..row })
-            })
-        })?;
-    }
+    std::thread::scope(|scope| {
+        let (next, parts) = mpsc::sync_channel(0);
+        scope.spawn(move || {
+            for part in spill.drain() {
+                let part = part.map(|(up_to, mut facts)| {
+                    facts.sort_unstable_by_key(Fact::place);
+                    (up_to, Arc::new(facts))
+                });
+                if next.send(part).is_err() {
+                    return; // what was rated last failed
+                }
+            }
+        });
+        for part in parts {
+            let (up_to, facts) = part?;
+            *mark = racing(|| {
+                let (facts, mark) = (facts.clone(), mark.clone());
+                engine.write(move |tx, catalogue, how| {
+                    let row = locked(tx, &mark)?;
+                    tx.rate_up_to(row.id, up_to, how.now)?;
+                    rate(tx, catalogue, how, &mut facts.to_vec())?;
+                    Ok(CdrFile { rated_sim: up_to, ..row })
+                })
+            })?;
+        }
+        Ok::<(), Fail>(())
+    })?;
     let before = mark.clone();
     *mark = engine.write(move |tx, _, how| {
         let row = locked(tx, &before)?;
@@ -117,7 +137,7 @@ const STATES_AT_ONCE: usize = 4_000;
 /// Rates facts: first in the pools of their cards, then card by card, each card's state written once; holds cards in IMEI
 /// groups to them; then adds the days.
 pub fn rate(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, facts: &mut [Fact]) -> Result<()> {
-    facts.sort_unstable_by_key(|f| (f.sim, f.stop, f.start, f.source_id));
+    facts.sort_unstable_by_key(Fact::place);
     let pooled = pools::rate(tx, catalogue, how, facts)?;
     let mut inputs = Vec::new();
     for group in touched(facts, &pooled).chunks(STATES_AT_ONCE) {

@@ -6,6 +6,7 @@
 //! of one lane (an account), which would only wait for each other's locks, are committed together too.
 
 mod bulk;
+mod copy;
 mod dump;
 pub mod gather;
 mod lanes;
