@@ -130,6 +130,7 @@ def renew(client, args, checks):
     held = checks.good(path, client.call(path, **manual))
     client.offset += 1
     checks.refused("a second renewal while one is reviewed", client.call(path, **wanted), "1080")
+    client.offset += 1
     again = client.call(path, **dict(wanted, remark="another"))
     checks.that("1080: names the order in the way", held["orderid"] in again.json["detail"], shown(again))
 

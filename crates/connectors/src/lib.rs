@@ -94,6 +94,23 @@ fn unknown_key(key: &str, keys: &[&str]) -> String {
     }
 }
 
+/// Seconds to wait with a write before which something could not be read.
+const AGAIN_SECONDS: i64 = 5;
+
+/// Something that was read before anything was sent: what is not known of it is no doubt about the write.
+fn before(answer: Answer) -> Answer {
+    match answer {
+        Answer::InDoubt { reason } => Answer::Later { seconds: AGAIN_SECONDS, reason },
+        other => other,
+    }
+}
+
+/// What came of a request of a write that takes several, so many after the first: what those before it did is done, so that no
+/// "not now" says that nothing was.
+fn after(n: usize, answer: Answer) -> Answer {
+    if n == 0 { answer } else { Answer::InDoubt { reason: format!("a part of it only: {answer:?}") } }
+}
+
 /// What a card shows of a write: done; or not yet, while it may still show; or it may be sent again.
 fn by_sight(done: bool, now: Timestamp, sent: &Sent, apply_seconds: i64) -> Answer {
     let late = now.since(sent.at) >= apply_seconds;

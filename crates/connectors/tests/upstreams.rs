@@ -4,7 +4,9 @@ use kachi_connectors::{open, sandbox};
 use kachi_dialects::cardboss::{self, Operation, read};
 use kachi_dialects::eiotclub::{Limits, Params, verify};
 use kachi_domain::address::{Addresses, Network};
-use kachi_domain::carrier::{Answer, Ask, Call, Card, Connector, Fact, Facts, Login, Month, Request, Sent, Write};
+use kachi_domain::carrier::{
+    Answer, Ask, Call, Callback, Card, Connector, Fact, Facts, Login, Month, News, Request, Sent, Session, Uplink, Write,
+};
 use kachi_domain::sim::BaseState;
 use kachi_domain::time::Timestamp;
 use serde_json::{Value, json};
@@ -248,5 +250,142 @@ fn an_order_whose_answer_was_lost_is_never_sent_twice() {
     assert_eq!(class(&upstream.submit(&call(&login), &order)), "in_doubt");
     assert_eq!(class(&upstream.look(&call(&login), &order, &Sent::in_doubt(NOW.plus(-86_400)))), "in_doubt", "a person looks");
     let taken = Sent { at: NOW, accepted: Some(NOW), job: Some("CR1".into()) };
-    assert_eq!(upstream.look(&call(&login), &order, &taken), Answer::Confirmed);
+    assert_eq!(class(&upstream.look(&call(&login), &order, &taken)), "accepted", "that it has the package says nothing");
+}
+
+/// A renewal buys the package that the card has already: it is done when the card has more of it than before.
+#[test]
+fn a_renewal_is_done_when_the_card_has_more_of_its_package() {
+    let ends = Arc::new(Mutex::new(vec!["2026-04-30"]));
+    let shown = ends.clone();
+    let (upstream, _) = cardboss(move |path, _| {
+        if path.contains("renew") {
+            return Some(json!({"code": "0", "msg": "", "detail": "", "result": {"orderid": "CR2603100800001234"}}));
+        }
+        let row = |end: &&str| json!({"pkgcode": "P1", "pkgname": "n", "totalflow": "1024", "enddate": end});
+        let other = json!({"pkgcode": "P2", "pkgname": "m", "enddate": "2030-01-01"});
+        let rows: Vec<Value> = shown.lock().expect("rows").iter().map(row).chain([other]).collect();
+        Some(json!({"code": "0", "msg": "", "detail": "", "result": {"count": rows.len(), "pkgs": rows}}))
+    });
+    let login = Login::default();
+    let order = request(Write::Subscribe { package: "P1".into(), months: Some(12), from: None });
+    let Answer::Accepted { job: Some(job) } = upstream.submit(&call(&login), &order) else { panic!("it is taken") };
+    assert_eq!(job.split(' ').next(), Some("CR2603100800001234"), "the upstream's number comes first: {job}");
+    let sent = Sent { at: NOW, accepted: Some(NOW), job: Some(job.clone()) };
+    let look = || upstream.look(&call(&login), &order, &sent);
+    assert_eq!(look(), Answer::Accepted { job: Some(job) }, "it has the package, as it had before");
+    for later in [vec!["2027-04-30"], vec!["2026-04-30", "2026-04-30"], vec!["2026-04-30", "2027-04-30"]] {
+        *ends.lock().expect("rows") = later.clone();
+        assert_eq!(look(), Answer::Confirmed, "{later:?}");
+    }
+    *ends.lock().expect("rows") = Vec::new();
+    assert_eq!(class(&look()), "accepted", "what ran out shows no renewal");
+}
+
+#[test]
+fn a_signed_push_is_the_last_word_on_a_renewal() {
+    let (upstream, _) = cardboss(|_, _| None);
+    assert!(upstream.capabilities().callbacks);
+    let push = |sid: &str, apikey: &str, sn: &str, data: &str| {
+        let push = cardboss::Push { sid, id: "1", sn, level: "info", api: "", time: "2026-03-10 08:00:00", data, desc: "" };
+        cardboss::push_body(&push, apikey)
+    };
+    let read = |body: &str| upstream.read_callback(&Callback { query: "", headers: &[], body: body.as_bytes() }, NOW);
+    let done = r#"{"status":"1","msg":"ok","orderid":"CR1","msisdn":"1440123456789"}"#;
+    let no = done.replace(r#""status":"1""#, r#""status":0"#);
+    let word = |answer| Ok(vec![News::Message { job: "CR1".into(), answer }]);
+    assert_eq!(read(&push("s", "k", "OD1002", done)), word(Answer::Confirmed));
+    assert_eq!(read(&push("s", "k", " OD1002", done)), word(Answer::Confirmed), "as the source's example has it");
+    assert_eq!(read(&push("s", "k", "OD1002", &no)), word(Answer::Refused { code: "OD1002".into(), reason: "ok".into() }));
+    assert_eq!(read(&push("s", "k", "OD1010", "{}")), Ok(vec![]), "its warnings are about its own figures");
+    let signed = push("s", "k", "OD1002", done);
+    let null = push("s", "k", "OD1002", done).replace(r#""desc":"""#, r#""desc":null"#);
+    assert_eq!(read(&null), word(Answer::Confirmed), "null is signed as an empty text");
+    for bad in [
+        push("s", "other", "OD1002", done),
+        push("t", "k", "OD1002", done),
+        signed.replace("CR1", "CR2"),
+        signed.replace(r#"\"1\""#, r#"\"0\""#),
+        push("s", "k", "OD1002", "[]"),
+        push("s", "k", "OD1002", r#"{"orderid":"CR1"}"#),
+        "{}".to_owned(),
+        "status=1&orderid=CR1".to_owned(),
+    ] {
+        assert_eq!(read(&bad).err().as_ref().map(class).as_deref(), Some("refused"), "{bad}");
+    }
+}
+
+/// The upstream hands each report and each reply out once: both are taken whole, whoever they are about.
+#[test]
+fn reports_and_replies_of_an_upstream_are_taken_as_it_hands_them_out() {
+    let (upstream, asked) = cardboss(|path, _| {
+        let result = if path.contains("rpt/get") {
+            json!({"count": 2, "rpts": [{"stat": "DELIVRD", "mobile": "1440123456789", "taskid": "T1"},
+                {"state": "MA:0041", "mobile": "1440123456780", "taskid": "T2", "rpttime": ""}, {"mobile": "1"}]})
+        } else {
+            json!({"count": 1, "mos": [{"content": "here", "apmid": "A1", "spcode": "10648", "mobile": "1440123456789"}, {"content": "x"}]})
+        };
+        Some(json!({"code": "0", "msg": "", "detail": "", "result": result}))
+    });
+    assert!(upstream.hands_out());
+    let news = upstream.waiting(&call(&Login::default())).expect("it is told");
+    let refused = Answer::Refused { code: "MA:0041".into(), reason: "not delivered".into() };
+    let wrote = Uplink { id: "A1".into(), card: "1440123456789".into(), to: "10648".into(), text: "here".into(), at: NOW };
+    assert_eq!(
+        news,
+        [
+            News::Message { job: "T1".into(), answer: Answer::Confirmed },
+            News::Message { job: "T2".into(), answer: refused },
+            News::Wrote(wrote)
+        ]
+    );
+    assert_eq!(asked.lock().expect("a list").len(), 2);
+    // What was handed out once is kept though the next question has no answer.
+    let (upstream, _) = cardboss(|path, _| {
+        let rpts = json!([{"stat": "DELIVRD", "mobile": "1440123456789", "taskid": "T1"}]);
+        path.contains("rpt/get").then(|| json!({"code": "0", "msg": "", "detail": "", "result": {"count": 1, "rpts": rpts}}))
+    });
+    assert_eq!(upstream.waiting(&call(&Login::default())).map(|n| n.len()), Ok(1));
+}
+
+/// What a page says of a session: `apn` is how a card is connected, `rat` where to.
+#[test]
+fn a_page_tells_a_session_and_much_else_for_one_request() {
+    let page = |more: Value| {
+        let mut told = json!({"msisdn": "1440123456789", "iccid": ICCID, "msstatus": "2", "flowusage": 1, "voiceusage": 3, "imei": "867530912345678"});
+        told.as_object_mut().expect("a card").extend(more.as_object().expect("fields").clone());
+        let (upstream, asked) = cardboss(move |_, _| {
+            Some(json!({"code": "0", "msg": "", "detail": "", "result": {"count": 1, "cards": [told.clone()]}}))
+        });
+        let mut lines = upstream.read_many(&call(&Login::default()), &[card()], Ask::State).expect("they are told");
+        assert_eq!(asked.lock().expect("a list").len(), 1);
+        lines.pop().expect("a card").expect("it is told")
+    };
+    let line = page(json!({"online": "在线", "apn": "4G", "rat": "cmiot", "ip": "10.0.0.1", "apnstatus": "CMIOT:暂停"}));
+    let session = Session { since: None, apn: Some("cmiot".into()), ip: Some("10.0.0.1".into()), rat: Some("4G".into()) };
+    assert_eq!(line.sessions, Some(vec![session]));
+    assert_eq!((line.standing.map(|s| s.base), line.imei), (Some(BaseState::Active), None), "nobody says when it was in there");
+    assert_eq!((line.voice.map(|v| v.seconds), line.month.map(|m| m.counter.bytes)), (Some(180), Some(1024)));
+    assert_eq!(line.apns.map(|apns| apns.len()), Some(1));
+    assert_eq!(page(json!({"gprsStatus": "离线"})).sessions, Some(Vec::new()));
+    for silent in [json!({"online": ""}), json!({}), json!({"online": "?"})] {
+        let line = page(silent.clone());
+        assert_eq!((line.sessions, line.apns), (None, None), "{silent}: it does not say that it is not connected");
+    }
+}
+
+/// Each number is a request of its own: what comes after the first says nothing of those before it.
+#[test]
+fn a_part_of_a_white_list_is_not_a_refusal() {
+    for (which, expected) in [(0, "later"), (1, "in_doubt")] {
+        let seen = Mutex::new(0);
+        let (upstream, _) = cardboss(move |_, _| {
+            let mut seen = seen.lock().expect("a count");
+            *seen += 1;
+            Some(if *seen == which + 1 { json!({"status": "13010", "message": "1 minute"}) } else { json!({"code": "0"}) })
+        });
+        let numbers = vec!["13800000001".to_owned(), "13800000002".to_owned()];
+        let write = request(Write::AllowCalls { numbers, group: String::new() });
+        assert_eq!(class(&upstream.submit(&call(&Login::default()), &write)), expected, "{which}");
+    }
 }

@@ -25,6 +25,6 @@ pub use cipher::{Unsealed, seal, unseal};
 pub use form::Form;
 pub use grammar::{Fault, LIST_MAX, MOBILES_MAX, read, read_message};
 pub use operation::{Method, Operation, Port};
-pub use push::{Push, push_body, sign_push, sms_push_body};
+pub use push::{Push, push_body, sign_push, sms_push_body, verify_push};
 pub use sign::{sign, signed_text, verify};
 pub use text::Written;

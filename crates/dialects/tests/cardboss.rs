@@ -140,6 +140,22 @@ fn a_value_that_can_be_read_two_ways_is_refused_before_it_is_hashed() {
         (Operation::VoiceWhitelist, "msisdn=1064800000001&opertype=0&content=13800000001_13800000002_13800000003", 1031),
         (Operation::VoiceWhitelist, "msisdn=1064800000001&opertype=1&content=051288888888", 0),
         (Operation::VoiceWhitelist, "msisdn=1064800000001&opertype=1&content=213800000001", 1008),
+        (Operation::VoiceWhitelist, "msisdn=1064800000001&opertype=1&content=10086", 0),
+        (Operation::VoiceWhitelist, "msisdn=1064800000001&opertype=1&content=95588", 0),
+        (Operation::VoiceWhitelist, "msisdn=1064800000001&opertype=1&content=4001234567", 0),
+        (Operation::VoiceWhitelist, "msisdn=1064800000001&opertype=0&content=10086_4001234567", 0),
+        (Operation::VoiceWhitelist, "msisdn=1064800000001&opertype=1&taskid=77&content=13800000001", 0),
+        // With a group before it, it could be another group's or none's.
+        (Operation::VoiceWhitelist, "msisdn=1064800000001&opertype=1&taskid=7&content=10086", 1008),
+        (Operation::VoiceWhitelist, "msisdn=1064800000001&opertype=1&content=12", 1008),
+        (Operation::VoiceWhitelist, "msisdn=1064800000001&opertype=1&content=23800000001", 1008),
+        // Only to take numbers off are two joined.
+        (Operation::VoiceWhitelist, "msisdn=1064800000001&opertype=0&content=13800000001_13800000002", 0),
+        (Operation::VoiceWhitelist, "msisdn=1064800000001&opertype=1&content=13800000001_13800000002", 1031),
+        (Operation::UsagePast, "iccid=898607b8101700000001&month=202602", 0),
+        (Operation::UsagePast, "iccid=898607b81017000000&month=202602", 1008),
+        (Operation::UsagePast, "iccid=898607b8101700000001&iccids=898607b81017000000&month=202602", 1008),
+        (Operation::UsageDay, "iccid=898607b8101700000001&day=20260201", 1012),
         (Operation::UsagePast, "msisdns=1064800000001&month=2026-02", 1024),
         (Operation::UsagePast, "msisdns=1064800000001&month=202602&showday=7", 1031),
         (Operation::UsageDay, "msisdns=1064800000001&day=202602", 1024),
@@ -210,9 +226,24 @@ fn values(operation: Operation) -> impl Strategy<Value = Vec<String>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
+    /// A white-list's group and its numbers, cut at another place, are never another request's.
+    #[test]
+    fn a_group_is_never_a_part_of_a_number(
+        group in "[0-9]{0,3}", number in prop_oneof!["[01][0-9]{10}", "0[3-9][0-9]{10}", "[0-9]{3,10}"], cut in 0_usize..16,
+    ) {
+        let query = |group: &str, number: &str| {
+            let fields = format!("msisdn=1064800000001&opertype=1&taskid={group}&content={number}");
+            read(Operation::VoiceWhitelist, format!("sid=1&sign=2&ts=20260301120000&{fields}").as_bytes()).is_ok()
+        };
+        let joined = format!("{group}{number}");
+        let cut = cut.min(joined.len());
+        if query(&group, &number) && cut != group.len() {
+            prop_assert!(!query(&joined[..cut], &joined[cut..]), "{group} {number} at {cut}");
+        }
+    }
+
     /// Wherever the joined values are cut differently and still keep the grammar, they are the same values. Left out: a
-    /// package's code before the months, a message behind a number, and the number of a group between a switch and the
-    /// numbers of a white-list, which the stored body answers.
+    /// package's code before the months and a message behind a number, which the stored body answers.
     #[test]
     fn joined_values_are_read_one_way(
         (operation, values) in prop::sample::select(vec![

@@ -146,7 +146,7 @@ pub struct Callback<'a> {
 pub enum News {
     /// A card changed.
     Changed(Change),
-    /// What became of a message: the carrier's number of it.
+    /// What became of a message, or of an order for a package.
     Message {
         /// The job under which it was accepted.
         job: String,
@@ -197,7 +197,7 @@ pub trait Connector: Send + Sync {
         let _ = wanted;
         1
     }
-    /// Reads one fact of many cards, at most as many as [`Capabilities::batches`] says; an answer for each, in their order.
+    /// Reads one fact of many cards, and what else the same answer tells of them, at most as many as [`Capabilities::batches`] says; an answer for each, in their order.
     fn read_many(&self, call: &Call<'_>, cards: &[Card], ask: Ask) -> Result<Vec<Result<Line, Answer>>, Answer> {
         let _ = (call, cards, ask);
         Err(Answer::unsupported("be read card by card only"))
@@ -210,6 +210,15 @@ pub trait Connector: Send + Sync {
     /// Messages that devices of these cards sent; the same ones may come again. Nothing where the carrier has no such question.
     fn uplinks(&self, call: &Call<'_>, cards: &[Card]) -> Result<Vec<Uplink>, Answer> {
         let _ = (call, cards);
+        Ok(Vec::new())
+    }
+    /// Whether the platform hands out news once, to whoever asks first ([`Connector::waiting`]).
+    fn hands_out(&self) -> bool {
+        false
+    }
+    /// What the platform hands out once: what became of messages, and what devices wrote.
+    fn waiting(&self, call: &Call<'_>) -> Result<Vec<News>, Answer> {
+        let _ = call;
         Ok(Vec::new())
     }
     /// Reads what the carrier tells by itself; one that is not the carrier's is refused.

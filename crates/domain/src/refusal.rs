@@ -34,7 +34,7 @@ pub enum Refusal {
     },
     /// An earlier renewal of the card has neither taken effect nor been refused yet.
     DuplicateRenewal {
-        /// The long number of its order.
+        /// The long number of its order; empty: it is the order of an account that is not seen.
         number: String,
     },
     /// No such eSIM goods, or not sold to this account.
@@ -156,7 +156,11 @@ impl fmt::Display for Refusal {
             Refusal::StackFull { stack_max } => write!(f, "{stack_max} of this package already wait or run, which is its limit"),
             Refusal::InsufficientBalance => write!(f, "the balance and credit do not cover the price"),
             Refusal::DuplicateOrder { order, .. } => write!(f, "the order number was used before, for order {order}"),
-            Refusal::DuplicateRenewal { number } => write!(f, "renewal {number} of the card is not settled yet"),
+            Refusal::DuplicateRenewal { number } => write!(
+                f,
+                "renewal {} of the card is not settled yet",
+                if number.is_empty() { "of another account" } else { number }
+            ),
             Refusal::UnknownGoods => write!(f, "there are no such eSIM goods for this account"),
             Refusal::OutOfStock => write!(f, "no profile of these eSIM goods is left"),
             Refusal::UnknownOrder => write!(f, "there is no such order in this account"),

@@ -4,7 +4,7 @@
 //! their cycle; without a date the package starts after the last valid one, or at once where there is none.
 
 use crate::ledger::Share;
-use crate::package::{Category, Kind, Terms, Window, words};
+use crate::package::{Category, Kind, Resource, Terms, Window, words};
 use crate::refusal::Refusal;
 use crate::time::{Span, Timestamp, Zone};
 
@@ -80,9 +80,21 @@ pub fn price(minor: i64, shares: &[Share], cycles: u32) -> Option<(i64, Vec<Shar
     Some((times(minor)?, shares))
 }
 
+/// Whether the card's queue lets it start beside whatever there is: voice, messages and safety packages. A renewal of one is
+/// put behind the last of its like by a date of its own.
+pub fn is_beside(terms: &Terms) -> bool {
+    !matches!(terms.resource, Resource::Data | Resource::Nb) || terms.category == Category::Safety
+}
+
+/// Whether a renewal of such a package comes after one that the card has: what counts the same, at the same place.
+pub fn follows(of: &Terms, there: &Terms) -> bool {
+    let place = |t: &Terms| (t.resource, t.category.is_side(), t.category == Category::Safety);
+    place(of) == place(there)
+}
+
 /// The instant before which the renewal does not start; none: as soon as the card's packages let it. `day` is the date
-/// asked for (days since 1970-01-01 in the zone), `dated` the dates of what waits already: without a date of its own a
-/// renewal comes after the last of them.
+/// asked for (days since 1970-01-01 in the zone), `dated` the dates of what waits already, or the ends of what it runs beside:
+/// without a date of its own a renewal comes after the last of them.
 pub fn start(day: Option<i64>, dated: &[Timestamp], now: Timestamp, zone: &Zone) -> Result<Option<Timestamp>, Refusal> {
     let today = zone.day(now);
     let Some(day) = day else { return Ok(dated.iter().copied().max().filter(|at| *at > now)) };

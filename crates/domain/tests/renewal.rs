@@ -1,5 +1,8 @@
 //! The rules of renewals as a table: one case a line, `package ; months | outcome` or `start ASKED ; dated D, D | outcome`.
 //!
+//! `follows RESOURCE CATEGORY ; RESOURCE CATEGORY | yes`: whether a renewal of the one is dated behind the end of the other; `queue`
+//! where the card's queue sees to it.
+//!
 //! A package is its category, validity, window and allowance in MB: `month 1mo whole 100`. The outcome is either
 //! `CYCLES cycles, VALIDITY WINDOW ALLOWANCE, cost PRICE/SHARE` for a package that costs 300 of which a level earns 7,
 //! or `refused: RULE`. The last word before `|` may be `least`: then the outcome is the least months alone.
@@ -7,7 +10,7 @@
 
 use kachi_domain::ledger::Share;
 use kachi_domain::package::{Category, Kind, Resource, Terms, Window};
-use kachi_domain::renewal::{cycles, least_months, number, price, start, terms};
+use kachi_domain::renewal::{cycles, follows, is_beside, least_months, number, price, start, terms};
 use kachi_domain::time::parse_day;
 use kachi_domain::{AccountId, Refusal, Span, Timestamp, Zone};
 
@@ -60,6 +63,19 @@ fn starts(asked: &str, dated: &str) -> String {
     }
 }
 
+fn behind(of: [&str; 2], there: &str) -> String {
+    let terms = |[resource, category]: [&str; 2]| {
+        let resource = Resource::parse(resource).unwrap();
+        Terms { resource, ..package(&[category, "1mo", "whole", "1"]) }
+    };
+    let (resource, category) = there.split_once(' ').unwrap();
+    let (of, there) = (terms(of), terms([resource, category]));
+    match (is_beside(&of), follows(&of, &there)) {
+        (false, _) => "queue".into(),
+        (true, yes) => if yes { "yes" } else { "no" }.into(),
+    }
+}
+
 #[test]
 fn every_case_of_the_table() {
     let mut wrong = Vec::new();
@@ -69,6 +85,7 @@ fn every_case_of_the_table() {
         let words: Vec<&str> = first.split_whitespace().collect();
         let second = second.trim();
         let outcome = match words[..] {
+            ["follows", resource, category] => behind([resource, category], second),
             ["start", asked] => starts(asked, second.strip_prefix("dated").unwrap_or(second).trim()),
             _ => sold(&package(&words), second),
         };

@@ -7,6 +7,7 @@ use kachi_domain::carrier::{
     Answer, Call, Callback, Capabilities, Card, Change, Connector, Facts, Line, Login, News, Request as Write, Sent, Standing,
     Uplink,
 };
+use kachi_domain::order::OrderState;
 use kachi_domain::sim::BaseState;
 use kachi_domain::sms::SmsState;
 use kachi_domain::{AccountId, Timestamp};
@@ -17,8 +18,8 @@ use kachi_testkit::carrier::Carrier;
 use kachi_testkit::db::each;
 use kachi_testkit::world::{ACME, World};
 use serde_json::json;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use tower::ServiceExt;
 
 /// A carrier that numbers messages by our references, has every card stopped, and calls in lines of words under a key.
@@ -26,17 +27,34 @@ use tower::ServiceExt;
 struct Telling {
     /// Readings that it has no time for.
     busy: AtomicUsize,
+    /// What it hands out to whoever asks first.
+    waiting: Mutex<String>,
+}
+
+fn news(text: &str, now: Timestamp) -> Vec<News> {
+    let news = |line: &str| match line.split(' ').collect::<Vec<_>>()[..] {
+        ["changed", iccid] => News::Changed(Change { iccid: Some(iccid.into()), msisdn: None, standing: None }),
+        ["message", job, "done"] => News::Message { job: job.into(), answer: Answer::Confirmed },
+        ["message", job, code] => {
+            News::Message { job: job.into(), answer: Answer::Refused { code: code.into(), reason: "no".into() } }
+        }
+        ["wrote", id, card, text] => {
+            News::Wrote(Uplink { id: id.into(), card: card.into(), to: "106".into(), text: text.into(), at: now })
+        }
+        _ => panic!("{line}"),
+    };
+    text.lines().map(news).collect()
 }
 
 impl Connector for Telling {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { sms: true, look: true, callbacks: true, facts: Facts::ALL, ..Capabilities::default() }
+        Capabilities { sms: true, subscribe: true, look: true, callbacks: true, facts: Facts::ALL, ..Capabilities::default() }
     }
     fn renew(&self, call: &Call<'_>) -> Result<Login, Answer> {
         Ok(call.login.clone())
     }
     fn submit(&self, _: &Call<'_>, request: &Write) -> Answer {
-        Answer::Accepted { job: Some(request.reference.clone()) }
+        Answer::Accepted { job: Some(format!("{} and what it keeps", request.reference)) }
     }
     fn look(&self, _: &Call<'_>, _: &Write, sent: &Sent) -> Answer {
         Answer::Accepted { job: sent.job.clone() }
@@ -54,18 +72,13 @@ impl Connector for Telling {
             return Err(Answer::Refused { code: "signature".into(), reason: "no good key".into() });
         }
         let text = String::from_utf8_lossy(callback.body).into_owned() + callback.query;
-        let news = |line: &str| match line.split(' ').collect::<Vec<_>>()[..] {
-            ["changed", iccid] => News::Changed(Change { iccid: Some(iccid.into()), msisdn: None, standing: None }),
-            ["message", job, "done"] => News::Message { job: job.into(), answer: Answer::Confirmed },
-            ["message", job, code] => {
-                News::Message { job: job.into(), answer: Answer::Refused { code: code.into(), reason: "no".into() } }
-            }
-            ["wrote", id, card, text] => {
-                News::Wrote(Uplink { id: id.into(), card: card.into(), to: "106".into(), text: text.into(), at: now })
-            }
-            _ => panic!("{line}"),
-        };
-        Ok(text.lines().map(news).collect())
+        Ok(news(&text, now))
+    }
+    fn hands_out(&self) -> bool {
+        true
+    }
+    fn waiting(&self, call: &Call<'_>) -> Result<Vec<News>, Answer> {
+        Ok(news(&std::mem::take(&mut *self.waiting.lock().expect("what waits")), call.now))
     }
 }
 
@@ -138,7 +151,7 @@ fn a_card_that_is_told_to_have_changed_is_read_and_stands_as_it_is() {
 #[test]
 fn a_carrier_that_is_busy_is_asked_for_a_changed_card_until_it_is_not() {
     each(|store| {
-        let s = Scene::of(store, Arc::new(Telling { busy: AtomicUsize::new(6) }));
+        let s = Scene::of(store, Arc::new(Telling { busy: AtomicUsize::new(6), ..Telling::default() }));
         s.w.buy(1, "Q100-30D", "o-1").expect("it has a package");
         assert_eq!(s.tell(&format!("changed {}", World::iccid(1))), 200);
         for _ in 0..6 {
@@ -167,6 +180,37 @@ fn a_message_has_the_word_that_its_carrier_tells_of_it() {
         s.w.pass(60);
         s.carrier.work(&s.w.engine);
         assert_eq!(s.message("m-1"), SmsState::Delivered);
+    });
+}
+
+#[test]
+fn an_order_has_the_word_that_its_carrier_tells_of_it() {
+    each(|store| {
+        let s = Scene::of(store, Arc::new(Telling::default()));
+        let (yes, no) = (s.w.buy(0, "C100-30D", "o-1").expect("an order"), s.w.buy(1, "C100-30D", "o-2").expect("an order"));
+        s.carrier.work(&s.w.engine);
+        let state = |order| s.w.engine.read(|tx, _| Ok(tx.order_by_id(order)?)).expect("the database").expect("an order").state;
+        assert_eq!((state(yes.order), state(no.order)), (OrderState::Pending, OrderState::Pending), "taken is not done");
+        let told = format!("message {} done\nmessage {} 9\nmessage and done", yes.number, no.number);
+        assert_eq!((s.tell(&told), s.tell(&told)), (200, 200));
+        assert_eq!((state(yes.order), state(no.order)), (OrderState::Done, OrderState::Failed));
+        s.w.assert_sound();
+    });
+}
+
+#[test]
+fn what_a_platform_hands_out_once_is_kept_whoever_it_is_about() {
+    each(|store| {
+        let telling = Arc::new(Telling::default());
+        let s = Scene::of(store, telling.clone());
+        let collect = || sms::collect(&s.w.engine, &s.carrier.connectors).expect("it is asked");
+        s.send(0, "m-1");
+        s.carrier.work(&s.w.engine);
+        *telling.waiting.lock().unwrap() =
+            format!("message m-1 done\nwrote u-1 {} up\nwrote u-2 {} up", World::iccid(2), World::iccid(77));
+        assert_eq!((collect(), collect()), (2, 0), "nobody wrote to the card, and another is not ours");
+        assert_eq!(s.message("m-1"), SmsState::Delivered);
+        assert!(s.w.events(2).contains(&"sms_replied".to_owned()));
     });
 }
 

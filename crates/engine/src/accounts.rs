@@ -2,7 +2,7 @@
 //!
 //! Who acts: the operator. Promised: from the commit on no door lets an account in that is off, or lets one act that is
 //! paused, nor any account below it; what was ordered before goes its way, and what is told goes on being told. A signature
-//! that came again with another body is kept, once, with how often and from where it came last. Not promised: that the
+//! whose request was refused is bound to that request's body; one that came again with another body is kept, once, with how often and from where it came last. Not promised: that the
 //! cards of such an account stop; that is another act.
 
 use crate::act::{Actor, RequestKey};
@@ -43,6 +43,17 @@ pub fn switch(
 }
 
 impl Engine {
+    /// Keeps which body a signature came with whose request was refused: from now on it is good for no other one. The same
+    /// request may be tried again. The caller has seen that the signature is the account's.
+    pub async fn note_refused(&self, actor: &Actor, key: &RequestKey) -> Result<()> {
+        let (account, key, now) = (actor.account, key.clone(), self.now());
+        let kept = self.store().write_in_lane(account.0, move |tx| {
+            tx.lock_requests(account)?;
+            tx.keep_refused_request(account, (key.door, &key.key), &key.body_hash, now)
+        });
+        Ok(kept.await?)
+    }
+
     /// Keeps that a signature came again with another body; `peer` is where it came from.
     pub async fn note_reused(&self, actor: &Actor, key: &RequestKey, peer: &str) -> Result<()> {
         let (account, door, key, peer, now) = (actor.account, key.door, key.key.clone(), peer.to_owned(), self.now());

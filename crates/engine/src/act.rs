@@ -49,7 +49,10 @@ pub enum Once {
 }
 
 /// Does `act` once per request: its effect and the rendered answer are kept in the same transaction. A repeated request
-/// gets the first answer; the same key with another body is refused. A refused act keeps nothing and may be tried again.
+/// gets the first answer; the same key with another body is refused. A refused act keeps nothing here and may be tried again;
+/// whoever keeps that it was refused ([`Engine::note_refused`]) has its key bound to that body.
+///
+/// [`Engine::note_refused`]: crate::Engine::note_refused
 pub fn once<T>(
     tx: &mut Tx<'_>,
     actor: &Actor,
@@ -84,7 +87,11 @@ pub fn once_each<T>(
         .iter()
         .map(|r| {
             let (_, hash, answer) = seen.iter().find(|(key, ..)| *key == r.key)?;
-            Some(if *hash == r.body_hash { Ok(Once::Repeated(answer.clone())) } else { Err(Refusal::KeyReused.into()) })
+            if *hash != r.body_hash {
+                return Some(Err(Refusal::KeyReused.into()));
+            }
+            // Without an answer it was refused: the same body may be tried again.
+            (!answer.is_empty()).then(|| Ok(Once::Repeated(answer.clone())))
         })
         .collect();
     let new: Vec<usize> = (0..requests.len()).filter(|i| outcomes[*i].is_none()).collect();
@@ -98,6 +105,9 @@ pub fn once_each<T>(
         _ => None,
     };
     let answers: Vec<(usize, String)> = outcomes.iter().enumerate().filter_map(first).collect();
+    for (i, _) in answers.iter().filter(|(i, _)| seen.iter().any(|(key, ..)| *key == requests[*i].key)) {
+        tx.forget_refused_request(actor.account, (door, &requests[*i].key))?;
+    }
     let rows: Vec<FirstAnswer<'_>> = answers
         .iter()
         .map(|(i, answer)| FirstAnswer {

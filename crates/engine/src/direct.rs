@@ -14,7 +14,7 @@ use crate::desk::Engine;
 use crate::error::{Result, fault};
 use crate::network::{self, CardKey};
 use crate::{sims, switch};
-use kachi_domain::carrier::{Answer, Write};
+use kachi_domain::carrier::{Answer, Apn, Write};
 use kachi_domain::diagnose::Cause;
 use kachi_domain::rating::CardState;
 use kachi_domain::resume::Resume;
@@ -295,7 +295,11 @@ pub(crate) fn done(tx: &mut Tx<'_>, intent: &Intent, write: &Write, now: Timesta
             switched(tx, &sim, "off", apn.as_deref(), now)
         }
         Write::DataOn { apn } => {
-            tx.remove_apn_off(sim.id, apn.as_deref().unwrap_or_default())?;
+            match apn {
+                // Which there are is not known: all of them are meant.
+                None if apns(&sim).is_empty() => tx.remove_apns_off(sim.id)?,
+                apn => tx.remove_apn_off(sim.id, apn.as_deref().unwrap_or_default())?,
+            }
             switched(tx, &sim, "on", apn.as_deref(), now)
         }
         Write::AllowCalls { numbers, .. } => numbers.iter().try_for_each(|n| Ok(tx.put_voice_number(sim.id, n, now)?)),
@@ -304,12 +308,45 @@ pub(crate) fn done(tx: &mut Tx<'_>, intent: &Intent, write: &Write, now: Timesta
     }
 }
 
-/// The block follows from the access points: it stands while none of them has data.
-fn switched(tx: &mut Tx<'_>, sim: &Sim, word: &str, apn: Option<&str>, now: Timestamp) -> Result<()> {
+/// The card's blocks with that of its data, which follows from the access points: it stands while none of them has data.
+fn blocks(tx: &mut Tx<'_>, sim: &Sim) -> Result<i64> {
     let off: Vec<String> = tx.apns_off(&[sim.id])?.into_iter().map(|(_, apn)| apn).collect();
     let apns = apns(sim);
     let all_off = if apns.is_empty() { !off.is_empty() } else { apns.iter().all(|a| off.contains(a)) };
-    let blocks = if all_off { sim.blocks | Blocks::DATA_OFF.0 } else { sim.blocks & !Blocks::DATA_OFF.0 };
+    Ok(if all_off { sim.blocks | Blocks::DATA_OFF.0 } else { sim.blocks & !Blocks::DATA_OFF.0 })
+}
+
+/// Keeps a card's access points as its carrier tells them, with whether data is on there: their names where nobody named them
+/// before. The answer is the card with them, and its blocks: that of its data is over where there is data again, and is not set by
+/// this, for what the carrier cut by itself it lets on by itself.
+pub(crate) fn told(tx: &mut Tx<'_>, sim: Sim, told: &[Apn], now: Timestamp) -> Result<(Sim, i64)> {
+    let mut sim = sim;
+    if apns(&sim).is_empty() && !told.is_empty() {
+        let mut details: serde_json::Value = serde_json::from_str(&sim.details).unwrap_or_default();
+        if !details.is_object() {
+            details = serde_json::json!({});
+        }
+        details["apns"] = told.iter().map(|a| a.name.as_str()).collect();
+        sim.details = details.to_string();
+        tx.change_sim(sim.id, &sim)?;
+        if told.iter().all(|a| a.on.is_some()) {
+            tx.remove_apns_off(sim.id)?; // whatever it was called, it is one of these
+        }
+    }
+    for apn in told {
+        match apn.on {
+            Some(true) => tx.remove_apn_off(sim.id, &apn.name)?,
+            Some(false) => tx.put_apn_off(sim.id, &apn.name, now)?,
+            None => {}
+        }
+    }
+    let is_told = told.iter().any(|a| a.on.is_some());
+    let blocks = if is_told { sim.blocks & blocks(tx, &sim)? } else { sim.blocks };
+    Ok((sim, blocks))
+}
+
+fn switched(tx: &mut Tx<'_>, sim: &Sim, word: &str, apn: Option<&str>, now: Timestamp) -> Result<()> {
+    let blocks = blocks(tx, sim)?;
     let detail = format!("data {word}{}", apn.map_or_else(String::new, |a| format!(" at {a}")));
     tx.forget_carrier_word(sim.id)?;
     switch::stand(tx, sim, (&sim.state, blocks), &detail, now)

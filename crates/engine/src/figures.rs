@@ -1,7 +1,8 @@
 //! What cards are and used over some days, asked for many cards at once by printed numbers; pools in numbers.
 //!
 //! A card the account does not see is left out like one that is not there. Usage is that which the accounts it sees owned
-//! when it happened. Days are those of the asking account's zone.
+//! when it happened; of messages, voice and what nothing paid for, which no roll-up keeps by owner, that is what came after they got
+//! the card. Days are those of the asking account's zone.
 
 use crate::act::Actor;
 use crate::cards;
@@ -10,6 +11,7 @@ use crate::desk::Engine;
 use crate::error::{Fail, Result};
 use crate::pools::{self, View};
 use crate::sims::{self, Card};
+use kachi_domain::carrier::Heard;
 use kachi_domain::order::SubscriptionState;
 use kachi_domain::{PoolId, SimId, Timestamp};
 use kachi_store::Tx;
@@ -54,6 +56,8 @@ pub struct Figures {
     pub subscriptions: Vec<Subscription>,
     /// What its own account at the carrier has, minor units of yuan ([`Depth::All`]).
     pub carrier_balance: i64,
+    /// Where it stands and whether it is connected, as its carrier last said ([`Depth::All`]).
+    pub heard: Heard,
 }
 
 impl Figures {
@@ -89,20 +93,29 @@ pub fn of(
     let (from, to) = (zone.start_of_day(first), zone.start_of_day(last + 1));
     let used: HashMap<i64, (i64, i64)> =
         tx.use_of_days(&actor.sees, &sims, first, last)?.into_iter().map(|(sim, bytes, n)| (sim, (bytes, n))).collect();
-    let messages: HashMap<i64, i64> = tx.messages_of(&sims, from, to)?.into_iter().collect();
-    let voice: HashMap<i64, i64> = tx.voice_of(&sims, from, to)?.into_iter().collect();
+    let mut messages: HashMap<i64, i64> = tx.messages_of(&sims, from, to)?.into_iter().collect();
+    let mut voice: HashMap<i64, i64> = tx.voice_of(&sims, from, to)?.into_iter().collect();
+    let moved: HashMap<i64, Timestamp> =
+        tx.moved_in(&actor.sees, &sims)?.into_iter().map(|(sim, at)| (sim, Timestamp(at))).collect();
+    for (sim, at) in moved.iter().filter(|(_, at)| **at > from) {
+        messages.insert(*sim, tx.messages_of(&[*sim], *at, to)?.first().map_or(0, |m| m.1));
+        voice.insert(*sim, tx.voice_of(&[*sim], *at, to)?.first().map_or(0, |v| v.1));
+    }
     let (mut bought, mut balances) = (HashMap::<i64, Vec<Subscription>>::new(), HashMap::new());
+    let mut heard = HashMap::new();
     if depth == Depth::All {
         for s in tx.subscriptions_of(&sims)? {
             bought.entry(s.sim.0).or_default().push(s);
         }
         balances = tx.carrier_balances(&sims)?.into_iter().collect();
+        heard = tx.carrier_words_of(&sims)?.into_iter().collect();
     }
     let mut figures = Vec::with_capacity(found.len());
     for card in found {
         let sim = card.sim.id.0;
         let (bytes, connections) = used.get(&sim).copied().unwrap_or_default();
         let any = bytes > 0 && card.state.outflow_bytes > 0;
+        let from = moved.get(&sim).copied().unwrap_or(from).max(from).min(to);
         let outflow_bytes =
             if any { cards::outflow_between(tx, card.sim.id, catalogue.zone(card.sim.account), from, to, now)? } else { 0 };
         figures.push(Figures {
@@ -113,6 +126,7 @@ pub fn of(
             outflow_bytes,
             subscriptions: bought.remove(&sim).unwrap_or_default(),
             carrier_balance: balances.get(&sim).copied().unwrap_or(0),
+            heard: heard.remove(&sim).unwrap_or_default(),
             card,
         });
     }

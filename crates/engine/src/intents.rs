@@ -92,7 +92,8 @@ fn settle(engine: &Engine, intent: Intent, token: i64, word: Word) -> Result<()>
         let is_over = word.is_overdue(patience, how.now);
         let left = if is_over { word.left(patience) } else { None };
         let answer = left.clone().unwrap_or_else(|| word.answer.clone());
-        let job = kept.sent.as_ref().and_then(|sent| sent.job.as_deref());
+        // It is found by the carrier's own number; what the connector keeps behind it is the connector's.
+        let job = kept.sent.as_ref().and_then(|sent| sent.job.as_deref()?.split(' ').next());
         tx.keep_intent(intent.id, token, how.now, (&text(kept)?, job))?;
         let under_way = kept.sent.as_ref().map_or(0, |sent| how.now.since(sent.at));
         let again = how.now.plus((2 * under_way).clamp(ASK_AGAIN_SECONDS.0, ASK_AGAIN_SECONDS.1));
@@ -157,7 +158,7 @@ fn finish(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, intent: &Inten
     }
 }
 
-/// The carrier's own word on the messages that it took under this number; the answer is how many are settled by it.
+/// The carrier's own word on the messages and orders that it took under this number; the answer is how many are settled by it.
 pub(crate) fn told_of_message(
     tx: &mut Tx<'_>,
     catalogue: &Catalogue,
@@ -172,8 +173,9 @@ pub(crate) fn told_of_message(
     };
     let mut settled = 0;
     for intent in tx.intents_of_job(platform, job)? {
-        let is_message = matches!(network::asked(&intent)?.write, Write::SendSms { .. } | Write::SendPhone { .. });
-        if is_message && tx.settle_intent_by_hand(intent.id, state, &text(answer)?, how.now)? {
+        let write = network::asked(&intent)?.write;
+        let is_told = matches!(write, Write::SendSms { .. } | Write::SendPhone { .. } | Write::Subscribe { .. });
+        if is_told && tx.settle_intent_by_hand(intent.id, state, &text(answer)?, how.now)? {
             finish(tx, catalogue, how, &intent, answer)?;
             settled += 1;
         }

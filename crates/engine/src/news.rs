@@ -49,7 +49,8 @@ pub fn hear(engine: &Engine, connectors: &Connectors, code: &str, callback: &Cal
     Ok(Heard::Kept(kept))
 }
 
-fn keep(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, platform: PlatformId, news: &News) -> Result<usize> {
+/// Keeps one of the things that a platform told; the answer is how many of ours it is about.
+pub(crate) fn keep(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, platform: PlatformId, news: &News) -> Result<usize> {
     match news {
         News::Changed(change) => {
             let found = card(tx, catalogue, platform, (change.iccid.as_deref(), change.msisdn.as_deref()))?;

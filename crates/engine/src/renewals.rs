@@ -103,7 +103,9 @@ pub fn renew(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Act
     if tx.state_locked(chosen.sim.id)?.account != chosen.sim.account {
         return Err(Fail::Stale);
     }
-    if let Some(number) = tx.open_renewal(chosen.sim.id)?.filter(|_| cmd.again == Again::Refuse) {
+    if let Some((number, buyer)) = tx.open_renewal(chosen.sim.id)?.filter(|_| cmd.again == Again::Refuse) {
+        // What an account above has ordered is in the way all the same, but not told.
+        let number = if actor.may_see(buyer) { number } else { String::new() };
         return Err(Refusal::DuplicateRenewal { number }.into());
     }
     let there = tx.subscriptions(chosen.sim.id)?;
@@ -168,11 +170,21 @@ fn starts(
     day: Option<i64>,
     now: Timestamp,
 ) -> Result<Option<Timestamp>> {
-    let beside = chosen.terms.category.is_side();
+    let (beside, zone) = (chosen.terms.category.is_side(), catalogue.zone(chosen.sim.account));
     let open = |s: &&Subscription| !matches!(s.state, SubscriptionState::Ended | SubscriptionState::Void);
-    let queue = there.iter().filter(open).filter(|s| s.terms.category.is_side() == beside);
-    let dated: Vec<Timestamp> = queue.filter_map(|s| s.not_before).map(Timestamp).collect();
-    Ok(renewal::start(day, &dated, now, catalogue.zone(chosen.sim.account))?)
+    let open = there.iter().filter(open);
+    let dated: Vec<Timestamp> = if renewal::is_beside(&chosen.terms) {
+        open.filter(|s| renewal::follows(&chosen.terms, &s.terms)).map(|s| expected_end(s, now, zone)).collect()
+    } else {
+        open.filter(|s| s.terms.category.is_side() == beside).filter_map(|s| s.not_before).map(Timestamp).collect()
+    };
+    Ok(renewal::start(day, &dated, now, zone)?)
+}
+
+/// When a subscription that waits for nothing but its date is over if only time passes.
+fn expected_end(s: &Subscription, now: Timestamp, zone: &Zone) -> Timestamp {
+    let starts = s.not_before.map_or(now, Timestamp).max(now);
+    s.ends_at.map_or_else(|| zone.end_of(starts, s.terms.validity), Timestamp)
 }
 
 /// A number that no renewal has.

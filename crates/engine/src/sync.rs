@@ -17,6 +17,7 @@
 
 pub mod days;
 mod show;
+mod voice;
 mod walk;
 
 pub use show::{Shown, show};
@@ -26,7 +27,7 @@ use crate::desk::Engine;
 use crate::error::{Fail, Result};
 use crate::upstream::{self, Purpose, Told};
 use crate::{cards, told};
-use kachi_domain::carrier::{Answer, Ask, Call, Capabilities, Card, Connector, Count, Cycle, Line};
+use kachi_domain::carrier::{Answer, Ask, Call, Capabilities, Card, Connector, Count, Cycle, Facts, Line};
 use kachi_domain::rating::CardState;
 use kachi_domain::sim::BaseState;
 use kachi_domain::sync::{self, Feed, Known, Place, Risk, Step, What};
@@ -34,7 +35,7 @@ use kachi_domain::time::DEFAULT_ZONE;
 use kachi_domain::{AccountId, PlatformId, SimId, Timestamp, Zone};
 use kachi_store::sync::{Asked, Candidate, SyncPlace};
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Requests that are planned at once.
 const REQUESTS_AT_ONCE: u32 = 200;
@@ -64,7 +65,8 @@ pub fn at(engine: &Engine, (platform, connector): (PlatformId, &dyn Connector), 
         Ok(if taken { Some(tx.sync_place(platform)?) } else { None })
     })?;
     let Some(row) = row.filter(|row| row.due_at <= now) else { return Ok(0) };
-    let mut work = Work { engine, platform, connector, can, lease, token, row, made: 0, lost: false };
+    let speaking = HashSet::new();
+    let mut work = Work { engine, platform, connector, can, lease, token, row, speaking, made: 0, lost: false };
     work.run()?;
     let (lease, made) = (work.lease, work.made);
     engine.write(move |tx, _, _| Ok(tx.give_lease(&lease, token)?))?;
@@ -90,6 +92,8 @@ struct Work<'e> {
     token: i64,
     /// How far it is kept up with, as stored.
     row: SyncPlace,
+    /// Cards with a voice package in use whose usage may be due.
+    speaking: HashSet<String>,
     /// Requests made.
     made: u32,
     /// Another has the platform now: nothing more counts.
@@ -134,7 +138,7 @@ impl Work<'_> {
             }
         }
         for alike in reads.chunk_by(|a, b| a.0 == b.0) {
-            for part in alike.chunks(self.at_once(alike[0].0)) {
+            for part in alike.chunks(self.at_once(sync::facts(alike[0].0))) {
                 let cards: Vec<Card> = part.iter().map(|(_, card)| card.clone()).collect();
                 if self.singly(part[0].0, &cards)? == Went::Rests || self.lost {
                     return Ok(());
@@ -175,7 +179,7 @@ impl Work<'_> {
     }
 
     /// Cards that may be due, as many as can be asked for at once.
-    fn candidates(&self, place: &Place) -> Result<(Vec<Known>, HashMap<i64, Candidate>)> {
+    fn candidates(&mut self, place: &Place) -> Result<(Vec<Known>, HashMap<i64, Candidate>)> {
         let (mut known, mut found, now) = (Vec::new(), HashMap::new(), self.engine.now());
         let catalogue = self.engine.catalogue()?;
         let batches = self.can.batches;
@@ -185,6 +189,9 @@ impl Work<'_> {
             let (of, before) = ((self.platform, what.word()), (stale.as_of, stale.since));
             let rows = self.engine.store().look(|tx| tx.sync_candidates(of, before, now, limit).map_err(Fail::from))?;
             for row in rows {
+                if what != What::State && voice::is_in_use(&row)? {
+                    self.speaking.insert(row.iccid.clone());
+                }
                 known.push(Known {
                     card: row.sim,
                     what,
@@ -200,8 +207,8 @@ impl Work<'_> {
     }
 
     /// Cards that are read one by one together: as many as the platform's requests are enough for at once.
-    fn at_once(&self, ask: Ask) -> usize {
-        let cost = i64::from(self.connector.cost(sync::facts(ask).and(self.can.facts)).max(1));
+    fn at_once(&self, wanted: Facts) -> usize {
+        let cost = i64::from(self.connector.cost(wanted.and(self.can.facts)).max(1));
         usize::try_from(self.can.pace.at_once(Purpose::Sync) / cost).unwrap_or(1).clamp(1, READS_AT_ONCE)
     }
 
@@ -236,7 +243,11 @@ impl Work<'_> {
             Err(other) => return self.no_answer(other),
             Ok(told) => told,
         };
-        self.settle(ask, cards, told, self.made - before)
+        let mute = voice::mute(cards, &told);
+        match self.settle(ask, cards, told, self.made - before)? {
+            Went::On if !self.lost => self.voices(ask, &mute),
+            went => Ok(went),
+        }
     }
 
     /// Asks cards one by one, and stops at the first that gets no answer.

@@ -8,7 +8,7 @@
 use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::error::{Result, fault};
-use crate::{cards, imei, network, notices, sims, switch};
+use crate::{cards, direct, imei, network, notices, sims, switch};
 use kachi_domain::carrier::{Count, Cycle, Line, Of};
 use kachi_domain::event::EventKind;
 use kachi_domain::ids::Imei;
@@ -93,10 +93,12 @@ pub(crate) fn stand(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, id: 
     // Under the card's lock, as everything that forgets the carrier's word: no two wait for each other.
     switch::heard(tx, id, line, how.now)?;
     let Some(sim) = tx.sim_by_id(id)? else { return Err(fault(format!("card {id} vanished"))) };
+    let told = line.apns.as_deref().unwrap_or_default();
+    let (sim, with_data) = direct::told(tx, sim, told, how.now)?;
     let before = BaseState::parse(&sim.state).unwrap_or(BaseState::Unknown);
     let blocks = match &line.stop {
-        Some(stop) => sim.blocks & !CARRIERS | stop.blocks.0 & CARRIERS,
-        None => sim.blocks,
+        Some(stop) => with_data & !CARRIERS | stop.blocks.0 & CARRIERS,
+        None => with_data,
     };
     let base = line.standing.as_ref().map_or(before, |told| stands(before, told.base, Blocks(blocks)));
     if (base, blocks) != (before, sim.blocks) {

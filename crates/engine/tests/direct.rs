@@ -2,9 +2,11 @@
 //! that was said to have failed. On both engines.
 
 use kachi_connectors::sandbox::Fault;
+use kachi_domain::carrier::{Card, Request, Write};
 use kachi_domain::diagnose::Cause;
 use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::{AccountId, Refusal, Timestamp};
+use kachi_engine::card_reads::{self, Ask, What};
 use kachi_engine::direct::{Act, Outcome, PAUSE_SECONDS, VOICE_PAUSE_SECONDS};
 use kachi_engine::network::CardKey;
 use kachi_engine::{Fail, RequestKey, Result, Settings, intents, sims};
@@ -264,6 +266,64 @@ fn of_several_access_points_one_is_named_and_the_card_is_off_when_all_are() {
         assert_eq!((told(0).as_str(), stands(&w, 0).1), ("CMIOT:false M2MIOT:true", vec![]));
         assert!(matches!(end(&w, &carrier, 1, off(""), "e", 4), Outcome::Done { .. }));
         assert_eq!((told(1).as_str(), stands(&w, 1).1), ("CMIOT:true", vec!["data_off"]));
+        w.assert_sound();
+    });
+}
+
+fn off_at(w: &World, card: u64) -> String {
+    let off = w.engine.read(|tx, _| Ok(tx.apns_off(&[sim_id(w, card)])?)).unwrap();
+    off.into_iter().map(|(_, apn)| apn).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn data_let_on_without_a_name_is_on_everywhere_where_no_access_point_is_known() {
+    each(|store| {
+        let (w, carrier) = world(store, json!({"cool_down_seconds": 0}));
+        assert!(matches!(end(&w, &carrier, 0, off("CMIOT"), "a", 4), Outcome::Done { .. }));
+        assert_eq!((off_at(&w, 0).as_str(), stands(&w, 0).1), ("CMIOT", vec!["data_off"]));
+        assert!(matches!(end(&w, &carrier, 0, on("", 0), "b", 4), Outcome::Done { .. }));
+        assert_eq!((off_at(&w, 0).as_str(), stands(&w, 0).1), ("", vec![]), "nothing stays off");
+        assert!(matches!(end(&w, &carrier, 0, off(""), "c", 4), Outcome::Done { .. }));
+        assert_eq!(stands(&w, 0).1, ["data_off"]);
+        assert!(matches!(end(&w, &carrier, 0, on("CMNET", 0), "d", 4), Outcome::Done { .. }));
+        assert_eq!(stands(&w, 0).1, ["data_off"], "one that is named is that one");
+    });
+}
+
+/// The carrier has one access point, `sandbox`.
+#[test]
+fn access_points_are_as_the_carrier_tells_them() {
+    each(|store| {
+        let (w, carrier) = world(store, json!({"cool_down_seconds": 0}));
+        let read = |card: u64| {
+            let ask = Ask { iccid: World::iccid(card), platform: None, product: None, what: What::Info };
+            let actor = w.actor(ACME);
+            w.engine.write(move |tx, catalogue, how| card_reads::ask(tx, catalogue, how, &actor, &ask)).unwrap();
+            carrier.work(&w.engine);
+        };
+        let names = |card: u64| serde_json::from_str::<Value>(&w.card(card).sim.details).unwrap()["apns"].clone();
+        give_apns(&w, 1, &["CMIOT", "M2MIOT"]);
+        for card in 0..3 {
+            read(card);
+        }
+        assert_eq!((names(0), names(1)), (json!(["sandbox"]), json!(["CMIOT", "M2MIOT"])), "what a person named stays");
+        assert_eq!(off_at(&w, 0), "");
+        // Off without a name, before it is known which there are.
+        assert!(matches!(end(&w, &carrier, 3, off(""), "a", 4), Outcome::Done { .. }));
+        read(3);
+        assert_eq!((names(3), off_at(&w, 3).as_str(), stands(&w, 3).1), (json!(["sandbox"]), "sandbox", vec!["data_off"]));
+        // The carrier lets it on by itself, and cuts another one.
+        let by_itself = |card: u64, write: Write| {
+            let card = Card::of_iccid(World::iccid(card).as_str());
+            carrier.hand_in(&Request { reference: format!("by itself {}", card.iccid), card, write }, w.now());
+            w.pass(60);
+        };
+        by_itself(3, Write::DataOn { apn: None });
+        by_itself(2, Write::DataOff { apn: None });
+        read(3);
+        read(2);
+        assert_eq!((off_at(&w, 3).as_str(), stands(&w, 3).1), ("", vec![]), "data is on there again");
+        assert_eq!((off_at(&w, 2).as_str(), stands(&w, 2).1), ("sandbox", vec![]), "it shows, and is no block of its owner's");
         w.assert_sound();
     });
 }

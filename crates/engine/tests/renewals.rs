@@ -4,15 +4,16 @@
 use kachi_connectors::sandbox::Fault;
 use kachi_domain::ids::Msisdn;
 use kachi_domain::order::OrderState;
+use kachi_domain::package::{Category, Resource, Terms};
 use kachi_domain::time::parse_day;
-use kachi_domain::{AccountId, OrderId, Refusal, Timestamp, Zone};
+use kachi_domain::{AccountId, OrderId, PackageId, Refusal, Span, Timestamp, Zone};
 use kachi_engine::network::CardKey;
 use kachi_engine::records::OrderName;
 use kachi_engine::renewals::{self, Again, Renew, Renewed, Review};
 use kachi_engine::{Fail, Once, Result, intents, sims};
 use kachi_store::Store;
 use kachi_store::accounts::Account;
-use kachi_store::catalogue::Price;
+use kachi_store::catalogue::{Package, Price};
 use kachi_store::orders::Subscription;
 use kachi_store::sims::Sim;
 use kachi_testkit::carrier::Carrier;
@@ -358,6 +359,55 @@ fn a_renewal_comes_after_the_last_valid_package_or_at_once_or_at_its_date() {
         let early = renew(&w, Renew { start_day: Some(w2.0 / DAY + 10), ..plain() }).unwrap();
         w.pass(70 * DAY);
         assert_eq!(subscription(&w, 0, early.order).started_at, subscription(&w, 0, running.order).ended_at);
+        w.assert_sound();
+    });
+}
+
+/// Voice, messages and safety packages wait in no queue: a renewal of one starts when the last of its like is over.
+#[test]
+fn a_renewal_of_what_runs_beside_the_data_starts_when_the_last_of_its_like_is_over() {
+    each(|store| {
+        let w = world(store);
+        let sold = w.engine.write(|tx, catalogue, _| {
+            let like = catalogue.package_by_code("Q100-30D").cloned().expect("a package");
+            for (code, resource, category) in [
+                ("V-12M", Resource::Voice, Category::Month),
+                ("S-12M", Resource::Sms, Category::Month),
+                ("SAFE-1M", Resource::Data, Category::Safety),
+            ] {
+                let terms = Terms { resource, category, allowance: 600, validity: Span::Months(1), ..like.terms.clone() };
+                tx.put_package(&Package { id: PackageId(0), code: code.into(), price_minor: 10, terms, ..like.clone() })?;
+            }
+            Ok(tx.touch_catalogue()?)
+        });
+        sold.expect("packages");
+        let again = |package: &str, months: u32, review: Review| Renew { again: Again::Allow, ..cmd(0, package, months, review) };
+        let span = |order: OrderId| {
+            let s = subscription(&w, 0, order);
+            (china(s.started_at), china(s.ends_at))
+        };
+        let voice = renew(&w, again("V-12M", 12, Review::Automatic)).unwrap();
+        let sms = renew(&w, again("S-12M", 12, Review::Automatic)).unwrap();
+        let safety = renew(&w, again("SAFE-1M", 12, Review::Automatic)).unwrap();
+        let top = renew(&w, again("Q100-30D", 1, Review::Automatic)).unwrap();
+        for order in [voice.order, sms.order, safety.order, top.order] {
+            assert_eq!(span(order).0, "2026-03-01 08:00:00", "nothing of its like is there");
+        }
+        w.pass(305 * DAY);
+        let next: Vec<OrderId> = ["V-12M", "S-12M", "SAFE-1M"]
+            .iter()
+            .map(|package| renew(&w, again(package, 12, Review::Automatic)).unwrap().order)
+            .collect();
+        let reviewed = renew(&w, again("V-12M", 12, Review::Manual)).unwrap().order;
+        assert_eq!(approve(&w, reviewed).unwrap(), OrderState::Done);
+        let dated = renew(&w, Renew { start_day: parse_day("2027-01-15").ok(), ..again("V-12M", 12, Review::Automatic) });
+        let dated = dated.unwrap().order;
+        w.pass(800 * DAY);
+        for order in next {
+            assert_eq!(span(order), ("2027-03-01 08:00:00".into(), "2028-03-01 08:00:00".into()), "no paid month is lost");
+        }
+        assert_eq!(span(reviewed).0, "2028-03-01 08:00:00", "the second after the first");
+        assert_eq!(span(dated).0, "2027-01-15 00:00:00", "a date is a date");
         w.assert_sound();
     });
 }

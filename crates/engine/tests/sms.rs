@@ -182,6 +182,22 @@ fn what_devices_write_is_kept_once_and_handed_out_once() {
     });
 }
 
+/// Cards are asked about 500 at once: many that were written to since do not hide an earlier one.
+#[test]
+fn a_device_is_heard_however_many_cards_were_written_to_since() {
+    each(|store| {
+        let (w, carrier) = world(store, json!({}));
+        w.add_cards(ACME, 10..520);
+        send(&w, iccids(&[1]), "hello", "t1").unwrap();
+        send(&w, iccids(&(10..520).collect::<Vec<_>>()), "hello", "t2").unwrap();
+        work(&w, &carrier);
+        carrier.world.write_from(World::iccid(1).as_str(), "m1", "I am here", w.now());
+        carrier.world.write_from(World::iccid(519).as_str(), "m2", "so am I", w.now());
+        assert_eq!(carrier.collect(&w.engine), 2);
+        assert_eq!(replies(&w, ACME).len(), 2);
+    });
+}
+
 #[test]
 fn reports_are_handed_out_ten_thousand_at_a_time() {
     each(|store| {

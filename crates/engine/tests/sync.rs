@@ -4,10 +4,12 @@
 #[path = "sync/scene.rs"]
 mod scene;
 
-use kachi_domain::Timestamp;
 use kachi_domain::carrier::{Answer, Batches, Capabilities, Cycle, Fact, Facts};
+use kachi_domain::package::{Resource, Terms};
 use kachi_domain::sim::BaseState;
+use kachi_domain::{PackageId, Timestamp};
 use kachi_engine::{sims, sync};
+use kachi_store::catalogue::Package;
 use kachi_store::sync::SyncPlace;
 use kachi_testkit::db::each;
 use kachi_testkit::world::{ACME, MB, World};
@@ -177,6 +179,38 @@ fn the_days_of_cards_are_asked_for_once_they_are_over() {
         let shown = sync::show(&s.w.engine, Some(s.platform)).expect("it is shown").remove(0);
         assert_eq!(shown.calls_today, [("day".to_owned(), 6)]);
         assert_eq!((shown.facts[0].cards, shown.facts[0].never, shown.facts[0].stale), (150, 0, 0));
+    });
+}
+
+/// A platform whose batches tell data alone is asked for the voice of the cards that have a package for it, and of no others.
+#[test]
+fn what_cards_with_a_voice_package_spoke_is_read_where_no_batch_tells_it() {
+    each(|store| {
+        let can = Capabilities { facts: Facts::of(&[Fact::Voice]), ..daily() };
+        let s = Scene::new(store, can, 3);
+        let sold = s.w.engine.write(|tx, catalogue, _| {
+            let like = catalogue.package_by_code("Q100-30D").cloned().expect("a package");
+            let terms = Terms { resource: Resource::Voice, allowance: 6_000, ..like.terms.clone() };
+            tx.put_package(&Package { id: PackageId(0), code: "VOICE".into(), terms, ..like })?;
+            Ok(tx.touch_catalogue()?)
+        });
+        sold.expect("a package");
+        for card in [1, 2] {
+            s.w.buy(card, "VOICE", &format!("o-{card}")).expect("it has a package");
+        }
+        s.fake.book().voices.extend([(0, 60), (1, 120)]);
+        assert_eq!(s.work(), ["day 03-09: 3 cards", "voice: 1", "voice: 2"]);
+        let spoke = |card: u64| {
+            let (sim, from) = (s.sim(card).0, at("03-01 00:00"));
+            let told = s.w.engine.read(|tx, _| Ok(tx.voice_of(&[sim], from, from.plus(1))?)).expect("the database");
+            told.first().map(|v| v.1)
+        };
+        assert_eq!((spoke(0), spoke(1), spoke(2)), (None, Some(120), None));
+        s.fake.book().voices.insert(2, 30);
+        assert_eq!(s.later(DAY), ["day 03-10: 3 cards", "voice: 1", "voice: 2"]);
+        assert_eq!(spoke(2), Some(30));
+        s.fake.book().unknown.insert(1);
+        assert_eq!(s.later(DAY).len(), 2, "what it does not tell of is not asked further");
     });
 }
 

@@ -54,6 +54,12 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Data is on again at every access point of the card.
+    pub fn remove_apns_off(&mut self, sim: SimId) -> Result<(), Error> {
+        self.run("DELETE FROM sim_apn_off WHERE sim_id = ?", &binds![sim.0])?;
+        Ok(())
+    }
+
     /// The numbers a card may call.
     pub fn voice_numbers(&mut self, sim: SimId) -> Result<Vec<String>, Error> {
         let rows =

@@ -7,6 +7,8 @@ use kachi_domain::carrier::{Heard, Standing, Stop};
 use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::{SimId, Timestamp};
 
+const COLUMNS: &str = "base, raw, since, standing_at, stop_blocks, stop_raw, stop_words, stop_at, sessions, sessions_at";
+
 type R = (
     Option<String>,
     Option<String>,
@@ -39,9 +41,21 @@ fn heard(r: R) -> Heard {
 impl Tx<'_> {
     /// What its carrier last said of the card.
     pub fn carrier_word(&mut self, sim: SimId) -> Result<Heard, Error> {
-        let text = "SELECT base, raw, since, standing_at, stop_blocks, stop_raw, stop_words, stop_at, sessions, sessions_at
-             FROM carrier_word WHERE sim_id = ?";
-        Ok(self.row::<R>(text, &binds![sim.0])?.map(heard).unwrap_or_default())
+        let text = format!("SELECT {COLUMNS} FROM carrier_word WHERE sim_id = ?");
+        Ok(self.row::<R>(&text, &binds![sim.0])?.map(heard).unwrap_or_default())
+    }
+
+    /// Where cards stand and whether they are connected as their carriers last said, without why they are stopped: (card, that);
+    /// of those of which anything was said.
+    pub fn carrier_words_of(&mut self, sims: &[i64]) -> Result<Vec<(i64, Heard)>, Error> {
+        type Row = (i64, Option<String>, Option<String>, Option<i64>, Option<i64>, Option<String>, Option<i64>);
+        let text = format!(
+            "SELECT sim_id, base, raw, since, standing_at, sessions, sessions_at FROM carrier_word WHERE {}",
+            self.one_of("sim_id")
+        );
+        let list = self.list(sims.iter().copied());
+        let word = |r: Row| (r.0, heard((r.1, r.2, r.3, r.4, None, None, None, None, r.5, r.6)));
+        Ok(self.rows::<Row>(&text, &binds![list])?.into_iter().map(word).collect())
     }
 
     /// Keeps what its carrier last said of the card.

@@ -55,6 +55,17 @@ impl Tx<'_> {
         self.rows(&text, &binds![sims, first, last, accounts])
     }
 
+    /// When each of these cards last went from an account that is none of these to another one: (card, when); of those that ever did.
+    pub fn moved_in(&mut self, accounts: &[AccountId], sims: &[i64]) -> Result<Vec<(i64, i64)>, Error> {
+        let text = format!(
+            "SELECT sim_id, MAX(at) FROM sim_move WHERE {} AND NOT ({}) GROUP BY sim_id",
+            self.one_of("sim_id"),
+            self.one_of("from_account")
+        );
+        let (sims, accounts) = (self.list(sims.iter().copied()), self.list(accounts.iter().map(|a| a.0)));
+        self.rows(&text, &binds![sims, accounts])
+    }
+
     /// Messages to cards that their carriers took, handed in at `from` or later and before `to`: (card, messages).
     pub fn messages_of(&mut self, sims: &[i64], from: Timestamp, to: Timestamp) -> Result<Vec<(i64, i64)>, Error> {
         let text = format!(

@@ -1,4 +1,4 @@
-//! The first answer to each request that changed something.
+//! The first answer to each request that changed something; of one that was refused, the body that its key came with.
 
 use crate::binds;
 use crate::db::sql::Value;
@@ -54,6 +54,29 @@ impl Tx<'_> {
         }
         let rows: Vec<_> = answers.iter().map(|a| row(a, now)).collect();
         self.add_rows::<(i64,)>("idempotency", &columns, &rows, "", "account_id")?;
+        Ok(())
+    }
+
+    /// Keeps which body a refused request's key came with, without an answer; a key that is known stays as it is.
+    pub fn keep_refused_request(
+        &mut self,
+        account: AccountId,
+        (door, key): (&str, &str),
+        body_hash: &str,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.run(
+            "INSERT INTO idempotency (account_id, door, request_key, body_hash, answer, created_at) VALUES (?, ?, ?, ?, '', ?)
+             ON CONFLICT (account_id, door, request_key) DO NOTHING",
+            &binds![account.0, door, key, body_hash, now.0],
+        )?;
+        Ok(())
+    }
+
+    /// Forgets that a request was refused, if it was: it has an answer now.
+    pub fn forget_refused_request(&mut self, account: AccountId, (door, key): (&str, &str)) -> Result<(), Error> {
+        let text = "DELETE FROM idempotency WHERE account_id = ? AND door = ? AND request_key = ? AND answer = ''";
+        self.run(text, &binds![account.0, door, key])?;
         Ok(())
     }
 

@@ -86,14 +86,14 @@ impl Tx<'_> {
         Ok(row.map(|r| OrderId(r.0)))
     }
 
-    /// The long number of the card's first renewal that neither took effect nor was refused.
-    pub fn open_renewal(&mut self, sim: SimId) -> Result<Option<String>, Error> {
-        let row = self.row::<(String,)>(
-            "SELECT r.number FROM renewal r JOIN orders o ON o.id = r.order_id
+    /// The long number of the card's first renewal that neither took effect nor was refused, and who ordered it.
+    pub fn open_renewal(&mut self, sim: SimId) -> Result<Option<(String, AccountId)>, Error> {
+        let row = self.row::<(String, i64)>(
+            "SELECT r.number, r.account_id FROM renewal r JOIN orders o ON o.id = r.order_id
              WHERE r.sim_id = ? AND o.state IN ('in_review', 'pending') ORDER BY r.order_id LIMIT 1",
             &binds![sim.0],
         )?;
-        Ok(row.map(|r| r.0))
+        Ok(row.map(|r| (r.0, AccountId(r.1))))
     }
 
     /// The long number of the card's first renewal that waits for the operator.

@@ -277,6 +277,8 @@ impl Tx<'_> {
     pub fn move_sim(&mut self, id: SimId, to: AccountId, now: Timestamp) -> Result<(), Error> {
         if let Some(sim) = self.sim_by_id(id)? {
             self.move_places(id, sim.account, to, now)?;
+            let text = "INSERT INTO sim_move (sim_id, at, from_account) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
+            self.run(text, &binds![id.0, now.0, sim.account.0])?;
             for (kind, number) in numbers(&sim) {
                 let text = "UPDATE sim_key SET account_id = ? WHERE number = ? AND kind = ? AND sim_id = ?";
                 self.run(text, &binds![to.0, number, kind, id.0])?;

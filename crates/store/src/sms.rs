@@ -196,12 +196,17 @@ impl Tx<'_> {
             + self.run("DELETE FROM sms_reply WHERE received_at < ?", &binds![before.0])?)
     }
 
-    /// Cards of a platform that a message was sent to since the instant, those of the newest messages first.
-    pub fn sims_messaged(&mut self, platform: PlatformId, since: Timestamp, limit: i64) -> Result<Vec<SimId>, Error> {
+    /// Cards of a platform that a message was sent to since the instant, by number, those numbered above `after`; so many at most.
+    pub fn sims_messaged(
+        &mut self,
+        platform: PlatformId,
+        since: Timestamp,
+        (after, limit): (SimId, i64),
+    ) -> Result<Vec<SimId>, Error> {
         let rows = self.rows::<(i64,)>(
             "SELECT m.sim_id FROM sms m JOIN sim s ON s.id = m.sim_id JOIN product p ON p.id = s.product_id
-             WHERE m.created_at >= ? AND p.platform_id = ? GROUP BY m.sim_id ORDER BY MAX(m.id) DESC LIMIT ?",
-            &binds![since.0, platform.0, limit],
+             WHERE m.created_at >= ? AND p.platform_id = ? AND m.sim_id > ? GROUP BY m.sim_id ORDER BY m.sim_id LIMIT ?",
+            &binds![since.0, platform.0, after.0, limit],
         )?;
         Ok(rows.into_iter().map(|r| SimId(r.0)).collect())
     }

@@ -144,6 +144,7 @@ impl Tx<'_> {
             "DELETE FROM sync_read WHERE sim_id = ?",
             "DELETE FROM finding WHERE sim_id = ?",
             "DELETE FROM carrier_word WHERE sim_id = ?",
+            "DELETE FROM sim_move WHERE sim_id = ?",
             "DELETE FROM sim_state WHERE sim_id = ?",
             "DELETE FROM sim WHERE id = ?",
         ] {

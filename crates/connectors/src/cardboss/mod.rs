@@ -1,11 +1,16 @@
 //! Another platform that speaks the CardBOSS partner API v2.2.2, as our upstream: cards bought there are sold on here.
 //!
 //! Every request is signed (MD5 over the values that the contract lists, in its order); there is no login. Data operations and
-//! those that go straight to the carrier have an address each. An order is told by its push or by the card's packages; the
-//! upstream keeps no reference of ours, so a lost answer to an order is left to a person, never guessed.
+//! those that go straight to the carrier have an address each. An order is done when its signed push (`OD1002`) says so, or when the
+//! card has more of its package than before it was sent; the upstream keeps no reference of ours, so a lost answer to an order is
+//! left to a person, never guessed. What became of messages and what devices wrote it hands out once, to whoever asks first.
+//! Files: `order` is what a card has of a package, `push` reads what the upstream tells by itself.
 //!
 //! Settings: `sid`, `apikey`, `url`, `direct_url`; `cool_down_seconds`, `apply_seconds`, `timeout_seconds`; and the rate of requests
 //! ([`crate::open`]).
+
+mod order;
+mod push;
 
 use crate::amount::{self, Unit};
 use crate::http::{self, Ask as Question, Http};
@@ -13,11 +18,11 @@ use crate::json;
 use crate::keys::Keys;
 use kachi_domain::address::Addresses;
 use kachi_domain::carrier::{
-    Answer, Apn, Ask, Batches, Bought, Call, Capabilities, Card, Connector, Cycle, Fact, Facts, LOGIN_REFUSED_SECONDS, Line,
-    Login, Pace, Period, Request, Sent, Session, Spoken, Standing, Write,
+    Answer, Apn, Ask, Batches, Bought, Call, Callback, Capabilities, Card, Connector, Cycle, Fact, Facts, LOGIN_REFUSED_SECONDS,
+    Line, Login, News, Pace, Period, Request, Sent, Session, Spoken, Standing, Write,
 };
 use kachi_domain::sim::BaseState;
-use kachi_domain::time::day_text;
+use kachi_domain::time::{Timestamp, day_text};
 use md5::{Digest, Md5};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -57,6 +62,8 @@ const DAY: Operation = Operation { verb: "GET", path: "/card/usage/day", direct:
 const PACKAGES: Operation = Operation { verb: "GET", path: "/card/pkg/get", direct: false, signed: &["msisdn", "iccid"] };
 const RENEW: Operation =
     Operation { verb: "POST", path: "/card/pkg/renew", direct: false, signed: &["msisdn", "iccid", "pkgcode", "month"] };
+const REPORTS: Operation = Operation { verb: "GET", path: "/sms/rpt/get", direct: false, signed: &[] };
+const REPLIES: Operation = Operation { verb: "GET", path: "/sms/mo/get", direct: false, signed: &[] };
 const SMS: Operation = Operation { verb: "POST", path: "/sms/sendlotsms", direct: false, signed: &["mobile", "content"] };
 const STOP_TEST: Operation = Operation { verb: "POST", path: "/card/stoptest", direct: true, signed: &["msisdn", "iccid"] };
 const ACTIVATE: Operation = Operation { verb: "POST", path: "/card/foractive", direct: true, signed: &["msisdn", "iccid"] };
@@ -139,7 +146,7 @@ impl CardBoss {
     fn details(&self, call: &Call<'_>, cards: &[Card]) -> Result<HashMap<String, Value>, Answer> {
         let iccids = cards.iter().map(|card| card.iccid.as_str()).collect::<Vec<_>>().join(",");
         let told = self.ask(call, &DETAIL, &[("msisdns", ""), ("iccids", &iccids)])?;
-        Ok(by_iccid(told.get("result").unwrap_or(&Value::Null), "cards"))
+        Ok(by_iccid(result(&told), "cards"))
     }
 
     fn detail(&self, call: &Call<'_>, card: &Card) -> Result<Value, Answer> {
@@ -152,23 +159,31 @@ impl CardBoss {
             line = learn(&self.detail(call, card)?, wanted, call);
         }
         if wanted.has(Fact::Packages) {
-            let told = self.ask(call, &PACKAGES, &[("msisdn", ""), ("iccid", &card.iccid)])?;
-            line.packages = Some(json::list(told.get("result").unwrap_or(&Value::Null), "pkgs").iter().map(package).collect());
+            line.packages = Some(self.packages(call, card)?);
         }
         Ok(line)
+    }
+
+    fn packages(&self, call: &Call<'_>, card: &Card) -> Result<Vec<Bought>, Answer> {
+        let told = self.ask(call, &PACKAGES, &[("msisdn", ""), ("iccid", &card.iccid)])?;
+        Ok(json::list(result(&told), "pkgs").iter().map(package).collect())
     }
 
     fn lines(&self, call: &Call<'_>, cards: &[Card], ask: Ask) -> Result<Vec<Result<Line, Answer>>, Answer> {
         let this_month = Cycle::NATURAL.month(crate::china().day(call.now));
         let iccids = cards.iter().map(|card| card.iccid.as_str()).collect::<Vec<_>>().join(",");
-        let of = |wanted: Fact| -> Result<Vec<Result<Line, Answer>>, Answer> {
+        // The same page tells all of a card: what else there is comes along. Not the device, which would be seen there now although
+        // the upstream does not say when it was.
+        let all = || -> Result<Vec<Result<Line, Answer>>, Answer> {
             let told = self.details(call, cards)?;
-            let line = |card: &Card| told.get(&card.iccid.to_ascii_uppercase()).map(|row| learn(row, Facts::of(&[wanted]), call));
+            let line = |card: &Card| {
+                told.get(&card.iccid.to_ascii_uppercase()).map(|row| learn(row, FACTS.without(Facts::of(&[Fact::Imei])), call))
+            };
             Ok(cards.iter().map(|card| line(card).ok_or_else(absent)).collect())
         };
         let (told, field) = match ask {
-            Ask::State => return of(Fact::State),
-            Ask::Month(month) if month == this_month => return of(Fact::Month),
+            Ask::State => return all(),
+            Ask::Month(month) if month == this_month => return all(),
             Ask::Month(month) => {
                 let fields = [("month", month.to_string()), ("iccids", iccids)];
                 let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (*n, v.as_str())).collect();
@@ -180,7 +195,7 @@ impl CardBoss {
                 (self.ask(call, &DAY, &fields)?, "usage")
             }
         };
-        let rows = by_iccid(told.get("result").unwrap_or(&Value::Null), "usages");
+        let rows = by_iccid(result(&told), "usages");
         let line = |card: &Card| {
             let bytes = rows.get(&card.iccid.to_ascii_uppercase()).and_then(|row| kb(row, field)).ok_or_else(absent)?;
             Ok(match ask {
@@ -218,8 +233,9 @@ impl CardBoss {
             Write::DataOff { apn } => data(apn, "0")?,
             Write::DataOn { apn } => data(apn, "1")?,
             Write::AllowCalls { numbers, group } => {
-                for number in numbers {
-                    send(&WHITE, &[("opertype", "1"), ("taskid", group), ("content", number)])?;
+                for (n, number) in numbers.iter().enumerate() {
+                    let sent = send(&WHITE, &[("opertype", "1"), ("taskid", group), ("content", number)]);
+                    sent.map_err(|answer| crate::after(n, answer))?;
                 }
                 return Ok(Answer::Confirmed);
             }
@@ -232,6 +248,7 @@ impl CardBoss {
                 return Ok(Answer::Accepted { job: told.get("result").and_then(|r| json::text(r, "taskid")) });
             }
             Write::Subscribe { package, months, from } => {
+                let before = order::Has::of(&self.packages(call, &request.card).map_err(crate::before)?, package);
                 let months = months.unwrap_or(1).to_string();
                 let from = from.map(|at| day_text(crate::china().day(at))).unwrap_or_default();
                 let mut more = vec![("pkgcode", package.as_str()), ("month", months.as_str()), ("audit", "2")];
@@ -239,7 +256,8 @@ impl CardBoss {
                     more.push(("startdate", &from));
                 }
                 let told = send(&RENEW, &more)?;
-                return Ok(Answer::Accepted { job: told.get("result").and_then(|r| json::text(r, "orderid")) });
+                let order = told.get("result").and_then(|r| json::text(r, "orderid"));
+                return Ok(Answer::Accepted { job: order.map(|order| before.beside(&order)) });
             }
             _ => return Err(Answer::unsupported("do this")),
         };
@@ -263,13 +281,15 @@ impl CardBoss {
                 apns.iter().any(|a| apn.as_ref().is_none_or(|apn| *apn == a.name) && a.on == Some(on))
             }
             Write::Subscribe { package, .. } => {
-                let packages = self.line(call, &request.card, Facts::of(&[Fact::Packages]))?.packages.unwrap_or_default();
                 if sent.accepted.is_none() {
                     let reason = "the upstream keeps no reference of ours; look there whether it has the order".into();
                     return Err(Answer::InDoubt { reason });
                 }
-                let there = packages.iter().any(|p| p.code == *package);
-                return Ok(if there { Answer::Confirmed } else { Answer::Accepted { job: sent.job.clone() } });
+                // A renewal buys what the card has already: only more of it than before shows that it was done.
+                let before = sent.job.as_deref().and_then(order::Has::read);
+                let now = order::Has::of(&self.packages(call, &request.card)?, package);
+                let more = before.is_some_and(|before| now.is_more_than(&before));
+                return Ok(if more { Answer::Confirmed } else { Answer::Accepted { job: sent.job.clone() } });
             }
             // A message is not sent twice; its report comes by itself.
             Write::SendSms { .. } if sent.accepted.is_some() => return Ok(Answer::Accepted { job: sent.job.clone() }),
@@ -284,6 +304,10 @@ impl CardBoss {
 
 fn absent() -> Answer {
     Answer::Refused { code: "absent".into(), reason: "the upstream does not tell of the card".into() }
+}
+
+fn result(told: &Value) -> &Value {
+    told.get("result").unwrap_or(&Value::Null)
 }
 
 fn by_iccid(result: &Value, list: &str) -> HashMap<String, Value> {
@@ -323,17 +347,22 @@ fn learn(row: &Value, wanted: Facts, call: &Call<'_>) -> Line {
         line.imei = field(&["imei"]);
     }
     if wanted.has(Fact::Session) {
-        let up = field(&["online", "gprsStatus"]).is_some_and(|word| word.contains("在线") || word == "1");
-        let session = Session { since: None, apn: field(&["apn"]), ip: field(&["ip"]), rat: field(&["rat"]) };
-        line.sessions = Some(if up { vec![session] } else { Vec::new() });
+        // `apn` is how it is connected there (4G), and `rat` where to (cmiot). Nothing said is not "off line".
+        let session = || Session { since: None, apn: field(&["rat"]), ip: field(&["ip"]), rat: field(&["apn"]) };
+        line.sessions = field(&["online", "gprsStatus"]).and_then(|word| match word.as_str() {
+            "1" => Some(vec![session()]),
+            "0" => Some(Vec::new()),
+            word if word.contains("在线") => Some(vec![session()]),
+            word if word.contains("离线") => Some(Vec::new()),
+            _ => None,
+        });
     }
     if wanted.has(Fact::Apns) {
-        let status = field(&["apnstatus"]).unwrap_or_default();
         let apn = |pair: &str| {
             let (name, word) = pair.split_once(':')?;
             Some(Apn { name: name.trim().to_owned(), on: Some(word.trim() == "正常"), bytes: None })
         };
-        line.apns = Some(status.split(',').filter_map(apn).collect());
+        line.apns = field(&["apnstatus"]).map(|status| status.split(',').filter_map(apn).collect());
     }
     let as_of = field(&["monthsincdate", "monthsyncdate"]).and_then(|text| crate::china().parse(&text).ok());
     let as_of = as_of.unwrap_or(call.now).min(call.now);
@@ -371,6 +400,7 @@ impl Connector for CardBoss {
             sms: true,
             look: true,
             shows: true,
+            callbacks: true,
             facts: FACTS,
             batches: Batches { state: BATCH_CARDS, day: BATCH_CARDS, month: BATCH_CARDS },
             cool_down_seconds: self.cool_down_seconds,
@@ -409,6 +439,24 @@ impl Connector for CardBoss {
     fn read_many(&self, call: &Call<'_>, cards: &[Card], ask: Ask) -> Result<Vec<Result<Line, Answer>>, Answer> {
         crate::bound(cards.len(), BATCH_CARDS)?;
         self.lines(call, cards, ask)
+    }
+
+    fn hands_out(&self) -> bool {
+        true
+    }
+
+    fn waiting(&self, call: &Call<'_>) -> Result<Vec<News>, Answer> {
+        let reports = self.ask(call, &REPORTS, &[])?;
+        let mut news: Vec<News> = json::list(result(&reports), "rpts").iter().filter_map(push::report).collect();
+        // What was handed out is not handed out again: a question that fails now keeps what the first one told.
+        if let Ok(replies) = self.ask(call, &REPLIES, &[]) {
+            news.extend(json::list(result(&replies), "mos").iter().filter_map(|row| push::reply(row, call.now)));
+        }
+        Ok(news)
+    }
+
+    fn read_callback(&self, callback: &Callback<'_>, _: Timestamp) -> Result<Vec<News>, Answer> {
+        push::read(&self.sid, &self.apikey, callback)
     }
 }
 

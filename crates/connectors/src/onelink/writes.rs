@@ -1,12 +1,9 @@
 //! Writes at OneLink: one card at a time, or the same act for many as a job; and what became of them.
 
 use super::{OneLink, wire};
-use crate::json;
+use crate::{before, json};
 use kachi_domain::carrier::{Answer, Call, Request, Sent, Write};
 use serde_json::Value;
-
-/// Seconds to wait with a write before which something could not be read.
-const AGAIN_SECONDS: i64 = 5;
 
 impl OneLink {
     /// Sends a write for one card. The error is its answer too.
@@ -109,10 +106,7 @@ impl OneLink {
             fields.extend((!group.is_empty()).then_some(("groupId", group)));
             match self.about(call, path, &request.card, &fields) {
                 Ok(_) | Err(Answer::Already) => {}
-                // The rest waits for its minute; those before are on the list, and a second time does no harm.
-                Err(later @ Answer::Later { .. }) => return Err(later),
-                Err(answer) if n == 0 => return Err(answer),
-                Err(answer) => return Err(Answer::InDoubt { reason: format!("a part of the numbers only: {answer:?}") }),
+                Err(answer) => return Err(crate::after(n, answer)),
             }
         }
         Ok(Answer::Confirmed)
@@ -214,14 +208,6 @@ impl OneLink {
         let apns = self.apns(call, &request.card)?;
         let asked = |name: &str| apn.is_none_or(|apn| apn == name);
         Ok(apns.iter().any(|a| asked(&a.name) && a.on == Some(on)))
-    }
-}
-
-/// Something that was read before anything was sent: what is not known of it is no doubt about the write.
-fn before(answer: Answer) -> Answer {
-    match answer {
-        Answer::InDoubt { reason } => Answer::Later { seconds: AGAIN_SECONDS, reason },
-        other => other,
     }
 }
 

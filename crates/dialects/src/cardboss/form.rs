@@ -41,6 +41,15 @@ impl Form {
         self.0.get(name).map_or("", |v| &v.0)
     }
 
+    /// Lets the value of another parameter stand for one that is absent or empty.
+    pub(super) fn stand_in(&mut self, name: &str, other: &str) {
+        if self.get(name).is_empty()
+            && let Some(value) = self.0.get(other).cloned()
+        {
+            self.0.insert(name.to_owned(), value);
+        }
+    }
+
     /// How the value of a parameter was written.
     pub fn written(&self, name: &str) -> Written {
         self.0.get(name).map_or(Written::Utf8, |v| v.1)

@@ -36,7 +36,11 @@ impl Fault {
 /// # Errors
 /// The first field that is missing (1012) or wrong, with its code.
 pub fn read(operation: Operation, raw: &[u8]) -> Result<Form, Fault> {
-    let form = Form::parse(raw)?;
+    let mut form = Form::parse(raw)?;
+    if operation == Operation::UsagePast {
+        // The source's table names it so, its address and its formula the other way.
+        form.stand_in("iccids", "iccid");
+    }
     for field in ["sid", "sign", "ts"] {
         if form.get(field).is_empty() {
             return Err(Fault::missing(field));
@@ -120,8 +124,9 @@ fn renewal(form: &Form) -> Result<(), Fault> {
     rule(form.get("remark").chars().count() <= 200, codes::VALUE_WRONG, "remark", "最多200个字符")
 }
 
-/// White-list numbers: 11 digits that begin with 1 or 0, or 12 that begin with an area code of three digits after its 0.
-/// No number of 12 digits is one of 11 with a digit before it.
+/// White-list numbers: 11 digits that begin with 1 or 0, or 12 that begin with an area code of three digits after its 0;
+/// without a group also service numbers and local ones of 3 to 10 digits, such as 10086 and 4001234567. No number of 12
+/// digits is one of 11 with a digit before it, and none of at most 10 holds a group and a number.
 fn voice(form: &Form) -> Result<(), Fault> {
     card(form)?;
     switch(form, "opertype")?;
@@ -136,12 +141,22 @@ fn voice(form: &Form) -> Result<(), Fault> {
     let good = |n: &str| {
         let b = n.as_bytes();
         digits(n)
-            && (n.len() == 11 && matches!(b[0], b'0' | b'1') || n.len() == 12 && b[0] == b'0' && (b'3'..=b'9').contains(&b[1]))
+            && match n.len() {
+                3..=10 => group.is_empty(),
+                11 => matches!(b[0], b'0' | b'1'),
+                12 => b[0] == b'0' && (b'3'..=b'9').contains(&b[1]),
+                _ => false,
+            }
     };
     let content = form.get("content");
-    rule(content.split('_').all(good), codes::NUMBER_WRONG, "content", "为白名单号码, 多个以_隔开")?;
-    let most = if form.get("opertype") == "0" { 2 } else { 5 };
-    rule(content.split('_').count() <= most, codes::VALUE_WRONG, "content", "删除时最多2个号码, 新增时最多5个")
+    rule(
+        content.split('_').all(good),
+        codes::NUMBER_WRONG,
+        "content",
+        "为白名单号码, 指定taskid时为11位或12位, 删除时多个以_隔开",
+    )?;
+    let most = if form.get("opertype") == "0" { 2 } else { 1 };
+    rule(content.split('_').count() <= most, codes::VALUE_WRONG, "content", "删除时最多2个号码, 新增时每次1个")
 }
 
 fn rule(good: bool, code: u32, field: &'static str, rule: &'static str) -> Result<(), Fault> {

@@ -1,7 +1,8 @@
-//! What we tell a customer by ourselves.
+//! What a platform tells its customers by itself: we ours, and our upstreams us.
 
 use md5::{Digest, Md5};
 use serde::Serialize;
+use subtle::ConstantTimeEq;
 
 /// A data push. `api` is reserved and empty.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,6 +32,11 @@ pub fn sign_push(push: &Push<'_>, apikey: &str) -> String {
         hash.update(value);
     }
     hash.finalize().iter().map(|byte| format!("{byte:02X}")).collect()
+}
+
+/// Whether the text signs the push, in either case; compared in constant time.
+pub fn verify_push(push: &Push<'_>, apikey: &str, sign: &str) -> bool {
+    sign_push(push, apikey).as_bytes().ct_eq(sign.to_ascii_uppercase().as_bytes()).into()
 }
 
 /// The JSON text of a signed data push.

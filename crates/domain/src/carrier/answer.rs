@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum Answer {
     /// Taken; not yet known to be done.
     Accepted {
-        /// The carrier's number under which it can be asked for, where it gives one.
+        /// The carrier's number under which it can be asked for, where it gives one. Behind a blank a connector may keep with it what
+        /// it will want to know then.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         job: Option<String>,
     },

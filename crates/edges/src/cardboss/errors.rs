@@ -59,6 +59,11 @@ impl No {
         }
     }
 
+    /// Whether the request was refused, and may be tried again as it is.
+    pub fn is_refusal(&self) -> bool {
+        !matches!(self, No::Reused | No::Stale | No::Fault(_))
+    }
+
     /// Whether another catalogue could know the caller better: a new key, a changed secret, network or switch.
     pub fn may_pass_later(&self) -> bool {
         let asked_again = [codes::AUTHENTICATION_FAILED, codes::IP_NOT_ALLOWED, codes::ACCOUNT_DISABLED];

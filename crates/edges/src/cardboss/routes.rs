@@ -63,7 +63,13 @@ pub async fn serve(door: &Door, operation: Operation, request: Request) -> Respo
 }
 
 async fn answer(door: &Door, operation: Operation, raw: &[u8], peer: Option<IpAddr>) -> Result<Bytes, No> {
-    let form = read(operation, raw)?;
+    let form = match read(operation, raw) {
+        Ok(form) => form,
+        Err(fault) => {
+            keep_malformed(door, operation, raw, peer).await?;
+            return Err(fault.into());
+        }
+    };
     let sid = form.get("sid");
     if door.is_locked_out(sid, peer) {
         return Err(No::said(codes::TOO_MANY_REQUESTS, "签名错误次数过多, 请稍后重试"));
@@ -78,9 +84,13 @@ async fn answer(door: &Door, operation: Operation, raw: &[u8], peer: Option<IpAd
             Ok(_) if operation.is_retired() && !door.settings.retired => Err(No::said(codes::RETIRED, "该接口已停用")),
             Ok(caller) => {
                 let outcome = Ask { door, catalogue: &catalogue, caller: &caller, operation, form: &form }.operate().await;
-                if matches!(outcome, Err(No::Reused)) {
-                    let from = peer.map_or_else(String::new, |p| p.to_string());
-                    door.engine.note_reused(&caller.actor, &auth::request_key(operation, &form), &from).await?;
+                match &outcome {
+                    Err(No::Reused) => {
+                        let from = peer.map_or_else(String::new, |p| p.to_string());
+                        door.engine.note_reused(&caller.actor, &auth::request_key(operation, &form), &from).await?;
+                    }
+                    Err(no) if no.is_refusal() => keep_refused(door, operation, &form, &caller).await?,
+                    _ => {}
                 }
                 outcome
             }
@@ -99,6 +109,27 @@ async fn answer(door: &Door, operation: Operation, raw: &[u8], peer: Option<IpAd
         }
         door.note_signature(sid, peer, verdict == Some(codes::AUTHENTICATION_FAILED));
         return outcome;
+    }
+}
+
+/// A signature is good for the body that it came with first, also where that was refused: what it does not cover (v2.2.2,
+/// 3.4.1: `repetition`, `startdate`, `audit`) is not changed by whoever saw it.
+async fn keep_refused(door: &Door, operation: Operation, form: &Form, caller: &Caller) -> Result<(), No> {
+    if operation.method() == Method::Post {
+        door.engine.note_refused(&caller.actor, &auth::request_key(operation, form)).await?;
+    }
+    Ok(())
+}
+
+/// The same of a request whose fields are against their grammar: its signature may fit all the same.
+async fn keep_malformed(door: &Door, operation: Operation, raw: &[u8], peer: Option<IpAddr>) -> Result<(), No> {
+    let Some(form) = Form::parse(raw).ok().filter(|_| operation.method() == Method::Post) else { return Ok(()) };
+    if door.is_locked_out(form.get("sid"), peer) {
+        return Ok(());
+    }
+    match auth::authenticate(door, &door.engine.catalogue_last(), (operation, &form), peer) {
+        Ok(caller) => keep_refused(door, operation, &form, &caller).await,
+        Err(_) => Ok(()),
     }
 }
 

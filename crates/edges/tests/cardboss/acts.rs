@@ -111,7 +111,9 @@ fn the_carriers_rules_are_kept_here_too() {
             );
             assert!(answer.json.get("code").is_none() && answer.json["message"].is_string(), "the carrier's own envelope");
         };
-        assert_eq!(voice("1", "13800000001_13800000002_13800000003_13800000004").code(), "0");
+        for n in 1..=4 {
+            assert_eq!(voice("1", &format!("1380000000{n}")).code(), "0");
+        }
         let form =
             shop.sealed(SID, Operation::VoiceWhitelist, &json!({"msisdn": MSISDN, "opertype": "1", "content": "13800000005"}));
         assert_eq!(shop.send(Operation::VoiceWhitelist, &form).code(), "1099", "asked, and not answered in time");

@@ -2,10 +2,14 @@
 
 use crate::shop::{MSISDN, MSISDN_CN, MSISDN_FOREIGN, NORTH_SID, OTHER_SID, SID, Shop};
 use kachi_dialects::cardboss::Operation;
-use kachi_domain::{Iccid, PoolId};
-use kachi_engine::pools;
+use kachi_domain::carrier::{Line, Session, Standing};
+use kachi_domain::package::{Category, Fulfil, Kind};
+use kachi_domain::sim::BaseState;
+use kachi_domain::sms::SmsState;
+use kachi_domain::{Iccid, PoolId, Span};
+use kachi_engine::{intents, pools, refunds, sims};
 use kachi_testkit::db;
-use kachi_testkit::trade::{ACME, CARD, CHINESE, READY};
+use kachi_testkit::trade::{ACME, CARD, CHINESE, NORTH, READY, package};
 use serde_json::{Value, json};
 
 const KB: i64 = 1024;
@@ -117,6 +121,175 @@ fn a_card_in_detail() {
         assert_eq!(above["count"], 1, "a card of an account below");
         let some = shop.good(Operation::CardDetail, json!({"msisdns": format!("{MSISDN},{MSISDN_FOREIGN}")}));
         assert_eq!(some["count"], 1, "a stranger's card is left out");
+    });
+}
+
+/// What the carrier last said of a card, told at the trade's time.
+fn said(shop: &Shop, iccid: &str, line: Line) {
+    let id = shop.trade.sim(iccid);
+    let kept = shop.trade.engine.write(move |tx, _, how| {
+        let word = tx.carrier_word(id)?.hear(&line, how.now);
+        Ok(tx.put_carrier_word(id, &word)?)
+    });
+    kept.expect("its word");
+}
+
+#[test]
+fn a_card_is_connected_as_its_carrier_last_said() {
+    db::each(|store| {
+        let shop = Shop::new(store);
+        let names = ["online", "gprsStatus", "apn", "rat", "ip", "onoff", "statusyncdate"];
+        let shown = || {
+            let card = shop.good(Operation::CardDetail, json!({"msisdns": MSISDN}))["cards"][0].clone();
+            of(&card, &names).into_iter().map(|v| v.as_str().expect("text").to_owned()).collect::<Vec<_>>().join("|")
+        };
+        shop.trade.traffic(CARD, shop.trade.now(), MB);
+        assert_eq!(shown(), "||||||", "nobody told: not even that it is off, nor when it stood so");
+        let session = |rat: &str| {
+            let (apn, ip, rat) = (Some("cmiot".to_owned()), Some("10.0.0.7".to_owned()), Some(rat.to_owned()));
+            Session { since: None, apn, ip, rat }
+        };
+        shop.trade.pass(86_400);
+        said(&shop, CARD, Line { sessions: Some(vec![session("LTE")]), ..Line::default() });
+        assert_eq!(shown(), "在线|在线|4G|cmiot|10.0.0.7||", "the source has the two names the other way round");
+        said(&shop, CARD, Line { sessions: Some(vec![session("2G")]), ..Line::default() });
+        assert_eq!(shown(), "在线|在线|2G|cmiot|10.0.0.7||");
+        let standing = Some(Standing { base: BaseState::Active, raw: "2".into(), since: None });
+        said(&shop, CARD, Line { sessions: Some(Vec::new()), standing, ..Line::default() });
+        assert_eq!(shown(), "离线|离线|||||2026-03-02", "its state has a time of its own");
+        let usage = shop.good(Operation::CardDetail, json!({"msisdns": MSISDN}))["cards"][0]["monthsincdate"].clone();
+        assert_eq!(usage, "2026-03-01");
+    });
+}
+
+#[test]
+fn what_was_bought_this_month_is_what_the_card_had() {
+    db::each(|store| {
+        let shop = Shop::new(store);
+        let sold = shop.trade.engine.write(|tx, catalogue, _| {
+            let product = catalogue.product_by_code("1US-1").expect("a product").id;
+            for (code, category, fulfil) in [
+                ("TOP", Category::TopUp, Fulfil::Local),
+                ("TOP-C", Category::TopUp, Fulfil::Carrier),
+                ("SAFE-C", Category::Safety, Fulfil::Carrier),
+            ] {
+                let mut package = package(code, product, Kind::Quota, Span::Days(30), 10);
+                (package.terms.category, package.fulfil) = (category, fulfil);
+                tx.put_package(&package)?;
+            }
+            Ok(tx.touch_catalogue()?)
+        });
+        sold.expect("packages");
+        let marks = || {
+            let card = shop.good(Operation::CardDetail, json!({"msisdns": MSISDN}))["cards"][0].clone();
+            of(&card, &["isjyb", "isaxb"]).into_iter().map(|v| v.as_str().expect("text").to_owned()).collect::<String>()
+        };
+        shop.buy(CARD, "TOP-C", "n-1");
+        shop.buy(CARD, "SAFE-C", "n-2");
+        assert_eq!(marks(), "00", "ordered, and not confirmed by the carrier");
+        for (order, yes) in shop.trade.engine.read(|tx, _| Ok(tx.intents(true, 10)?)).expect("writes").iter().zip([false, true]) {
+            let engine = &shop.trade.engine;
+            if yes { intents::confirm(engine, order.id, "Li") } else { intents::refuse(engine, order.id, "Li", "no") }
+                .expect("a word");
+        }
+        assert!(["10", "01"].contains(&marks().as_str()), "of two one came: {}", marks());
+        let before = marks();
+        shop.buy(CARD, "TOP", "n-3");
+        assert_eq!(&marks()[..1], "1");
+        let (actor, card) = (shop.trade.actor(ACME), Iccid::parse(CARD).unwrap());
+        let refunded = shop.trade.engine.write(move |tx, catalogue, how| {
+            let sim = tx.sim_by_iccid(&actor.path, card.as_str())?.expect("a card");
+            let last = tx.subscriptions(sim.id)?.pop().expect("a subscription").order;
+            refunds::refund(tx, catalogue, how, &actor, &card, last, "")
+        });
+        refunded.expect("taken back");
+        assert_eq!(marks(), before, "taken back, it was not bought");
+    });
+}
+
+#[test]
+fn the_day_a_card_expires_is_its_last_one() {
+    db::each(|store| {
+        let shop = Shop::new(store);
+        shop.trade.pass(shop.midnight(1).since(shop.trade.now()));
+        shop.buy(CARD, "GJ-100M-30D", "n-1");
+        let day = || shop.good(Operation::CardDetail, json!({"msisdns": MSISDN}))["cards"][0]["expiredate"].clone();
+        assert_eq!(day(), "2026-03-31", "thirty days from the 2nd: midnight after the 31st");
+        let package = shop.good(Operation::PkgGet, json!({"msisdn": MSISDN}))["pkgs"][0]["enddate"].clone();
+        assert_eq!(package, day(), "as its only package says");
+    });
+}
+
+/// Numbers that the operation does not sign name no card, however they came along.
+#[test]
+fn a_card_is_named_by_what_is_signed() {
+    db::each(|store| {
+        let shop = Shop::new(store);
+        let many = vec![MSISDN; 101].join(",");
+        for (operation, list) in [
+            (Operation::CardDetail, "cards"),
+            (Operation::UsageCurrent, "usages"),
+            (Operation::UsagePast, "usages"),
+            (Operation::UsageDay, "usages"),
+        ] {
+            let fields = json!({"iccids": READY, "month": "202602", "day": "20260301"});
+            let form = shop.sealed(SID, operation, &fields);
+            for added in [format!("&msisdn={MSISDN}"), format!("&msisdn={many}"), format!("&iccid={CARD}")] {
+                let answer = shop.send(operation, &format!("{form}{added}"));
+                let cards = answer.result()[list].as_array().unwrap_or_else(|| panic!("{operation:?} {added}: {}", answer.text));
+                let found: Vec<&str> = cards.iter().map(|c| c["iccid"].as_str().unwrap()).collect();
+                assert_eq!(found, [READY], "{operation:?} {}", &added[..12]);
+            }
+        }
+        let form = shop.sealed(SID, Operation::PkgGet, &json!({"iccid": READY}));
+        for added in [format!("&msisdns={MSISDN}"), format!("&iccids={CARD}")] {
+            let answer = shop.send(Operation::PkgGet, &format!("{form}{added}"));
+            assert_eq!((answer.code(), &answer.result()["msisdn"]), ("0", &json!("")), "{added}: {}", answer.text);
+        }
+        let form = shop.sealed(SID, Operation::UsagePast, &json!({"month": "202602", "iccids": CARD}));
+        let past = shop.send(Operation::UsagePast, &form.replace("iccids=", "iccid="));
+        assert_eq!(past.result()["usages"][0]["iccid"], CARD, "as the table of the source names it: {}", past.text);
+    });
+}
+
+#[test]
+fn what_a_card_did_before_it_moved_is_not_its_new_owners() {
+    db::each(|store| {
+        let shop = Shop::new(store);
+        let id = shop.trade.sim(CARD);
+        let does = |number: &'static str| {
+            shop.trade.traffic(CARD, shop.trade.now(), 5 * MB);
+            let done = shop.trade.engine.write(move |tx, _, how| {
+                tx.put_voice(id, how.now, 600, how.now)?;
+                tx.add_sms(ACME, id, number, "x", "", how.now)?;
+                Ok(tx.set_sms(number, SmsState::Sent, "", how.now)?)
+            });
+            done.expect("it spoke and was written to");
+            shop.trade.pass(60);
+        };
+        let goes = |to| {
+            let (actor, card) = (shop.trade.actor(NORTH), Iccid::parse(CARD).unwrap());
+            let gone = shop.trade.engine.write(move |tx, catalogue, how| sims::transfer(tx, catalogue, how, &actor, &card, to));
+            gone.expect("it moves");
+            shop.trade.pass(60);
+        };
+        let names = ["smsusage", "voiceusage", "outflowusage", "flowusage"];
+        let shown = |sid: &str| {
+            let card = shop.good_as(sid, Operation::UsageCurrent, json!({"iccids": CARD}))["usages"][0].clone();
+            of(&card, &names).into_iter().map(|v| v.as_i64().expect("a number")).collect::<Vec<_>>()
+        };
+        let kb = 5 * 1024;
+        does("m-1");
+        assert_eq!(shown(SID), [1, 10, kb, kb]);
+        goes(NORTH);
+        does("m-2");
+        assert_eq!(shown(NORTH_SID), [2, 20, 2 * kb, 2 * kb], "who is above both sees all of it");
+        goes(ACME);
+        assert_eq!(shown(SID), [0, 0, 0, kb], "nothing of what it did while it was another's");
+        does("m-3");
+        assert_eq!(shown(SID), [1, 10, kb, 2 * kb]);
+        assert_eq!(shown(NORTH_SID), [3, 30, 3 * kb, 3 * kb]);
+        shop.trade.assert_sound();
     });
 }
 

@@ -3,6 +3,8 @@
 use crate::contract;
 use crate::shop::{MSISDN, MSISDN_CN, MSISDN_FOREIGN, NORTH_SID, SID, Shop, escaped, renewable};
 use kachi_dialects::cardboss::Operation;
+use kachi_engine::records::OrderName;
+use kachi_engine::renewals;
 use kachi_testkit::db;
 use kachi_testkit::trade::{ACME, CHINESE, CLOSED};
 use serde_json::{Value, json};
@@ -79,6 +81,7 @@ fn what_is_in_the_way_has_its_code_and_changes_nothing() {
             (json!({"iccid": CLOSED, "pkgcode": "GJ-100M-30D", "month": "1"}), "1080"),
             (month("12"), "1080"),
         ] {
+            shop.trade.pass(1);
             let answer = shop.ask(RENEW, fields.clone());
             assert_eq!((answer.status, answer.code()), (200, code), "{fields}: {}", answer.text);
             if code == "1080" {
@@ -97,6 +100,22 @@ fn what_is_in_the_way_has_its_code_and_changes_nothing() {
             "0",
             "an account acts for those below it"
         );
+    });
+}
+
+#[test]
+fn the_order_of_an_account_above_is_in_the_way_and_not_named() {
+    db::each(|store| {
+        let shop = shop(store);
+        let mut open = month("12");
+        open["audit"] = json!("1");
+        let number = shop.good_as(NORTH_SID, RENEW, open)["orderid"].as_str().unwrap().to_owned();
+        shop.trade.pass(1);
+        let below = shop.ask(RENEW, month("12"));
+        assert_eq!(below.json["detail"], format!("续费失败, 原因: {MSISDN_CN} 存在重复续费单"));
+        assert!(below.code() == "1080" && !below.text.contains(&number), "{}", below.text);
+        let above = shop.ask_as(NORTH_SID, RENEW, month("12"));
+        assert_eq!(above.json["detail"], format!("续费失败, 原因: {MSISDN_CN} 存在重复续费单, 单号: {number}"));
     });
 }
 
@@ -135,6 +154,53 @@ fn one_signature_is_good_for_one_body() {
         let counted = shop.door.counts().all();
         assert!(counted.contains(&("signature with another body", 1005, 4)), "{counted:?}");
         assert_eq!(held(&shop), (10_000 - 1200, 1200), "bought once");
+    });
+}
+
+/// Whoever saw a refused renewal does not order with its signature what the buyer did not ask for.
+#[test]
+fn a_refused_request_binds_its_signature_to_its_body() {
+    db::each(|store| {
+        let shop = shop(store);
+        shop.good(RENEW, json!({"msisdn": MSISDN_CN, "iccid": CHINESE, "pkgcode": "CN-3MO", "month": "3"}));
+        let before = shop.whole();
+        let reused = || shop.trade.engine.read(|tx, _| Ok(tx.reused_requests(10)?)).expect("the record").len();
+        let mut refused = 0;
+        for (first, code) in [("", "1080"), ("&audit=3", "1031"), ("&startdate=2026-02-01", "1080"), ("&startdate=x", "1024")] {
+            shop.trade.pass(1);
+            let mut plain = month("12");
+            plain.as_object_mut().unwrap().remove("audit");
+            let form = shop.sealed(SID, RENEW, &plain);
+            let answer = shop.send(RENEW, &format!("{form}{first}"));
+            assert_eq!(answer.code(), code, "{first}: {}", answer.text);
+            for other in ["&repetition=1&audit=2", "&repetition=1", "&repetition=1&startdate=2026-04-01"] {
+                let answer = shop.send(RENEW, &format!("{form}{other}"));
+                assert_eq!(answer.code(), "1005", "{first} then {other}: {}", answer.text);
+            }
+            assert_eq!(shop.send(RENEW, &format!("{form}{first}")).code(), code, "the same again is as it was");
+            refused += 1;
+            assert_eq!(reused(), refused, "a row a signature");
+        }
+        let after: Vec<String> = shop.whole().into_iter().filter(|row| !row.starts_with("reused_request: ")).collect();
+        assert_eq!(after, before, "but for the record of it");
+    });
+}
+
+#[test]
+fn a_refused_request_may_be_tried_again_as_it_was() {
+    db::each(|store| {
+        let shop = shop(store);
+        let open = shop.good(RENEW, json!({"msisdn": MSISDN_CN, "pkgcode": "CN-3MO", "month": "3"}));
+        let form = shop.sealed(SID, RENEW, &month("12"));
+        assert_eq!(shop.send(RENEW, &form).code(), "1080");
+        assert_eq!(shop.send(RENEW, &form).code(), "1080");
+        let name = OrderName::Number(open["orderid"].as_str().unwrap().to_owned());
+        let rejected = shop.trade.engine.write(move |tx, c, how| renewals::reject(tx, c, how, &name, ("Li", "no")));
+        rejected.expect("the one in its way is gone");
+        let done = shop.send(RENEW, &form);
+        assert_eq!(done.code(), "0", "{}", done.text);
+        assert_eq!(shop.send(RENEW, &form).text, done.text, "and then has its one answer");
+        assert_eq!(held(&shop), (10_000 - 1200, 0), "bought once");
     });
 }
 

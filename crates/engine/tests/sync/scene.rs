@@ -2,7 +2,7 @@
 
 use kachi_domain::carrier::{
     Answer, Ask, Call, Capabilities, Card, Change, Changes, Connector, Counter, Fact, Facts, Line, Login, Period, Request, Sent,
-    Standing,
+    Spoken, Standing,
 };
 use kachi_domain::sim::BaseState;
 use kachi_domain::time::{Timestamp, Zone, day_text};
@@ -34,6 +34,8 @@ pub struct Book {
     pub days: HashMap<(u64, i64), i64>,
     /// Each card's month: bytes and as of when.
     pub months: HashMap<u64, (i64, Timestamp)>,
+    /// Seconds that each card spoke this month.
+    pub voices: HashMap<u64, i64>,
     /// Cards that it does not know.
     pub unknown: HashSet<u64>,
     /// The pages of a day's feed: cards, and whether their state is told.
@@ -104,7 +106,11 @@ impl Connector for Fake {
 
     fn read(&self, call: &Call<'_>, card: &Card, wanted: Facts) -> Result<Line, Answer> {
         let n = number(card);
-        let what = if wanted.has(Fact::State) { "state" } else { "month" };
+        let what = match wanted {
+            _ if wanted.has(Fact::State) => "state",
+            _ if wanted == Facts::of(&[Fact::Voice]) => "voice",
+            _ => "month",
+        };
         let book = self.asks(call, format!("{what}: {n}"))?;
         if book.unknown.contains(&n) {
             return Err(refused());
@@ -113,6 +119,11 @@ impl Connector for Fake {
         Ok(Line {
             standing: wanted.has(Fact::State).then(|| Fake::standing(&book, n)),
             month: month.filter(|_| wanted.has(Fact::Month)),
+            voice: book
+                .voices
+                .get(&n)
+                .filter(|_| wanted.has(Fact::Voice))
+                .map(|s| Spoken::this_month(self.can.cycle, *s, call.now)),
             ..Line::default()
         })
     }

@@ -52,6 +52,7 @@ const STEPS: &[Step] = &[
     step!(32, "0032_money_acts.sql"),
     step!(33, "0033_platform_lanes.sql"),
     step!(34, "0034_matters.sql"),
+    step!(35, "0035_sim_moves.sql"),
 ];
 
 /// Why the database could not be opened.

@@ -40,6 +40,7 @@ impl Ask<'_> {
     fn not_renewed(&self, refusal: Refusal) -> No {
         let number = Some(self.form.get("msisdn")).filter(|n| !n.is_empty()).unwrap_or_else(|| self.form.get("iccid"));
         let why = match &refusal {
+            Refusal::DuplicateRenewal { number: order } if order.is_empty() => format!("{number} 存在重复续费单"),
             Refusal::DuplicateRenewal { number: order } => format!("{number} 存在重复续费单, 单号: {order}"),
             Refusal::StackFull { stack_max } => format!("{number} 该套餐最多叠加{stack_max}个"),
             Refusal::SimOver => format!("{number} 该卡已销号"),

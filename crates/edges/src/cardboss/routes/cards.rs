@@ -4,7 +4,7 @@ use super::Ask;
 use crate::cardboss::errors::No;
 use crate::cardboss::wire;
 use axum::body::Bytes;
-use kachi_dialects::cardboss::codes;
+use kachi_dialects::cardboss::{Operation, codes};
 use kachi_domain::ids::Msisdn;
 use kachi_domain::time::{parse_day, parse_month};
 use kachi_domain::{Iccid, Refusal, Timestamp, Zone};
@@ -71,7 +71,7 @@ impl Ask<'_> {
 
     /// The answer about cards that was given before, if it still holds: partners ask for the same ones over and over.
     async fn kept(&self, make: impl Future<Output = Result<(String, Timestamp), No>>) -> Result<Bytes, No> {
-        let numbers = ["msisdns", "msisdn", "iccids", "iccid"].map(|name| self.form.get(name));
+        let numbers = ["msisdns", "iccids"].map(|name| self.form.get(name));
         let question = format!("{}|{}", self.operation.path(), numbers.join("|"));
         let answer = self.door.engine.kept(self.catalogue, &self.caller.actor, question, make).await?;
         Ok(Bytes::from_owner(answer))
@@ -146,17 +146,17 @@ impl Ask<'_> {
         if figures.is_empty() { Err(Refusal::UnknownSim.into()) } else { Ok(figures) }
     }
 
-    /// `msisdns` and `msisdn` win over `iccids` and `iccid`.
+    /// The numbers that the operation signs, and no others; telephone numbers win over card numbers.
     fn numbers(&self) -> Result<Numbers, No> {
-        let list = |names: [&str; 2]| names.map(|n| self.form.list(n)).concat();
+        let (msisdns, iccids) = if self.operation == Operation::PkgGet { ("msisdn", "iccid") } else { ("msisdns", "iccids") };
         let wrong = |number: &str| No::Code(codes::NUMBER_WRONG, format!("{number}格式错误"));
-        let msisdns = list(["msisdns", "msisdn"]);
+        let msisdns = self.form.list(msisdns);
         if !msisdns.is_empty() {
             let read = |n: &&str| Msisdn::parse(n).map(|m| m.as_str().to_owned()).map_err(|_| wrong(n));
             return Ok(Numbers::Msisdns(msisdns.iter().map(read).collect::<Result<_, _>>()?));
         }
         let read = |n: &&str| Iccid::parse(n).map(|i| i.as_str().to_owned()).map_err(|_| wrong(n));
-        Ok(Numbers::Iccids(list(["iccids", "iccid"]).iter().map(read).collect::<Result<_, _>>()?))
+        Ok(Numbers::Iccids(self.form.list(iccids).iter().map(read).collect::<Result<_, _>>()?))
     }
 }
 

@@ -3,6 +3,8 @@
 use super::{Number, date, minutes, text};
 use kachi_domain::Timestamp;
 use kachi_domain::account::Switch;
+use kachi_domain::carrier::{Heard, Session};
+use kachi_domain::order::SubscriptionState;
 use kachi_domain::package::{Category, Kind, Resource};
 use kachi_domain::rating::{Happening, Live};
 use kachi_domain::renewal::least_months;
@@ -304,11 +306,17 @@ impl<'a> Detail<'a> {
         let package = card.in_use().and_then(|l| catalogue.package(l.package));
         let mno = catalogue.product(sim.product).map_or("", |p| mno(&p.carrier));
         let bought = |category| {
-            let this_month = figures.subscriptions.iter().any(|s| s.bought_at >= month_start.0 && s.terms.category == category);
-            if this_month { "1" } else { "0" }
+            let there = figures
+                .subscriptions
+                .iter()
+                .filter(|s| !matches!(s.state, SubscriptionState::Void | SubscriptionState::Pending) && s.refunded_at.is_none());
+            let mut this_month = there.filter(|s| s.bought_at >= month_start.0 && s.terms.category == category);
+            if this_month.next().is_some() { "1" } else { "0" }
         };
         let as_of = date(card.as_of);
         let status = msstatus(card);
+        let (online, session) = connected(&figures.heard);
+        let ends = card.state.expected_end(catalogue.zone(sim.account)).or_else(|| figures.expired_at());
         Detail {
             msisdn: text(&sim.msisdn),
             iccid: &sim.iccid,
@@ -323,7 +331,8 @@ impl<'a> Detail<'a> {
             activedate: date(sim.activated_at.map(Timestamp)),
             stoptestdate: extras.date("test_until"),
             stopsleepdate: extras.date("sleep_until"),
-            expiredate: date(card.state.expected_end(catalogue.zone(sim.account)).or_else(|| figures.expired_at())),
+            // An end is the first instant that is over.
+            expiredate: date(ends.map(|end| end.plus(-1))),
             openpool: if is_pooled(card) { "1" } else { "0" },
             mno,
             yys: mno,
@@ -337,19 +346,32 @@ impl<'a> Detail<'a> {
             apnstatus: apns.iter().map(switched).collect::<Vec<_>>().join(","),
             onoff: "",
             on_off: "",
-            online: "",
-            gprs_status: "",
-            apn: "",
-            rat: "",
-            ip: "",
+            online,
+            gprs_status: online,
+            apn: session.map_or("", |s| generation(text(&s.rat))),
+            rat: session.map_or("", |s| text(&s.apn)),
+            ip: session.map_or("", |s| text(&s.ip)),
             allowance: Allowance::of(figures, month_start),
             used: Used::of(figures),
-            statusyncdate: as_of.clone(),
+            statusyncdate: date(figures.heard.standing.as_ref().map(|(_, at)| *at)),
             pkgsyncdate: as_of.clone(),
             monthsincdate: as_of.clone(),
             monthsyncdate: as_of,
         }
     }
+}
+
+/// Whether the card is connected as its carrier last said, "" if it never did; and its session.
+fn connected(heard: &Heard) -> (&'static str, Option<&Session>) {
+    match &heard.sessions {
+        None => ("", None),
+        Some((sessions, _)) => (if sessions.is_empty() { "离线" } else { "在线" }, sessions.first()),
+    }
+}
+
+/// A radio as the source writes it (`2G`, `4G`), which calls it the way of access and the access point the radio.
+fn generation(rat: &str) -> &str {
+    if rat == "LTE" { "4G" } else { rat }
 }
 
 /// What is kept of a card beyond its numbers and state.
