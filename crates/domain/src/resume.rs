@@ -57,7 +57,7 @@ const CARRIERS: Blocks = Blocks(
 );
 
 /// What a resume of a card comes to whose life is not over: where it stands and what is in its way with us, and what its
-/// carrier last said of its state and of why it is stopped.
+/// carrier last said of its state and, not longer than a day ago, of why it is stopped.
 pub fn resume(base: BaseState, blocks: Blocks, (told, reasons): (Option<BaseState>, Blocks)) -> Resume {
     let by = Cause::all(Blocks(blocks.0 & OURS.0), Blocks(reasons.0 & CARRIERS.0));
     let left = Cause::all(Blocks(blocks.0 & !Blocks::OWNER_STOP.0), Blocks(reasons.0 & !Blocks::OWNER_STOP.0));

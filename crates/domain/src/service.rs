@@ -2,7 +2,8 @@
 //!
 //! What is in a card's way with us keeps it off at its carrier too: its owner's stop, an IMEI lock, the operator's force, money
 //! that is owed; and packages that are used up or missing, where the product does not allow bare use and its platform's cards
-//! are stopped for that (`stop_cards`). What the carrier itself keeps it off for is the carrier's. Only the present counts: who
+//! are stopped for that (`stop_cards`). A card is stopped for packages only if one of its own ended here: one that never had any is
+//! left as its carrier has it. What the carrier itself keeps it off for is the carrier's. Only the present counts: who
 //! asks the carrier compares this with what it was last asked for.
 
 use crate::sim::{BaseState, Blocks};
@@ -16,16 +17,19 @@ pub enum Service {
     Off,
 }
 
-/// What becomes of a card at its carrier when its packages are used up.
+/// What becomes of a card at its carrier while no package pays for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UsedUp {
     /// It is stopped, and let on again when the next one starts.
     Stopped,
-    /// It is left as it is.
+    /// It is let on all the same.
     LeftOn,
+    /// It never had a package here, and is left as its carrier has it.
+    Untouched,
 }
 
-/// What keeps a card off whatever its packages are.
+/// What keeps a card off whatever its packages are. An owner stops his card, a device of another group locks it, and the operator
+/// forces it off; credit and unpaid have no act that sets them yet.
 pub const KEPT_OFF: Blocks =
     Blocks(Blocks::OWNER_STOP.0 | Blocks::CREDIT.0 | Blocks::FORCED.0 | Blocks::IMEI_LOCK.0 | Blocks::UNPAID.0);
 
@@ -38,6 +42,7 @@ pub fn wanted(base: BaseState, blocks: Blocks, used_up: UsedUp) -> Option<Servic
         _ if has(KEPT_OFF) => Some(Service::Off),
         BaseState::Inventory | BaseState::Testing | BaseState::Ready => None,
         _ if used_up == UsedUp::Stopped && has(Blocks::PACKAGE) => Some(Service::Off),
+        _ if used_up == UsedUp::Untouched && has(Blocks::PACKAGE) => None,
         _ => Some(Service::On),
     }
 }
@@ -46,33 +51,33 @@ pub fn wanted(base: BaseState, blocks: Blocks, used_up: UsedUp) -> Option<Servic
 mod tests {
     use super::*;
 
-    /// `base: what is in its way | where used up cards are stopped, where they are left on`.
+    /// `base: what is in its way | where used up cards are stopped, where they are left on, of one that never had a package`.
     const CASES: &str = "
-        active: | on on
-        active: quota | off on
-        active: expired | off on
-        active: no_package | off on
-        active: quota pool_exhausted | off on
-        active: owner_stop | off off
-        active: owner_stop quota | off off
-        active: imei_lock | off off
-        active: forced | off off
-        active: credit | off off
-        active: unpaid | off off
-        active: data_off sms_off voice_off | on on
-        active: real_name region separation carrier_management | on on
-        active: real_name expired | off on
-        stopped: | on on
-        stopped: quota | off on
-        unknown: | on on
-        unknown: quota | off on
-        ready: no_package | - -
-        ready: no_package imei_lock | off off
-        testing: | - -
-        inventory: owner_stop | off off
-        pre_closed: owner_stop | - -
-        closed: quota | - -
-        replaced: | - -
+        active: | on on on
+        active: quota | off on -
+        active: expired | off on -
+        active: no_package | off on -
+        active: quota pool_exhausted | off on -
+        active: owner_stop | off off off
+        active: owner_stop quota | off off off
+        active: imei_lock | off off off
+        active: forced | off off off
+        active: credit | off off off
+        active: unpaid | off off off
+        active: data_off sms_off voice_off | on on on
+        active: real_name region separation carrier_management | on on on
+        active: real_name expired | off on -
+        stopped: | on on on
+        stopped: quota | off on -
+        unknown: | on on on
+        unknown: quota | off on -
+        ready: no_package | - - -
+        ready: no_package imei_lock | off off off
+        testing: | - - -
+        inventory: owner_stop | off off off
+        pre_closed: owner_stop | - - -
+        closed: quota | - - -
+        replaced: | - - -
     ";
 
     fn set(words: &str) -> Blocks {
@@ -90,7 +95,8 @@ mod tests {
                 Some(Service::Off) => "off",
                 None => "-",
             };
-            assert_eq!(format!("{} {}", told(UsedUp::Stopped), told(UsedUp::LeftOn)), outcome.trim(), "{case}");
+            let all = [UsedUp::Stopped, UsedUp::LeftOn, UsedUp::Untouched].map(told).join(" ");
+            assert_eq!(all, outcome.trim(), "{case}");
         }
     }
 }

@@ -32,6 +32,11 @@ impl BaseState {
         matches!(self, BaseState::Active | BaseState::Stopped)
     }
 
+    /// Whether the card was never on.
+    pub fn is_dormant(self) -> bool {
+        matches!(self, BaseState::Inventory | BaseState::Testing | BaseState::Ready)
+    }
+
     /// Closed for good or on the way there: nothing can be bought for it.
     pub fn is_over(self) -> bool {
         matches!(self, BaseState::PreClosed | BaseState::Closed | BaseState::Replaced)
@@ -60,9 +65,9 @@ blocks! {
     OWNER_STOP = 0, "owner_stop";
     /// Data switched off.
     DATA_OFF = 1, "data_off";
-    /// Messages switched off.
+    /// Messages switched off; no act sets it yet.
     SMS_OFF = 2, "sms_off";
-    /// Voice switched off.
+    /// Voice switched off; no act sets it yet.
     VOICE_OFF = 3, "voice_off";
     /// Allowance used up and nothing waits.
     QUOTA = 4, "quota";
@@ -70,7 +75,7 @@ blocks! {
     EXPIRED = 5, "expired";
     /// Never had a package, or the last was refunded.
     NO_PACKAGE = 6, "no_package";
-    /// The account's credit is used up.
+    /// The account's credit is used up; no act sets it yet.
     CREDIT = 7, "credit";
     /// Forced by the operator.
     FORCED = 8, "forced";
@@ -86,7 +91,7 @@ blocks! {
     CARRIER_MANAGEMENT = 13, "carrier_management";
     /// Its pool is used up.
     POOL_EXHAUSTED = 14, "pool_exhausted";
-    /// An invoice is unpaid.
+    /// An invoice is unpaid; no act sets it yet.
     UNPAID = 15, "unpaid";
 }
 

@@ -34,8 +34,10 @@ const LATER_SECONDS_MAX: i64 = 10;
 const CHANGED: &str = "changed";
 /// How often such a card is tried.
 const CHANGED_TRIES_MAX: i64 = 50;
-/// Longest wait between two of those tries, seconds.
+/// Longest wait between two of those tries, seconds, unless the carrier itself wants a longer one.
 const CHANGED_SECONDS_MAX: i64 = 600;
+/// Longest wait that a carrier is granted.
+const CARRIERS_SECONDS_MAX: i64 = 86_400;
 
 /// What is wanted of a card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,13 +192,17 @@ fn settle(
     let (tries_max, later_max) =
         if is_patient { (CHANGED_TRIES_MAX, CHANGED_SECONDS_MAX) } else { (TRIES_MAX, LATER_SECONDS_MAX) };
     let again = |seconds: i64| {
-        let grown = if is_patient { seconds << wish.tries.clamp(0, 10) } else { seconds };
-        (wish.tries + 1 < tries_max).then(|| how.now.plus(grown.min(later_max)))
+        let grown = if is_patient { seconds.min(later_max) << wish.tries.clamp(0, 10) } else { seconds };
+        // Not before the carrier would have it.
+        let wait = grown.min(later_max).max(seconds.min(CARRIERS_SECONDS_MAX));
+        (wish.tries + 1 < tries_max).then(|| how.now.plus(wait))
     };
     let (state, words, due) = match word {
         Ok(_) => ("done", String::new(), None),
         Err(Answer::Refused { code, reason }) => ("failed", format!("{code} {reason}"), None),
-        Err(Answer::Later { seconds, reason }) if *seconds <= later_max => ("waiting", reason.clone(), again(*seconds)),
+        Err(Answer::Later { seconds, reason }) if is_patient || *seconds <= later_max => {
+            ("waiting", reason.clone(), again(*seconds))
+        }
         Err(Answer::Later { reason, .. }) => ("failed", reason.clone(), None),
         Err(Answer::InDoubt { reason } | Answer::NoLogin { reason }) => ("waiting", reason.clone(), again(AGAIN_SECONDS)),
         Err(other) => ("failed", format!("{other:?}"), None),

@@ -2,7 +2,8 @@
 //!
 //! Who acts: a partner's key, for a card the account sees. Promised: the write is stored in a transaction of its own before
 //! the carrier hears of it, and is asked for once, however often the request comes and whoever dies; a resume that the
-//! carrier would refuse is refused here with what is in the card's way ([`crate::switch`]); the answer to all else is the
+//! carrier would refuse, or that would let a card on which something keeps off here, is refused with what is in the card's way
+//! ([`crate::switch`]), and so is activating such a card or ending its test; the answer to all else is the
 //! carrier's last word, waited for as long as the caller says; what is not known by then goes on without the caller. A "not
 //! now" of the carrier is its last word: nothing is done later that the caller was told had failed. The carrier's pauses a
 //! card are kept on our side too, in whatever process. What the card is with us changes when the carrier has confirmed.
@@ -13,12 +14,13 @@ use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Result, fault};
 use crate::network::{self, CardKey};
-use crate::{sims, switch};
+use crate::{service, sims, switch};
 use kachi_domain::carrier::{Answer, Apn, Write};
 use kachi_domain::diagnose::Cause;
 use kachi_domain::rating::CardState;
 use kachi_domain::resume::Resume;
-use kachi_domain::sim::Blocks;
+use kachi_domain::service::KEPT_OFF;
+use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::time::DEFAULT_ZONE;
 use kachi_domain::{Refusal, SimId, Timestamp, Zone, voice};
 use kachi_store::Tx;
@@ -73,17 +75,18 @@ pub enum Act {
     },
 }
 
+pub(crate) const END_TEST: &str = "end_test";
 const STOP_KEEP: &str = "stop_keep";
 const SWITCH_NET: &str = "switch_net";
 const VOICE_ADD: &str = "voice_add";
 const VOICE_DELETE: &str = "voice_delete";
-const CAUSES: [&str; 6] = ["end_test", "activate", STOP_KEEP, SWITCH_NET, VOICE_ADD, VOICE_DELETE];
+const CAUSES: [&str; 6] = [END_TEST, "activate", STOP_KEEP, SWITCH_NET, VOICE_ADD, VOICE_DELETE];
 
 impl Act {
     /// What the write is stored for: acts of one interface pause together.
     fn cause(&self) -> &'static str {
         match self {
-            Act::EndTest => "end_test",
+            Act::EndTest => END_TEST,
             Act::Activate => "activate",
             Act::Stop | Act::Resume => STOP_KEEP,
             Act::DataOff { .. } | Act::DataOn { .. } => SWITCH_NET,
@@ -179,21 +182,70 @@ fn ask(
         }
         _ => pace(tx, sim.id, &[act.cause()], PAUSE_SECONDS, how.now)?,
     }
-    if *act == Act::Resume {
-        match switch::decide(tx, catalogue, &sim, how.now)? {
-            (Resume::Barred { by }, _) => return Err(Refusal::KeptOff { by }.into()),
-            // The carrier itself has said that the card is on.
-            (Resume::On { left: by }, heard) if heard.base().is_some() && !by.is_empty() => {
-                return Err(Refusal::KeptOff { by }.into());
-            }
-            (Resume::Lift { .. }, _) => {
-                switch::lift(tx, catalogue, &sim, how.now)?;
-                return Ok(Asked::AtOnce(sim.id));
-            }
-            (Resume::On { .. } | Resume::Ask { .. }, _) => {}
-        }
+    let goes = match act {
+        Act::Resume => resume(tx, catalogue, &sim, how.now)?,
+        Act::EndTest | Act::Activate => begin(tx, catalogue, &sim, act, how.now)?,
+        _ => Goes::ToCarrier,
+    };
+    if goes == Goes::Nowhere {
+        return Ok(Asked::AtOnce(sim.id));
     }
     Ok(Asked::Write(network::wish(tx, catalogue, &sim, (act.cause(), None, actor.account), (reference, write), how.now)?))
+}
+
+/// Where an act goes that is not refused.
+#[derive(Debug, PartialEq, Eq)]
+enum Goes {
+    /// To the carrier.
+    ToCarrier,
+    /// There is nothing for the carrier to do.
+    Nowhere,
+}
+
+/// A resume, by the rule for all doors. One that would lift nothing is refused: the carrier itself has said that the card is on, or
+/// the card is stopped there until its next package starts.
+fn resume(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, now: Timestamp) -> Result<Goes> {
+    match switch::decide(tx, catalogue, sim, now)? {
+        (Resume::Barred { by }, _) => Err(Refusal::KeptOff { by }.into()),
+        (Resume::On { left: by }, heard) if !by.is_empty() && (heard.base().is_some() || kept_off(tx, catalogue, sim, now)?) => {
+            Err(Refusal::KeptOff { by }.into())
+        }
+        (Resume::Lift { .. }, _) => {
+            switch::lift(tx, catalogue, sim, now)?;
+            Ok(Goes::Nowhere)
+        }
+        (Resume::On { .. } | Resume::Ask { .. }, _) => Ok(Goes::ToCarrier),
+    }
+}
+
+/// Activating a card, or ending its test. At some carriers that is to let it on, so what keeps a card off bars these too, and one
+/// that is stopped is let on by a resume alone. The test of a card that is on has ended.
+fn begin(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, act: &Act, now: Timestamp) -> Result<Goes> {
+    let base = BaseState::parse(&sim.state).unwrap_or(BaseState::Unknown);
+    let bars = Blocks(sim.blocks & KEPT_OFF.0);
+    if !bars.is_empty() {
+        return Err(Refusal::KeptOff { by: Cause::all(bars, Blocks::NONE) }.into());
+    }
+    let kept = |by| Err(Refusal::KeptOff { by }.into());
+    let stopped = || kept(vec![Cause::of_state(base).unwrap_or(Cause::Stopped)]);
+    let goes = match base {
+        base if base.is_dormant() => Goes::ToCarrier,
+        _ => match switch::decide(tx, catalogue, sim, now)? {
+            (Resume::On { left: by }, _) if kept_off(tx, catalogue, sim, now)? => return kept(by),
+            (Resume::On { .. }, heard) if *act == Act::EndTest && heard.base() != Some(BaseState::Testing) => Goes::Nowhere,
+            (Resume::On { .. }, _) => Goes::ToCarrier,
+            (Resume::Barred { by }, _) => return kept(by),
+            (Resume::Ask { .. } | Resume::Lift { .. }, _) => return stopped(),
+        },
+    };
+    // A stop that is on its way counts: this would go after it.
+    if switch::last_asked(tx, catalogue, sim)? == Some(Write::Stop) { stopped() } else { Ok(goes) }
+}
+
+/// Whether something keeps the card off now that its owner cannot lift.
+fn kept_off(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, now: Timestamp) -> Result<bool> {
+    let blocks = Blocks(sim.blocks).with_state(&sims::present(tx, catalogue, sim, now)?);
+    service::keeps_off(tx, catalogue, sim, blocks)
 }
 
 /// What the act asks of the carrier, if the rules of the card let it.
@@ -222,17 +274,17 @@ fn write(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, act: &Act, now: Time
         }
         Act::VoiceDelete { numbers, group } => {
             let numbers = voice::numbers(numbers, voice::DELETED_AT_ONCE)?;
-            let last = tx.last_unrefused_intent(sim.id, VOICE_DELETE)?.map(|i| Timestamp(i.created_at));
+            let last = tx.last_standing_intent(sim.id, VOICE_DELETE)?.map(|i| Timestamp(i.created_at));
             voice::refuse_second_delete(last, now, &Zone::find(DEFAULT_ZONE).map_err(fault)?)?;
             Write::BarCalls { numbers, group: group.clone() }
         }
     })
 }
 
-/// The same interface not again so soon; what the carrier refused does not count.
+/// The same interface not again so soon; what the carrier refused, or was given up before it was sent, does not count.
 fn pace(tx: &mut Tx<'_>, sim: SimId, causes: &[&str], pause: i64, now: Timestamp) -> Result<()> {
     for cause in causes {
-        let last = tx.last_unrefused_intent(sim, cause)?.map(|i| Timestamp(i.created_at));
+        let last = tx.last_standing_intent(sim, cause)?.map(|i| Timestamp(i.created_at));
         if let Some(seconds) = last.map(|at| pause - now.since(at)).filter(|s| *s > 0) {
             return Err(Refusal::TooSoon { seconds }.into());
         }

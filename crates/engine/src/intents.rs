@@ -118,6 +118,7 @@ fn settle(engine: &Engine, intent: Intent, token: i64, word: Word) -> Result<()>
         if let Some(Answer::InDoubt { reason }) = &left {
             tell_left(tx, &intent, reason, how.now)?;
             service::left(tx, catalogue, &intent, how.now)?;
+            speed::left(tx, catalogue, &intent, how.now)?;
         }
         finish(tx, catalogue, how, &intent, &answer)
     })

@@ -68,9 +68,11 @@ impl CardKey {
 
     /// The card, with its state row locked: acts for one card come one after the other.
     pub(crate) fn lock(&self, tx: &mut Tx<'_>, actor: &Actor) -> Result<Sim> {
+        let seen = self.find(tx, actor)?;
+        let row = tx.state_locked(seen.id)?;
+        // Read again: another act may have changed it while the lock was waited for.
         let sim = self.find(tx, actor)?;
-        let row = tx.state_locked(sim.id)?;
-        if row.account == sim.account { Ok(sim) } else { Err(Fail::Stale) }
+        if (row.account, seen.id) == (sim.account, sim.id) { Ok(sim) } else { Err(Fail::Stale) }
     }
 }
 

@@ -4,7 +4,9 @@
 //! Who acts: whatever sets or lifts a block, in its own transaction, with the card's state locked: packages that end and start,
 //! IMEI locks; an owner's own stop and resume are asked for where he asks ([`crate::switch`], [`crate::direct`]), and kept off by
 //! the same rule. Promised: what is wanted now is compared with what was last asked for, so that a past that is told again asks
-//! for nothing; what an owner asked for and has no last word yet counts as said; a refused wish is on the card's record and is
+//! for nothing; what an owner asked for and has no last word yet counts as said; a card that nobody here stopped and that never had a
+//! package is left as its carrier has it, and one that is known to be stopped is let on when its package starts; a stop of ours
+//! for which there is no reason any more is taken back, whatever the card is; a refused wish is on the card's record and is
 //! not asked again until another is wanted; one that had no last word in time is asked for once more, and then left to a person.
 //! Many cards are read and written together. Not promised: that a card is off before its carrier has done it, or that a platform
 //! that cannot stop cards does.
@@ -14,7 +16,9 @@ use crate::error::{Result, fault};
 use crate::intents::order;
 use crate::{network, notices};
 use kachi_domain::carrier::{Answer, Matter, Request, Write};
+use kachi_domain::diagnose::FRESH_SECONDS;
 use kachi_domain::event::EventKind;
+use kachi_domain::resume::{Resume, resume};
 use kachi_domain::service::{KEPT_OFF, Service, UsedUp, wanted};
 use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::{SimId, Timestamp};
@@ -22,7 +26,7 @@ use kachi_store::Tx;
 use kachi_store::intents::{Intent, Wish};
 use kachi_store::lists::NewState;
 use kachi_store::sims::Sim;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What these writes are stored for, and those that are asked for once more.
 const SERVICE: &str = "service";
@@ -35,14 +39,29 @@ struct Turn<'a> {
     blocks: Blocks,
     /// It was never on before.
     first: bool,
+    /// Its carrier has just refused what would be asked by its own word, that the card is stopped.
+    refused: bool,
+}
+
+/// What is known of a card beside its writes.
+struct Known {
+    used_up: UsedUp,
+    /// Its carrier has an act of its own for a card that was never on.
+    activates: bool,
+    /// It is known to be stopped, by no write of ours, and by nothing that a resume does not lift.
+    stopped: bool,
+}
+
+/// What is to be asked for a card.
+enum Next {
+    Nothing,
+    Ask(Write),
+    /// The same, if an earlier write that is to be given up was on its way by then.
+    AskUnlessGone(Write),
 }
 
 fn base(state: &str) -> BaseState {
     BaseState::parse(state).unwrap_or(BaseState::Unknown)
-}
-
-fn is_dormant(base: BaseState) -> bool {
-    matches!(base, BaseState::Inventory | BaseState::Testing | BaseState::Ready)
 }
 
 impl Turn<'_> {
@@ -51,13 +70,16 @@ impl Turn<'_> {
     fn of<'a>(change: &NewState<'a>) -> Option<Turn<'a>> {
         let (before, after) = (base(&change.before.state), base(change.state));
         let matters = |base: BaseState, blocks: i64| {
-            (blocks & KEPT_OFF.0, blocks & Blocks::PACKAGE.0 != 0, is_dormant(base), base.is_over())
+            (blocks & KEPT_OFF.0, blocks & Blocks::PACKAGE.0 != 0, base.is_dormant(), base.is_over())
         };
-        if matters(before, change.before.blocks) == matters(after, change.blocks) {
+        let ended = |blocks: i64| Blocks(blocks).has(Blocks(Blocks::QUOTA.0 | Blocks::EXPIRED.0));
+        // A package may be over as soon as the card has it: it was brought along.
+        let ends = ended(change.blocks) && !ended(change.before.blocks);
+        if !ends && matters(before, change.before.blocks) == matters(after, change.blocks) {
             return None;
         }
-        let first = is_dormant(before) && after == BaseState::Active;
-        Some(Turn { sim: change.before, base: after, blocks: Blocks(change.blocks), first })
+        let first = before.is_dormant() && after == BaseState::Active;
+        Some(Turn { sim: change.before, base: after, blocks: Blocks(change.blocks), first, refused: false })
     }
 }
 
@@ -69,68 +91,112 @@ pub(crate) fn follow(tx: &mut Tx<'_>, catalogue: &Catalogue, changed: &[NewState
 
 /// A card is looked at anew, whatever was wanted of it before.
 pub(crate) fn look_again(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: SimId, now: Timestamp) -> Result<()> {
-    again(tx, catalogue, (sim, false), SERVICE, now)
+    again(tx, catalogue, sim, |turn| turn, (SERVICE, now))
 }
 
-fn again(tx: &mut Tx<'_>, catalogue: &Catalogue, (id, first): (SimId, bool), cause: &str, now: Timestamp) -> Result<()> {
+fn again(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    id: SimId,
+    so: impl FnOnce(Turn<'_>) -> Turn<'_>,
+    (cause, now): (&str, Timestamp),
+) -> Result<()> {
     tx.state_locked(id)?;
     let Some(sim) = tx.sim_by_id(id)? else { return Err(fault(format!("card {id} vanished"))) };
-    let turn = Turn { base: base(&sim.state), blocks: Blocks(sim.blocks), sim: &sim, first };
-    ask(tx, catalogue, &[turn], cause, now)
+    let turn = Turn { base: base(&sim.state), blocks: Blocks(sim.blocks), sim: &sim, first: false, refused: false };
+    ask(tx, catalogue, &[so(turn)], cause, now)
 }
 
 /// Whether something keeps the card off that its owner cannot lift, with this in its way.
-pub(crate) fn keeps_off(catalogue: &Catalogue, sim: &Sim, blocks: Blocks) -> bool {
+pub(crate) fn keeps_off(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, blocks: Blocks) -> Result<bool> {
     let others = Blocks(blocks.0 & !Blocks::OWNER_STOP.0);
-    wanted(base(&sim.state), others, used_up(catalogue, sim)) == Some(Service::Off)
+    let used_up = used_up(tx, catalogue, &[(sim, others)])?.pop().unwrap_or(UsedUp::LeftOn);
+    Ok(wanted(base(&sim.state), others, used_up) == Some(Service::Off))
 }
 
-/// What becomes of the card when its packages are used up.
-fn used_up(catalogue: &Catalogue, sim: &Sim) -> UsedUp {
-    let stopped = |p: &&kachi_store::catalogue::Product| !p.bare_use && catalogue.stops_cards(p.platform);
-    if catalogue.product(sim.product).filter(stopped).is_some() { UsedUp::Stopped } else { UsedUp::LeftOn }
+/// What becomes of each card, with this in its way, while no package pays for it.
+fn used_up(tx: &mut Tx<'_>, catalogue: &Catalogue, cards: &[(&Sim, Blocks)]) -> Result<Vec<UsedUp>> {
+    let stops = |sim: &Sim| catalogue.product(sim.product).is_some_and(|p| !p.bare_use && catalogue.stops_cards(p.platform));
+    let has_none = |blocks: Blocks| blocks.0 & Blocks::PACKAGE.0 == Blocks::NO_PACKAGE.0;
+    let bare: Vec<i64> = cards.iter().filter(|(sim, b)| has_none(*b) && stops(sim)).map(|(sim, _)| sim.id.0).collect();
+    let had = if bare.is_empty() { Vec::new() } else { tx.sims_with_a_past(&bare)? };
+    let had: HashSet<SimId> = had.into_iter().collect();
+    let of = |(sim, blocks): &(&Sim, Blocks)| {
+        if !stops(sim) {
+            UsedUp::LeftOn
+        } else if has_none(*blocks) && !had.contains(&sim.id) {
+            UsedUp::Untouched
+        } else {
+            UsedUp::Stopped
+        }
+    };
+    Ok(cards.iter().map(of).collect())
+}
+
+/// Which of the cards are known to be stopped, by whomever, although a package pays for them: they are let on when it starts.
+/// What a carrier would refuse to lift is not asked for.
+fn stopped(tx: &mut Tx<'_>, turns: &[&Turn<'_>], now: Timestamp) -> Result<HashSet<SimId>> {
+    let paid: Vec<&&Turn<'_>> = turns.iter().filter(|t| !t.refused && !t.blocks.has(Blocks::PACKAGE)).collect();
+    if paid.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let ids: Vec<SimId> = paid.iter().map(|turn| turn.sim.id).collect();
+    let told: HashMap<SimId, Blocks> = tx.told_stopped(&ids, now.plus(-FRESH_SECONDS))?.into_iter().collect();
+    let is_so = |turn: &&&Turn<'_>| {
+        let told = told.get(&turn.sim.id).copied();
+        let heard = (told.map(|_| BaseState::Stopped), told.unwrap_or(Blocks::NONE));
+        (told.is_some() || turn.base == BaseState::Stopped) && matches!(resume(turn.base, turn.blocks, heard), Resume::Ask { .. })
+    };
+    Ok(paid.into_iter().filter(is_so).map(|turn| turn.sim.id).collect())
 }
 
 fn ask(tx: &mut Tx<'_>, catalogue: &Catalogue, turns: &[Turn<'_>], cause: &str, now: Timestamp) -> Result<()> {
-    let mut able = Vec::with_capacity(turns.len());
+    let (mut able, mut platforms) = (Vec::with_capacity(turns.len()), Vec::with_capacity(turns.len()));
     for turn in turns {
         let platform = network::platform(catalogue, turn.sim)?;
         if platform.capabilities.is_none_or(|can| can.stop_resume) {
-            able.push((turn, platform));
+            able.push(turn);
+            platforms.push(platform);
         }
     }
     if able.is_empty() {
         return Ok(());
     }
-    let mut known: HashMap<SimId, Vec<Intent>> = HashMap::new();
-    let ids: Vec<SimId> = able.iter().map(|(turn, _)| turn.sim.id).collect();
-    for intent in tx.intents_about(&ids, Matter::Service.number())? {
-        known.entry(intent.sim).or_default().push(intent);
+    let mut before: HashMap<SimId, Vec<Intent>> = HashMap::new();
+    let ids: Vec<SimId> = able.iter().map(|turn| turn.sim.id).collect();
+    for intent in order::about(tx, &ids, Matter::Service)? {
+        before.entry(intent.sim).or_default().push(intent);
     }
+    let used_up = used_up(tx, catalogue, &able.iter().map(|turn| (turn.sim, turn.blocks)).collect::<Vec<_>>())?;
+    let stopped = stopped(tx, &able, now)?;
     let (mut asked, mut needless) = (Vec::new(), Vec::new());
-    for (turn, platform) in able {
-        let mut before = known.remove(&turn.sim.id).unwrap_or_default();
-        before.retain(|i| i.platform == platform.id);
+    for ((turn, platform), used_up) in able.into_iter().zip(platforms).zip(used_up) {
+        let mut writes = before.remove(&turn.sim.id).unwrap_or_default();
+        writes.retain(|i| i.platform == platform.id);
         let activates = platform.capabilities.is_some_and(|can| can.activate);
-        if let Some(write) = decide(turn, used_up(catalogue, turn.sim), activates, before, &mut needless)? {
-            asked.push((turn.sim, platform.id, write));
+        let known = Known { used_up, activates, stopped: stopped.contains(&turn.sim.id) };
+        match decide(turn, &known, writes, &mut needless)? {
+            Next::Nothing => {}
+            Next::Ask(write) => asked.push((turn.sim, platform.id, write, true)),
+            Next::AskUnlessGone(write) => asked.push((turn.sim, platform.id, write, false)),
         }
     }
-    order::supersede(tx, &needless, now)?;
+    let gone = order::supersede(tx, &needless, now)?;
+    asked.retain(|(sim, .., sure)| *sure || needless.iter().any(|i| i.sim == sim.id && !gone.contains(&i.id)));
     if asked.is_empty() {
         return Ok(());
     }
     // A card's state is locked, so the number is another each time it is asked about.
     let number = tx.last_intent_number()?;
     let mut requests = Vec::with_capacity(asked.len());
-    for (sim, _, write) in &asked {
+    for (sim, _, write, _) in &asked {
         let reference = format!("service-{}-{number}", sim.id);
         let request = Request { reference, card: network::named(sim), write: write.clone() };
         requests.push(serde_json::to_string(&request).map_err(|e| fault(e.to_string()))?);
     }
     let matter = Matter::Service.number();
     let mut wishes = Vec::with_capacity(asked.len());
-    for ((sim, platform, _), request) in asked.iter().zip(&requests) {
+    for ((sim, platform, ..), request) in asked.iter().zip(&requests) {
         let (account, sim, platform) = (sim.account, sim.id, *platform);
         wishes.push(Wish { account, sim, platform, cause, task: None, asked_by: None, matter, request });
     }
@@ -139,49 +205,52 @@ fn ask(tx: &mut Tx<'_>, catalogue: &Catalogue, turns: &[Turn<'_>], cause: &str, 
 }
 
 /// What is to be asked for the card, which has these writes, and which of them nobody wants any more.
-fn decide(
-    turn: &Turn<'_>,
-    used_up: UsedUp,
-    activates: bool,
-    before: Vec<Intent>,
-    needless: &mut Vec<Intent>,
-) -> Result<Option<Write>> {
+fn decide(turn: &Turn<'_>, known: &Known, before: Vec<Intent>, needless: &mut Vec<Intent>) -> Result<Next> {
     let mut writes = Vec::with_capacity(before.len());
     for intent in before {
-        match network::asked(&intent)?.write {
-            Write::Stop => writes.push((intent, Service::Off)),
-            Write::Resume | Write::Activate => writes.push((intent, Service::On)),
-            _ => {}
+        let write = network::asked(&intent)?.write;
+        if matches!(write, Write::Stop | Write::Resume | Write::Activate) {
+            writes.push((intent, write));
         }
     }
     let mut blocks = turn.blocks;
-    for (_, service) in writes.iter().filter(|(i, _)| i.asked_by.is_some() && network::is_under_way(i)) {
+    for (_, write) in writes.iter().filter(|(i, _)| i.asked_by.is_some() && network::is_under_way(i)) {
         // What its owner has asked for is as good as done.
-        let stop = if *service == Service::Off { Blocks::OWNER_STOP.0 } else { 0 };
+        let stop = if *write == Write::Stop { Blocks::OWNER_STOP.0 } else { 0 };
         blocks = Blocks(blocks.0 & !Blocks::OWNER_STOP.0 | stop);
     }
-    let Some(service) = wanted(turn.base, blocks, used_up) else { return Ok(None) };
-    let write = match service {
-        Service::Off => Write::Stop,
-        Service::On if !turn.first => Write::Resume,
-        Service::On if activates => Write::Activate,
-        Service::On => return Ok(None),
+    let wanted = wanted(turn.base, blocks, known.used_up);
+    let write = match wanted {
+        Some(Service::Off) => Write::Stop,
+        Some(Service::On) if turn.first && known.activates => Write::Activate,
+        // Where nothing is wanted, only a stop for which there is no reason any more is taken back.
+        Some(Service::On) | None => Write::Resume,
     };
-    let (mut last, mut given_up) = (None, false);
-    for (intent, service) in writes {
-        if order::is_needless(&intent, &write, None)? {
-            given_up = true;
+    let (mut last, mut unsent, mut left) = (None, false, false);
+    for (intent, asked) in writes {
+        let counts = wanted.is_some() || asked == Write::Stop;
+        if counts && order::is_needless(&intent, &write, None)? {
+            let was_sent = !order::is_unsent(&intent)?;
+            (unsent, left) = (unsent || !was_sent, left || was_sent);
             needless.push(intent);
         } else {
-            last = Some(service);
+            last = Some((network::is_under_way(&intent), asked));
         }
     }
-    // A card that nobody asked about is on, if it ever was.
-    let is_so = match last {
-        Some(last) => last == service,
-        None => service == Service::On && !turn.first && !given_up,
-    };
-    Ok((!is_so).then_some(write))
+    Ok(match (wanted, last) {
+        (Some(Service::Off), Some((_, Write::Stop))) => Next::Nothing,
+        (Some(Service::Off), _) => Next::Ask(write),
+        (_, Some((_, Write::Stop))) => Next::Ask(Write::Resume),
+        (None, _) if left => Next::Ask(write),
+        (None, _) => Next::AskUnlessGone(write),
+        (_, Some((false, _))) | (_, None) if known.stopped => Next::Ask(Write::Resume),
+        // To let a card on that was never on is not to activate it, where a carrier tells the two apart.
+        (_, Some((_, on))) if !turn.first || !known.activates || on == Write::Activate => Next::Nothing,
+        (_, Some(_)) => Next::Ask(write),
+        (_, None) if left || turn.first && known.activates || !turn.first && unsent => Next::Ask(write),
+        // A card that nobody asked about is on, if it ever was.
+        (_, None) => Next::AskUnlessGone(write),
+    })
 }
 
 /// The carrier's last word, or a person's, on a write that stops a card or lets it on.
@@ -203,8 +272,18 @@ pub(crate) fn told(
             let detail = format!("the carrier does not {act}: {code} {reason}");
             Ok(tx.tell(&[notices::record(&sim, EventKind::ServiceRefused, &detail, now)?], now)?)
         }
+        Answer::Refused { .. } if *write == Write::EndTest => Ok(()),
         // The owner's wish is not to be; what else is wanted may have waited for it.
-        Answer::Refused { .. } => look_again(tx, catalogue, intent.sim, now),
+        Answer::Refused { .. } => {
+            let since = |at: i64| *write == Write::Activate && at >= intent.created_at;
+            again(
+                tx,
+                catalogue,
+                intent.sim,
+                |turn| Turn { first: turn.sim.activated_at.is_some_and(since), refused: true, ..turn },
+                (SERVICE, now),
+            )
+        }
         _ if is_ours && *write != Write::Stop => on_again(tx, intent.sim, now),
         _ => Ok(()),
     }
@@ -226,5 +305,5 @@ pub(crate) fn left(tx: &mut Tx<'_>, catalogue: &Catalogue, intent: &Intent, now:
         return Ok(());
     }
     let first = network::asked(intent)?.write == Write::Activate;
-    again(tx, catalogue, (intent.sim, first), AGAIN, now)
+    again(tx, catalogue, intent.sim, |turn| Turn { first, ..turn }, (AGAIN, now))
 }

@@ -2,7 +2,7 @@
 //!
 //! Who acts: an account, for cards it sees. Promised: a stop or a resume is stored as a carrier write and changes the card
 //! with us when the carrier's word is its last, never before; asked for again while the carrier has not answered, it is one
-//! with the first; one that was not sent yet gives way to its contrary. A resume that the carrier would refuse is refused here before anything is sent
+//! with the first, whichever door it came by; one that was not sent yet gives way to its contrary. A resume that the carrier would refuse is refused here before anything is sent
 //! ([`kachi_domain::resume`]), by what is in the card's way with us and by what its carrier said when it was last read; what
 //! is left in its way is told with every answer. What the carrier said before a write that it has confirmed since is
 //! forgotten: it says nothing of after. Not promised: that a resumed card works.
@@ -12,6 +12,7 @@ use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::error::{Fail, Result, fault};
 use crate::intents::order;
+use crate::network::CardKey;
 use crate::stock::{self, Key};
 use crate::{network, notices, service, sims};
 use kachi_domain::carrier::{Heard, Line, Matter, Write};
@@ -19,13 +20,16 @@ use kachi_domain::diagnose::Cause;
 use kachi_domain::event::EventKind;
 use kachi_domain::resume::{Resume, resume};
 use kachi_domain::sim::{BaseState, Blocks};
-use kachi_domain::{Refusal, SimId, Timestamp};
+use kachi_domain::{Iccid, Refusal, SimId, Timestamp};
 use kachi_store::Tx;
 use kachi_store::intents::Intent;
+use kachi_store::lists::NewState;
 use kachi_store::sims::Sim;
 
 /// What stopping and letting on by the owner is called among the carrier writes of a card.
 const SWITCH: &str = "owner_switch";
+/// Longest name and reason of a force, characters.
+const WORDS_MAX: usize = 200;
 
 /// What came of asking for a stop or a resume.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,12 +71,12 @@ pub fn switch(
     let can = network::platform(catalogue, &sim)?.capabilities;
     let resumes = write == Write::Resume;
     // A card that was never on is activated where the carrier has an act of its own for that.
-    let first = resumes && is_dormant(&sim) && can.is_some_and(|can| can.can(&Write::Activate));
+    let first = resumes && base(&sim).is_dormant() && can.is_some_and(|can| can.can(&Write::Activate));
     let write = if first { Write::Activate } else { write };
     network::refuse_unable(catalogue, &sim, &write)?;
-    let open = tx.last_intent(sim.id, SWITCH)?.filter(network::is_under_way);
-    if let Some(open) = &open {
-        if network::asked(open)?.write == write {
+    let open = under_way(tx, catalogue, &sim)?;
+    if let Some((open, asked)) = &open {
+        if *asked == write {
             return Ok(Switched::Waiting);
         }
         if !order::is_unsent(open)? {
@@ -97,21 +101,90 @@ pub fn switch(
     Ok(Switched::Asked { left })
 }
 
+/// What the operator does about a card, whatever its owner asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Force {
+    /// It is forced off.
+    Stop,
+    /// That is lifted.
+    Lift,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forced {
+    /// The card stands otherwise, and its carrier is asked for what is wanted now.
+    Changed,
+    /// It was so already.
+    Already,
+}
+
+/// Forces a card off, or lifts that: who does it and why are on its record. Its carrier is asked as for any other block; who may do
+/// it is the caller's to see to.
+pub fn force(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    how: &Settling,
+    actor: &Actor,
+    (iccid, force, who, why): (&Iccid, Force, &str, &str),
+) -> Result<Forced> {
+    for (field, text) in [("by", who), ("reason", why)] {
+        if text.trim().is_empty() || text.chars().count() > WORDS_MAX {
+            return Err(Refusal::BadField { field: field.into(), rule: format!("1 to {WORDS_MAX} characters") }.into());
+        }
+    }
+    let sim = CardKey::Iccid(iccid.clone()).lock(tx, actor)?;
+    network::refuse_over(&sim)?;
+    let (blocks, said) = match force {
+        Force::Stop => (sim.blocks | Blocks::FORCED.0, "forced off"),
+        Force::Lift => (sim.blocks & !Blocks::FORCED.0, "force lifted"),
+    };
+    if blocks == sim.blocks {
+        return Ok(Forced::Already);
+    }
+    let change = NewState { before: &sim, state: &sim.state, blocks, activated_at: sim.activated_at };
+    tx.change_sim_states(std::slice::from_ref(&change))?;
+    service::follow(tx, catalogue, &[change], how.now)?;
+    let detail = format!("{said} by {who} ({why}): {} [{}]", sim.state, Blocks(blocks).names().join(" "));
+    tx.tell(&[notices::record(&sim, EventKind::SimStateChanged, &detail, how.now)?], how.now)?;
+    Ok(Forced::Changed)
+}
+
 fn base(sim: &Sim) -> BaseState {
     BaseState::parse(&sim.state).unwrap_or(BaseState::Unknown)
 }
 
-fn is_dormant(sim: &Sim) -> bool {
-    matches!(base(sim), BaseState::Inventory | BaseState::Testing | BaseState::Ready)
+/// The card's stops, resumes and activations at its carrier that are open, and the last that stands; in their order.
+fn standing(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim) -> Result<Vec<(Intent, Write)>> {
+    let platform = network::platform(catalogue, sim)?.id;
+    let mut all = Vec::new();
+    for intent in order::about(tx, &[sim.id], Matter::Service)? {
+        let write = network::asked(&intent)?.write;
+        if intent.platform == platform && write != Write::EndTest {
+            all.push((intent, write));
+        }
+    }
+    Ok(all)
+}
+
+/// What was last asked for, by whomever, and not refused.
+pub(crate) fn last_asked(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim) -> Result<Option<Write>> {
+    Ok(standing(tx, catalogue, sim)?.pop().map(|(_, write)| write))
+}
+
+/// What an account last asked for, at whatever door, and the carrier is being asked.
+fn under_way(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim) -> Result<Option<(Intent, Write)>> {
+    let asked = |(intent, _): &(Intent, Write)| intent.asked_by.is_some() && network::is_under_way(intent);
+    Ok(standing(tx, catalogue, sim)?.into_iter().rfind(asked))
 }
 
 /// What a resume of the card comes to now, and what its carrier last said.
 pub(crate) fn decide(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, now: Timestamp) -> Result<(Resume, Heard)> {
     let blocks = Blocks(sim.blocks).with_state(&sims::present(tx, catalogue, sim, now)?);
     let heard = tx.carrier_word(sim.id)?;
-    let decided = match resume(base(sim), blocks, (heard.base(), heard.reasons())) {
+    let decided = match resume(base(sim), blocks, (heard.base(), heard.fresh_reasons(now))) {
         // It is stopped there because its packages are used up, until the next one starts: only its owner's stop can be lifted.
-        Resume::Ask { left } | Resume::On { left } if service::keeps_off(catalogue, sim, blocks) => {
+        Resume::Ask { left } | Resume::On { left } if service::keeps_off(tx, catalogue, sim, blocks)? => {
             let stopped = blocks.has(Blocks::OWNER_STOP) || !unsent_stops(tx, sim.id)?.is_empty();
             if stopped { Resume::Lift { left } } else { Resume::On { left } }
         }
@@ -140,7 +213,7 @@ pub(crate) fn lift(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, now: Times
 /// The stops that its owner asked for and the carrier has not heard of.
 fn unsent_stops(tx: &mut Tx<'_>, sim: SimId) -> Result<Vec<Intent>> {
     let mut stops = Vec::new();
-    for intent in tx.intents_about(&[sim], Matter::Service.number())? {
+    for intent in order::about(tx, &[sim], Matter::Service)? {
         if intent.asked_by.is_some() && order::is_unsent(&intent)? && network::asked(&intent)?.write == Write::Stop {
             stops.push(intent);
         }
@@ -154,7 +227,7 @@ pub(crate) fn switched(tx: &mut Tx<'_>, intent: &Intent, write: &Write, now: Tim
     let Some(sim) = tx.sim_by_id(intent.sim)? else { return Err(fault(format!("card {} vanished", intent.sim))) };
     if intent.cause == SWITCH {
         // Where the carrier has no act of its own for it, letting a card on that was never on has activated it.
-        let write = if *write == Write::Resume && is_dormant(&sim) { &Write::Activate } else { write };
+        let write = if *write == Write::Resume && base(&sim).is_dormant() { &Write::Activate } else { write };
         return done(tx, &Sim { account: row.account, ..sim }, write, now);
     }
     Ok(tx.forget_carrier_word(sim.id)?)

@@ -96,8 +96,11 @@ pub(crate) fn stand(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, id: 
     let told = line.apns.as_deref().unwrap_or_default();
     let (sim, with_data) = direct::told(tx, sim, told, how.now)?;
     let before = BaseState::parse(&sim.state).unwrap_or(BaseState::Unknown);
+    let is_on = line.standing.as_ref().is_some_and(|told| told.base == BaseState::Active);
     let blocks = match &line.stop {
         Some(stop) => with_data & !CARRIERS | stop.blocks.0 & CARRIERS,
+        // A reason to stop is over with the state that it was the reason of, as in what is kept of the carrier's word.
+        None if is_on => with_data & !CARRIERS,
         None => with_data,
     };
     let base = line.standing.as_ref().map_or(before, |told| stands(before, told.base, Blocks(blocks)));

@@ -18,6 +18,7 @@ use kachi_engine::switch::{self, Switched};
 use kachi_engine::{Fail, RequestKey, Result, diagnose, imei, sims};
 use kachi_store::Store;
 use kachi_store::accounts::Account;
+use kachi_store::card_reads::CardRead;
 use kachi_store::imei::ImeiGroup;
 use kachi_store::sims::Sim;
 use kachi_testkit::carrier::Carrier;
@@ -326,10 +327,17 @@ fn a_resume_that_cannot_work_is_refused_before_anything_is_sent() {
             assert_eq!(directly(&w, 0, Act::Resume, "r4").unwrap(), Outcome::Done { left });
             assert_eq!((writes(&w), w.card(0).blocks()), (0, Blocks::NO_PACKAGE));
 
+            // Read long ago, it says nothing of now: the carrier is asked, and has the last word.
+            w.pass(DAY + 1);
+            carrier.world.fail(Fault::Refused { code: "12098".into(), reason: "no".into() });
+            assert_eq!(resume(&w, 0, "r4a").unwrap(), Switched::Asked { left: vec![Cause::NoPackage] });
+            carrier.work(&w.engine);
+            let asked = writes(&w);
+
             // The next reading shows that it is lifted there: now the carrier is asked.
             told(&w, 0, BaseState::Stopped, Blocks::OWNER_STOP);
             assert_eq!(resume(&w, 0, "r5").unwrap(), Switched::Asked { left: vec![Cause::NoPackage] });
-            assert_eq!(writes(&w), 1);
+            assert_eq!(writes(&w), asked + 1);
             carrier.work(&w.engine);
             w.assert_sound();
         });
@@ -361,6 +369,37 @@ fn an_answer_to_a_resume_says_what_is_left_and_a_stop_is_told_from_a_missing_pac
         told(&w, 0, BaseState::Active, Blocks::NONE);
         assert_eq!(refusal(directly(&w, 0, Act::Resume, "g")), Refusal::KeptOff { by: vec![Cause::NoPackage] });
         w.assert_sound();
+    });
+}
+
+#[test]
+fn a_card_that_is_said_to_have_changed_is_read_when_its_carrier_lets_it() {
+    each(|store| {
+        let (w, carrier) = world(store, json!({}));
+        let platform = *carrier.connectors.keys().next().unwrap();
+        let wish = CardRead {
+            id: 0,
+            account: ACME,
+            iccid: World::iccid(0).as_str().into(),
+            sim: Some(w.card(0).sim.id),
+            product: None,
+            platform,
+            what: "changed".into(),
+            state: String::new(),
+            words: String::new(),
+            tries: 0,
+        };
+        let id = w.engine.write(move |tx, _, how| Ok(tx.add_card_read(&wish, how.now)?)).unwrap();
+        let stands = || w.engine.read(|tx, _| Ok(tx.card_read(id)?)).unwrap().expect("it is kept").state;
+        carrier.world.fail_read(Fault::Overloaded { seconds: 900 });
+        carrier.read(&w.engine);
+        assert_eq!(stands(), "waiting", "nobody waits for it, so it can wait");
+        w.pass(899);
+        carrier.read(&w.engine);
+        assert_eq!(stands(), "waiting", "not before the carrier would have it");
+        w.pass(1);
+        carrier.read(&w.engine);
+        assert_eq!(stands(), "done");
     });
 }
 

@@ -17,6 +17,7 @@ use kachi_testkit::db::each;
 use kachi_testkit::world::{ACME, MB, NORTH, STRANGER, World, line, sim_id};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::time::Duration;
 
 /// Cards without a package, which are left on.
@@ -105,7 +106,6 @@ fn the_card_is_what_the_carrier_has_confirmed() {
     let (testing, ready, active, stopped) = (BaseState::Testing, BaseState::Ready, BaseState::Active, BaseState::Stopped);
     for (before, act, state, blocks) in [
         (testing, Act::EndTest, "ready", vec![]),
-        (active, Act::EndTest, "active", vec![]),
         (ready, Act::Activate, "active", vec![]),
         (active, Act::Stop, "active", vec!["owner_stop"]),
         (stopped, Act::Resume, "active", vec![]),
@@ -199,6 +199,36 @@ fn the_same_request_asks_once_and_nothing_is_asked_for_a_stranger() {
         assert_eq!(w.engine.read(|tx, _| Ok(tx.intents(false, 100)?)).unwrap().len(), 1);
         end(&w, &carrier, 0, Act::Stop, "k", 3);
         assert_eq!(carrier.world.effects("ref-k"), 1);
+    });
+}
+
+#[test]
+fn what_another_does_meanwhile_to_the_card_is_not_undone() {
+    each(|store| {
+        let (w, carrier) = world(store, json!({}));
+        end(&w, &carrier, 0, Act::Stop, "a", 4);
+        place(&w, 0, BaseState::Active, Blocks::FORCED);
+        let (sim, (ready, is_ready)) = (w.card(0).sim, mpsc::channel());
+        let (done, is_done) = mpsc::channel();
+        std::thread::scope(|threads| {
+            let engine = w.engine.clone();
+            threads.spawn(move || {
+                let lock = engine.write(move |tx, _, _| {
+                    tx.state_locked(sim.id)?;
+                    ready.send(()).unwrap();
+                    // Whoever asks now must wait for the end of this.
+                    assert!(is_done.recv_timeout(Duration::from_millis(300)).is_err());
+                    Ok(tx.set_sim_state(sim.id, &sim.state, sim.blocks | Blocks::IMEI_LOCK.0, None)?)
+                });
+                lock.unwrap();
+            });
+            is_ready.recv().unwrap();
+            // Its owner's stop is taken away, and nothing else.
+            let lifted = ask(&w, 0, Act::Resume, "b").unwrap();
+            let _ = done.send(());
+            assert!(matches!(lifted, Outcome::Done { .. }), "{lifted:?}");
+        });
+        assert_eq!(stands(&w, 0).1, ["forced", "imei_lock"]);
     });
 }
 

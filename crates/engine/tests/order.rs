@@ -3,6 +3,10 @@
 
 #[path = "order_parts/agree.rs"]
 mod agree;
+#[path = "order_parts/bare.rs"]
+mod bare;
+#[path = "order_parts/doors.rs"]
+mod doors;
 #[path = "order_parts/purchases.rs"]
 mod purchases;
 #[path = "order_parts/service.rs"]
@@ -11,12 +15,14 @@ mod service;
 use kachi_connectors::sandbox::{Card, Fault};
 use kachi_domain::carrier::Write;
 use kachi_domain::ids::Imei;
+use kachi_domain::sim::BaseState;
 use kachi_domain::{AccountId, Refusal};
+use kachi_engine::direct::{Act, Outcome};
 use kachi_engine::imei::{self, Joined};
 use kachi_engine::network::{self, CardKey, Paced};
 use kachi_engine::stock::Key;
 use kachi_engine::switch::{self, Switched};
-use kachi_engine::{Fail, Result, Settings};
+use kachi_engine::{Fail, RequestKey, Result, Settings};
 use kachi_store::Store;
 use kachi_store::imei::ImeiGroup;
 use kachi_store::intents::Intent;
@@ -70,6 +76,43 @@ fn lock(w: &World, card: u64) {
 fn unlock(w: &World, card: u64) -> Result<i64> {
     let actor = w.actor(ACME);
     w.engine.write(move |tx, catalogue, how| imei::unlock(tx, catalogue, how, &actor, &World::iccid(card)))
+}
+
+/// Cards without a package, of the same product, in the same group.
+fn add_bare(w: &World, cards: std::ops::Range<u64>) {
+    w.add_cards(ACME, cards.clone());
+    let operator = w.actor(AccountId(1));
+    let join = move |tx: &mut kachi_store::Tx<'_>, catalogue: &_, how: &kachi_engine::cards::Settling| {
+        let group = tx.imei_group(7)?.expect("the group");
+        for card in cards.clone() {
+            imei::join(tx, catalogue, how, &operator, (&World::iccid(card), &group), None)?;
+        }
+        Ok(())
+    };
+    w.engine.write(join).expect("they are in");
+    w.pass(60);
+}
+
+/// With us the card stands so from now on.
+fn place(w: &World, card: u64, base: BaseState) {
+    let sim = w.card(card).sim;
+    w.engine.write(move |tx, _, _| Ok(tx.set_sim_state(sim.id, base.word(), sim.blocks, None)?)).expect("it stands so");
+}
+
+/// The act passed straight to the carrier, and what is known of it at once.
+fn directly(w: &World, card: u64, act: Act, key: &str) -> Result<Outcome> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let key = RequestKey { door: "test", key: key.into(), body_hash: format!("{card} {act:?}") };
+    let asked = (CardKey::Iccid(World::iccid(card)), act, format!("ref-{}", key.key));
+    let catalogue = w.engine.catalogue().expect("catalogue");
+    runtime.block_on(w.engine.act_now(&catalogue, &w.actor(ACME), key, asked, std::time::Duration::ZERO))
+}
+
+fn refusal<T: std::fmt::Debug>(result: Result<T>) -> Refusal {
+    match result {
+        Err(Fail::Refused(r)) => r,
+        other => panic!("expected a refusal, got {other:?}"),
+    }
 }
 
 fn switch(w: &World, card: u64, write: Write, reference: &str) -> Result<Switched> {

@@ -7,9 +7,11 @@ use kachi_domain::order::SubscriptionState;
 use kachi_domain::sim::Blocks;
 use kachi_domain::{AccountId, PoolId, Refusal};
 use kachi_engine::{Fail, Result, pools, sims};
+use kachi_testkit::carrier::Carrier;
 use kachi_testkit::db::each;
 use kachi_testkit::world::{ACME, MB, NORTH, STRANGER, World, line, sim_id};
 use parts::{add, create, records, remove, stock, subscribe, unsubscribe, view};
+use serde_json::json;
 
 const DAY: i64 = 86_400;
 
@@ -69,6 +71,26 @@ fn members_burn_the_pool_before_their_own_packages_until_it_is_used_up() {
         assert!(w.card(0).blocks().is_empty(), "bought again, it is free again");
         w.pass(1);
         assert_eq!((count(&w, 0, "sim_restored"), count(&w, 0, "sim_stopped")), (2, 1));
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn a_card_that_leaves_its_pool_with_nothing_of_its_own_is_stopped_at_its_carrier() {
+    each(|store| {
+        let w = world(store);
+        let carrier = Carrier::of(&w.engine, "1US-1", json!({}), &[]);
+        carrier.remember(&w.engine);
+        let off = || carrier.world.card(World::iccid(0).as_str(), w.now()).stopped.is_some();
+        let pool = create(&w, "P100-7D", None);
+        subscribe(&w, pool, "P100-7D", "s1").unwrap();
+        add(&w, pool, &[0]).unwrap();
+        carrier.work(&w.engine);
+        assert!(!off());
+        remove(&w, pool, &[0]).unwrap();
+        carrier.work(&w.engine);
+        w.pass(5);
+        assert_eq!((w.card(0).blocks(), off()), (Blocks::NO_PACKAGE, true), "it had a place there");
         w.assert_sound();
     });
 }

@@ -169,6 +169,26 @@ fn what_is_wanted_by_the_end_is_what_the_card_has_whatever_went_wrong() {
 }
 
 #[test]
+fn a_speed_that_is_left_to_a_person_holds_up_no_other() {
+    each(|store| {
+        let (w, carrier) = world(store, json!({}));
+        carrier.world.fail(Fault::NeverApplied { forget_seconds: None });
+        w.buy(0, "SLOW-30D", "o-1").unwrap();
+        spend(&w, 1, 0, 200);
+        work(&w, &carrier, 60);
+        w.buy(0, "TOP20-5D", "o-2").unwrap();
+        for _ in 0..450 {
+            carrier.work(&w.engine);
+            w.pass(600);
+        }
+        let states: Vec<String> = writes(&w).into_iter().rev().map(|i| i.state).collect();
+        assert_eq!(states, ["superseded", "confirmed"], "full speed is wanted since");
+        assert_eq!(said(&w, 0).last().unwrap(), "full speed is set at the carrier");
+        w.assert_sound();
+    });
+}
+
+#[test]
 fn a_platform_that_cannot_limit_speeds_leaves_the_card_as_it_is_and_says_so() {
     each(|store| {
         let (w, carrier) = world(store, json!({"without": ["speed"]}));

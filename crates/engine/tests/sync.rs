@@ -6,7 +6,7 @@ mod scene;
 
 use kachi_domain::carrier::{Answer, Batches, Capabilities, Cycle, Fact, Facts};
 use kachi_domain::package::{Resource, Terms};
-use kachi_domain::sim::BaseState;
+use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::{PackageId, Timestamp};
 use kachi_engine::{sims, sync};
 use kachi_store::catalogue::Package;
@@ -57,6 +57,26 @@ fn every_card_is_read_once_and_then_the_changes_are_followed() {
         told.sort();
         assert_eq!(told, ["feed 03-10 page 0", "state: 0", "state: 3"]);
         assert_eq!(s.state(0), "pre_closed");
+    });
+}
+
+#[test]
+fn what_the_carrier_stopped_a_card_for_is_over_when_it_says_that_the_card_is_on() {
+    each(|store| {
+        let s = Scene::new(store, feeding(), 1);
+        s.fake.book().states.insert(0, BaseState::Stopped);
+        let stopped = |blocks: Blocks| {
+            let sim = s.w.card(0).sim;
+            let kept = sim.blocks | blocks.0;
+            s.w.engine.write(move |tx, _, _| Ok(tx.set_sim_state(sim.id, "stopped", kept, None)?)).expect("it stands so");
+        };
+        stopped(Blocks(Blocks::REAL_NAME.0 | Blocks::REGION.0 | Blocks::IMEI_LOCK.0));
+        s.work();
+        assert_eq!(s.w.card(0).blocks().names(), ["no_package", "real_name", "imei_lock", "region"], "no reason is told");
+        s.fake.book().states.insert(0, BaseState::Active);
+        s.fake.book().feed.insert(day("03-10"), vec![vec![(0, true)]]);
+        s.later(HOUR + 300);
+        assert_eq!((s.state(0).as_str(), s.w.card(0).blocks().names()), ("active", vec!["no_package", "imei_lock"]));
     });
 }
 

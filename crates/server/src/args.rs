@@ -9,6 +9,7 @@ mod export;
 mod pool;
 mod profit;
 mod renewal;
+mod sim;
 mod sync;
 
 pub use account::{Accounts, Signature, Switching};
@@ -20,6 +21,7 @@ pub use export::{Export, ExportReconcile, ExportSims, ExportUsage, Format, Targe
 pub use pool::Pool;
 pub use profit::Profit;
 pub use renewal::Renewal;
+pub use sim::Sim;
 pub use sync::{Reconcile, Sync};
 
 use crate::config::ConfigArgs;
@@ -485,79 +487,6 @@ pub enum Orphan {
         /// At most so many
         #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
         limit: i64,
-        /// How to print.
-        #[command(flatten)]
-        shape: Shape,
-    },
-}
-
-/// Cards.
-#[derive(Debug, Subcommand)]
-pub enum Sim {
-    /// Show a card: owner, state, what blocks it, its packages and how fresh that is
-    Show {
-        /// The card
-        iccid: String,
-        /// How to print.
-        #[command(flatten)]
-        shape: Shape,
-    },
-    /// Stop a card: its carrier is asked, and the card is stopped with its last word
-    Stop {
-        /// The card
-        iccid: String,
-        /// How to print.
-        #[command(flatten)]
-        shape: Shape,
-    },
-    /// Let a card on again, or activate one that was never on; refused where that would lift nothing, with who can
-    Resume {
-        /// The card
-        iccid: String,
-        /// How to print.
-        #[command(flatten)]
-        shape: Shape,
-    },
-    /// Give a card to another account; its subscriptions go along, what it has used stays with the account it was used in
-    Move {
-        /// The card
-        iccid: String,
-        /// Code of the new owner
-        #[arg(long, value_name = "CODE")]
-        account: String,
-        /// How to print.
-        #[command(flatten)]
-        shape: Shape,
-    },
-    /// Sell a card as another product; what it has bought stays its own, and its owner is told
-    Product {
-        /// The card
-        iccid: String,
-        /// Code of the new product
-        #[arg(long, value_name = "CODE")]
-        product: String,
-        /// How to print.
-        #[command(flatten)]
-        shape: Shape,
-    },
-    /// Put a card into an IMEI group; it leaves the group it was in
-    Join {
-        /// The card
-        iccid: String,
-        /// Code of the group
-        #[arg(long, value_name = "CODE")]
-        group: String,
-        /// When it leaves by itself, such as 2026-06-01T00:00:00Z
-        #[arg(long, value_name = "INSTANT")]
-        until: Option<String>,
-        /// How to print.
-        #[command(flatten)]
-        shape: Shape,
-    },
-    /// Take a card out of its IMEI group, or free it from the device it is bound to; a lock is lifted
-    Leave {
-        /// The card
-        iccid: String,
         /// How to print.
         #[command(flatten)]
         shape: Shape,

@@ -53,10 +53,16 @@ fn a_card_off_line_is_explained_and_what_can_be_lifted_is_lifted(house: &House) 
     let there = looked_at(&fresh, "carrier_state");
     assert!(there["source"] == "carrier" && there["value"].as_str().expect("words").starts_with("stopped"), "{there}");
     let resumed = house.done(&["admin", "sim", "resume", &card, "--json"]).json();
-    // Nothing is asked of the carrier: a card without a package stays off there.
-    assert_eq!((&resumed["outcome"], &resumed["left"]), (&"lifted".into(), &serde_json::json!(["no_package"])));
-    let left = why(&[&card]);
-    assert_eq!(causes(&left), ["no_package"]);
+    // It never had a package: it is on again as it was, and what it still lacks is told.
+    assert_eq!((&resumed["outcome"], &resumed["left"]), (&"asked".into(), &serde_json::json!(["no_package"])));
+    until("the carrier's word", || Some(why(&[&card])).filter(|r| causes(r) == ["no_package"]));
+    let forced = |verb: &str| house.done(&["admin", "sim", verb, &card, "--by", "Li", "--reason", "a test", "--json"]).json();
+    assert_eq!(forced("force-stop")["outcome"], "forced");
+    let report = why(&[&card]);
+    let of_force = report["causes"].as_array().expect("causes").iter().find(|c| c["cause"] == "forced").expect("the force");
+    assert_eq!(of_force["command"], format!("kachi admin sim force-lift {card} --by NAME --reason TEXT"));
+    assert_eq!(forced("force-lift")["outcome"], "lifted");
+    assert_eq!(forced("force-lift")["outcome"], "already");
     server.stop();
 
     // What its carrier said bars the other one: nothing is asked, and who can lift it is told.

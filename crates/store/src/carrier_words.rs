@@ -2,6 +2,7 @@
 //! with the time it was read. What the card is with us is on its own row.
 
 use crate::binds;
+use crate::db::sql::Value;
 use crate::db::{Error, Tx};
 use kachi_domain::carrier::{Heard, Standing, Stop};
 use kachi_domain::sim::{BaseState, Blocks};
@@ -56,6 +57,17 @@ impl Tx<'_> {
         let list = self.list(sims.iter().copied());
         let word = |r: Row| (r.0, heard((r.1, r.2, r.3, r.4, None, None, None, None, r.5, r.6)));
         Ok(self.rows::<Row>(&text, &binds![list])?.into_iter().map(word).collect())
+    }
+
+    /// Those of the cards that are stopped by their carriers' last word, each with the reasons that were read no earlier than `since`.
+    pub fn told_stopped(&mut self, sims: &[SimId], since: Timestamp) -> Result<Vec<(SimId, Blocks)>, Error> {
+        let (among, value) = self.among("sim_id", &sims.iter().map(|s| s.0).collect::<Vec<_>>());
+        let text = format!(
+            "SELECT sim_id, CASE WHEN stop_at >= ? THEN COALESCE(stop_blocks, 0) ELSE 0 END FROM carrier_word
+             WHERE base = 'stopped' AND {among}"
+        );
+        let rows = self.rows::<(i64, i64)>(&text, &[Value::Int(Some(since.0)), value])?;
+        Ok(rows.into_iter().map(|(sim, reasons)| (SimId(sim), Blocks(reasons))).collect())
     }
 
     /// Keeps what its carrier last said of the card.

@@ -142,17 +142,19 @@ impl Tx<'_> {
         Ok(self.row::<(i64,)>("SELECT COALESCE(MAX(id), 0) FROM intent", &[])?.map_or(0, |r| r.0))
     }
 
-    /// The cards' writes about a matter that are not over, and the last of each card that stands, over or not: that was neither
-    /// refused nor superseded. By card and number.
-    pub fn intents_about(&mut self, sims: &[SimId], matter: i64) -> Result<Vec<Intent>, Error> {
+    /// The cards' writes about a matter that are not over, and the last of each card at each platform that stands, over or not:
+    /// that was neither refused nor superseded, and is not of the cause `passing`, which leaves the matter as it was. By card and
+    /// number.
+    pub fn intents_about(&mut self, sims: &[SimId], matter: i64, passing: &str) -> Result<Vec<Intent>, Error> {
         let (among, value) = self.among("i.sim_id", &sims.iter().map(|s| s.0).collect::<Vec<_>>());
         let text = format!(
             "SELECT {COLUMNS} FROM intent i WHERE {among} AND i.matter = ? AND (i.state NOT IN {OVER} OR i.id =
-               (SELECT MAX(x.id) FROM intent x WHERE x.sim_id = i.sim_id AND x.matter = i.matter
-                AND x.state NOT IN ('refused', 'superseded')))
+               (SELECT MAX(x.id) FROM intent x WHERE x.sim_id = i.sim_id AND x.matter = i.matter AND x.platform_id = i.platform_id
+                AND x.cause <> ? AND x.state NOT IN ('refused', 'superseded')))
              ORDER BY i.sim_id, i.id"
         );
-        Ok(self.rows::<R>(&text, &[value, Value::Int(Some(matter))])?.into_iter().map(intent).collect())
+        let values = [value, Value::Int(Some(matter)), Value::Text(Some(passing))];
+        Ok(self.rows::<R>(&text, &values)?.into_iter().map(intent).collect())
     }
 
     /// Gives up those of these writes that were never sent, or are left to a person; the answer is which. One that a worker has
@@ -169,7 +171,8 @@ impl Tx<'_> {
 
     /// Gives up a write that is in doubt; false if it is not any more, or a worker has it in hand just now.
     pub fn supersede_doubtful(&mut self, id: i64, answer: &str, now: Timestamp) -> Result<bool, Error> {
-        Ok(!self.supersede(&[id], "state = 'in_doubt'", answer, now)?.is_empty())
+        let idle = format!("state = 'in_doubt' AND (lease_until IS NULL OR lease_until < {})", now.0);
+        Ok(!self.supersede(&[id], &idle, answer, now)?.is_empty())
     }
 
     fn supersede(&mut self, ids: &[i64], which: &str, answer: &str, now: Timestamp) -> Result<Vec<i64>, Error> {
@@ -189,10 +192,11 @@ impl Tx<'_> {
         Ok(self.row::<R>(&text, &binds![sim.0, cause])?.map(intent))
     }
 
-    /// The card's newest write with this cause that was not refused.
-    pub fn last_unrefused_intent(&mut self, sim: SimId, cause: &str) -> Result<Option<Intent>, Error> {
+    /// The card's newest write with this cause that was neither refused nor given up.
+    pub fn last_standing_intent(&mut self, sim: SimId, cause: &str) -> Result<Option<Intent>, Error> {
         let text = format!(
-            "SELECT {COLUMNS} FROM intent WHERE sim_id = ? AND cause = ? AND state <> 'refused' ORDER BY id DESC LIMIT 1"
+            "SELECT {COLUMNS} FROM intent WHERE sim_id = ? AND cause = ? AND state NOT IN ('refused', 'superseded')
+             ORDER BY id DESC LIMIT 1"
         );
         Ok(self.row::<R>(&text, &binds![sim.0, cause])?.map(intent))
     }
@@ -215,8 +219,8 @@ impl Tx<'_> {
         Ok(self.row::<(i64,)>(text, &binds![platform.0, now.0])?.is_some())
     }
 
-    /// Claims due writes at a platform under a lease. One about a matter of a card is not while an earlier one about it is under way; one that
-    /// is left to a person holds up none.
+    /// Claims due writes at a platform under a lease. One about a matter of a card is not while an earlier one about it is under way there;
+    /// one that is left to a person holds up none.
     pub fn claim_intents(
         &mut self,
         now: Timestamp,
@@ -227,7 +231,8 @@ impl Tx<'_> {
         let text = format!(
             "SELECT {COLUMNS} FROM intent i WHERE platform_id = ? AND due_at IS NOT NULL AND due_at <= ? AND (lease_until IS NULL OR lease_until < ?)
              AND (matter = 0 OR NOT EXISTS (SELECT 1 FROM intent e
-               WHERE e.sim_id = i.sim_id AND e.matter = i.matter AND e.id < i.id AND e.due_at IS NOT NULL))
+               WHERE e.sim_id = i.sim_id AND e.matter = i.matter AND e.platform_id = i.platform_id AND e.id < i.id
+               AND e.due_at IS NOT NULL))
              ORDER BY due_at, id LIMIT ?{lock}"
         );
         let claimed: Vec<Intent> =

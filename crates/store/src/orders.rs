@@ -396,6 +396,15 @@ impl Tx<'_> {
         self.rows::<SubRow>(&text, &[value])?.into_iter().map(subscription).collect()
     }
 
+    /// Those of the cards that had a package here: one of their own that started, or a place in a pool, over or not.
+    pub fn sims_with_a_past(&mut self, sims: &[i64]) -> Result<Vec<SimId>, Error> {
+        let ((own, a), (pool, b)) = (self.among("sim_id", sims), self.among("sim_id", sims));
+        let text = format!(
+            "SELECT sim_id FROM subscription WHERE {own} AND started_at IS NOT NULL UNION SELECT sim_id FROM pool_member WHERE {pool}"
+        );
+        Ok(self.rows::<(i64,)>(&text, &[a, b])?.into_iter().map(|r| SimId(r.0)).collect())
+    }
+
     /// The subscription of an order.
     pub fn subscription_of_order(&mut self, order: OrderId, sim: SimId) -> Result<Option<Subscription>, Error> {
         let text = format!("SELECT {SUB_COLUMNS} FROM subscription WHERE sim_id = ? AND order_id = ?");

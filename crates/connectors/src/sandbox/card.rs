@@ -67,7 +67,7 @@ impl Card {
     /// Where it stands.
     pub fn base(&self) -> BaseState {
         match self.base.unwrap_or(BaseState::Active) {
-            BaseState::Active if self.stopped.is_some() => BaseState::Stopped,
+            base if self.stopped.is_some() && !base.is_over() => BaseState::Stopped,
             base => base,
         }
     }

@@ -1,6 +1,7 @@
 //! What a carrier last said of a card, put together from what its readings told.
 
 use super::{Line, Session, Standing, Stop};
+use crate::diagnose::FRESH_SECONDS;
 use crate::sim::{BaseState, Blocks};
 use crate::time::Timestamp;
 
@@ -41,6 +42,13 @@ impl Heard {
     pub fn reasons(&self) -> Blocks {
         self.stop.as_ref().map_or(Blocks::NONE, |(stop, _)| stop.blocks)
     }
+
+    /// The same, as far as it was read within a day: much can be lifted in a day ([`FRESH_SECONDS`]), and a carrier that is asked
+    /// says itself what still holds.
+    pub fn fresh_reasons(&self, now: Timestamp) -> Blocks {
+        let fresh = self.stop.as_ref().filter(|(_, at)| now.since(*at) <= FRESH_SECONDS);
+        fresh.map_or(Blocks::NONE, |(stop, _)| stop.blocks)
+    }
 }
 
 #[cfg(test)]
@@ -59,6 +67,8 @@ mod tests {
         let on = same.hear(&stands(BaseState::Active), Timestamp(3));
         assert_eq!((on.base(), on.stop), (Some(BaseState::Active), None));
         assert_eq!(on.sessions, Some((Vec::new(), Timestamp(1))));
+        let reasons_at = |at: i64| heard.fresh_reasons(Timestamp(at));
+        assert_eq!([reasons_at(1 + FRESH_SECONDS), reasons_at(2 + FRESH_SECONDS)], [Blocks::CREDIT, Blocks::NONE]);
         let usage = heard.clone().hear(&Line::default(), Timestamp(4));
         assert_eq!(usage, heard);
     }

@@ -92,7 +92,7 @@ causes! {
     ImeiLock "imei_lock" Certain Owner Unlock [Blocks ImeiGroup Imei CarrierState] "the card was seen in a device outside its IMEI group" "机卡绑定不符：出现在 IMEI 池以外的设备";
     Separation "separation" Certain Device PutBack [Blocks Imei CarrierState StopReason] "card and device were separated, says the carrier" "运营商判定机卡分离";
     // Others.
-    Forced "forced" Certain Operator Settle [Blocks CarrierState] "the operator stopped the card" "平台强制停机";
+    Forced "forced" Certain Operator ForceLift [Blocks CarrierState] "the operator stopped the card" "平台强制停机";
     CarrierCredit "carrier_credit" Certain Operator AskCarrier [CarrierState StopReason] "the carrier stopped the card because money is owed" "运营商信控停机（欠费）";
     CarrierExpired "carrier_expired" Certain Operator AskCarrier [CarrierState StopReason] "the offer at the carrier is over" "运营商侧资费/商品到期失效";
     CarrierQuota "carrier_quota" Certain Operator AskCarrier [StopReason Counter] "the carrier cut the card at its threshold of usage" "运营商侧达量断网";
@@ -230,6 +230,8 @@ acts! {
         "buy for the pool, or a package for the card itself" "为流量池续订，或为该卡订购套餐";
     Settle "settle" "" []
         "settle it between the account and those above it; the block is theirs to lift" "由该账户与其上级账户结清，由上级解除";
+    ForceLift "force_lift" "kachi admin sim force-lift {card} --by NAME --reason TEXT" []
+        "have the operator lift it, once its matter is settled" "事由解决后，由平台解除强制停机";
     RegisterName "register_name" "" []
         "register the user's real name with the carrier, then have the card read again" "在运营商处完成实名登记，然后重新读取该卡";
     Unlock "unlock" "kachi admin sim leave {card}" ["card/imeiUnlock" "card/plockAddImei"]

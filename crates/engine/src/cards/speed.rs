@@ -90,8 +90,24 @@ pub(crate) fn told(
         _ => format!("{} is set at the carrier", words(kbps)),
     };
     tx.tell(&[notices::record(&sim, EventKind::SpeedChanged, &detail, how.now)?], how.now)?;
+    catch_up(tx, catalogue, &sim, kbps, how.now)
+}
+
+/// A write had no last word in time: another speed that is wanted by now waits for it no longer.
+pub(crate) fn left(tx: &mut Tx<'_>, catalogue: &Catalogue, intent: &Intent, now: Timestamp) -> Result<()> {
+    if intent.cause != SPEED {
+        return Ok(());
+    }
+    let Write::LimitSpeed { kbps } = network::asked(intent)?.write else { return Ok(()) };
+    tx.state_locked(intent.sim)?;
+    let Some(sim) = tx.sim_by_id(intent.sim)? else { return Err(fault(format!("card {} vanished", intent.sim))) };
+    catch_up(tx, catalogue, &sim, kbps, now)
+}
+
+/// Asks for the speed that is wanted now, if it is another than the one that was asked for.
+fn catch_up(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, asked: Option<u32>, now: Timestamp) -> Result<()> {
     match tx.card_speeds(&[sim.id.0])?.pop() {
-        Some((_, wanted)) if wanted != kbps => ask(tx, catalogue, &sim, Write::LimitSpeed { kbps: wanted }, how.now),
+        Some((_, wanted)) if wanted != asked => ask(tx, catalogue, sim, Write::LimitSpeed { kbps: wanted }, now),
         _ => Ok(()),
     }
 }

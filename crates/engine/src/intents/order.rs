@@ -8,7 +8,7 @@
 
 use super::text;
 use crate::error::Result;
-use crate::{network, tasks};
+use crate::{direct, network, tasks};
 use kachi_domain::carrier::{Answer, Matter, Write};
 use kachi_domain::{AccountId, SimId, Timestamp};
 use kachi_store::Tx;
@@ -25,12 +25,19 @@ pub(crate) fn make_way(
         return Ok(());
     }
     let mut needless = Vec::new();
-    for earlier in tx.intents_about(&[sim], write.matter().number())? {
+    for earlier in about(tx, &[sim], write.matter())? {
         if is_needless(&earlier, write, asked_by)? {
             needless.push(earlier);
         }
     }
-    supersede(tx, &needless, now)
+    supersede(tx, &needless, now)?;
+    Ok(())
+}
+
+/// The cards' writes about a matter that are open, and the last of each card at each platform that stands. What ended a test let no
+/// card on and stopped none.
+pub(crate) fn about(tx: &mut Tx<'_>, sims: &[SimId], matter: Matter) -> Result<Vec<Intent>> {
+    Ok(tx.intents_about(sims, matter.number(), direct::END_TEST)?)
 }
 
 /// Whether an earlier write about the same matter gives way to this one.
@@ -48,10 +55,10 @@ pub(crate) fn is_unsent(intent: &Intent) -> Result<bool> {
     Ok(intent.state == "stored" && network::kept(intent)?.sent.is_none())
 }
 
-/// Gives up those of these writes that were not sent meanwhile; whoever waits for them is told.
-pub(crate) fn supersede(tx: &mut Tx<'_>, needless: &[Intent], now: Timestamp) -> Result<()> {
+/// Gives up those of these writes that were not sent meanwhile; whoever waits for them is told. The answer is which.
+pub(crate) fn supersede(tx: &mut Tx<'_>, needless: &[Intent], now: Timestamp) -> Result<Vec<i64>> {
     if needless.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let answer = Answer::superseded();
     let ids: Vec<i64> = needless.iter().map(|i| i.id).collect();
@@ -59,10 +66,10 @@ pub(crate) fn supersede(tx: &mut Tx<'_>, needless: &[Intent], now: Timestamp) ->
     for intent in needless.iter().filter(|i| gone.contains(&i.id)) {
         tasks::told(tx, intent, &answer, now)?;
     }
-    Ok(())
+    Ok(gone)
 }
 
-/// Gives up a write that is in doubt, for another wish; false if it has a last word by now.
+/// Gives up a write that is in doubt, for another wish; false if it has a last word by now, or its carrier is being asked about it.
 pub(crate) fn give_up(tx: &mut Tx<'_>, doubtful: &Intent, now: Timestamp) -> Result<bool> {
     let answer = Answer::superseded();
     let is_gone = tx.supersede_doubtful(doubtful.id, &text(&answer)?, now)?;

@@ -16,6 +16,8 @@ enum Step {
     Unlock,
     Stop,
     Resume,
+    /// The same, and others, by the door that passes them straight on.
+    Direct(Act),
     /// Buys a package: of ours, or one that the carrier activates.
     Order(&'static str),
     /// Takes back an order, one of those there are.
@@ -44,6 +46,12 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Unlock),
         3 => Just(Step::Stop),
         3 => Just(Step::Resume),
+        4 => prop_oneof![
+            3 => Just(Act::Stop),
+            3 => Just(Act::Resume),
+            2 => Just(Act::Activate),
+            1 => Just(Act::EndTest),
+        ].prop_map(Step::Direct),
         2 => Just(Step::Order("Q100-30D")),
         1 => Just(Step::Order("T-7D")),
         3 => Just(Step::Order("C100-30D")),
@@ -78,6 +86,7 @@ impl Life {
             Step::Unlock => drop(unlock(w, 0)),
             Step::Stop => drop(switch(w, 0, Write::Stop, &format!("r-{}", self.made))),
             Step::Resume => drop(switch(w, 0, Write::Resume, &format!("r-{}", self.made))),
+            Step::Direct(act) => drop(directly(w, 0, act.clone(), &format!("d-{}", self.made))),
             Step::Order(package) => {
                 // The carrier tells nothing of a purchase by which a hollow word could be known.
                 if !(self.hollow && package.starts_with('C'))
@@ -122,8 +131,8 @@ impl Life {
                 let off = is_off(w, carrier, 0);
                 match request(left)["write"]["act"].as_str() {
                     Some("stop") if off => intents::confirm(&w.engine, left.id, "a person"),
-                    Some("resume") if !off => intents::confirm(&w.engine, left.id, "a person"),
-                    Some("stop" | "resume") => intents::refuse(&w.engine, left.id, "a person", "it is not so"),
+                    Some("resume" | "activate") if !off => intents::confirm(&w.engine, left.id, "a person"),
+                    Some("stop" | "resume" | "activate") => intents::refuse(&w.engine, left.id, "a person", "it is not so"),
                     other => panic!("{other:?} is left"),
                 }
                 .expect("it is settled");

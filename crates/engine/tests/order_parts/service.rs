@@ -1,7 +1,6 @@
 //! Cards whose packages end are stopped at their carrier, and let on again when the next one starts.
 
 use super::*;
-use kachi_domain::sim::BaseState;
 use kachi_store::catalogue::Product;
 use kachi_testkit::world::{MB, line, sim_id};
 

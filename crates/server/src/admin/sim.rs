@@ -1,4 +1,4 @@
-//! `kachi admin sim`: a card as it is now; stopping it and letting it on; giving it to another account, product or IMEI group.
+//! `kachi admin sim`: a card as it is now; stopping it, letting it on, forcing it off; giving it to another account, product or IMEI group.
 
 use super::{account, code};
 use crate::args::{Shape, Sim};
@@ -11,7 +11,7 @@ use kachi_domain::{Iccid, Refusal, Timestamp};
 use kachi_engine::imei::{self, Joined};
 use kachi_engine::overview::{self, CardPage, SubscriptionLine};
 use kachi_engine::stock::Key;
-use kachi_engine::switch::{self, Switched};
+use kachi_engine::switch::{self, Force, Forced, Switched};
 use kachi_engine::{Actor, Engine, Fail, sims};
 use kachi_store::imei::ImeiMember;
 use serde_json::{Value, json};
@@ -27,6 +27,8 @@ pub fn run(engine: &Engine, verb: Sim) -> Result<(), Exit> {
         Sim::Show { iccid, shape } => show(engine, &iccid, shape),
         Sim::Stop { iccid, shape } => stop_or_resume(engine, &iccid, Write::Stop, shape),
         Sim::Resume { iccid, shape } => stop_or_resume(engine, &iccid, Write::Resume, shape),
+        Sim::ForceStop { iccid, by, reason, shape } => force(engine, &iccid, (Force::Stop, by, reason), shape),
+        Sim::ForceLift { iccid, by, reason, shape } => force(engine, &iccid, (Force::Lift, by, reason), shape),
         Sim::Move { iccid, account, shape } => transfer(engine, &iccid, &account, shape),
         Sim::Product { iccid, product, shape } => switch_product(engine, &iccid, product, shape),
         Sim::Join { iccid, group, until, shape } => join(engine, &iccid, group, until.as_deref(), shape),
@@ -72,6 +74,24 @@ fn stop_or_resume(engine: &Engine, iccid: &str, write: Write, shape: Shape) -> R
     }
     print::line(format_args!("{iccid}: {says}"))?;
     if left.is_empty() { Ok(()) } else { print::line(format_args!("left in its way: {}", listed(&left, Lang::En))) }
+}
+
+fn force(engine: &Engine, iccid: &str, (force, by, reason): (Force, String, String), shape: Shape) -> Result<(), Exit> {
+    let (iccid, actor) = (parse(iccid)?, operator(engine)?);
+    let card = iccid.clone();
+    let forced = engine.write(move |tx, catalogue, how| switch::force(tx, catalogue, how, &actor, (&card, force, &by, &reason)));
+    let (word, says) = match (forced.map_err(|e| unknown(e, &iccid))?, force) {
+        (Forced::Changed, Force::Stop) => ("forced", "forced off; `kachi admin intent list` shows its carrier's word"),
+        (Forced::Changed, Force::Lift) => {
+            ("lifted", "the operator's force is lifted; `kachi admin intent list` shows its carrier's word")
+        }
+        (Forced::Already, Force::Stop) => ("already", "it is forced off already"),
+        (Forced::Already, Force::Lift) => ("already", "it is not forced off"),
+    };
+    if shape.json {
+        return print::json(&json!({"iccid": iccid.as_str(), "outcome": word}));
+    }
+    print::line(format_args!("{iccid}: {says}"))
 }
 
 fn transfer(engine: &Engine, iccid: &str, to: &str, shape: Shape) -> Result<(), Exit> {
