@@ -50,7 +50,9 @@ def canonical(params, digits=False, keep_empty=False, escaped=False):
     pairs = []
     for name in sorted(params):
         value = params[name]
-        if name == "sign" or (not keep_empty and value in (None, "", [], {})):
+        # What writes booleans as digits, PHP's http_build_query, drops null and [] and keeps "".
+        empty = (None, [], {}) if digits else (None, "", [], {})
+        if name == "sign" or (not keep_empty and value in empty):
             continue
         if isinstance(value, bool):
             text = ("1" if value else "0") if digits else ("true" if value else "false")

@@ -47,11 +47,11 @@ fn the_eight_forms() {
     let escaped = r#"deep={"u":"\u4e2d\/\u6587","n":[1.0,true]}"#;
     let table = [
         (format!("{plain}&off=false&on=true"), "words/dropped/plain"),
-        (format!("{plain}&off=0&on=1"), "digits/dropped/plain"),
+        (format!("blank=&{plain}&off=0&on=1"), "digits/dropped/plain"),
         (format!("blank=&{plain}&list=[]&map={{}}&none=null&off=false&on=true"), "words/kept/plain"),
         (format!("blank=&{plain}&list=[]&map={{}}&none=null&off=0&on=1"), "digits/kept/plain"),
         (format!("{escaped}&off=false&on=true"), "words/dropped/escaped"),
-        (format!("{escaped}&off=0&on=1"), "digits/dropped/escaped"),
+        (format!("blank=&{escaped}&off=0&on=1"), "digits/dropped/escaped"),
         (format!("blank=&{escaped}&list=[]&map={{}}&none=null&off=false&on=true"), "words/kept/escaped"),
         (format!("blank=&{escaped}&list=[]&map={{}}&none=null&off=0&on=1"), "digits/kept/escaped"),
     ];
@@ -70,6 +70,23 @@ fn every_form_verifies_as_itself() {
     }
     let coinciding = signed(r#"{"on":1,"deep":["ab"]}"#, "s", Form::ALL[7]);
     assert_eq!(verify(&coinciding, "s"), Some(Form::CANONICAL), "forms that coincide answer as the canonical one");
+}
+
+#[test]
+fn a_client_that_drops_null_and_keeps_empty_texts_is_understood() {
+    // PHP's http_build_query.
+    for (body, text) in [
+        (r#"{"memo":"","on":true,"none":null,"list":[]}"#, "memo=&on=1"),
+        (r#"{"memo":"","none":null,"id":"7"}"#, "id=7&memo="),
+        (r#"{"memo":"","id":"7"}"#, "id=7&memo="),
+    ] {
+        assert_eq!(canonical(&params(body), Form::ALL[1]), text);
+        for form in Form::ALL {
+            assert!(verify(&signed(body, "s", form), "s").is_some(), "{body} as {}", form.label());
+        }
+    }
+    // With nothing that is dropped it is the form that keeps all.
+    assert_eq!(verify(&signed(r#"{"memo":"","id":"7"}"#, "s", Form::ALL[1]), "s").map(Form::index), Some(2));
 }
 
 #[test]

@@ -36,7 +36,7 @@ impl Default for Lines {
 pub struct Period {
     /// The subscription in use.
     pub subscription: SubscriptionId,
-    /// The last one bought that was there.
+    /// The last one with data bought that was there.
     pub newest: SubscriptionId,
     /// When its allowance refills next, if it will.
     pub refill: Option<Timestamp>,
@@ -87,10 +87,10 @@ impl Level {
             allowance = allowance.saturating_add(live.terms.allowance);
             remaining = remaining.saturating_add(left);
         }
-        let mut running = data.filter(|l| l.running.is_some());
+        let mut running = data.clone().filter(|l| l.running.is_some());
         let unlimited = running.clone().any(|l| l.left().is_none());
         let used = running.find(|l| limit(l).is_some()).filter(|_| !unlimited);
-        let newest = |of| state.live.last().map_or(of, |l| l.id);
+        let newest = |of| data.clone().next_back().map_or(of, |l| l.id);
         let period = used.map(|l| Period { newest: newest(l.id), refill: l.refill, ..Period::of(l.id) });
         Level { remaining, allowance, period }
     }
@@ -187,6 +187,21 @@ mod tests {
 
     const MB: i64 = 1 << 20;
 
+    fn purchase(id: i64, terms: Terms) -> Purchase {
+        Purchase {
+            subscription: SubscriptionId(id),
+            package: PackageId(1),
+            order: OrderId(1),
+            at: Timestamp(0),
+            terms,
+            start: StartRule::Queue,
+            not_before: None,
+            used_before: 0,
+            moved: false,
+            left_seconds: None,
+        }
+    }
+
     /// Types crossed by using so many MB, and the lines the card is below then, of a card with packages of (kind, resource, MB).
     fn warned(packages: &[(Kind, Resource, i64)], used_mb: i64) -> (Vec<i64>, Vec<i64>) {
         let (zone, lines) = (Zone::find("UTC").unwrap(), Lines::default());
@@ -200,19 +215,7 @@ mod tests {
                 validity: Span::Days(30),
                 window: Window::Whole,
             };
-            let purchase = Purchase {
-                subscription: SubscriptionId(id),
-                package: PackageId(1),
-                order: OrderId(1),
-                at: Timestamp(0),
-                terms,
-                start: StartRule::Queue,
-                not_before: None,
-                used_before: 0,
-                moved: false,
-                left_seconds: None,
-            };
-            state.apply(&Input::Purchase(purchase), &zone, &mut unheard);
+            state.apply(&Input::Purchase(purchase(id, terms)), &zone, &mut unheard);
         }
         let before = Level::of(&state);
         let usage = Usage { stop: Timestamp(60), start: Timestamp(0), source_id: 1, bytes: used_mb * MB };
@@ -241,6 +244,24 @@ mod tests {
         ];
         for (packages, used, crossed, below) in table {
             assert_eq!(warned(packages, used), (crossed.to_vec(), below.to_vec()), "{packages:?}, {used} MB used");
+        }
+    }
+
+    #[test]
+    fn what_brings_no_data_makes_no_other_period() {
+        let (zone, mut state) = (Zone::find("UTC").unwrap(), CardState::new());
+        for (id, resource) in [(1, Resource::Data), (2, Resource::Voice), (3, Resource::Sms)] {
+            let terms = Terms {
+                kind: Kind::Quota,
+                category: Category::Long,
+                resource,
+                allowance: 200 * MB,
+                validity: Span::Days(30),
+                window: Window::Whole,
+            };
+            state.apply(&Input::Purchase(purchase(id, terms)), &zone, &mut Vec::new());
+            let period = Level::of(&state).period.expect("data in use");
+            assert_eq!(period, Period::of(SubscriptionId(1)), "after a package of {resource:?}");
         }
     }
 

@@ -63,6 +63,10 @@ EventKind {
     DeviceBound = "device_bound",
     /// An account was switched on, off, or paused.
     AccountSwitched = "account_switched",
+    /// What a platform tells of its cards is older than the operator lets it be.
+    ReadingsStale = "readings_stale",
+    /// It is not any more.
+    ReadingsFresh = "readings_fresh",
     /// A pool was made or deleted, its subscriptions changed, or a card joined or left it.
     PoolChanged = "pool_changed",
 });

@@ -1,11 +1,13 @@
 //! Money acts as a closed list of named journals, each balanced.
 //!
-//! An account has two buckets, `available` and `held`. Against them stand three of the operator: `cash` (what came in
-//! from outside), `revenue` (what was sold) and `adjust` (corrections). The postings of a journal sum to zero.
+//! An account has three buckets: `available`, `held`, and `owed`, which is below zero while it owes what a refund took back of a
+//! share that it had spent. Against them stand three of the operator: `cash` (what came in from outside), `revenue` (what was
+//! sold) and `adjust` (corrections). The postings of a journal sum to zero.
 
 use crate::ids::AccountId;
 use crate::package::words;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 words!(/// The name of a money act.
 Journal {
@@ -35,6 +37,8 @@ Bucket {
     Available = "available",
     /// Set aside for an order under way.
     Held = "held",
+    /// Below zero: what it owes of shares that went back after it had spent them.
+    Owed = "owed",
     /// Outside money that came in (operator only).
     Cash = "cash",
     /// Sales (operator only).
@@ -136,6 +140,39 @@ pub fn refund(account: AccountId, paid: i64, refund: i64, shares: &[Share]) -> V
     postings
 }
 
+/// A journal that gives money to accounts, where they pay what they owe first. `debts` are in minor units, above zero, and are
+/// less by what is paid of them.
+pub fn debts_first(postings: Vec<Posting>, debts: &mut BTreeMap<AccountId, i64>) -> Vec<Posting> {
+    let mut split = Vec::with_capacity(postings.len());
+    for p in postings {
+        let debt = debts.get_mut(&p.account).filter(|d| **d > 0 && p.bucket == Bucket::Available && p.minor > 0);
+        let Some(debt) = debt else {
+            split.push(p);
+            continue;
+        };
+        let paid = p.minor.min(*debt);
+        *debt -= paid;
+        split.push(post(p.account, Bucket::Owed, paid));
+        split.extend((p.minor > paid).then_some(Posting { minor: p.minor - paid, ..p }));
+    }
+    split
+}
+
+/// A refund of which each level pays what it can, in minor units, and owes the rest.
+pub fn rest_owed(postings: Vec<Posting>, can_pay: &BTreeMap<AccountId, i64>) -> Vec<Posting> {
+    let mut split = Vec::with_capacity(postings.len());
+    for p in postings {
+        let Some(can) = can_pay.get(&p.account).filter(|_| p.bucket == Bucket::Available && p.minor < 0) else {
+            split.push(p);
+            continue;
+        };
+        let paid = (-p.minor).min((*can).max(0));
+        split.extend((paid > 0).then_some(Posting { minor: -paid, ..p }));
+        split.extend((p.minor + paid < 0).then_some(post(p.account, Bucket::Owed, p.minor + paid)));
+    }
+    split
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,6 +187,31 @@ mod tests {
                              sms_charge(who, paid), release(who, paid), withdrawal(who, paid), correction(who, paid), correction(who, -paid),
                              refund(who, paid.max(back), back, &shares)] {
                 prop_assert_eq!(postings.iter().map(|p| p.minor).sum::<i64>(), 0);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_cannot_be_paid_back_is_owed_and_paid_first(paid in 0i64..1000, a in 0i64..500, b in 0i64..500, has in 0i64..600, later in 0i64..900) {
+            let (buyer, rich, poor) = (AccountId(9), AccountId(2), AccountId(3));
+            let shares = [Share { account: rich, minor: a }, Share { account: poor, minor: b }];
+            let plain = refund(buyer, paid, paid, &shares);
+            let sum = |of: &[Posting], who, bucket| of.iter().filter(|p| p.account == who && p.bucket == bucket).map(|p| p.minor).sum::<i64>();
+            let back = rest_owed(plain.clone(), &[(rich, i64::MAX), (poor, has)].into());
+            for who in [OPERATOR, buyer, rich] {
+                prop_assert!(plain.iter().filter(|p| p.account == who).eq(back.iter().filter(|p| p.account == who)));
+            }
+            let (took, owed) = (sum(&back, poor, Bucket::Available), sum(&back, poor, Bucket::Owed));
+            prop_assert!(has + took >= 0 && owed <= 0 && took + owed == sum(&plain, poor, Bucket::Available));
+            prop_assert!(owed == 0 || has + took == 0, "it pays what it can");
+            let mut debts = BTreeMap::from([(poor, -owed)]);
+            let sale = debts_first(purchase(buyer, later, &[Share { account: poor, minor: later }]), &mut debts);
+            let (got, repaid) = (sum(&sale, poor, Bucket::Available), sum(&sale, poor, Bucket::Owed));
+            prop_assert!(got + repaid == later && debts[&poor] == -owed - repaid && (got == 0 || debts[&poor] == 0));
+            for postings in [back, sale] {
+                prop_assert_eq!(postings.iter().map(|p| p.minor).sum::<i64>(), 0);
+                prop_assert!(postings.iter().skip(2).all(|p| p.minor != 0));
             }
         }
     }

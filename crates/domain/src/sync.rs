@@ -51,11 +51,19 @@ pub struct Terms {
     pub day_ready_seconds: i64,
     /// `sync.feed_page_seconds`: the feed's pages of a day are at most one in so many seconds, but for its last two walks.
     pub feed_page_seconds: i64,
+    /// `sync.alert_seconds`: what has been stale for so long the operator is told of; 0: of nothing.
+    pub alert_seconds: i64,
 }
 
 impl Default for Terms {
     fn default() -> Terms {
-        Terms { state_seconds: 3_600, month_seconds: 21_600, day_ready_seconds: 14_400, feed_page_seconds: 150 }
+        Terms {
+            state_seconds: 3_600,
+            month_seconds: 21_600,
+            day_ready_seconds: 14_400,
+            feed_page_seconds: 150,
+            alert_seconds: 86_400,
+        }
     }
 }
 

@@ -43,6 +43,9 @@ pub fn audit(engine: &Engine) -> Result<Report> {
         for (account, listed, posted) in tx.audit_profits()? {
             found.push(format!("account {account}: its list of profits adds up to {listed}, its shares to {posted}"));
         }
+        for (account, more) in tx.audit_owed()? {
+            found.push(format!("account {account}: it paid {more} more than it owed"));
+        }
         for (id, said, found_in) in tx.audit_withdrawals()? {
             found.push(format!("withdrawal {id}: of {said}, its lines or its journals say {found_in}"));
         }

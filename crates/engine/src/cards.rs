@@ -9,6 +9,7 @@
 mod allowances;
 mod follow;
 pub(crate) mod speed;
+mod stop;
 mod warnings;
 
 pub(crate) use allowances::{connected, spent};

@@ -12,7 +12,7 @@ use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};
 use crate::refunds::{self, RefundQuote};
-use crate::{network, notices, orders, profits};
+use crate::{network, notices, orders, profits, sims};
 use kachi_domain::carrier::{Request, Write};
 use kachi_domain::event::EventKind;
 use kachi_domain::ledger::{self, Journal, OPERATOR, Share};
@@ -21,6 +21,7 @@ use kachi_domain::package::Fulfil;
 use kachi_domain::{AccountId, Iccid, OrderId, Refusal, Timestamp};
 use kachi_store::Tx;
 use kachi_store::catalogue::Package;
+use kachi_store::ledger::NewJournal;
 use kachi_store::orders::{Order, Subscription};
 use kachi_store::sims::Sim;
 use std::sync::Arc;
@@ -72,11 +73,13 @@ pub fn purchase(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &
     if !tx.take_esim_profile(actor.account, &profile, order.id)? {
         return Err(fault(format!("the profile of card {} was taken twice", profile.sim)));
     }
-    let (journal, postings) = match local {
+    let (name, postings) = match local {
         true => (Journal::Purchase, ledger::purchase(order.account, order.paid_minor, &shares)),
         false => (Journal::Hold, ledger::hold(order.account, order.paid_minor)),
     };
-    tx.post(order.account, journal, &format!("order {}", order.id), &postings, how.now)?;
+    let mut journal = [NewJournal { account: order.account, name, cause: format!("order {}", order.id), postings }];
+    profits::debts_first(tx, &mut journal)?;
+    tx.post_all(&journal, how.now)?;
     if local {
         profits::earned(tx, &order, &shares, how.now)?;
     }
@@ -132,8 +135,7 @@ fn handed(tx: &mut Tx<'_>, catalogue: &Catalogue, stocked: Sim, buyer: AccountId
         return Ok(stocked);
     }
     tx.state_locked(stocked.id)?;
-    tx.move_sim(stocked.id, buyer, now)?;
-    let sim = Sim { account: buyer, ..stocked };
+    let sim = sims::give(tx, catalogue, &stocked, buyer, now)?;
     tx.tell(&[notices::sim(catalogue, &sim, EventKind::SimMoved, "from the stock of eSIM goods", now)?], now)?;
     Ok(sim)
 }

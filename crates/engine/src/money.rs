@@ -2,15 +2,16 @@
 //!
 //! Who acts: the operator, by command; `apply`, for what an account brings along. Promised: a reference books once, for ever, on
 //! one account; the journal names who booked it; a balance never falls below its credit line. Not promised: that the money has
-//! come: that is the word of whoever books it.
+//! come: that is the word of whoever books it. What the account owes ([`crate::profits`]) is paid of it first.
 
 use crate::catalogue::Catalogue;
 use crate::error::Result;
-use crate::notices;
+use crate::{notices, profits};
 use kachi_domain::event::{Body, EventKind};
 use kachi_domain::ledger::{self, Journal, OPERATOR};
 use kachi_domain::{AccountId, Money, Refusal, Timestamp};
 use kachi_store::Tx;
+use kachi_store::ledger::NewJournal;
 use kachi_store::money_acts::MoneyAct;
 
 /// Characters of a reference, a name or a reason, at most.
@@ -93,7 +94,9 @@ pub fn book(tx: &mut Tx<'_>, catalogue: &Catalogue, act: &ByHand, now: Timestamp
         None => (ledger::top_up(account, amount.minor), EventKind::ToppedUp),
         Some(_) => (ledger::correction(account, amount.minor), EventKind::BalanceCorrected),
     };
-    tx.post(account, name, &cause, &postings, now)?;
+    let mut journal = [NewJournal { account, name, cause, postings }];
+    profits::debts_first(tx, &mut journal)?;
+    tx.post_all(&journal, now)?;
     tx.add_money_act(&MoneyAct {
         reference: reference.clone(),
         account,

@@ -83,7 +83,8 @@ fn snapshot(catalogue: &Catalogue, sim: &Sim, order: Option<&Order>, s: &Subscri
         out_trade_no: order.filter(buyer_sees).and_then(|o| o.out_trade_no.clone()),
         bought_at: s.bought_at,
         started_at: s.started_at,
-        ends_at: s.ended_at.or(s.ends_at),
+        // Told of its start, it will end when it is to end, also where history by now knows that it ended sooner.
+        ends_at: if state == SubscriptionState::Active { s.ends_at } else { s.ended_at.or(s.ends_at) },
         custom_data: order.filter(buyer_sees).and_then(|o| o.custom_data.clone()),
         origin: order.and_then(|o| o.origin.as_deref()).and_then(|text| serde_json::from_str(text).ok()),
     })

@@ -27,6 +27,7 @@ use kachi_domain::package::{Fulfil, Kind};
 use kachi_domain::rating::CardState;
 use kachi_domain::{AccountId, Iccid, OrderId, Refusal, Timestamp};
 use kachi_store::Tx;
+use kachi_store::ledger::NewJournal;
 use kachi_store::orders::{Order, Subscription};
 use kachi_store::sims::Sim;
 
@@ -100,13 +101,11 @@ pub fn fulfilled(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, id: Ord
     let Some((order, sim, sub)) = held(tx, catalogue, id)? else { return Ok(()) };
     let shares: Vec<Share> = serde_json::from_str(&order.shares).map_err(|e| fault(e.to_string()))?;
     lock_sale(tx, order.account, &shares)?;
-    tx.post(
-        order.account,
-        Journal::Capture,
-        &format!("order {id}"),
-        &ledger::capture(order.account, order.paid_minor, &shares),
-        how.now,
-    )?;
+    let postings = ledger::capture(order.account, order.paid_minor, &shares);
+    let cause = format!("order {id}");
+    let mut journal = [NewJournal { account: order.account, name: Journal::Capture, cause, postings }];
+    profits::debts_first(tx, &mut journal)?;
+    tx.post_all(&journal, how.now)?;
     profits::earned(tx, &order, &shares, how.now)?;
     tx.set_order_state(id, OrderState::Done, how.now)?;
     tx.set_subscription_available(sub.id, how.now)?;

@@ -2,20 +2,24 @@
 //!
 //! The money itself moves in the journal of the sale or refund ([`kachi_domain::ledger`]); the lines here are written in the
 //! same transaction, so that an account's lines always add up to what those journals posted to it. A share is the account's to
-//! spend at once; paying it out takes it from the balance. The audit compares all of it.
+//! spend at once; paying it out takes it from the balance. What a refund takes back of a share that is spent is owed: the next
+//! shares, and money that comes in, pay that first, and nothing is paid out meanwhile that is needed for it. The audit
+//! compares all of it.
 
 use crate::act::Actor;
 use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Result, fault};
-use kachi_domain::ledger::{self, Journal, Share};
+use kachi_domain::ledger::{self, Bucket, Journal, Posting, Share};
 use kachi_domain::profit::{self, WithdrawalKind, WithdrawalState};
 use kachi_domain::{AccountId, Money, ProductId, Refusal, Timestamp};
 use kachi_store::Tx;
+use kachi_store::ledger::NewJournal;
 use kachi_store::orders::Order;
 use kachi_store::profits::ProfitFilter;
 pub use kachi_store::profits::{ProfitLine, Withdrawal};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The order was paid: each level between has its line.
@@ -23,16 +27,39 @@ pub fn earned(tx: &mut Tx<'_>, order: &Order, shares: &[Share], now: Timestamp) 
     Ok(tx.add_profits(order, &profit::of_sale(shares), now)?)
 }
 
-/// `back` of the order was given back, and of these shares their part.
-pub fn went_back(tx: &mut Tx<'_>, order: &Order, back: i64, shares: &[Share], now: Timestamp) -> Result<()> {
+/// Gives `back` of what was paid for the order to its buyer, and takes their part of it from the levels that earned on it:
+/// what a level no longer has, it owes. The caller holds their balances.
+pub fn go_back(tx: &mut Tx<'_>, order: &Order, back: i64, shares: &[Share], now: Timestamp) -> Result<()> {
+    let mut can_pay = BTreeMap::new();
+    for share in shares {
+        let (available, _, credit) = tx.balance(share.account)?;
+        can_pay.insert(share.account, available.saturating_add(credit));
+    }
+    let postings = ledger::rest_owed(ledger::refund(order.account, order.paid_minor, back, shares), &can_pay);
+    tx.post(order.account, Journal::Refund, &format!("order {}", order.id), &postings, now)?;
     Ok(tx.add_profits(order, &profit::of_refund(order.paid_minor, back, shares), now)?)
+}
+
+/// Has those who get money by the journals pay what they owe first. The caller holds their balances.
+pub fn debts_first(tx: &mut Tx<'_>, journals: &mut [NewJournal]) -> Result<()> {
+    let gets = |p: &&Posting| p.bucket == Bucket::Available && p.minor > 0;
+    let get: BTreeSet<AccountId> = journals.iter().flat_map(|j| &j.postings).filter(gets).map(|p| p.account).collect();
+    if get.is_empty() {
+        return Ok(());
+    }
+    let owed = tx.owed(&get.into_iter().collect::<Vec<_>>())?;
+    let mut debts: BTreeMap<AccountId, i64> = owed.into_iter().map(|(account, minor)| (AccountId(account), minor)).collect();
+    for j in journals {
+        j.postings = ledger::debts_first(std::mem::take(&mut j.postings), &mut debts);
+    }
+    Ok(())
 }
 
 /// Begins to pay out what the account earned up to an instant and has not been paid out: the money is held, and the lines are
 /// under review. Of the daily kind it is paid out at once. The answer is the withdrawal.
 ///
 /// Who acts: the operator. Promised: a line is paid out once; what went back of a sale is taken off. Refused: if nothing
-/// waits, if it adds up to nothing, or if the account has spent it: credit is not paid out.
+/// waits, if it adds up to nothing, or if the account has spent it: credit is not paid out, nor what the account owes.
 pub fn withdraw(
     tx: &mut Tx<'_>,
     catalogue: &Catalogue,
@@ -52,8 +79,9 @@ pub fn withdraw(
     if minor <= 0 {
         return refuse(format!("earned {} that waits, nothing to be paid out", told(minor)));
     }
-    if available < minor {
-        return refuse(format!("has {} of the {} it earned: the rest is spent", told(available), told(minor)));
+    let owed = tx.owed(&[account])?.first().map_or(0, |o| o.1);
+    if available - owed < minor {
+        return refuse(format!("has {} of the {} it earned: the rest is spent", told(available - owed), told(minor)));
     }
     tx.post(account, Journal::Hold, &cause(id), &ledger::hold(account, minor), how.now)?;
     if kind == WithdrawalKind::Daily {

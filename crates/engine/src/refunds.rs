@@ -6,7 +6,7 @@ use crate::cards::{self, Settling};
 use crate::catalogue::Catalogue;
 use crate::error::{Fail, Result, fault};
 use crate::{notices, orders, profits, sims};
-use kachi_domain::ledger::{self, Journal, Share};
+use kachi_domain::ledger::Share;
 use kachi_domain::order::{OrderState, SubscriptionState};
 use kachi_domain::rating::Input;
 use kachi_domain::refund::{RefundBasis, refundable_minor};
@@ -55,10 +55,7 @@ pub fn refund(
     orders::lock_sale(tx, order.account, &shares)?;
     let mut row = tx.state_locked(sim.id)?;
     let (minor, basis, sub) = amount(tx, catalogue, &order, &sim, how.now)?;
-    let shares = bearable(tx, shares, order.paid_minor, minor)?;
-    let postings = ledger::refund(order.account, order.paid_minor, minor, &shares);
-    tx.post(order.account, Journal::Refund, &format!("order {id}"), &postings, how.now)?;
-    profits::went_back(tx, &order, minor, &shares, how.now)?;
+    profits::go_back(tx, &order, minor, &shares, how.now)?;
     let basis = serde_json::to_string(&basis).map_err(|e| fault(e.to_string()))?;
     tx.set_order_refunded(id, minor, &basis, remark, how.now)?;
     // Another node's clock may be a little ahead: a subscription is not taken back before it was there.
@@ -76,18 +73,6 @@ pub fn refund(
 fn bought(tx: &mut Tx<'_>, actor: &Actor, iccid: &Iccid, id: OrderId) -> Result<(Order, Sim)> {
     let (order, sim) = orders::find(tx, actor, iccid, id)?;
     if actor.may_see(order.account) { Ok((order, sim)) } else { Err(Refusal::NotRefundable.into()) }
-}
-
-/// A level whose balance no longer covers its part of the reversal keeps its share; the operator bears it.
-pub(crate) fn bearable(tx: &mut Tx<'_>, shares: Vec<Share>, paid: i64, back: i64) -> Result<Vec<Share>> {
-    let mut kept = Vec::new();
-    for share in shares {
-        let (available, _, credit) = tx.balance(share.account)?;
-        if available.saturating_add(credit) >= share.part_of(paid, back) {
-            kept.push(share);
-        }
-    }
-    Ok(kept)
 }
 
 fn amount(

@@ -52,6 +52,11 @@ impl Card {
         BaseState::parse(&self.sim.state).unwrap_or(BaseState::Unknown)
     }
 
+    /// Whether its user's real name is known: the carrier's word that it is missing counts more than what was said here.
+    pub fn has_real_name(&self) -> bool {
+        self.sim.real_name && self.blocks().0 & Blocks::REAL_NAME.0 == 0
+    }
+
     /// What is in use: the main package, or the first of those that run beside.
     pub fn in_use(&self) -> Option<&Live> {
         self.state.current_main().or_else(|| self.state.live.iter().find(|l| l.running.is_some()))
@@ -302,7 +307,7 @@ pub struct Moved {
 /// Gives a card to another account.
 ///
 /// Who acts: whoever sees both accounts. Promised: subscriptions go along with what is left of them and the new owner is
-/// told of each open one; what was due until now is told to the owner until now; readings and roll-ups that are there
+/// told of each open one; the alias, group and remark of the owner before are not told to one that did not see them; what was due until now is told to the owner until now; readings and roll-ups that are there
 /// stay with the account that owned the card when they came in. No money moves and orders stay their buyer's, so the two
 /// may pay in different currencies. Not promised: that calendar months begin at the same instant if the accounts' time
 /// zones differ, nor that a record which comes in after the move counts for the owner before it.
@@ -337,9 +342,8 @@ pub fn transfer(
     crate::esim::refuse_unsold(tx, [&sim])?;
     cards::settle(tx, catalogue, how, &mut row, &[])?;
     crate::imei::before_move(tx, catalogue, how, &sim, to)?;
-    tx.move_sim(sim.id, to, how.now)?;
+    let here = give(tx, catalogue, &sim, to, how.now)?;
     row.account = to;
-    let here = Sim { account: to, ..sim.clone() };
     let mut events = vec![
         notices::sim(catalogue, &sim, EventKind::SimMoved, "moved away", how.now)?,
         notices::sim(catalogue, &here, EventKind::SimMoved, "moved here", how.now)?,
@@ -356,6 +360,24 @@ pub fn transfer(
     cards::settle(tx, catalogue, how, &mut row, &[])?;
     tx.put_states(&[row])?;
     Ok(Moved { from: sim.account, subscriptions: subs.iter().filter(open).count() })
+}
+
+/// What of a card's details is its owner's own: its number there (C `sbbh`).
+const OWNERS_DETAILS: [&str; 1] = ["sbbh"];
+
+/// The card is the other account's from now on; the answer is the card as it is there. What its owner wrote on it stays with that
+/// owner, unless the new one is above it and has seen it all along.
+pub(crate) fn give(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, to: AccountId, now: Timestamp) -> Result<Sim> {
+    let mut here = Sim { account: to, ..sim.clone() };
+    if !catalogue.sees(to, sim.account) {
+        let mut details: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&sim.details).unwrap_or_default();
+        details.retain(|name, _| !OWNERS_DETAILS.contains(&name.as_str()));
+        let details = serde_json::to_string(&details).map_err(|e| fault(e.to_string()))?;
+        here = Sim { alias: String::new(), group: String::new(), remark: String::new(), details, ..here };
+        tx.change_sim(sim.id, &here)?;
+    }
+    tx.move_sim(sim.id, to, now)?;
+    Ok(here)
 }
 
 /// Sells a card as another product from here on; what it has bought stays its own, and it leaves the pool it is in. The

@@ -8,8 +8,8 @@
 //! followed until a walk began after its end. What is read is a reading: counts are kept with source, instant and what they count,
 //! and a card stands as if somebody had asked for it ([`crate::told`]). A card that a platform does not tell of holds up no
 //! other; it is asked for again later. Where a platform is rated by its counters, a day that is over comes as one record a card, by
-//! the way that all records come ([`days`]). Not promised: why a card is stopped, which costs a request a card and is read
-//! when somebody asks for the card; any freshness while the platform's budget is empty or it gives no answer.
+//! the way that all records come ([`days`]). Why a card is stopped is learned where it costs no request more than its state.
+//! Not promised: the reason where it costs a request a card; it is read when somebody asks for the card; any freshness while the platform's budget is empty or it gives no answer.
 //!
 //! One worker at a time has a platform, under a lease that it keeps with everything it settles; each call is made with no
 //! transaction open. Killed anywhere: the lease runs out, and another goes on with the same cards, or at the same page of the
@@ -17,17 +17,19 @@
 
 pub mod days;
 mod show;
+mod stale;
 mod voice;
 mod walk;
 
 pub use show::{Shown, show};
+pub use stale::watch;
 
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Fail, Result};
 use crate::upstream::{self, Purpose, Told};
 use crate::{cards, told};
-use kachi_domain::carrier::{Answer, Ask, Call, Capabilities, Card, Connector, Count, Cycle, Facts, Line};
+use kachi_domain::carrier::{Answer, Ask, Call, Capabilities, Card, Connector, Count, Cycle, Fact, Facts, Line};
 use kachi_domain::rating::CardState;
 use kachi_domain::sim::BaseState;
 use kachi_domain::sync::{self, Feed, Known, Place, Risk, Step, What};
@@ -250,9 +252,17 @@ impl Work<'_> {
         }
     }
 
+    /// What is read of a card: what is asked, and what comes with it for nothing.
+    fn wanted(&self, ask: Ask) -> Facts {
+        let wanted = sync::facts(ask).and(self.can.facts);
+        let more = wanted.or(Facts::of(&[Fact::StopReason]).and(self.can.facts));
+        let is_free = ask == Ask::State && self.connector.cost(more) == self.connector.cost(wanted);
+        if is_free { more } else { wanted }
+    }
+
     /// Asks cards one by one, and stops at the first that gets no answer.
     fn singly(&mut self, ask: Ask, cards: &[Card]) -> Result<Went> {
-        let (connector, before, wanted) = (self.connector, self.made, sync::facts(ask).and(self.can.facts));
+        let (connector, before, wanted) = (self.connector, self.made, self.wanted(ask));
         let requests = connector.cost(wanted).saturating_mul(u32::try_from(cards.len()).unwrap_or(u32::MAX));
         let told = self.ask(requests, &|call| {
             let mut told = Vec::with_capacity(cards.len());
@@ -405,6 +415,15 @@ fn risk(catalogue: &Catalogue, card: &Candidate, now: Timestamp) -> Result<Risk>
     let left = (allowances > 0).then(|| i128::from(state.remaining_bytes()) * 1_000 / i128::from(allowances));
     let ends = state.expected_end(catalogue.zone(AccountId(card.account)));
     Ok(Risk::of(true, left.and_then(|l| i64::try_from(l).ok()), ends.map(|end| end.since(now))))
+}
+
+/// How a platform's feed stood at an instant, by what is stored of it.
+fn feed_of(row: &SyncPlace, can: Capabilities, at: Timestamp) -> Feed {
+    match (can.changes, row.feed_day, row.filling_since) {
+        (false, ..) => Feed::Absent,
+        (true, Some(_), _) => Feed::On { due: row.walk_due.is_some_and(|due| due <= at) },
+        (true, None, since) => Feed::Filling(since.map_or(at, |since| Timestamp(since.0.min(at.0)))),
+    }
 }
 
 /// The zone in which carriers count days.

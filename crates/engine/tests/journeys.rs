@@ -276,3 +276,97 @@ fn a_refund_in_the_second_of_its_purchase_takes_the_package_away() {
         w.assert_sound();
     });
 }
+
+/// ACME is told warnings with the card's figures too.
+fn tell_warnings(w: &World) {
+    let told = w.engine.write(|tx, catalogue, how| {
+        let acme = catalogue.account(ACME).map(|a| a.account.clone()).expect("acme");
+        let notify = r#"{"eiotclub":"http://127.0.0.1:9/n","cardboss_data":"http://127.0.0.1:9/d"}"#.into();
+        tx.put_account(&kachi_store::accounts::Account { notify, ..acme }, how.now)?;
+        Ok(tx.touch_catalogue()?)
+    });
+    told.expect("an address");
+}
+
+/// How often a card was told to be stopped, and its owner warned of that.
+fn stops(w: &World, card: u64) -> (usize, usize) {
+    let told = w.engine.read(|tx, _| Ok(tx.events_newest(&[ACME], 10_000)?)).expect("events");
+    let id = w.card(card).sim.id.0;
+    let of = |kind: &str, word: &str| told.iter().filter(|e| e.2 == Some(id) && e.3 == kind && e.5.contains(word)).count();
+    (of("sim_stopped", ""), of("card_warning", "\"stopped_at_cap\""))
+}
+
+#[test]
+fn a_month_that_is_used_up_is_told_once_whatever_comes_late() {
+    each(|store| {
+        let w = World::new(store);
+        tell_warnings(&w);
+        w.add_cards(ACME, 0..1);
+        w.buy(0, "M50-3M", "a").unwrap();
+        w.pass(12 * 3600);
+        let t = w.now().0;
+        let use_up = |name: &str, id: i64, at: i64, mb: i64| w.cdr(name, &line(id, 0, at - 60, at, mb * MB));
+        use_up("one", 1, t - 7200, 30);
+        use_up("two", 2, t - 60, 30);
+        assert_eq!(stops(&w, 0), (1, 1));
+        use_up("late", 3, t - 3600, 25);
+        assert_eq!(stops(&w, 0), (1, 1), "the same stop, an hour sooner");
+        // More is bought and used up: another stop of that month.
+        w.buy(0, "TOP20-5D", "b").unwrap();
+        w.pass(3600);
+        use_up("more", 4, w.now().0, 20);
+        assert_eq!(stops(&w, 0), (2, 2));
+        w.pass(31 * DAY);
+        use_up("next month", 5, w.now().0, 51);
+        assert_eq!(stops(&w, 0), (3, 3));
+        use_up("late again", 6, w.now().0 - 600, 51);
+        assert_eq!(stops(&w, 0), (3, 3));
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn a_stop_that_a_late_record_brings_is_told_at_once_and_not_taken_for_an_earlier_one() {
+    each(|store| {
+        let w = World::new(store);
+        tell_warnings(&w);
+        w.add_cards(ACME, 0..1);
+        w.buy(0, "Q100-30D", "a").unwrap();
+        w.pass(3600);
+        let use_up = |name: &str, id: i64, at: i64, mb: i64| w.cdr(name, &line(id, 0, at - 60, at, mb * MB));
+        use_up("all", 1, w.now().0, 100);
+        assert_eq!(stops(&w, 0), (1, 1));
+        w.pass(3600);
+        w.buy(0, "M50-3M", "b").unwrap();
+        w.pass(3600);
+        let t = w.now().0;
+        use_up("most", 2, t, 40);
+        assert_eq!(stops(&w, 0), (1, 1));
+        use_up("late", 3, t - 600, 20);
+        assert!(!w.card(0).blocks().is_empty());
+        assert_eq!(stops(&w, 0), (2, 2));
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn a_start_is_told_with_the_end_that_was_to_be() {
+    each(|store| {
+        let w = World::new(store);
+        w.add_cards(ACME, 0..1);
+        w.buy(0, "Q100-30D", "a").unwrap();
+        w.buy(0, "Q100-30D", "b").unwrap();
+        w.pass(3600);
+        let t = w.now().0;
+        // One file uses up both, so the second starts and ends before anything is told of it.
+        w.cdr("both", &[line(1, 0, t - 900, t - 600, 100 * MB), line(2, 0, t - 500, t - 400, 100 * MB)].concat());
+        let mut told = w.engine.read(|tx, _| Ok(tx.events_newest(&[ACME], 100)?)).unwrap();
+        told.reverse();
+        let ends = |kind: &str| -> Vec<Option<i64>> {
+            let of_kind = told.iter().filter(|e| e.3 == kind);
+            of_kind.map(|e| serde_json::from_str::<serde_json::Value>(&e.5).expect("JSON")["ends_at"].as_i64()).collect()
+        };
+        assert_eq!(ends("subscription_started"), [Some(BEGIN + 30 * DAY), Some(t - 600 + 30 * DAY)]);
+        assert_eq!(ends("subscription_ended"), [Some(t - 600), Some(t - 400)]);
+    });
+}

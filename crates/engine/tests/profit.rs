@@ -89,6 +89,85 @@ fn each_level_earns_its_difference_and_sees_what_is_below_it() {
     });
 }
 
+fn refund(w: &World, card: u64, order: OrderId) -> kachi_engine::Result<i64> {
+    let actor = w.actor(SHOP);
+    w.engine.write(move |tx, c, how| refunds::refund(tx, c, how, &actor, &World::iccid(card), order, "r")).map(|q| q.minor)
+}
+
+/// What an account owes, minor units.
+fn owed(w: &World, account: AccountId) -> i64 {
+    w.engine.read(|tx, _| Ok(tx.owed(&[account])?)).unwrap().first().map_or(0, |o| o.1)
+}
+
+/// ACME buys messages for all it has but so much.
+fn spend_all_but(w: &World, left: i64) {
+    let minor = w.balance(ACME) - left;
+    let spent = w.engine.write(move |tx, _, how| {
+        tx.lock_balances(&[ACME])?;
+        let all = kachi_domain::ledger::sms_charge(ACME, minor);
+        Ok(tx.post(ACME, kachi_domain::ledger::Journal::SmsCharge, "test", &all, how.now)?)
+    });
+    spent.unwrap();
+}
+
+#[test]
+fn a_share_that_went_back_after_it_was_spent_is_owed_and_paid_first() {
+    each(|store| {
+        let w = world(store);
+        let own = |w: &World| earned(w, ACME).iter().map(|l| (l.minor, l.child_minor)).collect::<Vec<_>>();
+        // Buy, pay out, refund: as often as one likes, it brings nothing.
+        let first = buy(&w, 0, "a".into());
+        withdraw(&w, WithdrawalKind::Daily).unwrap();
+        spend_all_but(&w, 5);
+        assert_eq!(refund(&w, 0, first).unwrap(), 175, "the customer's refund does not fail for it");
+        assert_eq!((own(&w), w.balance(ACME), owed(&w, ACME)), (vec![(45, 0), (-45, 0)], 0, 40), "it pays what it can");
+        assert_eq!([SHOP, NORTH].map(|a| w.balance(a)), [100_000, 10_000], "the others have what they had");
+        w.assert_sound();
+        let second = buy(&w, 0, "b".into());
+        assert_eq!((w.balance(ACME), owed(&w, ACME)), (5, 0), "the next share pays it first");
+        assert!(refusal(withdraw(&w, WithdrawalKind::Manual)).contains("nothing to be paid out"));
+        refund(&w, 0, second).unwrap();
+        assert_eq!((w.balance(ACME), owed(&w, ACME)), (0, 40));
+        w.assert_sound();
+        // Two orders placed together: the second finds the debt that the first one left.
+        for n in 0..2 {
+            buy(&w, 1, format!("c{n}"));
+        }
+        assert_eq!((w.balance(ACME), owed(&w, ACME)), (50, 0));
+        assert_eq!(
+            withdraw(&w, WithdrawalKind::Manual).unwrap().minor,
+            45,
+            "90 earned since, less the 45 that were paid out before"
+        );
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn what_is_owed_is_paid_of_money_that_comes_in_and_not_paid_out() {
+    each(|store| {
+        let w = world(store);
+        let orders = [buy(&w, 0, "a".into()), buy(&w, 1, "b".into())];
+        spend_all_but(&w, 0);
+        refund(&w, 0, orders[0]).unwrap();
+        assert_eq!((w.balance(ACME), owed(&w, ACME)), (0, 45));
+        let correct = |minor: i64, correction: Option<&str>, reference: &str| {
+            let amount = kachi_domain::Money { minor, currency: Currency::USD };
+            let (correction, reference) = (correction.map(str::to_owned), reference.to_owned());
+            let act = money::ByHand { correction, account: ACME, amount, reference, by: "a person".into() };
+            w.engine.write(move |tx, catalogue, how| money::book(tx, catalogue, &act, how.now)).unwrap();
+        };
+        correct(60, Some("a gift"), "r1");
+        assert_eq!((w.balance(ACME), owed(&w, ACME)), (15, 0), "45 of it paid the debt");
+        let found = refusal(withdraw(&w, WithdrawalKind::Manual));
+        assert!(found.contains("has 0.15 of the 0.45"), "{found}");
+        w.assert_sound();
+        correct(30, None, "r2");
+        assert_eq!(withdraw(&w, WithdrawalKind::Manual).unwrap().minor, 45);
+        w.assert_sound();
+    });
+}
+
 /// The next of a series of numbers that looks like chance and is the same every time.
 fn draw(seed: &mut u64) -> u64 {
     *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -100,9 +179,14 @@ fn whatever_is_bought_and_refunded_the_lists_are_the_ledger() {
     each(|store| {
         let w = world(store);
         let mut seed = 7;
-        let (mut orders, mut paid, mut back) = (Vec::new(), 0, 0);
+        let (mut orders, mut paid, mut back, mut spent, mut owed_once) = (Vec::new(), 0, 0, 0, false);
         for i in 0..60_u64 {
             let card = draw(&mut seed) % 2;
+            if i % 7 == 0 {
+                let had = w.balance(ACME);
+                spend_all_but(&w, had.min(3));
+                spent += had - had.min(3);
+            }
             match draw(&mut seed) % 4 {
                 0 | 1 => {
                     orders.push((card, buy(&w, card, format!("n{i}"))));
@@ -121,15 +205,17 @@ fn whatever_is_bought_and_refunded_the_lists_are_the_ledger() {
                     let minor = given.map_or(0, |quote| quote.minor);
                     assert!((0..=175).contains(&minor), "never more than was paid: {minor}");
                     back += minor;
+                    owed_once |= owed(&w, ACME) > 0;
                 }
                 _ => {}
             }
             w.pass((draw(&mut seed) % 200_000) as i64);
         }
-        for (account, opening) in [(NORTH, 10_000), (ACME, 10_000)] {
+        for (account, opening) in [(NORTH, 10_000), (ACME, 10_000 - spent)] {
             let earned: i64 = earned(&w, account).iter().map(|l| l.minor).sum();
-            assert_eq!(w.balance(account), opening + earned);
+            assert_eq!(w.balance(account) - owed(&w, account), opening + earned);
         }
+        assert!(owed_once, "the series has levels that cannot pay back");
         assert_eq!(w.balance(SHOP), 100_000 - paid + back);
         assert!(back > 0 && back < paid, "the series has refunds in it: {back} of {paid}");
         w.assert_sound();

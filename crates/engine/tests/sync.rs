@@ -376,3 +376,54 @@ fn where_there_are_no_records_the_carriers_days_rate() {
         s.w.assert_sound();
     });
 }
+
+#[test]
+fn why_a_card_is_stopped_is_learned_where_it_costs_nothing() {
+    for (costs, blocks) in [(0, vec!["no_package", "real_name"]), (1, vec!["no_package"])] {
+        each(|store| {
+            let can = Capabilities { facts: Facts::of(&[Fact::State, Fact::StopReason]), ..Capabilities::default() };
+            let s = Scene::new(store, can, 1);
+            s.fake.book().reason_costs = costs;
+            s.fake.book().states.insert(0, BaseState::Stopped);
+            s.fake.book().reasons.insert(0, Blocks::REAL_NAME);
+            assert_eq!(s.work(), ["state: 0"]);
+            assert_eq!(s.w.card(0).blocks().names(), blocks);
+        });
+    }
+}
+
+/// What the operator was told of the platforms' readings.
+fn told_of_age(w: &World) -> Vec<String> {
+    let mut told = w.engine.read(|tx, _| Ok(tx.events_newest(&[kachi_domain::AccountId(1)], 100)?)).expect("events");
+    told.reverse();
+    let detail =
+        |body: &str| serde_json::from_str::<serde_json::Value>(body).expect("JSON")["detail"].as_str().map(str::to_owned);
+    let of_age = told.iter().filter(|e| e.3.starts_with("readings_"));
+    of_age.map(|e| format!("{}: {}", e.3, detail(&e.5).unwrap_or_default())).collect()
+}
+
+#[test]
+fn readings_that_are_too_old_are_told_once_and_once_when_they_are_not_any_more() {
+    each(|store| {
+        let s = Scene::new(store, Capabilities { facts: Facts::of(&[Fact::State]), ..Capabilities::default() }, 2);
+        let look = || sync::watch(&s.w.engine, s.platform).expect("a look");
+        assert_eq!(look(), 0, "it had no time yet");
+        s.fake.book().no = Some(Answer::InDoubt { reason: "down".into() });
+        s.later(12 * HOUR);
+        assert_eq!(look(), 0);
+        s.later(13 * HOUR);
+        assert_eq!([look(), look()], [1, 0], "once");
+        s.fake.book().no = None;
+        s.fake.book().unknown.insert(1);
+        s.later(HOUR);
+        assert_eq!(look(), 0, "one card is still not read");
+        s.fake.book().unknown.clear();
+        s.later(25 * HOUR);
+        assert_eq!([look(), look()], [1, 0]);
+        assert_eq!(told_of_age(&s.w), ["readings_stale: far: state of 2 of 2 cards", "readings_fresh: far"]);
+        // Nothing is read for more than a day: told again.
+        s.w.pass(26 * HOUR);
+        assert_eq!(look(), 1);
+        assert_eq!(told_of_age(&s.w).len(), 3);
+    });
+}

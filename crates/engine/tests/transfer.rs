@@ -143,3 +143,36 @@ fn refused_moves_change_nothing() {
         w.assert_sound();
     });
 }
+
+#[test]
+fn what_its_owner_wrote_on_a_card_stays_with_that_owner() {
+    each(|store| {
+        let w = World::new(store);
+        w.add_cards(ACME, 0..1);
+        let write = |w: &World| {
+            let written = w.engine.write(|tx, catalogue, how| {
+                let sim = tx.sim_by_iccid(&kachi_domain::account::Path::root(), World::iccid(0).as_str())?.expect("the card");
+                let details = r#"{"apns":["iot"],"sbbh":"truck 7"}"#.to_owned();
+                let (alias, group, remark) = ("a".into(), "g".into(), "pays late".into());
+                sims::put(tx, catalogue, how, &kachi_store::sims::Sim { alias, group, remark, details, ..sim })
+            });
+            written.expect("written");
+        };
+        let read = |w: &World| {
+            let sim = w.card(0).sim;
+            (sim.alias, sim.group, sim.remark, serde_json::from_str::<serde_json::Value>(&sim.details).expect("JSON"))
+        };
+        let all =
+            ("a".to_owned(), "g".to_owned(), "pays late".to_owned(), serde_json::json!({"apns": ["iot"], "sbbh": "truck 7"}));
+        let none = (String::new(), String::new(), String::new(), serde_json::json!({"apns": ["iot"]}));
+        write(&w);
+        give(&w, OPERATOR, 0, NORTH).unwrap();
+        assert_eq!(read(&w), all, "the account above has seen it all along");
+        give(&w, OPERATOR, 0, ACME).unwrap();
+        assert_eq!(read(&w), none, "what the account above wrote is not for the one below");
+        write(&w);
+        give(&w, OPERATOR, 0, STRANGER).unwrap();
+        assert_eq!(read(&w), none, "nor for a stranger");
+        w.assert_sound();
+    });
+}

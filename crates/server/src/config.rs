@@ -359,6 +359,7 @@ fn sync(values: &Values) -> Result<(sync::Terms, i64), String> {
         month_seconds: values.whole("sync.month_seconds", 60, 2_592_000)?,
         day_ready_seconds: values.whole("sync.day_ready_seconds", 0, 86_400)?,
         feed_page_seconds: values.whole("sync.feed_page_seconds", 1, 86_400)?,
+        alert_seconds: values.whole("sync.alert_seconds", 0, 2_592_000)?,
     };
     Ok((terms, values.whole("sync.every_seconds", 1, 86_400)?))
 }

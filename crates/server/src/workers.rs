@@ -23,6 +23,8 @@ use tokio::task::JoinSet;
 const IDLE: Duration = Duration::from_millis(250);
 /// The same for work that comes every half hour.
 const UNHURRIED: Duration = Duration::from_secs(1);
+/// The same for how old the carriers' readings are.
+const SELDOM: Duration = Duration::from_secs(600);
 /// The same for what devices write.
 const UPLINKS: Duration = Duration::from_secs(10);
 /// Days for which reports on messages, replies, and signatures that came twice are kept for whoever asks for them.
@@ -100,6 +102,8 @@ fn keep_up(engine: &Engine, carriers: &Arc<Carriers>, stop: &watch::Receiver<boo
         None => Ok(0),
     };
     loops.spawn(each_platform("sync", UNHURRIED, (engine.clone(), carriers.clone()), stop.clone(), keep));
+    let watch: AtPlatform = |e, _, platform| sync::watch(e, platform);
+    loops.spawn(each_platform("stale readings", SELDOM, (engine.clone(), carriers.clone()), stop.clone(), watch));
     let e = engine.clone();
     loops.spawn(repeat("reconcile", stop.clone(), Duration::from_secs(60), move || {
         let e = e.clone();

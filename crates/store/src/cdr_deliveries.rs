@@ -4,7 +4,7 @@ use crate::binds;
 use crate::db::{Error, Tx};
 use kachi_domain::cdr::delivery::{Protocol, Target};
 use kachi_domain::usage::CdrRecord;
-use kachi_domain::{AccountId, Iccid, Timestamp};
+use kachi_domain::{AccountId, Iccid, SimId, Timestamp};
 
 /// A delivery under a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,15 +181,15 @@ impl Tx<'_> {
         Ok(self.rows::<(i64,)>(text, &binds![slot.0])?.into_iter().map(|r| AccountId(r.0)).collect())
     }
 
-    /// The next records of a batch that belong to the accounts, each with its account; none when it has no more.
+    /// The next records of a batch that belong to the accounts, each with its account and card; none when it has no more.
     pub fn cdr_records(
         &mut self,
         batch: &mut CdrBatch,
         accounts: &[AccountId],
         limit: i64,
-    ) -> Result<Vec<(AccountId, CdrRecord)>, Error> {
+    ) -> Result<Vec<(AccountId, SimId, CdrRecord)>, Error> {
         let text = format!(
-            "SELECT r.source_id, r.start_at, r.stop_at, s.iccid, r.imsi, r.bytes, r.imei, r.mccmnc, r.account_id FROM reading r JOIN sim s ON s.id = r.sim_id
+            "SELECT r.source_id, r.start_at, r.stop_at, s.iccid, r.imsi, r.bytes, r.imei, r.mccmnc, r.account_id, r.sim_id FROM reading r JOIN sim s ON s.id = r.sim_id
              WHERE r.day = ? AND r.platform_id = ? AND r.source_id >= ? AND r.source_id <= ? AND r.batch_id = ? AND r.stop_at >= ?
              AND r.stop_at < ? AND {} ORDER BY r.source_id LIMIT ?",
             self.one_of("r.account_id")
@@ -197,7 +197,7 @@ impl Tx<'_> {
         let list = self.list(accounts.iter().map(|a| a.0));
         let b = &*batch;
         let values = binds![b.day, b.platform, b.next_source, b.source_max, b.id, b.from, b.before, list, limit];
-        type R = (i64, i64, i64, String, i64, i64, i64, i64, i64);
+        type R = (i64, i64, i64, String, i64, i64, i64, i64, i64, i64);
         let mut found = Vec::new();
         for r in self.rows::<R>(&text, &values)? {
             let record = CdrRecord {
@@ -210,10 +210,10 @@ impl Tx<'_> {
                 imei: r.6,
                 mccmnc: r.7,
             };
-            found.push((AccountId(r.8), record));
+            found.push((AccountId(r.8), SimId(r.9), record));
         }
         match found.last() {
-            Some((_, last)) if last.source_id < i64::MAX => batch.next_source = last.source_id + 1,
+            Some((.., last)) if last.source_id < i64::MAX => batch.next_source = last.source_id + 1,
             _ => (batch.next_source, batch.source_max) = (i64::MAX, i64::MIN),
         }
         Ok(found)

@@ -72,8 +72,9 @@ impl Tx<'_> {
                 match p.bucket {
                     Bucket::Available => moved.entry(p.account.0).or_default().0 += p.minor,
                     Bucket::Held => moved.entry(p.account.0).or_default().1 += p.minor,
-                    // The operator's own sides are summed from the postings when asked: a kept row would be one lock for all.
-                    Bucket::Cash | Bucket::Revenue | Bucket::Adjust => {}
+                    // The operator's own sides are summed from the postings when asked: a kept row would be one lock for all. So
+                    // is what is owed: few accounts ever owe.
+                    Bucket::Owed | Bucket::Cash | Bucket::Revenue | Bucket::Adjust => {}
                 }
             }
         }
@@ -150,6 +151,24 @@ impl Tx<'_> {
 }
 
 impl Tx<'_> {
+    /// What those of the accounts owe that owe something: (account, minor units above zero).
+    pub fn owed(&mut self, accounts: &[AccountId]) -> Result<Vec<(i64, i64)>, Error> {
+        let text = format!(
+            "SELECT account_id, CAST(-SUM(minor) AS BIGINT) FROM posting WHERE bucket = 'owed' AND account_id IN ({})
+             GROUP BY account_id HAVING SUM(minor) <> 0",
+            integers(accounts.iter().map(|a| a.0))
+        );
+        self.rows(&text, &[])
+    }
+
+    /// Accounts that paid more than they owed: (account, minor units).
+    pub fn audit_owed(&mut self) -> Result<Vec<(i64, i64)>, Error> {
+        self.rows(
+            "SELECT account_id, CAST(SUM(minor) AS BIGINT) FROM posting WHERE bucket = 'owed' GROUP BY account_id HAVING SUM(minor) > 0 LIMIT 100",
+            &[],
+        )
+    }
+
     /// Balances of accounts: (account, available, held, credit), minor units.
     pub fn balances(&mut self, accounts: &[AccountId]) -> Result<Vec<(i64, i64, i64, i64)>, Error> {
         let text = format!(

@@ -152,7 +152,7 @@ impl Tx<'_> {
             "SELECT account_id, CAST(SUM(listed) AS BIGINT), CAST(SUM(posted) AS BIGINT) FROM (
                SELECT account_id, SUM(minor) AS listed, 0 AS posted FROM profit GROUP BY account_id
                UNION ALL SELECT p.account_id, 0, SUM(p.minor) FROM journal j JOIN posting p ON p.journal_id = j.id
-               WHERE j.name IN ('purchase', 'capture', 'refund') AND j.cause LIKE 'order %' AND p.line > 1 AND p.bucket = 'available' GROUP BY p.account_id
+               WHERE j.name IN ('purchase', 'capture', 'refund') AND j.cause LIKE 'order %' AND p.line > 1 AND p.bucket IN ('available', 'owed') GROUP BY p.account_id
              ) AS x GROUP BY account_id HAVING SUM(listed) <> SUM(posted) LIMIT 100",
             &[],
         )

@@ -167,6 +167,35 @@ impl Tx<'_> {
         Ok(found.into_iter().map(candidate).collect())
     }
 
+    /// Since when the platform's readings are looked at for their age, this being the first time if none was before; and whether
+    /// some are noted to be older than they may be.
+    pub fn look_at_age(&mut self, platform: PlatformId, now: Timestamp) -> Result<(Timestamp, bool), Error> {
+        self.run(
+            "INSERT INTO sync_place (platform_id, due_at, words, walk_pages, compared_sim, compare_due, watched_since)
+             VALUES (?, 0, '', 0, 0, 0, ?) ON CONFLICT (platform_id) DO UPDATE SET watched_since = excluded.watched_since
+             WHERE sync_place.watched_since IS NULL",
+            &binds![platform.0, now.0],
+        )?;
+        let text = "SELECT watched_since, stale_since FROM sync_place WHERE platform_id = ?";
+        let row = self.row::<(Option<i64>, Option<i64>)>(text, &binds![platform.0])?.unwrap_or_default();
+        Ok((Timestamp(row.0.unwrap_or(now.0)), row.1.is_some()))
+    }
+
+    /// Notes since when readings of the platform are older than they may be, or that none is. Whether that is news.
+    pub fn set_stale(&mut self, platform: PlatformId, since: Option<Timestamp>) -> Result<bool, Error> {
+        let changed = match since {
+            Some(since) => self.run(
+                "UPDATE sync_place SET stale_since = ? WHERE platform_id = ? AND stale_since IS NULL",
+                &binds![since.0, platform.0],
+            )?,
+            None => self.run(
+                "UPDATE sync_place SET stale_since = NULL WHERE platform_id = ? AND stale_since IS NOT NULL",
+                &binds![platform.0],
+            )?,
+        };
+        Ok(changed > 0)
+    }
+
     /// Whether there is a card of the platform for whose fact nobody asked since `since`.
     pub fn has_unasked(&mut self, platform: PlatformId, what: &str, since: Timestamp) -> Result<bool, Error> {
         let text = format!("SELECT s.id {OF_PLATFORM} WHERE {LIVING} AND (r.asked_at IS NULL OR r.asked_at < ?) LIMIT 1");

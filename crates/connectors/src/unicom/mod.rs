@@ -155,7 +155,8 @@ impl Unicom {
 
     fn lines(&self, call: &Call<'_>, cards: &[Card], ask: Ask) -> Result<Vec<Result<Line, Answer>>, Answer> {
         let wanted = match ask {
-            Ask::State => Facts::of(&[Fact::State]),
+            // The row that tells the state tells the reason too.
+            Ask::State => Facts::of(&[Fact::State, Fact::StopReason]),
             Ask::Month(month) if month == self.cycle.month(crate::china().day(call.now)) => Facts::of(&[Fact::Month]),
             Ask::Month(_) | Ask::Day(_) => {
                 return Err(Answer::unsupported("tell many cards' usage of a day or of a month that is over"));

@@ -6,14 +6,15 @@ pub enum Booleans {
     /// `true` and `false`, as the published Java sample writes them.
     #[default]
     Words,
-    /// `1` and `0`, as PHP's `http_build_query` writes them.
+    /// `1` and `0`, as PHP's `http_build_query` writes them. It drops `null` and `[]` and keeps `""`, so with this
+    /// [`Empties::Dropped`] means just those.
     Digits,
 }
 
 /// What becomes of `null`, `""`, `[]` and `{}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Empties {
-    /// Left out: the published rule says "non-empty parameters".
+    /// Left out: the published rule says "non-empty parameters". `""` is kept where booleans are [`Booleans::Digits`].
     #[default]
     Dropped,
     /// Kept as `null`, nothing, `[]` and `{}`: the published Java sample leaves nothing out.

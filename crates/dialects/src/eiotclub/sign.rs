@@ -44,16 +44,18 @@ pub fn verify(params: &Params, secret: &str) -> Option<Form> {
 /// Which choices of a form make a difference to this body.
 struct Varies {
     booleans: bool,
+    blanks: bool,
     empties: bool,
     nested: bool,
 }
 
 impl Varies {
     fn of(params: &Params) -> Varies {
-        let mut varies = Varies { booleans: false, empties: false, nested: false };
+        let mut varies = Varies { booleans: false, blanks: false, empties: false, nested: false };
         for (_, raw) in params.iter().filter(|(name, _)| *name != "sign") {
             let raw = raw.get();
             varies.booleans |= matches!(raw, "true" | "false");
+            varies.blanks |= raw == BLANK;
             varies.empties |= is_empty(raw);
             varies.nested |= is_nested(raw) && raw.bytes().any(|b| b == b'/' || b == b'\\' || !b.is_ascii());
         }
@@ -62,15 +64,20 @@ impl Varies {
 
     /// Forms that coincide for this body are computed once, as the first of them in [`Form::ALL`].
     fn is_distinct(&self, form: Form) -> bool {
-        (self.booleans || form.booleans == Booleans::Words)
-            && (self.empties || form.empties == Empties::Dropped)
-            && (self.nested || form.nested == Nested::Plain)
+        let differs = match (form.booleans, form.empties) {
+            (Booleans::Words, Empties::Dropped) => true,
+            (Booleans::Words, Empties::Kept) => self.blanks || self.empties,
+            (Booleans::Digits, Empties::Dropped) => self.booleans || (self.blanks && self.empties),
+            (Booleans::Digits, Empties::Kept) => self.booleans && self.empties,
+        };
+        differs && (self.nested || form.nested == Nested::Plain)
     }
 }
 
 /// A value as it is signed; `None`: left out.
 fn text(raw: &str, form: Form) -> Option<Cow<'_, str>> {
-    if form.empties == Empties::Dropped && is_empty(raw) {
+    let is_dropped = is_empty(raw) || (raw == BLANK && form.booleans == Booleans::Words);
+    if form.empties == Empties::Dropped && is_dropped {
         return None;
     }
     Some(match (raw, form.booleans) {
@@ -86,8 +93,12 @@ fn is_nested(raw: &str) -> bool {
     raw.starts_with(['{', '['])
 }
 
+/// The empty text.
+const BLANK: &str = "\"\"";
+
+/// Nothing, an empty list or an empty object.
 fn is_empty(raw: &str) -> bool {
-    raw == "null" || raw == "\"\"" || (is_nested(raw) && raw[1..raw.len() - 1].trim().is_empty())
+    raw == "null" || (is_nested(raw) && raw[1..raw.len() - 1].trim().is_empty())
 }
 
 fn digest(canonical: &str, secret: &str) -> [u8; 20] {

@@ -195,6 +195,11 @@ impl Facts {
         Facts(self.0 & other.0)
     }
 
+    /// Those that are in either.
+    pub const fn or(self, other: Facts) -> Facts {
+        Facts(self.0 | other.0)
+    }
+
     /// Those that are in the first alone.
     pub const fn without(self, other: Facts) -> Facts {
         Facts(self.0 & !other.0)

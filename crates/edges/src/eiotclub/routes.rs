@@ -208,7 +208,7 @@ impl Operation {
     }
 }
 
-/// How often a request begins again because the catalogue changed under it.
+/// How often a request begins again because the catalogue, or a card, changed under it.
 const ATTEMPTS_MAX: u32 = 3;
 
 /// card/refreshCard is deprecated since 2025-10-22, China time (EIOTCLUB v3).
@@ -227,7 +227,7 @@ pub async fn serve(door: &Door, operation: Operation, request: Request) -> Respo
         Err(no) => {
             let words = match &no {
                 No::Fault(words) => Some(words.as_str()),
-                No::Stale => Some("the catalogue changed at every attempt"),
+                No::Stale => Some("the catalogue, or a card, changed at every attempt"),
                 No::Code(_) | No::Exists { .. } | No::Told { .. } => None,
             };
             if let Some(words) = words {
@@ -272,6 +272,11 @@ async fn answer(door: &Door, operation: Operation, body: Option<&[u8]>, peer: Op
             match newer(door, &catalogue).await {
                 Ok(Some(newer)) => {
                     (catalogue, attempt) = (newer, attempt + 1);
+                    continue;
+                }
+                // A card was moved while the request waited for it: the next attempt finds it where it is now.
+                Ok(None) if verdict.is_none() => {
+                    attempt += 1;
                     continue;
                 }
                 Ok(None) => {}

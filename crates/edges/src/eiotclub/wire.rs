@@ -28,7 +28,7 @@ use super::errors::No;
 use kachi_dialects::eiotclub::codes::{Language, SUCCESS, message};
 use kachi_domain::money::decimal;
 use kachi_domain::order::OrderState;
-use kachi_domain::package::{Kind, Resource, Terms};
+use kachi_domain::package::{Category, Kind, Resource, Terms};
 use kachi_domain::{Currency, Money, Span, Timestamp};
 use kachi_engine::Catalogue;
 use kachi_engine::catalogue::Quote;
@@ -144,6 +144,11 @@ fn date(at: Option<Timestamp>) -> String {
 fn bytes_of(terms: &Terms) -> i64 {
     let counts_bytes = matches!(terms.resource, Resource::Data | Resource::Nb) && terms.kind != Kind::Time;
     if counts_bytes { terms.allowance } else { 0 }
+}
+
+/// Bytes that can be used before a package ends, or stops the card; none of one without limit.
+fn limit_of(terms: &Terms) -> i64 {
+    if terms.category == Category::Postpaid { 0 } else { bytes_of(terms) }
 }
 
 /// card/product.
@@ -263,7 +268,7 @@ impl<'a> RecordLine<'a> {
         let (order, sub) = (&record.order, &record.subscription);
         let package = catalogue.package(order.package);
         let (total_active, period_type) = period(sub.terms.validity);
-        let total = bytes_of(&sub.terms);
+        let total = limit_of(&sub.terms);
         RecordLine {
             order_id: order.id.0,
             package_name: package.map_or("", |p| &p.name),

@@ -198,7 +198,8 @@ async fn answer(door: &Door, operation: Operation, asked: &Asked) -> Result<Good
             let engine = door.engine.clone();
             let read = tokio::task::spawn_blocking(move || engine.catalogue()).await;
             let fresh = read.map_err(|e| No::Fault(format!("reading the catalogue panicked: {e}")))??;
-            if fresh.version > catalogue.version {
+            // Stale without a newer one: a card was moved while the request waited for it, and is found where it is now.
+            if fresh.version > catalogue.version || matches!(outcome, Err(No::Stale)) {
                 (catalogue, attempt) = (fresh, attempt + 1);
                 continue;
             }

@@ -132,6 +132,8 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("imei_group_left", "left an IMEI group", "移出 IMEI 池"),
     ("device_bound", "in another device", "设备已绑定"),
     ("account_switched", "account switched", "账户状态已切换"),
+    ("readings_stale", "carrier readings are old", "运营商数据过期"),
+    ("readings_fresh", "carrier readings are fresh again", "运营商数据恢复"),
     ("product_switched", "product changed", "产品已切换"),
 ];
 

@@ -1,12 +1,14 @@
 //! What a file is called and names, and when it is made.
 
 use crate::{Post, target};
-use kachi_domain::Timestamp;
-use kachi_domain::cdr::FileName;
-use kachi_engine::cdr_deliveries;
+use kachi_domain::cdr::{FileName, write_record};
+use kachi_domain::usage::CdrRecord;
+use kachi_domain::{Iccid, PlatformId, Timestamp};
+use kachi_engine::{cdr_deliveries, import};
 use kachi_testkit::db::each;
 use kachi_testkit::ftp::Server;
 use kachi_testkit::trade::{ACME, CARD, FOREIGN, NORTH, OPERATOR, OTHER, START};
+use std::io::Cursor;
 
 const HEADER: &str = "id,start_time,stop_time,iccid,imsi,data_usage,imei,mccmnc";
 
@@ -148,5 +150,29 @@ fn a_file_sent_again_is_the_same_file() {
         assert_eq!((again.state.as_str(), again.attempts, attempts.len()), ("done", 2, 2));
         post.half_hour();
         assert_eq!(newest(&server, 11), [1, 2]);
+    });
+}
+
+#[test]
+fn days_that_a_carrier_counted_have_ids_of_their_own() {
+    each(|store| {
+        let (post, server) = (Post::new(store), Server::start());
+        post.folder(OPERATOR, &target(&server));
+        let engine = &post.trade.engine;
+        let midnight = START.0 - START.0.rem_euclid(86_400) - 8 * 3600;
+        let mut text = Vec::new();
+        for (days, iccid) in [(2, CARD), (1, CARD), (1, FOREIGN)] {
+            let whole = (Timestamp(midnight - days * 86_400), Timestamp(midnight - (days - 1) * 86_400));
+            let record = CdrRecord::of_counted_day(post.trade.sim(iccid), Iccid::parse(iccid).expect("an ICCID"), whole, 7);
+            write_record(&mut text, &record);
+        }
+        let taken = import::import(engine, PlatformId(1), "counted", &mut Cursor::new(text), &mut |_| {}).expect("taken in");
+        assert_eq!(taken.loaded, 3);
+        post.trade.traffic(CARD, START.plus(-60), 1); // id 1 of the carrier's own
+        post.half_hour();
+        let told = newest(&server, OPERATOR.0);
+        let all: std::collections::BTreeSet<i64> = told.iter().copied().collect();
+        assert_eq!((told.len(), all.len()), (4, 4), "{told:?}");
+        assert!(all.contains(&1) && all.iter().filter(|id| **id > 9_000_000_000_000_000_000).count() == 3, "{told:?}");
     });
 }

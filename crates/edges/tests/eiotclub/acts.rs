@@ -279,8 +279,8 @@ fn refused() -> Vec<(&'static str, Value, &'static str)> {
         table.push((path, json!({"iccid": CLOSED}), "44002"));
     }
     for path in [CLOUD_USAGE, CLOUD_CANCEL] {
-        table.push((path, json!({}), "43332"));
-        table.push((path, json!({"eid": "11111111111111111111111111"}), "43332"));
+        table.push((path, json!({}), "41003"));
+        table.push((path, json!({"eid": "11111111111111111111111111"}), "41003"));
         table.push((path, json!({"eid": NO_EID}), "42405"));
     }
     table

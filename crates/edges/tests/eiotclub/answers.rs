@@ -4,7 +4,8 @@ use crate::client::{Client, signed};
 use crate::contract::{self, faults};
 use kachi_dialects::eiotclub::Form;
 use kachi_domain::Span;
-use kachi_domain::package::{Kind, Window};
+use kachi_domain::package::{Category, Kind, Window};
+use kachi_store::catalogue::Package;
 use kachi_testkit::db;
 use kachi_testkit::trade::{ACME, CARD, CHINESE, CLOSED, KYOTO_CARD, NORTH, READY, START, Trade, package, secret};
 use serde_json::{Value, json};
@@ -20,6 +21,14 @@ pub fn good_as(client: &Client<'_>, account: &str, path: &str, fields: Value) ->
     let wrong = faults(&answer.json, contract::answer(path), path);
     assert!(wrong.is_empty(), "{wrong:#?}");
     answer.data().clone()
+}
+
+/// Both tell these fields, and alike: two that tell nothing are not alike.
+pub fn same(one: &Value, other: &Value, fields: &[&str]) {
+    for name in fields {
+        assert!(!one[*name].is_null(), "{name} is not told: {one}");
+        assert_eq!(one[*name], other[*name], "{name}");
+    }
 }
 
 fn order(client: &Client<'_>, package: &str, out_trade_no: &str) -> Value {
@@ -189,10 +198,10 @@ fn an_order_has_one_figure_whatever_is_asked() {
             let by_eid = good(&client, "cloudesim/pkg/record/list", by_eid)["list"][0].clone();
             let asked = json!({"orderNumberArrStr": order["orderNumber"], "state": record["state"], "page": 1, "pageSize": 1});
             let detail = good(&client, "package/getOrderPackageDetails", asked)[0].clone();
-            assert_eq!((&record["flowRemain"], &record["flowTotal"]), (&detail["flowRemain"], &detail["flowTotal"]));
+            same(&record, &detail, &["flowRemain", "flowTotal"]);
             assert_eq!(record["flowRemain"].as_i64().unwrap() << 20, by_eid["flowRemainBytes"].as_i64().unwrap());
             if record["state"] == 1 {
-                assert_eq!((&record["flowRemain"], &record["flowTotal"]), (&card["flowRemain"], &card["flowTotal"]));
+                same(&record, &card, &["flowRemain", "flowTotal"]);
                 assert_eq!(card["flowRemain"], card["monthRemainFlow"]);
             }
             (record["flowRemain"].as_i64().unwrap(), record["flowUsageBytes"].as_i64().unwrap() >> 20)
@@ -375,5 +384,60 @@ fn numbers_stand_in_the_published_order() {
         );
         let text = client.ask("package/packageOrderRecord", json!({"iccid": CARD})).text;
         assert_eq!(text, r#"{"code":"200","message":"Success","total":0,"data":[]}"#);
+    });
+}
+
+#[test]
+fn a_card_whose_carrier_misses_a_real_name_is_not_shown_with_one() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        let named = || good(&client, "card/getCardsInfo", json!({"iccid": CARD}))["isRealName"].clone();
+        assert_eq!(named(), 1);
+        let set = |block: i64| {
+            let sim = trade.sim(CARD);
+            let done = trade.engine.write(move |tx, _, _| {
+                let there = tx.sim_by_id(sim)?.expect("the card");
+                let blocks = there.blocks & !kachi_domain::sim::Blocks::REAL_NAME.0 | block;
+                Ok(tx.set_sim_state(sim, &there.state, blocks, there.activated_at)?)
+            });
+            done.expect("a block");
+        };
+        set(kachi_domain::sim::Blocks::REAL_NAME.0);
+        assert_eq!(named(), 0);
+        set(0);
+        assert_eq!(named(), 1);
+    });
+}
+
+#[test]
+fn a_package_without_a_limit_counts_neither_in_the_whole_nor_in_what_is_left() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        let made = trade.engine.write(|tx, catalogue, _| {
+            let known = catalogue.package_by_code("GJ-100M-30D").cloned().expect("a package");
+            let terms = kachi_domain::package::Terms { category: Category::Postpaid, ..known.terms.clone() };
+            tx.put_package(&Package { code: "GJ-AFTER".into(), terms, ..known })?;
+            Ok(tx.touch_catalogue()?)
+        });
+        made.expect("a package");
+        order(&client, "GJ-AFTER", "p-1");
+        trade.pass(3600);
+        trade.traffic(CARD, START.plus(1800), 10 << 20);
+        let card = good(&client, "card/getCardsInfo", json!({"iccid": CARD}));
+        let flows = ["dataFlow", "remainFlow", "monthRemainFlow", "monthUseFlow"].map(|name| card[name].clone());
+        assert_eq!(flows, [json!(0), json!(0), json!(0), json!(10)]);
+        let listed = good(&client, "card/getAllCardInfo", json!({"pageNum": "1", "iccids": CARD}))["cardInfoList"][0].clone();
+        let by_eid = good(&client, "cloudesim/get", json!({"eid": "89049032000000000000000000000001"}));
+        let record = good(&client, "package/packageOrderRecord", json!({"iccid": CARD}))[0].clone();
+        for (of, whole, left) in [
+            (&listed, "flowTotal", "flowRemain"),
+            (&by_eid, "totalFlowBytes", "remainFlowBytes"),
+            (&by_eid, "currentPkgTotalBytes", "currentPkgRemainBytes"),
+            (&record, "flowTotal", "flowRemain"),
+        ] {
+            assert_eq!((&of[whole], &of[left]), (&json!(0), &json!(0)), "{whole}");
+        }
     });
 }

@@ -298,3 +298,22 @@ fn what_is_refused() {
         assert_eq!(trade.balance(ACME), balance, "nothing was charged");
     });
 }
+
+#[test]
+fn a_card_in_a_pool_shows_what_its_pool_has_for_it() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        let pool = good(&client, "pool/create", json!({"pool_type_code": "POOL-100M-7D", "memo": ""}))["pool_object_id"].clone();
+        let bought = json!({"pool_object_id": pool, "pool_type_code": "POOL-100M-7D", "out_trade_no": "p"});
+        good(&client, "pool/sub", bought);
+        good(&client, "pool/card/add", json!({"pool_object_id": pool, "iccid_arr": CARD}));
+        trade.pass(3600);
+        trade.traffic(CARD, trade.now().plus(-60), 10 << 20);
+        let flows = |card: &Value| ["cardStatus", "totalFlowBytes", "remainFlowBytes"].map(|name| card[name].clone());
+        let one = good(&client, "cloudesim/get", json!({"eid": EID}));
+        assert_eq!(flows(&one), [json!("ACTIVATED_NAME"), json!(100 << 20), json!(90 << 20)]);
+        let list = good(&client, LIST, json!({"pageNum": 1, "eids": EID}));
+        assert_eq!(flows(&list["cardInfoList"][0]), flows(&one));
+    });
+}

@@ -144,8 +144,10 @@ fn nothing_is_bought_for_a_profile_that_is_not_sold_yet() {
         trade.esim_goods("ESIM-CARRIER", "GJ-CARRIER", 300, &PROFILES[..1]);
         let client = Client::new(&trade);
         let [all, mine] = [OPERATOR, ACME].map(|who| trade.actor(who));
-        let cards = || good(&client, "card/getAllCardInfo", json!({"pageNum": "1"}))["total"].clone();
+        let list = || good(&client, "card/getAllCardInfo", json!({"pageNum": "1"}))["cardInfoList"].clone();
+        let cards = || list().as_array().expect("a list").iter().map(|c| c["iccid"].clone()).collect::<Vec<_>>();
         let before = cards();
+        assert!(!before.is_empty());
         let id = bought(&client, "ESIM-CARRIER", "c-1")["orderId"].as_str().unwrap().to_owned();
         assert_eq!(cards(), before, "the card is not the buyer's before the carrier has confirmed");
         assert_eq!(client.order(PROFILES[0], "GJ-100M-30D", "more").code(), "42405");

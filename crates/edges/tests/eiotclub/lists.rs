@@ -256,3 +256,24 @@ fn a_moved_card_moves_no_other_while_pages_are_read() {
         assert_eq!(page(2), (vec![json!(CLOSED), json!(CARD)], 2));
     });
 }
+
+#[test]
+fn a_part_is_whole_however_much_has_changed_before_it_is_read() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        order(&client, CARD, "GJ-100M-30D", "a");
+        let used = || {
+            let list = good(&client, "acme", LIST, json!({"pageNum": 1, "cardStatus": "ACTIVATED_NAME"}));
+            let cards = list["cardInfoList"].as_array().expect("a list").iter();
+            cards.map(|c| c["iccid"].as_str().expect("an ICCID").to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(used(), [CARD]);
+        let card = trade.sim(CARD);
+        // As if it had changed more often than one step takes in; then another comes to the part.
+        let noted = trade.engine.write(move |tx, _, _| Ok((0..5_001).try_for_each(|_| tx.relist(&[card]))?));
+        noted.expect("noted");
+        order(&client, READY, "GJ-100M-30D", "b");
+        assert_eq!(used(), [CARD, READY]);
+    });
+}

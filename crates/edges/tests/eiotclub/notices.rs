@@ -1,10 +1,16 @@
 //! Notices, held against the contract and signed so that a receiver can check them.
 
+use crate::client::Client;
 use crate::contract::{self, faults, object_faults};
 use kachi_dialects::eiotclub::{Form, Limits, Params, sign};
 use kachi_domain::event::{Body, EventKind, SubscriptionSnapshot};
 use kachi_edges::eiotclub::notice;
+use kachi_engine::webhooks::{self, Silent};
+use kachi_store::accounts::Account;
+use kachi_testkit::db;
+use kachi_testkit::trade::{ACME, CARD, Trade};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 const SECRET: &str = "a1b1c1d1";
 
@@ -98,4 +104,25 @@ fn what_is_no_notice_of_this_door_is_not_rendered() {
     assert!(render(EventKind::SimStopped, &money).is_none(), "the body of another event");
     assert!(notice("no_such_kind", "{}", "i", 1, 10_000, SECRET).is_none());
     assert!(notice("sim_stopped", "not JSON", "i", 1, 10_000, SECRET).is_none());
+}
+
+#[test]
+fn an_account_with_several_keys_is_told_with_the_first() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let added = trade.engine.write(|tx, catalogue, how| {
+            // Beside `key-acme`.
+            for (name, secret) in [("key-z", "after"), ("key-0", "before")] {
+                tx.put_credential("eiotclub", name, ACME, secret)?;
+            }
+            let acme = catalogue.account(ACME).map(|a| a.account.clone()).expect("acme");
+            tx.put_account(&Account { notify: r#"{"eiotclub":"http://127.0.0.1:9/n"}"#.into(), ..acme }, how.now)?;
+            Ok(tx.touch_catalogue()?)
+        });
+        added.expect("two more keys");
+        assert_eq!(Client::new(&trade).order(CARD, "GJ-100M-30D", "a").code(), "200", "the partner's own key still counts");
+        let claim = webhooks::claim(&trade.engine, 1, &Silent::default()).unwrap();
+        let secrets: BTreeSet<&str> = claim.lanes.iter().flatten().map(|job| job.secret.as_str()).collect();
+        assert_eq!(secrets.into_iter().collect::<Vec<_>>(), ["before"]);
+    });
 }

@@ -1,12 +1,15 @@
 //! What the owner of a card sees of orders that others bought for it: a level above him, or the account that had the card
 //! before. What they paid is theirs.
 
-use crate::answers::{good, good_as};
+use crate::answers::{good, good_as, same};
 use crate::client::Client;
 use crate::cloudesim::{EID, told};
 use crate::lists::give;
+use kachi_domain::Iccid;
+use kachi_engine::sims;
+use kachi_store::db::Place;
 use kachi_testkit::db;
-use kachi_testkit::trade::{ACME, CARD, FOREIGN, OTHER, READY, Trade};
+use kachi_testkit::trade::{ACME, CARD, FOREIGN, OPERATOR, OTHER, READY, Trade};
 use serde_json::{Value, json};
 
 const RECORD: &str = "package/packageOrderRecord";
@@ -24,7 +27,7 @@ fn an_order_that_a_level_above_bought_is_in_the_record_without_its_price() {
         let order = bought(&client, "north", READY, "from-above");
         let id = order["orderId"].as_i64().unwrap().to_string();
         let list = good(&client, "card/getAllCardInfo", json!({"pageNum": 1, "iccids": READY}));
-        assert_eq!(list["cardInfoList"][0]["orderId"], order["orderId"]);
+        same(&list["cardInfoList"][0], &order, &["orderId"]);
         let line = |account: &str| {
             let record = good_as(&client, account, RECORD, json!({"iccid": READY}))[0].clone();
             ["orderId", "price", "outTradeNo", "state"].map(|name| record[name].clone())
@@ -153,6 +156,44 @@ fn a_pool_shows_what_a_level_above_bought_for_it() {
         let unsub = json!({"pool_object_id": pool, "order_no": order});
         assert_eq!(client.ask("pool/unsub", unsub.clone()).code(), "42008", "the money is not its own");
         assert_eq!(good_as(&client, "north", "pool/unsub", unsub), json!({}));
+        trade.assert_sound();
+    });
+}
+
+/// Returns when a transaction of a PostgreSQL database waits for another. SQLite has one writer, for which all wait anyway.
+fn until_somebody_waits(place: &Place) {
+    if !matches!(place, Place::Postgres(_)) {
+        return;
+    }
+    // No row is a division by zero.
+    let asked = "SELECT 1 / COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let waits = (0..100_000).any(|_| {
+        std::thread::yield_now();
+        kachi_store::db::execute_in(place, asked).is_ok()
+    });
+    assert!(waits, "nobody waits for the card");
+}
+
+#[test]
+fn an_act_that_waited_for_a_card_which_was_moved_away_meanwhile_finds_it_gone() {
+    db::each(|store| {
+        let place = store.place().clone();
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        let (moved, is_moved) = std::sync::mpsc::channel();
+        let (engine, all) = (trade.engine.clone(), trade.actor(OPERATOR));
+        let mover = std::thread::spawn(move || {
+            engine.write(move |tx, catalogue, how| {
+                let card = Iccid::parse(CARD).expect("an ICCID");
+                let gone = sims::transfer(tx, catalogue, how, &all, &card, OTHER)?;
+                moved.send(()).expect("the test goes on");
+                until_somebody_waits(&place);
+                Ok(gone)
+            })
+        });
+        is_moved.recv().expect("the card is moved");
+        assert_eq!(client.order(CARD, "GJ-100M-30D", "late").code(), "42405");
+        mover.join().expect("the mover").expect("moved");
         trade.assert_sound();
     });
 }

@@ -4,7 +4,7 @@ use kachi_domain::carrier::Capabilities;
 use kachi_domain::ids::Imei;
 use kachi_domain::{AccountId, Iccid, PlatformId};
 use kachi_engine::{imei, sims};
-use kachi_store::catalogue::Product;
+use kachi_store::catalogue::{Package, Product};
 use kachi_store::imei::ImeiGroup;
 use kachi_testkit::carrier::Carrier;
 use kachi_testkit::trade::{ACME, CARD, CHINESE, CLOSED, FOREIGN, NOBODY, OPERATOR, OTHER, READY, Trade};
@@ -114,9 +114,21 @@ impl Scene {
                 self.trade.pass(60);
                 self.carrier.work(&self.trade.engine);
             }
+            ["stack", package, most] => self.stack(package, number(most)),
             ["unable"] => self.unable(),
             _ => panic!("nothing happens so: {words:?}"),
         }
+    }
+
+    /// Lets a pool have so many of a type at once.
+    fn stack(&self, code: &str, stack_max: i64) {
+        let code = code.to_owned();
+        let done = self.trade.engine.write(move |tx, catalogue, _| {
+            let package = catalogue.pool_type_by_code(&code).map(|(package, _)| package.clone()).expect("a pool type");
+            tx.put_package(&Package { stack_max, ..package })?;
+            Ok(tx.touch_catalogue()?)
+        });
+        done.expect("a package");
     }
 
     /// Gives a card an EID.

@@ -1,6 +1,6 @@
 //! What is left of a subscription goes to another card, as a partner asks for it and is told of it.
 
-use crate::answers::good;
+use crate::answers::{good, same};
 use crate::client::Client;
 use crate::cloudesim::{EID, known_by, told};
 use kachi_testkit::db;
@@ -49,7 +49,7 @@ fn a_subscription_moves_and_both_cards_are_told() {
         let old = told(&trade, READY);
         let events = |told: &[(String, Value)]| told.iter().map(|(event, _)| event.clone()).collect::<Vec<_>>();
         assert_eq!(events(&old), ["SubPkgList", "PkgEffective", "FlowAlert", "PkgQuantityList", "CardStopped"]);
-        assert_eq!(old[3].1["data"][0]["orderId"], order["orderId"]);
+        same(&old[3].1["data"][0], &order, &["orderId"]);
         let new = told(&trade, CARD);
         assert_eq!(events(&new), ["CloudESimSubPkgList", "CloudESimPkgActivate"], "the new card is known by its EID");
         for data in [&new[0].1["data"][0], &new[1].1["data"]] {

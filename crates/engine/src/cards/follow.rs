@@ -1,6 +1,7 @@
 //! What follows from folds: verdicts on subscriptions, how the card stands, and what is told. Read and written for many
 //! cards together.
 
+use super::stop::Stop;
 use super::{Fold, Settling, speed, warnings};
 use crate::catalogue::Catalogue;
 use crate::error::{Result, fault};
@@ -202,7 +203,6 @@ fn announce(
         notices::subscription(catalogue, (sim, orders.get(&subs[i].order)), &subs[i], kind, at).map(Some)
     };
     let stopped = |block, at| notices::sim(catalogue, sim, EventKind::SimStopped, block_word(block), at);
-    let mut last_ended = None;
     for (at, telling) in tellings {
         match telling {
             Telling::Crossed(crossing) => {
@@ -215,23 +215,21 @@ fn announce(
                 }
             }
             Telling::Happened(Happening::Ended(id, ..)) => {
-                last_ended = Some(*id);
                 if let Some(event) = of_subscription(*id, EventKind::SubscriptionEnded, at)? {
                     once(EventKind::SubscriptionEnded.word().into(), id.0, event);
                 }
             }
-            // A joint pool is used up month by month, with one subscription: each time is told by its instant.
-            Telling::Happened(Happening::PoolOver(id, _)) => last_ended = Some(*id).filter(|_| fold.present.stake.is_none()),
             Telling::Happened(Happening::Blocked(block, _)) => {
-                let over = || subs.iter().rev().find(|s| s.ended_at == Some(at.0)).map(|s| s.id);
-                let subject = last_ended.or_else(over).map_or(at.0, |id| id.0);
-                once("stopped".into(), subject, stopped(*block, at)?);
+                let (name, subject) = Stop::of(fold, subs, catalogue.zone(sim.account), at).named("stopped");
+                once(name.into(), subject, stopped(*block, at)?);
             }
             Telling::Happened(Happening::Unblocked(_)) => {
                 let event = notices::sim(catalogue, sim, EventKind::SimRestored, "a subscription can pay again", at)?;
                 once("restored".into(), at.0, event);
             }
-            Telling::Happened(Happening::Moved(..) | Happening::Refilled(..) | Happening::Slowed(..)) => {}
+            Telling::Happened(
+                Happening::Moved(..) | Happening::Refilled(..) | Happening::Slowed(..) | Happening::PoolOver(..),
+            ) => {}
         }
     }
     // Bought and taken back within one second, a card is blocked before and after that instant, so the fold tells no change.

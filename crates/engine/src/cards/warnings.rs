@@ -5,6 +5,7 @@
 //! ([`super::allowances`]).
 
 use super::Fold;
+use super::stop::Stop;
 use crate::catalogue::Catalogue;
 use crate::error::Result;
 use crate::notices;
@@ -52,43 +53,36 @@ pub(super) fn warn(
         };
         told_as((c.period.named(name).into(), c.period.subscription.0), kind, Some(c.period.subscription), c.at)?;
     }
-    let mut told =
-        |(name, subject): (&'static str, i64), kind, about, at| told_as((Cow::Borrowed(name), subject), kind, about, at);
     let mut last = None;
     for happening in &fold.happenings {
         match happening {
             Happening::Ended(id, at, reason, _) => {
                 last = Some(*id);
                 if *reason == EndReason::Expired {
-                    told(("warned32", id.0), WarningKind::PackageExpired, last, *at)?;
+                    told_as(("warned32".into(), id.0), WarningKind::PackageExpired, last, *at)?;
                 }
             }
             Happening::PoolOver(id, at) => {
                 let joint = fold.present.stake.is_some();
                 last = Some(*id).filter(|_| !joint);
                 let subject = if joint { at.0 } else { id.0 };
-                told(("warned15", subject), WarningKind::PoolShareUsed, None, *at)?;
+                told_as(("warned15".into(), subject), WarningKind::PoolShareUsed, None, *at)?;
             }
             Happening::Blocked(block, at) => {
-                // Told again with the next input, it is the same: of the subscription that ended then.
-                let over = || subs.iter().rev().find(|s| s.ended_at == Some(at.0)).map(|s| s.id);
-                let about: Option<SubscriptionId> = last.or_else(over);
-                let subject = about.map_or(at.0, |id| id.0);
-                match block {
-                    PackageBlock::Quota | PackageBlock::PoolExhausted => {
-                        told(("warned51", subject), WarningKind::StoppedAtCap, about, *at)?;
-                    }
-                    PackageBlock::Expired | PackageBlock::NoPackage => {
-                        told(("warned41", subject), WarningKind::NoPackage, None, *at)?;
-                    }
-                }
+                let stop = Stop::of(fold, subs, catalogue.zone(sim.account), *at);
+                let (name, kind, about) = match block {
+                    PackageBlock::Quota | PackageBlock::PoolExhausted => ("warned51", WarningKind::StoppedAtCap, stop.about()),
+                    PackageBlock::Expired | PackageBlock::NoPackage => ("warned41", WarningKind::NoPackage, None),
+                };
+                let (name, subject) = stop.named(name);
+                told_as((name.into(), subject), kind, about, *at)?;
             }
             _ => {}
         }
     }
     if let Some(at) = fold.outflow {
         let month = catalogue.zone(sim.account).text(at)[..7].replace('-', "").parse().unwrap_or(0);
-        told(("warned21", month), WarningKind::DataOver, last, at)?;
+        told_as(("warned21".into(), month), WarningKind::DataOver, last, at)?;
     }
     Ok(())
 }

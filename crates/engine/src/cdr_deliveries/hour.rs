@@ -94,14 +94,16 @@ impl Hour {
         let (mut line, mut waiting) = (Vec::new(), 0);
         for mut batch in batches {
             loop {
-                let found = engine.store().look(|tx| tx.cdr_records(&mut batch, &owners, RECORDS_AT_ONCE).map_err(Fail::from))?;
+                let mut found =
+                    engine.store().look(|tx| tx.cdr_records(&mut batch, &owners, RECORDS_AT_ONCE).map_err(Fail::from))?;
                 if found.is_empty() {
                     break;
                 }
-                for (owner, record) in &found {
+                for (owner, card, record) in &mut found {
                     line.clear();
+                    record.source_id = record.id_told(*card);
                     write_record(&mut line, record);
-                    for file in files.get(owner).into_iter().flatten() {
+                    for file in files.get(&*owner).into_iter().flatten() {
                         waiting += hour.lines.get_mut(file).map_or(0, |lines| lines.add(&line));
                     }
                 }

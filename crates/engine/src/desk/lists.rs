@@ -9,6 +9,9 @@ use crate::sims::Card;
 use kachi_domain::{AccountId, Iccid};
 use std::sync::Arc;
 
+/// Steps in which changes are put into parts before one of them is read, each of 5,000 cards at most.
+const SETTLED_AT_MOST: usize = 20;
+
 /// Which cards of a list, and which stretch of it.
 #[derive(Debug, Clone, Default)]
 pub struct CardList {
@@ -42,10 +45,13 @@ impl Engine {
         Ok(page)
     }
 
-    /// What has changed of the account's cards goes into the parts of its list before one is read.
+    /// What has changed of the account's cards goes into the parts of its list before one is read: all of it, but for so many
+    /// cards that whoever asks would wait for long.
     async fn settle_parts(&self, account: AccountId) -> Result<()> {
-        let changed = self.ask(move |store| store.look(|tx| tx.has_part_changes(account).map_err(Fail::from))).await?;
-        if changed {
+        for _ in 0..SETTLED_AT_MOST {
+            if !self.ask(move |store| store.look(|tx| tx.has_part_changes(account).map_err(Fail::from))).await? {
+                break;
+            }
             let now = self.now();
             self.store.write_async(move |tx| lists::settle_parts(tx, account, now)).await?;
         }

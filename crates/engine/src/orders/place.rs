@@ -201,7 +201,9 @@ fn add_orders(tx: &mut Tx<'_>, actor: &Actor, chosen: &[&Chosen<'_>], now: Times
         order.id = id;
     }
     let paid = |(c, o): (&&Chosen<'_>, &Order)| price_of(o, &c.quote.shares, is_local(c.package));
-    tx.post_all(&chosen.iter().zip(&orders).map(paid).collect::<Vec<_>>(), now)?;
+    let mut journals = chosen.iter().zip(&orders).map(paid).collect::<Vec<_>>();
+    profits::debts_first(tx, &mut journals)?;
+    tx.post_all(&journals, now)?;
     for (choice, order) in chosen.iter().zip(&orders).filter(|(c, _)| is_local(c.package)) {
         profits::earned(tx, order, &choice.quote.shares, now)?;
     }
@@ -214,7 +216,9 @@ pub(crate) fn pay(tx: &mut Tx<'_>, actor: &Actor, order: &Order, shares: &[Share
     if available.saturating_add(credit) < order.paid_minor {
         return Err(Refusal::InsufficientBalance.into());
     }
-    tx.post_all(&[price_of(order, shares, local)], now)?;
+    let mut journal = [price_of(order, shares, local)];
+    profits::debts_first(tx, &mut journal)?;
+    tx.post_all(&journal, now)?;
     if local {
         profits::earned(tx, order, shares, now)?;
     }

@@ -13,7 +13,7 @@ use kachi_domain::account::Path;
 use kachi_domain::carrier::{Card, Line};
 use kachi_domain::time::day_text;
 use kachi_domain::usage::CdrRecord;
-use kachi_domain::{Iccid, PlatformId, cdr};
+use kachi_domain::{Iccid, PlatformId, SimId, cdr};
 use std::collections::HashMap;
 use std::io::Cursor;
 
@@ -24,22 +24,13 @@ pub(super) fn rate(engine: &Engine, platform: PlatformId, day: i64, cards: &[Car
     }
     let iccids: Vec<&str> = cards.iter().map(|c| c.iccid.as_str()).collect();
     let sims = engine.store().look(|tx| tx.sims_by_iccid(&Path::root(), &iccids).map_err(Fail::from))?;
-    let ids: HashMap<String, i64> = sims.into_iter().map(|s| (s.iccid, s.id.0)).collect();
+    let ids: HashMap<String, SimId> = sims.into_iter().map(|s| (s.iccid, s.id)).collect();
     let (start, end) = (china().start_of_day(day), china().start_of_day(day + 1));
     let mut records = Vec::new();
     for (card, told) in cards.iter().zip(told) {
         let whole = told.as_ref().ok().and_then(|line| line.day).filter(|d| d.counter.as_of >= end && d.counter.bytes > 0);
         let (Some(period), Some(id), Ok(iccid)) = (whole, ids.get(&card.iccid), Iccid::parse(&card.iccid)) else { continue };
-        let record = CdrRecord {
-            source_id: *id,
-            start,
-            stop: end.plus(-1),
-            iccid,
-            imsi: 0,
-            bytes: period.counter.bytes,
-            imei: 0,
-            mccmnc: 0,
-        };
+        let record = CdrRecord::of_counted_day(*id, iccid, (start, end), period.counter.bytes);
         cdr::write_record(&mut records, &record);
     }
     if records.is_empty() {

@@ -2,9 +2,9 @@
 
 use kachi_domain::carrier::{
     Answer, Ask, Call, Capabilities, Card, Change, Changes, Connector, Counter, Fact, Facts, Line, Login, Period, Request, Sent,
-    Spoken, Standing,
+    Spoken, Standing, Stop,
 };
-use kachi_domain::sim::BaseState;
+use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::time::{Timestamp, Zone, day_text};
 use kachi_domain::{PlatformId, SimId};
 use kachi_engine::{Fail, Settings, intents, sync};
@@ -30,6 +30,10 @@ pub fn day(text: &str) -> i64 {
 pub struct Book {
     /// Where each card stands.
     pub states: HashMap<u64, BaseState>,
+    /// Why each card is stopped.
+    pub reasons: HashMap<u64, Blocks>,
+    /// Requests that the reason costs beside those for the rest.
+    pub reason_costs: u32,
     /// Bytes of each card's days.
     pub days: HashMap<(u64, i64), i64>,
     /// Each card's month: bytes and as of when.
@@ -46,6 +50,12 @@ pub struct Book {
     pub meanwhile: Option<Box<dyn FnOnce() + Send>>,
     /// Every request.
     pub asked: Vec<String>,
+}
+
+impl Book {
+    fn reason(&self, card: u64) -> Blocks {
+        self.reasons.get(&card).copied().unwrap_or(Blocks::NONE)
+    }
 }
 
 /// The platform.
@@ -118,6 +128,7 @@ impl Connector for Fake {
         let month = book.months.get(&n).map(|(bytes, as_of)| Period::this_month(self.can.cycle, *bytes, *as_of));
         Ok(Line {
             standing: wanted.has(Fact::State).then(|| Fake::standing(&book, n)),
+            stop: wanted.has(Fact::StopReason).then(|| Stop { blocks: book.reason(n), ..Stop::default() }),
             month: month.filter(|_| wanted.has(Fact::Month)),
             voice: book
                 .voices
@@ -126,6 +137,10 @@ impl Connector for Fake {
                 .map(|s| Spoken::this_month(self.can.cycle, *s, call.now)),
             ..Line::default()
         })
+    }
+
+    fn cost(&self, wanted: Facts) -> u32 {
+        1 + if wanted.has(Fact::StopReason) { self.book().reason_costs } else { 0 }
     }
 
     fn read_many(&self, call: &Call<'_>, cards: &[Card], ask: Ask) -> Result<Vec<Result<Line, Answer>>, Answer> {

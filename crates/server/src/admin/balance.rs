@@ -58,10 +58,11 @@ fn book(engine: &Engine, act: ByHand, shape: Shape) -> Result<(), Exit> {
 
 fn show(engine: &Engine, of: &str, shape: Shape) -> Result<(), Exit> {
     let (account, zero) = given(engine, of, "0")?;
-    let (available, held, credit) = engine.read(|tx, _| Ok(tx.balance(account)?))?;
+    let ((available, held, credit), owed) = engine.read(|tx, _| Ok((tx.balance(account)?, tx.owed(&[account])?)))?;
+    let owed = owed.first().map_or(0, |o| o.1);
     let money = |minor: i64| Value::from(Money { minor, ..zero }.to_decimal());
-    let columns = ["account", "currency", "available", "held", "credit"];
-    let row = vec![json!(of), json!(zero.currency.as_str()), money(available), money(held), money(credit)];
+    let columns = ["account", "currency", "available", "held", "credit", "owed"];
+    let row = vec![json!(of), json!(zero.currency.as_str()), money(available), money(held), money(credit), money(owed)];
     if shape.json {
         let named = columns.iter().map(|c| (*c).to_owned()).zip(row);
         return print::json(&named.collect::<serde_json::Map<_, _>>());

@@ -53,6 +53,7 @@ const STEPS: &[Step] = &[
     step!(33, "0033_platform_lanes.sql"),
     step!(34, "0034_matters.sql"),
     step!(35, "0035_sim_moves.sql"),
+    step!(36, "0036_owed.sql"),
 ];
 
 /// Why the database could not be opened.

@@ -6,7 +6,7 @@ use crate::eiotclub::fields::Fields;
 use crate::eiotclub::wire;
 use kachi_dialects::eiotclub::codes;
 use kachi_domain::Refusal;
-use kachi_domain::ids::{Eid, Imsi};
+use kachi_domain::ids::Imsi;
 use kachi_domain::sms::CHARS_MAX;
 use kachi_engine::Fail;
 use kachi_engine::network::{CardKey, Paced};
@@ -58,8 +58,7 @@ impl Ask<'_> {
 
     /// By EID: the answer has an empty `data`.
     async fn cloud_paced(&self, operation: Operation, act: Paced) -> Result<String, No> {
-        let eid = self.fields().required("eid", codes::PARAMETER_WRONG)?;
-        let card = CardKey::Eid(Eid::parse(&eid).map_err(|_| No::Code(codes::PARAMETER_WRONG))?);
+        let card = CardKey::Eid(self.fields().eid("eid")?);
         let language = self.caller.language;
         self.ask_carrier(operation, (card, act), move |_: &()| wire::good(language, &wire::Nothing {})).await
     }

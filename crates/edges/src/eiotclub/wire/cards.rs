@@ -1,6 +1,6 @@
 //! Cards as getCardsInfo and getAllCardInfo write them.
 
-use super::{Number, bytes_of, date};
+use super::{Number, date, limit_of};
 use kachi_domain::Timestamp;
 use kachi_domain::alert::Lines;
 use kachi_domain::rating::Live;
@@ -96,7 +96,7 @@ impl<'a> CardInfo<'a> {
             imsi: text(&sim.imsi),
             activate_date: date(sim.activated_at.map(Timestamp)),
             card_status: card_status(card.base_state(), card.blocks(), product.is_some_and(|p| p.bare_use)),
-            is_real_name: sim.real_name.into(),
+            is_real_name: card.has_real_name().into(),
             month_remain_flow: Number::megabytes(used.map_or(0, left)),
             month_use_flow: Number::megabytes(used.map_or(0, |l| l.window_used)),
             remain_flow_type: 0,
@@ -124,7 +124,7 @@ pub(super) fn text(value: &Option<String>) -> &str {
 
 /// Bytes of the present window; none of a package without limit.
 pub(super) fn allowance(live: &Live) -> i64 {
-    bytes_of(&live.terms)
+    live.left().map_or(0, |_| limit_of(&live.terms))
 }
 
 /// Bytes left in the present window; none of a package without limit.

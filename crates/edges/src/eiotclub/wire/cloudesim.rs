@@ -1,13 +1,14 @@
 //! Cards known by EID and what is bought for them; usage in bytes.
 
 use super::cards::{allowance, card_status, left, text};
-use super::{Number, bytes_of, date, period};
+use super::{Number, date, limit_of, period};
 use kachi_domain::Timestamp;
 use kachi_domain::order::OrderState;
 use kachi_domain::rating::Live;
 use kachi_engine::Catalogue;
 use kachi_engine::cloudesim::EidOrder;
 use kachi_engine::orders::{Placed, Record};
+use kachi_engine::pools::Supply;
 use kachi_engine::sims::Card;
 use serde::Serialize;
 
@@ -55,6 +56,12 @@ impl<'a> EidCard<'a> {
             package_name: package.map_or("", |p| &p.name),
         }
     }
+
+    /// With what its pool has for the card, which burns first: the total and what is left of it are the pool's then.
+    pub fn supplied(self, pool: Option<&Supply>) -> EidCard<'a> {
+        let Some(pool) = pool else { return self };
+        EidCard { total_flow_bytes: pool.total_bytes, remain_flow_bytes: pool.left_bytes, ..self }
+    }
 }
 
 /// A page of cards.
@@ -98,7 +105,7 @@ impl<'a> EidRecord<'a> {
         let (order, sub) = (&record.order, &record.subscription);
         let package = catalogue.package(order.package);
         let (total_active, period_type) = period(sub.terms.validity);
-        let total = bytes_of(&sub.terms);
+        let total = limit_of(&sub.terms);
         EidRecord {
             eid,
             order_id: order.id.0,

@@ -1,6 +1,6 @@
 //! Packages with the zone they work in, and orders looked up by their numbers.
 
-use super::{Number, bytes_of, date, period};
+use super::{Number, bytes_of, date, limit_of, period};
 use kachi_domain::coverage::{Country, Coverage, Operator};
 use kachi_domain::order::OrderState;
 use kachi_domain::{PackageId, Timestamp};
@@ -146,7 +146,7 @@ impl<'a> OrderDetail<'a> {
         let (order, sub) = (&record.order, &record.subscription);
         let package = catalogue.package(order.package);
         let (total_active, period_type) = period(sub.terms.validity);
-        let total = bytes_of(&sub.terms);
+        let total = limit_of(&sub.terms);
         OrderDetail {
             order_number: &order.number,
             out_trade_no: order.out_trade_no.as_deref().unwrap_or_default(),
