@@ -99,10 +99,13 @@ async fn answer(door: &Door, operation: Operation, raw: &[u8], peer: Option<IpAd
         // A key, secret or network may be newer than the catalogue at hand.
         let again = attempt < ATTEMPTS_MAX && (verdict.is_some() || matches!(outcome, Err(No::Stale)));
         let again = again && outcome.as_ref().is_err_and(No::may_pass_later);
-        let newer = if again { newer(door, &catalogue).await? } else { None };
-        if let Some(newer) = newer {
-            (catalogue, attempt) = (newer, attempt + 1);
-            continue;
+        if again {
+            let newer = newer(door, &catalogue).await?;
+            // Without a newer one a card was moved while the request waited for it: the next attempt finds it where it is now.
+            if newer.is_some() || verdict.is_none() {
+                (catalogue, attempt) = (newer.unwrap_or(catalogue), attempt + 1);
+                continue;
+            }
         }
         if let Some(written) = written.filter(|_| operation.signed().iter().any(|name| !form.get(name).is_ascii())) {
             door.counts.add(written_as(written), codes::SUCCESS);

@@ -40,6 +40,11 @@ impl No {
         }
     }
 
+    /// Whether the request was refused, and may be tried again as it is.
+    pub fn is_refusal(&self) -> bool {
+        !matches!(self, No::Stale | No::Fault(_))
+    }
+
     /// Whether another catalogue could know the caller better: a new key, a changed secret or network.
     pub fn may_pass_later(&self) -> bool {
         let again = [codes::APPKEY_UNKNOWN, codes::SIGN_WRONG, codes::IP_NOT_ALLOWED, NOT_PERMITTED];

@@ -263,7 +263,13 @@ async fn answer(door: &Door, operation: Operation, body: Option<&[u8]>, peer: Op
         let verdict = caller.as_ref().err().map(No::code);
         let form = caller.as_ref().ok().map(|c| c.form);
         let outcome = match caller {
-            Ok(caller) => Ask { door, catalogue: &catalogue, caller: &caller, signed: &signed }.operate(operation).await,
+            Ok(caller) => {
+                let outcome = Ask { door, catalogue: &catalogue, caller: &caller, signed: &signed }.operate(operation).await;
+                match keep_refused(door, operation, &signed, (&caller, &outcome)).await {
+                    Ok(()) => outcome,
+                    Err(fail) => Err(fail.into()),
+                }
+            }
             Err(no) => Err(no),
         };
         // A key, secret or network may be newer than the catalogue at hand.
@@ -289,6 +295,20 @@ async fn answer(door: &Door, operation: Operation, body: Option<&[u8]>, peer: Op
         door.note_signature(&signed, peer, verdict == Some(codes::SIGN_WRONG));
         return (auth::language(&catalogue, &signed.system.appkey), outcome);
     }
+}
+
+/// A signature is good for the body that it came with first, also where that was refused: values are joined as they are, so
+/// another body can be signed alike.
+async fn keep_refused(
+    door: &Door,
+    operation: Operation,
+    signed: &Signed,
+    (caller, outcome): (&Caller, &Result<String, No>),
+) -> kachi_engine::Result<()> {
+    if operation.acts() && outcome.as_ref().is_err_and(No::is_refusal) {
+        door.engine.note_refused(&caller.actor, &auth::request_key(operation.path(), signed)).await?;
+    }
+    Ok(())
 }
 
 /// The catalogue as it is now, if it is newer than the one at hand.

@@ -23,8 +23,12 @@ const COMMON: [u32; 14] = [200, 403, 500, 501, 42101, 42102, 42104, 42201, 42203
 
 type Database = BTreeMap<String, Vec<String>>;
 
+/// Every row but those that say to which body a refused signature is bound: they have no answer.
 fn everything(store: &Store) -> Database {
-    store.read(|tx| tx.dump()).expect("every row")
+    let mut rows = store.read(|tx| tx.dump()).expect("every row");
+    let is_bound = |row: &String| row.contains(",'',") || row.contains(",\"\",");
+    rows.entry("idempotency".into()).or_default().retain(|row| !is_bound(row));
+    rows
 }
 
 /// The rows that came, went or changed.

@@ -63,6 +63,23 @@ fn one_signature_is_good_for_one_body() {
 }
 
 #[test]
+fn a_signature_that_was_refused_is_good_for_no_other_body() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        let mut fields = order("a");
+        let code = fields["packageCode"].as_str().expect("a code").to_owned();
+        fields["packageCode"] = format!("{code}&zz=1").into();
+        let body = client.sealed("acme", &fields);
+        assert_eq!(client.post(ORDER, &body).code(), "41008", "there is no such package");
+        let moved = body.replace("&zz=1\"", r#"","zz":"1""#);
+        assert_ne!(moved, body);
+        assert_eq!(client.post(ORDER, &moved).code(), "42402", "signed alike, but another body");
+        assert_eq!(trade.balance(ACME), 10_000);
+    });
+}
+
+#[test]
 fn a_refused_act_may_be_tried_again_as_it_is() {
     db::each(|store| {
         let trade = Trade::build(store);
