@@ -54,7 +54,7 @@ async fn orders(engine: &kachi_engine::Engine, seconds: u64, round: usize) -> f6
                     custom_data: None,
                     number: format!("{number:0>32}"),
                 };
-                let key = RequestKey { door: "bench", key: number, body_hash: String::new() };
+                let key = RequestKey { door: "bench", key: number, body_hash: String::new(), correct_seconds: 0 };
                 let once = engine.place(&catalogue, &actor, key, place, |p| p.number.clone()).await.expect("placed");
                 assert!(matches!(once, Once::Done(_)));
                 done.fetch_add(1, Ordering::Relaxed);

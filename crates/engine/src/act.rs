@@ -37,6 +37,9 @@ pub struct RequestKey {
     pub key: String,
     /// Hash of the whole body.
     pub body_hash: String,
+    /// For how many seconds another body may come with the key after one was refused: where honest callers who correct what is
+    /// not signed make the same key of it.
+    pub correct_seconds: i64,
 }
 
 /// The answer to a request that changes something.
@@ -50,7 +53,7 @@ pub enum Once {
 
 /// Does `act` once per request: its effect and the rendered answer are kept in the same transaction. A repeated request
 /// gets the first answer; the same key with another body is refused. A refused act keeps nothing here and may be tried again;
-/// whoever keeps that it was refused ([`Engine::note_refused`]) has its key bound to that body.
+/// whoever keeps that it was refused ([`Engine::note_refused`]) has its key bound to that body, after `correct_seconds`.
 ///
 /// [`Engine::note_refused`]: crate::Engine::note_refused
 pub fn once<T>(
@@ -86,8 +89,9 @@ pub fn once_each<T>(
     let mut outcomes: Vec<Option<Result<Once>>> = requests
         .iter()
         .map(|r| {
-            let (_, hash, answer) = seen.iter().find(|(key, ..)| *key == r.key)?;
-            if *hash != r.body_hash {
+            let (_, hash, answer, at) = seen.iter().find(|(key, ..)| *key == r.key)?;
+            let corrects = answer.is_empty() && now.0 - at < r.correct_seconds;
+            if *hash != r.body_hash && !corrects {
                 return Some(Err(Refusal::KeyReused.into()));
             }
             // Without an answer it was refused: the same body may be tried again.

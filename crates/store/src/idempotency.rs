@@ -24,16 +24,16 @@ pub struct FirstAnswer<'a> {
 pub type ReusedRow = (i64, String, String, String, i64, i64, i64);
 
 impl Tx<'_> {
-    /// What the account's keys at a door have seen before: (key, hash of the body, answer).
+    /// What the account's keys at a door have seen before: (key, hash of the body, answer, when).
     pub fn requests_seen(
         &mut self,
         account: AccountId,
         door: &str,
         keys: &[&str],
-    ) -> Result<Vec<(String, String, String)>, Error> {
+    ) -> Result<Vec<(String, String, String, i64)>, Error> {
         let list = serde_json::to_string(keys).map_err(|e| Error::Engine(e.to_string()))?;
         let rows = self.row_each("idempotency i", "i.account_id = ? AND i.door = ? AND i.request_key = k.value");
-        let text = format!("SELECT i.request_key, i.body_hash, i.answer FROM {rows}");
+        let text = format!("SELECT i.request_key, i.body_hash, i.answer, i.created_at FROM {rows}");
         self.rows(&text, &binds![list, account.0, door])
     }
 

@@ -178,7 +178,7 @@ impl World {
 
     /// A request key for tests of repeated requests.
     pub fn key(key: &str, body: &str) -> RequestKey {
-        RequestKey { door: "test", key: key.into(), body_hash: body.into() }
+        RequestKey { door: "test", key: key.into(), body_hash: body.into(), correct_seconds: 0 }
     }
 }
 

@@ -63,6 +63,10 @@ pub fn moment(ts: &str) -> Option<i64> {
     CHINA.parse(&text).ok().map(|t| t.0)
 }
 
+/// A client that is refused with 1080 and asks again at once with `repetition=1`, which is not signed, signs alike until its `ts`,
+/// a second, is another: that long another body is let in after a refusal.
+const CORRECT_SECONDS: i64 = 2;
+
 /// What makes a signed request the same request: its operation and signature, which covers sid and ts; and a hash of every
 /// parameter, signed or not. The order of parameters and their escaping do not make another request of it.
 pub fn request_key(operation: Operation, form: &Form) -> RequestKey {
@@ -77,7 +81,8 @@ pub fn request_key(operation: Operation, form: &Form) -> RequestKey {
         let _ = write!(out, "{byte:02x}");
         out
     });
-    RequestKey { door: DOOR, key: format!("{}|{}", operation.path(), form.get("sign").to_ascii_lowercase()), body_hash }
+    let key = format!("{}|{}", operation.path(), form.get("sign").to_ascii_lowercase());
+    RequestKey { door: DOOR, key, body_hash, correct_seconds: CORRECT_SECONDS }
 }
 
 impl Door {

@@ -115,7 +115,7 @@ pub fn request_key(path: &str, signed: &Signed) -> RequestKey {
         out
     });
     let key = format!("{path}|{}|{}|{}", system.timestamp, system.nonce, system.sign.to_ascii_uppercase());
-    RequestKey { door: DOOR, key, body_hash }
+    RequestKey { door: DOOR, key, body_hash, correct_seconds: 0 }
 }
 
 fn quoted(text: &str) -> String {

@@ -173,6 +173,7 @@ fn a_refused_request_binds_its_signature_to_its_body() {
             let form = shop.sealed(SID, RENEW, &plain);
             let answer = shop.send(RENEW, &format!("{form}{first}"));
             assert_eq!(answer.code(), code, "{first}: {}", answer.text);
+            shop.trade.pass(2);
             for other in ["&repetition=1&audit=2", "&repetition=1", "&repetition=1&startdate=2026-04-01"] {
                 let answer = shop.send(RENEW, &format!("{form}{other}"));
                 assert_eq!(answer.code(), "1005", "{first} then {other}: {}", answer.text);
@@ -183,6 +184,21 @@ fn a_refused_request_binds_its_signature_to_its_body() {
         }
         let after: Vec<String> = shop.whole().into_iter().filter(|row| !row.starts_with("reused_request: ")).collect();
         assert_eq!(after, before, "but for the record of it");
+    });
+}
+
+/// 1080 says to ask again with `repetition=1`: who does so within the second signs alike.
+#[test]
+fn a_refused_request_may_be_corrected_at_once() {
+    db::each(|store| {
+        let shop = shop(store);
+        shop.good(RENEW, json!({"msisdn": MSISDN_CN, "pkgcode": "CN-3MO", "month": "3"}));
+        let form = shop.sealed(SID, RENEW, &month("12"));
+        assert_eq!(shop.send(RENEW, &form).code(), "1080");
+        let done = shop.send(RENEW, &format!("{form}&repetition=1"));
+        assert_eq!(done.code(), "0", "{}", done.text);
+        assert_eq!(shop.send(RENEW, &format!("{form}&repetition=1")).text, done.text, "and then has its one answer");
+        assert_eq!(shop.send(RENEW, &form).code(), "1005", "which is bound to the body that was taken");
     });
 }
 

@@ -71,7 +71,7 @@ fn a_signature_that_was_refused_is_good_for_no_other_body() {
         let code = fields["packageCode"].as_str().expect("a code").to_owned();
         fields["packageCode"] = format!("{code}&zz=1").into();
         let body = client.sealed("acme", &fields);
-        assert_eq!(client.post(ORDER, &body).code(), "41008", "there is no such package");
+        assert_eq!(client.post(ORDER, &body).code(), "42007", "there is no such package");
         let moved = body.replace("&zz=1\"", r#"","zz":"1""#);
         assert_ne!(moved, body);
         assert_eq!(client.post(ORDER, &moved).code(), "42402", "signed alike, but another body");
