@@ -283,6 +283,19 @@ fn a_renewal_is_done_when_the_card_has_more_of_its_package() {
 }
 
 #[test]
+fn the_first_package_of_a_card_can_be_bought_where_having_none_is_no_data() {
+    let (upstream, _) = cardboss(|path, _| {
+        let told = |code: &str| json!({"code": code, "msg": "", "detail": "", "result": {"orderid": "CR2603100800001235"}});
+        Some(told(if path.contains("renew") { "0" } else { "1032" }))
+    });
+    let login = Login::default();
+    let order = request(Write::Subscribe { package: "P1".into(), months: Some(12), from: None });
+    let Answer::Accepted { job: Some(job) } = upstream.submit(&call(&login), &order) else { panic!("it is taken") };
+    let sent = Sent { at: NOW, accepted: Some(NOW), job: Some(job) };
+    assert_eq!(class(&upstream.look(&call(&login), &order, &sent)), "accepted", "not there yet is no refusal");
+}
+
+#[test]
 fn a_signed_push_is_the_last_word_on_a_renewal() {
     let (upstream, _) = cardboss(|_, _| None);
     assert!(upstream.capabilities().callbacks);

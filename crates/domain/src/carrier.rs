@@ -212,6 +212,10 @@ pub trait Connector: Send + Sync {
         let _ = (call, cards);
         Ok(Vec::new())
     }
+    /// Whether the platform tells of cards one by one what their devices wrote ([`Connector::uplinks`]).
+    fn tells_uplinks(&self) -> bool {
+        false
+    }
     /// Whether the platform hands out news once, to whoever asks first ([`Connector::waiting`]).
     fn hands_out(&self) -> bool {
         false

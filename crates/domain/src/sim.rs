@@ -141,6 +141,12 @@ impl Blocks {
         self.0 & of.0 != 0
     }
 
+    /// The set but for these.
+    #[must_use]
+    pub fn without(self, these: Blocks) -> Blocks {
+        Blocks(self.0 & !these.0)
+    }
+
     /// The names of the set, in a fixed order.
     pub fn names(self) -> Vec<&'static str> {
         Blocks::NAMES.iter().filter(|(b, _)| self.0 & b.0 != 0).map(|(_, n)| *n).collect()

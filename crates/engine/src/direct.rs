@@ -295,7 +295,8 @@ fn pace(tx: &mut Tx<'_>, sim: SimId, causes: &[&str], pause: i64, now: Timestamp
 /// The access points a card has, as it was told to us.
 fn apns(sim: &Sim) -> Vec<String> {
     let details: serde_json::Value = serde_json::from_str(&sim.details).unwrap_or_default();
-    serde_json::from_value(details["apns"].clone()).unwrap_or_default()
+    let named: Vec<String> = serde_json::from_value(details["apns"].clone()).unwrap_or_default();
+    named.into_iter().filter(|name| !name.is_empty()).collect()
 }
 
 /// The access point that is meant. Of several one must be named.
@@ -370,15 +371,16 @@ fn blocks(tx: &mut Tx<'_>, sim: &Sim) -> Result<i64> {
 
 /// Keeps a card's access points as its carrier tells them, with whether data is on there: their names where nobody named them
 /// before. The answer is the card with them, and its blocks: that of its data is over where there is data again, and is not set by
-/// this, for what the carrier cut by itself it lets on by itself.
+/// this, for what the carrier cut by itself it lets on by itself. What is told without a name is told of all of them.
 pub(crate) fn told(tx: &mut Tx<'_>, sim: Sim, told: &[Apn], now: Timestamp) -> Result<(Sim, i64)> {
     let mut sim = sim;
-    if apns(&sim).is_empty() && !told.is_empty() {
+    let names: Vec<&str> = told.iter().map(|a| a.name.as_str()).filter(|name| !name.is_empty()).collect();
+    if apns(&sim).is_empty() && !names.is_empty() {
         let mut details: serde_json::Value = serde_json::from_str(&sim.details).unwrap_or_default();
         if !details.is_object() {
             details = serde_json::json!({});
         }
-        details["apns"] = told.iter().map(|a| a.name.as_str()).collect();
+        details["apns"] = names.into_iter().collect();
         sim.details = details.to_string();
         tx.change_sim(sim.id, &sim)?;
         if told.iter().all(|a| a.on.is_some()) {
@@ -387,6 +389,7 @@ pub(crate) fn told(tx: &mut Tx<'_>, sim: Sim, told: &[Apn], now: Timestamp) -> R
     }
     for apn in told {
         match apn.on {
+            Some(true) if apn.name.is_empty() => tx.remove_apns_off(sim.id)?,
             Some(true) => tx.remove_apn_off(sim.id, &apn.name)?,
             Some(false) => tx.put_apn_off(sim.id, &apn.name, now)?,
             None => {}

@@ -16,7 +16,7 @@ use kachi_domain::order::SubscriptionState;
 use kachi_domain::{PoolId, SimId, Timestamp};
 use kachi_store::Tx;
 use kachi_store::orders::Subscription;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// Cards by one kind of printed number, in the order of the answer. The caller bounds how many.
@@ -97,9 +97,15 @@ pub fn of(
     let mut voice: HashMap<i64, i64> = tx.voice_of(&sims, from, to)?.into_iter().collect();
     let moved: HashMap<i64, Timestamp> =
         tx.moved_in(&actor.sees, &sims)?.into_iter().map(|(sim, at)| (sim, Timestamp(at))).collect();
+    let mut moves: BTreeMap<Timestamp, Vec<i64>> = BTreeMap::new();
     for (sim, at) in moved.iter().filter(|(_, at)| **at > from) {
-        messages.insert(*sim, tx.messages_of(&[*sim], *at, to)?.first().map_or(0, |m| m.1));
-        voice.insert(*sim, tx.voice_of(&[*sim], *at, to)?.first().map_or(0, |v| v.1));
+        moves.entry(*at).or_default().push(*sim);
+    }
+    // Cards mostly move many at once.
+    for (at, sims) in &moves {
+        sims.iter().for_each(|sim| _ = (messages.remove(sim), voice.remove(sim)));
+        messages.extend(tx.messages_of(sims, *at, to)?);
+        voice.extend(tx.voice_of(sims, *at, to)?);
     }
     let (mut bought, mut balances) = (HashMap::<i64, Vec<Subscription>>::new(), HashMap::new());
     let mut heard = HashMap::new();
@@ -126,7 +132,7 @@ pub fn of(
             outflow_bytes,
             subscriptions: bought.remove(&sim).unwrap_or_default(),
             carrier_balance: balances.get(&sim).copied().unwrap_or(0),
-            heard: heard.remove(&sim).unwrap_or_default(),
+            heard: heard.remove(&sim).unwrap_or_default().with_fresh_sessions(now),
             card,
         });
     }

@@ -90,14 +90,23 @@ pub fn withdraw(
     tx.withdrawal(id)?.ok_or_else(|| fault(format!("withdrawal {id} vanished")))
 }
 
-/// The last word on a withdrawal under review: the money has left, or (with a reason why not) is the account's again.
+/// The last word on a withdrawal under review: the money has left, or (with a reason why not) is the account's again, which pays
+/// what it owes with it first. Refused: that the money has left, while the account owes some.
 pub fn settle(tx: &mut Tx<'_>, how: &Settling, id: i64, why_not: Option<&str>, by: &str) -> Result<()> {
     let refuse = |rule: String| Err(Refusal::BadField { field: "withdrawal".into(), rule }.into());
     let Some(w) = tx.withdrawal(id)? else { return refuse(format!("there is none with the number {id}")) };
     tx.lock_balances(&[w.account])?;
+    let mut debts: BTreeMap<AccountId, i64> =
+        tx.owed(&[w.account])?.into_iter().map(|(a, minor)| (AccountId(a), minor)).collect();
+    if why_not.is_none() && debts.values().any(|minor| *minor > 0) {
+        return refuse(format!("{id} is of an account that came to owe money: book what it pays, or let the withdrawal fail"));
+    }
     let (state, journal, postings, note) = match why_not {
         None => (WithdrawalState::Done, Journal::Withdrawal, ledger::withdrawal(w.account, w.minor), by.to_owned()),
-        Some(why) => (WithdrawalState::Failed, Journal::Release, ledger::release(w.account, w.minor), format!("{by}: {why}")),
+        Some(why) => {
+            let back = ledger::debts_first(ledger::release(w.account, w.minor), &mut debts);
+            (WithdrawalState::Failed, Journal::Release, back, format!("{by}: {why}"))
+        }
     };
     if !tx.settle_withdrawal(id, state, &note, how.now)? {
         return refuse(format!("{id} is settled already"));

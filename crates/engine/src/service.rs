@@ -14,6 +14,7 @@
 use crate::catalogue::Catalogue;
 use crate::error::{Result, fault};
 use crate::intents::order;
+use crate::told::CARRIERS;
 use crate::{network, notices};
 use kachi_domain::carrier::{Answer, Matter, Request, Write};
 use kachi_domain::diagnose::FRESH_SECONDS;
@@ -145,7 +146,8 @@ fn stopped(tx: &mut Tx<'_>, turns: &[&Turn<'_>], now: Timestamp) -> Result<HashS
     let is_so = |turn: &&&Turn<'_>| {
         let told = told.get(&turn.sim.id).copied();
         let heard = (told.map(|_| BaseState::Stopped), told.unwrap_or(Blocks::NONE));
-        (told.is_some() || turn.base == BaseState::Stopped) && matches!(resume(turn.base, turn.blocks, heard), Resume::Ask { .. })
+        let ours = turn.blocks.without(CARRIERS);
+        (told.is_some() || turn.base == BaseState::Stopped) && matches!(resume(turn.base, ours, heard), Resume::Ask { .. })
     };
     Ok(paid.into_iter().filter(is_so).map(|turn| turn.sim.id).collect())
 }
@@ -206,6 +208,9 @@ fn ask(tx: &mut Tx<'_>, catalogue: &Catalogue, turns: &[Turn<'_>], cause: &str, 
 
 /// What is to be asked for the card, which has these writes, and which of them nobody wants any more.
 fn decide(turn: &Turn<'_>, known: &Known, before: Vec<Intent>, needless: &mut Vec<Intent>) -> Result<Next> {
+    if turn.base.is_over() {
+        return Ok(Next::Nothing); // nobody is asked about it
+    }
     let mut writes = Vec::with_capacity(before.len());
     for intent in before {
         let write = network::asked(&intent)?.write;

@@ -14,6 +14,7 @@ use crate::error::{Fail, Result, fault};
 use crate::intents::order;
 use crate::network::CardKey;
 use crate::stock::{self, Key};
+use crate::told::CARRIERS;
 use crate::{network, notices, service, sims};
 use kachi_domain::carrier::{Heard, Line, Matter, Write};
 use kachi_domain::diagnose::Cause;
@@ -182,7 +183,9 @@ fn under_way(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim) -> Result<Option
 pub(crate) fn decide(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, now: Timestamp) -> Result<(Resume, Heard)> {
     let blocks = Blocks(sim.blocks).with_state(&sims::present(tx, catalogue, sim, now)?);
     let heard = tx.carrier_word(sim.id)?;
-    let decided = match resume(base(sim), blocks, (heard.base(), heard.fresh_reasons(now))) {
+    // The carrier's own blocks hold as long as its reasons are fresh.
+    let ours = blocks.without(CARRIERS);
+    let decided = match resume(base(sim), ours, (heard.base(), heard.fresh_reasons(now))) {
         // It is stopped there because its packages are used up, until the next one starts: only its owner's stop can be lifted.
         Resume::Ask { left } | Resume::On { left } if service::keeps_off(tx, catalogue, sim, blocks)? => {
             let stopped = blocks.has(Blocks::OWNER_STOP) || !unsent_stops(tx, sim.id)?.is_empty();

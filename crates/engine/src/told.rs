@@ -8,12 +8,13 @@
 use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::error::{Result, fault};
-use crate::{cards, direct, imei, network, notices, sims, switch};
+use crate::{cards, direct, imei, network, notices, service, sims, switch};
 use kachi_domain::carrier::{Count, Cycle, Line, Of};
 use kachi_domain::event::EventKind;
 use kachi_domain::ids::Imei;
 use kachi_domain::imei::Sighting;
 use kachi_domain::package::Resource;
+use kachi_domain::service::KEPT_OFF;
 use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::sync::What;
 use kachi_domain::{AccountId, PlatformId, SimId, Timestamp, device};
@@ -85,7 +86,8 @@ pub(crate) fn spoke(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, sim:
 }
 
 /// Blocks that nobody but the carrier sets and lifts.
-const CARRIERS: i64 = Blocks::REAL_NAME.0 | Blocks::REGION.0 | Blocks::SEPARATION.0 | Blocks::CARRIER_MANAGEMENT.0;
+pub(crate) const CARRIERS: Blocks =
+    Blocks(Blocks::REAL_NAME.0 | Blocks::REGION.0 | Blocks::SEPARATION.0 | Blocks::CARRIER_MANAGEMENT.0);
 
 /// The card stands as the carrier tells, and was seen in the device it names.
 pub(crate) fn stand(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, id: SimId, line: &Line) -> Result<()> {
@@ -98,9 +100,9 @@ pub(crate) fn stand(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, id: 
     let before = BaseState::parse(&sim.state).unwrap_or(BaseState::Unknown);
     let is_on = line.standing.as_ref().is_some_and(|told| told.base == BaseState::Active);
     let blocks = match &line.stop {
-        Some(stop) => with_data & !CARRIERS | stop.blocks.0 & CARRIERS,
+        Some(stop) => with_data & !CARRIERS.0 | stop.blocks.0 & CARRIERS.0,
         // A reason to stop is over with the state that it was the reason of, as in what is kept of the carrier's word.
-        None if is_on => with_data & !CARRIERS,
+        None if is_on => with_data & !CARRIERS.0,
         None => with_data,
     };
     let base = line.standing.as_ref().map_or(before, |told| stands(before, told.base, Blocks(blocks)));
@@ -109,6 +111,9 @@ pub(crate) fn stand(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, id: 
         tx.change_sim_states(&[NewState { before: &sim, state: base.word(), blocks, activated_at }])?;
         let detail = format!("{} -> {}, as the carrier tells", before.word(), base.word());
         tx.tell(&[notices::record(&sim, EventKind::SimStateChanged, &detail, how.now)?], how.now)?;
+    }
+    if before.is_dormant() && base == BaseState::Active {
+        service::look_again(tx, catalogue, id, how.now)?; // its packages may be over, and nobody followed them while it slept
     }
     let digits =
         line.imei.as_deref().and_then(|text| Imei::parse(text).ok()).map_or(0, |imei| device::digits(Some(imei.as_str())));
@@ -124,11 +129,12 @@ pub(crate) fn stand(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, id: 
 }
 
 /// Where a card stands of which the carrier tells this. A card that is stopped because of what is in its way here is active
-/// for us, and what is in its way tells why.
+/// for us, and what is in its way tells why; one that was never on and is kept off is what it was.
 fn stands(before: BaseState, told: BaseState, blocks: Blocks) -> BaseState {
     match told {
         BaseState::Unknown => before,
         BaseState::Stopped if before == BaseState::Active && !blocks.is_empty() => before,
+        BaseState::Stopped if before.is_dormant() && blocks.has(KEPT_OFF) => before,
         told => told,
     }
 }

@@ -317,6 +317,10 @@ fn data_let_on_without_a_name_is_on_everywhere_where_no_access_point_is_known() 
         assert_eq!(stands(&w, 0).1, ["data_off"]);
         assert!(matches!(end(&w, &carrier, 0, on("CMNET", 0), "d", 4), Outcome::Done { .. }));
         assert_eq!(stands(&w, 0).1, ["data_off"], "one that is named is that one");
+        // One that a carrier told of without a name is no name that others are held against.
+        give_apns(&w, 1, &[""]);
+        assert!(matches!(end(&w, &carrier, 1, off("CMNET"), "e", 4), Outcome::Done { .. }));
+        assert_eq!(off_at(&w, 1), "CMNET");
     });
 }
 

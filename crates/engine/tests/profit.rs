@@ -168,6 +168,25 @@ fn what_is_owed_is_paid_of_money_that_comes_in_and_not_paid_out() {
     });
 }
 
+#[test]
+fn a_withdrawal_under_review_is_not_paid_out_to_one_who_came_to_owe() {
+    each(|store| {
+        let w = world(store);
+        let first = buy(&w, 0, "a".into());
+        spend_all_but(&w, 45);
+        let asked = withdraw(&w, WithdrawalKind::Manual).unwrap();
+        assert_eq!((asked.minor, w.balance(ACME)), (45, 0));
+        refund(&w, 0, first).unwrap();
+        assert_eq!(owed(&w, ACME), 45);
+        let found = refusal(settle(&w, asked.id, None));
+        assert!(found.contains("came to owe"), "{found}");
+        assert_eq!(owed(&w, ACME), 45, "nothing left");
+        settle(&w, asked.id, Some("it went back")).unwrap();
+        assert_eq!((w.balance(ACME), owed(&w, ACME)), (0, 0), "what was held paid the debt");
+        w.assert_sound();
+    });
+}
+
 /// The next of a series of numbers that looks like chance and is the same every time.
 fn draw(seed: &mut u64) -> u64 {
     *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

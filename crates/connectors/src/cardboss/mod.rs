@@ -32,6 +32,8 @@ const BATCH_CARDS: u16 = 100;
 /// Requests that it takes unless the settings say otherwise; its document names no number.
 const PACE: Pace = Pace::a_second(10, 20);
 const ROOT: &str = "/iotapi/rest/v2";
+/// 数据为空: there is nothing of what was asked for.
+const NO_DATA: &str = "1032";
 /// What a card's page tells; its packages are asked for by themselves.
 const FACTS: Facts =
     Facts::of(&[Fact::Numbers, Fact::State, Fact::Session, Fact::Imei, Fact::Apns, Fact::Month, Fact::Packages, Fact::Voice]);
@@ -165,7 +167,11 @@ impl CardBoss {
     }
 
     fn packages(&self, call: &Call<'_>, card: &Card) -> Result<Vec<Bought>, Answer> {
-        let told = self.ask(call, &PACKAGES, &[("msisdn", ""), ("iccid", &card.iccid)])?;
+        let told = match self.ask(call, &PACKAGES, &[("msisdn", ""), ("iccid", &card.iccid)]) {
+            // It has none yet; a card that is not the account's is refused by what is asked of it.
+            Err(Answer::Refused { code, .. }) if code == NO_DATA => return Ok(Vec::new()),
+            told => told?,
+        };
         Ok(json::list(result(&told), "pkgs").iter().map(package).collect())
     }
 

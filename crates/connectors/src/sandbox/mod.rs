@@ -136,6 +136,10 @@ impl Connector for Sandbox {
         }
     }
 
+    fn tells_uplinks(&self) -> bool {
+        true
+    }
+
     fn uplinks(&self, call: &Call<'_>, cards: &[Named]) -> Result<Vec<Uplink>, Answer> {
         match self.ask(call, |token| self.world.uplinks(&self.settings, token, cards, call.now))? {
             Reply::Uplinks(uplinks) => Ok(uplinks),

@@ -33,6 +33,12 @@ impl Heard {
         }
     }
 
+    /// The same without sessions that were read more than a day ago: by then they tell nothing of now ([`FRESH_SECONDS`]).
+    #[must_use]
+    pub fn with_fresh_sessions(self, now: Timestamp) -> Heard {
+        Heard { sessions: self.sessions.filter(|(_, at)| now.since(*at) <= FRESH_SECONDS), ..self }
+    }
+
     /// Where it stands.
     pub fn base(&self) -> Option<BaseState> {
         self.standing.as_ref().map(|(standing, _)| standing.base)
@@ -54,6 +60,13 @@ impl Heard {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_session_is_told_for_a_day() {
+        let heard = Heard { sessions: Some((Vec::new(), Timestamp(1))), ..Heard::default() };
+        let told = |now| heard.clone().with_fresh_sessions(Timestamp(now)).sessions.is_some();
+        assert_eq!([told(1), told(1 + FRESH_SECONDS), told(2 + FRESH_SECONDS)], [true, true, false]);
+    }
 
     #[test]
     fn what_is_not_told_stays_but_a_reason_goes_with_its_state() {

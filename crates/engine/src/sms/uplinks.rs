@@ -33,6 +33,9 @@ pub fn collect(engine: &Engine, connectors: &Connectors) -> Result<usize> {
         {
             new += keep_news(engine, *platform, news)?;
         }
+        if !connector.tells_uplinks() {
+            continue;
+        }
         let mut after = SimId(0);
         while let Some(last) = collect_some(engine, at, after, &mut new)? {
             after = last;

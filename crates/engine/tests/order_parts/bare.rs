@@ -4,6 +4,7 @@ use super::*;
 use kachi_domain::carrier::{Line, Matter, Standing, Stop};
 use kachi_domain::sim::Blocks;
 use kachi_domain::{ProductId, Timestamp};
+use kachi_engine::card_reads::{self, Ask, What};
 use kachi_engine::sims::{self, Brought};
 use kachi_store::catalogue::Product;
 use kachi_store::intents::Wish;
@@ -195,6 +196,14 @@ fn a_card_that_was_never_on_is_let_go_with_its_lock() {
         lock(&w, 11);
         work(&w, &carrier, 5, 1);
         assert!(is_off(&w, &carrier, 11));
+        let (actor, ask) = (w.actor(ACME), Ask { iccid: World::iccid(11), platform: None, product: None, what: What::Status });
+        w.engine.write(move |tx, catalogue, how| card_reads::ask(tx, catalogue, how, &actor, &ask)).expect("it is asked for");
+        work(&w, &carrier, 5, 1);
+        assert_eq!(
+            (w.card(11).sim.state.as_str(), w.card(11).sim.activated_at),
+            ("ready", None),
+            "it is what it was, and kept off"
+        );
         unlock(&w, 11).expect("it is unlocked");
         work(&w, &carrier, 5, 1);
         assert_eq!((story(&w, 11).as_str(), is_off(&w, &carrier, 11)), ("stop confirmed, resume confirmed", false));
@@ -210,6 +219,21 @@ fn a_card_that_was_never_on_is_let_go_with_its_lock() {
         work(&w, &carrier, 5, 1);
         assert!(!is_off(&w, &carrier, 10), "{}", story(&w, 10));
         w.assert_sound();
+    });
+}
+
+#[test]
+fn a_card_whose_life_is_over_is_not_let_on_with_its_lock() {
+    each(|store| {
+        let (w, carrier) = world(store, json!({}));
+        add_bare(&w, 10..11);
+        lock(&w, 10);
+        work(&w, &carrier, 5, 1);
+        assert_eq!((story(&w, 10).as_str(), is_off(&w, &carrier, 10)), ("stop confirmed", true));
+        place(&w, 10, BaseState::PreClosed);
+        unlock(&w, 10).expect("it is unlocked");
+        work(&w, &carrier, 5, 1);
+        assert_eq!((story(&w, 10).as_str(), is_off(&w, &carrier, 10)), ("stop confirmed", true));
     });
 }
 

@@ -150,6 +150,10 @@ impl Connector for Gated {
         self.inner.read(call, card, wanted)
     }
 
+    fn tells_uplinks(&self) -> bool {
+        true
+    }
+
     fn uplinks(&self, call: &Call<'_>, cards: &[Card]) -> Result<Vec<Uplink>, Answer> {
         self.inner.uplinks(call, cards)
     }

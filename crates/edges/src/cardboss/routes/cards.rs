@@ -5,6 +5,7 @@ use crate::cardboss::errors::No;
 use crate::cardboss::wire;
 use axum::body::Bytes;
 use kachi_dialects::cardboss::{Operation, codes};
+use kachi_domain::diagnose::FRESH_SECONDS;
 use kachi_domain::ids::Msisdn;
 use kachi_domain::time::{parse_day, parse_month};
 use kachi_domain::{Iccid, Refusal, Timestamp, Zone};
@@ -81,7 +82,8 @@ impl Ask<'_> {
     fn holds_until(&self, figures: &[Figures]) -> Timestamp {
         let midnight = self.zone().start_of_day(self.zone().day(self.door.engine.now()) + 1);
         let ahead = figures.iter().filter_map(|f| f.card.changes_at(self.catalogue));
-        ahead.fold(midnight, Timestamp::min)
+        let sessions = figures.iter().filter_map(|f| f.heard.sessions.as_ref()).map(|(_, at)| at.plus(FRESH_SECONDS + 1));
+        ahead.chain(sessions).fold(midnight, Timestamp::min)
     }
 
     pub(super) async fn usage_past(&self) -> Result<String, No> {
