@@ -14,7 +14,6 @@
 use crate::catalogue::Catalogue;
 use crate::error::{Result, fault};
 use crate::intents::order;
-use crate::told::CARRIERS;
 use crate::{network, notices};
 use kachi_domain::carrier::{Answer, Matter, Request, Write};
 use kachi_domain::diagnose::FRESH_SECONDS;
@@ -146,8 +145,7 @@ fn stopped(tx: &mut Tx<'_>, turns: &[&Turn<'_>], now: Timestamp) -> Result<HashS
     let is_so = |turn: &&&Turn<'_>| {
         let told = told.get(&turn.sim.id).copied();
         let heard = (told.map(|_| BaseState::Stopped), told.unwrap_or(Blocks::NONE));
-        let ours = turn.blocks.without(CARRIERS);
-        (told.is_some() || turn.base == BaseState::Stopped) && matches!(resume(turn.base, ours, heard), Resume::Ask { .. })
+        (told.is_some() || turn.base == BaseState::Stopped) && matches!(resume(turn.base, turn.blocks, heard), Resume::Ask { .. })
     };
     Ok(paid.into_iter().filter(is_so).map(|turn| turn.sim.id).collect())
 }

@@ -183,8 +183,8 @@ fn under_way(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim) -> Result<Option
 pub(crate) fn decide(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, now: Timestamp) -> Result<(Resume, Heard)> {
     let blocks = Blocks(sim.blocks).with_state(&sims::present(tx, catalogue, sim, now)?);
     let heard = tx.carrier_word(sim.id)?;
-    // The carrier's own blocks hold as long as its reasons are fresh.
-    let ours = blocks.without(CARRIERS);
+    // A block that the carrier gave as its reason bars as long as that is fresh.
+    let ours = blocks.without(Blocks(heard.old_reasons(now).0 & CARRIERS.0));
     let decided = match resume(base(sim), ours, (heard.base(), heard.fresh_reasons(now))) {
         // It is stopped there because its packages are used up, until the next one starts: only its owner's stop can be lifted.
         Resume::Ask { left } | Resume::On { left } if service::keeps_off(tx, catalogue, sim, blocks)? => {

@@ -33,6 +33,11 @@ impl Heard {
         }
     }
 
+    /// Why it was stopped, as far as that was read more than a day ago.
+    pub fn old_reasons(&self, now: Timestamp) -> Blocks {
+        self.reasons().without(self.fresh_reasons(now))
+    }
+
     /// The same without sessions that were read more than a day ago: by then they tell nothing of now ([`FRESH_SECONDS`]).
     #[must_use]
     pub fn with_fresh_sessions(self, now: Timestamp) -> Heard {

@@ -15,7 +15,7 @@ pub(super) struct Stop {
 
 impl Stop {
     /// A card is stopped by the pool that is used up, by the subscription that ended then, or by one in use whose allowance is
-    /// used up until it refills; where pools come and go a card may be stopped more than once a month, each told by its instant. A joint pool is used up month by month, with one subscription: each time is told by its instant.
+    /// used up until it refills. A joint pool is used up month by month, with one subscription: each time is told by its instant.
     pub(super) fn of(fold: &Fold, subs: &[Subscription], zone: &Zone, at: Timestamp) -> Stop {
         let over = |h: &Happening| match h {
             Happening::PoolOver(id, over) if *over == at => Some(*id),
@@ -36,7 +36,7 @@ impl Stop {
         // The next one begins when the one before it ends: what is used up then stops the card.
         let fresh = running.filter(|s| s.started_at == Some(at.0)).map(of_running);
         let ended = || subs.iter().rev().find(|s| s.ended_at == Some(at.0)).map(|s| Period::of(s.id));
-        Stop { period: fresh.or_else(ended).or_else(|| running.filter(|_| !fold.pooled).map(of_running)), at }
+        Stop { period: fresh.or_else(ended).or_else(|| running.map(of_running)), at }
     }
 
     /// The subscription or pool's subscription that it is about, if there is one.
