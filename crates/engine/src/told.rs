@@ -8,7 +8,7 @@
 use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::error::{Result, fault};
-use crate::{cards, direct, imei, network, notices, service, sims, switch};
+use crate::{cards, direct, imei, network, notices, sims, switch};
 use kachi_domain::carrier::{Count, Cycle, Line, Of};
 use kachi_domain::event::EventKind;
 use kachi_domain::ids::Imei;
@@ -111,9 +111,6 @@ pub(crate) fn stand(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, id: 
         tx.change_sim_states(&[NewState { before: &sim, state: base.word(), blocks, activated_at }])?;
         let detail = format!("{} -> {}, as the carrier tells", before.word(), base.word());
         tx.tell(&[notices::record(&sim, EventKind::SimStateChanged, &detail, how.now)?], how.now)?;
-    }
-    if before.is_dormant() && base == BaseState::Active {
-        service::look_again(tx, catalogue, id, how.now)?; // its packages may be over, and nobody followed them while it slept
     }
     let digits =
         line.imei.as_deref().and_then(|text| Imei::parse(text).ok()).map_or(0, |imei| device::digits(Some(imei.as_str())));

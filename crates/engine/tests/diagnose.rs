@@ -329,12 +329,15 @@ fn a_resume_that_cannot_work_is_refused_before_anything_is_sent() {
 
             // Read long ago, it says nothing of now: the carrier is asked, and has the last word.
             w.pass(DAY + 1);
+            let carriers = [Blocks::REAL_NAME, Blocks::REGION, Blocks::SEPARATION, Blocks::CARRIER_MANAGEMENT];
+            place(&w, 0, BaseState::Active, Blocks(carriers.iter().map(|b| b.0 & reason.0).sum()));
             carrier.world.fail(Fault::Refused { code: "12098".into(), reason: "no".into() });
             assert_eq!(resume(&w, 0, "r4a").unwrap(), Switched::Asked { left: vec![Cause::NoPackage] });
             carrier.work(&w.engine);
             let asked = writes(&w);
 
             // The next reading shows that it is lifted there: now the carrier is asked.
+            place(&w, 0, BaseState::Active, Blocks::NONE);
             told(&w, 0, BaseState::Stopped, Blocks::OWNER_STOP);
             assert_eq!(resume(&w, 0, "r5").unwrap(), Switched::Asked { left: vec![Cause::NoPackage] });
             assert_eq!(writes(&w), asked + 1);

@@ -87,6 +87,8 @@ mod tests {
         assert_eq!(on.sessions, Some((Vec::new(), Timestamp(1))));
         let reasons_at = |at: i64| heard.fresh_reasons(Timestamp(at));
         assert_eq!([reasons_at(1 + FRESH_SECONDS), reasons_at(2 + FRESH_SECONDS)], [Blocks::CREDIT, Blocks::NONE]);
+        let old_at = |at: i64| heard.old_reasons(Timestamp(at));
+        assert_eq!([old_at(1 + FRESH_SECONDS), old_at(2 + FRESH_SECONDS)], [Blocks::NONE, Blocks::CREDIT]);
         let usage = heard.clone().hear(&Line::default(), Timestamp(4));
         assert_eq!(usage, heard);
     }
