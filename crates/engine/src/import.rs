@@ -7,9 +7,10 @@
 //! card's state and days are written once however often the file names it. A file of one stretch is loaded and rated in
 //! one transaction.
 //!
-//! Until it is rated a reading is in the log and in no answer. The mark of the rating is a card number: the file's
-//! waiting batches are rated for cards up to it, and it moves in the transaction that rates. Kill the process anywhere:
-//! the next run goes on at both marks and the result is the same. A file whose importer never comes back is rated as
+//! Until it is rated a reading is in the log and in no answer. The marks of the rating are card numbers: the file's waiting
+//! batches are rated for cards of a lane up to its mark, which moves in the transaction that rates. There are as many lanes,
+//! each a range of cards, as the engine can write at once. Kill the process anywhere: the next run goes on at all marks and
+//! the result is the same. A file whose importer never comes back is rated as
 //! far as it was loaded by [`finish_left`].
 //!
 //! A record is dropped as a duplicate only if its key *and* content are known; the same key with other content is a
@@ -121,9 +122,8 @@ struct Taking<'e> {
 impl Taking<'_> {
     /// What an earlier run loaded and did not rate.
     fn find_waiting(&mut self) -> Result<()> {
-        let (file, rated_sim) = (self.mark.id, self.mark.rated_sim);
-        rate::find_waiting(self.engine.store(), file, rated_sim, &mut self.spill)?;
-        if rated_sim > 0 { rate::rate_waiting(self.engine, &mut self.mark, &mut self.spill) } else { Ok(()) }
+        let begun = rate::find_waiting(self.engine.store(), self.mark.id, &mut self.spill)?;
+        if begun { rate::rate_waiting(self.engine, &mut self.mark, &mut self.spill) } else { Ok(()) }
     }
 
     fn take(&mut self, stretch: Stretch, position: Position, ended: bool) -> Result<()> {
@@ -150,7 +150,7 @@ pub fn finish_left(engine: &Engine) -> Result<usize> {
     for &file in &left {
         let mut mark = engine.store().look(|tx| tx.file_locked(file).map_err(Fail::from))?;
         let mut spill = Spill::open(engine)?;
-        rate::find_waiting(engine.store(), file, mark.rated_sim, &mut spill)?;
+        rate::find_waiting(engine.store(), file, &mut spill)?;
         rate::rate_waiting(engine, &mut mark, &mut spill)?;
         tracing::info!(file, "rated what an importer that went away had loaded");
     }
@@ -162,7 +162,9 @@ fn racing<T>(mut f: impl FnMut() -> Result<T>) -> Result<T> {
     let mut tries = 0;
     loop {
         match f() {
-            Err(Fail::Fault(kachi_store::Error::Constraint(_))) if tries < RACE_TRIES => tries += 1,
+            Err(Fail::Fault(kachi_store::Error::Constraint(_) | kachi_store::Error::Deadlock(_))) if tries < RACE_TRIES => {
+                tries += 1
+            }
             other => return other,
         }
     }

@@ -24,9 +24,7 @@ pub struct CdrFile {
     pub orphan: i64,
     /// Lines set aside for any other reason.
     pub bad: i64,
-    /// Its batches that wait for their rating are rated for cards numbered up to this.
-    pub rated_sim: i64,
-    /// How often its waiting batches were rated to their end: with it no later state of the row equals an earlier one.
+    /// How often the rating of its waiting batches began or ended: with it no later state of the row equals an earlier one.
     pub rounds: i64,
 }
 
@@ -66,7 +64,7 @@ pub struct Orphan {
     pub text: String,
 }
 
-type R = (i64, i64, i64, i64, i64, i64, i64, i64, i64, i64);
+type R = (i64, i64, i64, i64, i64, i64, i64, i64, i64);
 
 fn file(r: R) -> CdrFile {
     CdrFile {
@@ -78,12 +76,11 @@ fn file(r: R) -> CdrFile {
         duplicate: r.5,
         orphan: r.6,
         bad: r.7,
-        rated_sim: r.8,
-        rounds: r.9,
+        rounds: r.8,
     }
 }
 
-const COLUMNS: &str = "id, done, offset_bytes, lines, loaded, duplicate, orphan, bad, rated_sim, rounds";
+const COLUMNS: &str = "id, done, offset_bytes, lines, loaded, duplicate, orphan, bad, rounds";
 
 impl Tx<'_> {
     /// Marks the file seen, or finds how far it was read: one row per platform and content.

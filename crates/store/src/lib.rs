@@ -25,6 +25,7 @@ pub mod orders;
 pub mod page;
 pub mod pools;
 pub mod profits;
+pub mod rating_lanes;
 pub mod readings;
 pub mod reconcile;
 pub mod records;

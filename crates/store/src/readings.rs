@@ -8,7 +8,7 @@
 use crate::binds;
 use crate::db::sql::Value;
 use crate::db::{Error, Tx};
-use kachi_domain::Timestamp;
+use crate::rating_lanes::IN_LANE;
 use std::collections::HashMap;
 
 /// One usage fact as kept.
@@ -189,20 +189,6 @@ impl Tx<'_> {
         Ok(open.len())
     }
 
-    /// Marks the facts of the file's waiting batches as rated for cards numbered up to `sim`: from here on the questions by
-    /// card, in this transaction too, count them.
-    pub fn rate_up_to(&mut self, file: i64, sim: i64, now: Timestamp) -> Result<(), Error> {
-        self.run("UPDATE cdr_file SET rated_sim = ?, moved_at = ? WHERE id = ?", &binds![sim, now.0, file])?;
-        Ok(())
-    }
-
-    /// All waiting batches of the file are rated for every card.
-    pub fn close_batches(&mut self, file: i64, now: Timestamp) -> Result<(), Error> {
-        self.run("UPDATE reading_batch SET rated = 1 WHERE file_id = ? AND rated = 0", &binds![file])?;
-        self.run("UPDATE cdr_file SET rated_sim = 0, rounds = rounds + 1, moved_at = ? WHERE id = ?", &binds![now.0, file])?;
-        Ok(())
-    }
-
     /// The file's batches that wait for their rating.
     pub fn unrated_batches(&mut self, file: i64) -> Result<Vec<UnratedBatch>, Error> {
         let text =
@@ -212,25 +198,19 @@ impl Tx<'_> {
         Ok(self.rows::<R>(text, &binds![file])?.into_iter().map(batch).collect())
     }
 
-    /// The next facts of a waiting batch, of cards numbered above `sim`; none when it has no more.
-    pub fn unrated_readings(&mut self, batch: &mut UnratedBatch, sim: i64, limit: i64) -> Result<Vec<Reading>, Error> {
+    /// The next facts of a waiting batch, those of cards that are rated among them; none when it has no more.
+    pub fn waiting_readings(&mut self, batch: &mut UnratedBatch, limit: i64) -> Result<Vec<Reading>, Error> {
         let text = format!(
-            "SELECT {COLUMNS} FROM reading WHERE day = ? AND platform_id = ? AND source_id >= ? AND source_id <= ? AND batch_id = ? AND sim_id > ?
+            "SELECT {COLUMNS} FROM reading WHERE day = ? AND platform_id = ? AND source_id >= ? AND source_id <= ? AND batch_id = ?
              ORDER BY source_id LIMIT ?"
         );
-        let values = binds![batch.day, batch.platform, batch.next_source, batch.source_max, batch.id, sim, limit];
+        let values = binds![batch.day, batch.platform, batch.next_source, batch.source_max, batch.id, limit];
         let found: Vec<Reading> = self.rows::<R>(&text, &values)?.into_iter().map(reading).collect();
         match found.last() {
             Some(last) if last.source_id < i64::MAX => batch.next_source = last.source_id + 1,
             _ => batch.source_max = batch.next_source - 1,
         }
         Ok(found)
-    }
-
-    /// Files whose batches wait for their rating and that have not moved since `before`: (file, rated up to).
-    pub fn files_left_unrated(&mut self, before: Timestamp) -> Result<Vec<i64>, Error> {
-        let text = "SELECT id FROM cdr_file WHERE moved_at < ? AND id IN (SELECT file_id FROM reading_batch WHERE rated = 0) ORDER BY id";
-        Ok(self.rows::<(i64,)>(text, &binds![before.0])?.into_iter().map(|r| r.0).collect())
     }
 
     /// Rated facts of these cards over UTC days `first..=last`, sorted by card and time.
@@ -241,9 +221,9 @@ impl Tx<'_> {
             // Open batches first: one that is indexed between the two looks is then seen twice, never missed.
             let text = format!(
                 "SELECT r.sim_id, r.stop_at, r.start_at, r.source_id, r.bytes, r.platform_id
-                 FROM reading_batch b LEFT JOIN cdr_file f ON f.id = b.file_id JOIN reading r
+                 FROM reading_batch b JOIN reading r
                  ON r.day = b.day AND r.platform_id = b.platform_id AND r.source_id >= b.source_min AND r.source_id <= b.source_max AND r.batch_id = b.id
-                 WHERE b.indexed = 0 AND b.day >= ? AND b.day <= ? AND (b.rated = 1 OR r.sim_id <= f.rated_sim) AND r.{of_sims}"
+                 WHERE b.indexed = 0 AND b.day >= ? AND b.day <= ? AND (b.rated = 1 OR {IN_LANE}) AND r.{of_sims}"
             );
             type R = (i64, i64, i64, i64, i64, i64);
             found
@@ -271,7 +251,7 @@ impl Tx<'_> {
     /// Number of all facts, and of those that wait for their rating, for the audit.
     pub fn audit_readings(&mut self) -> Result<(i64, i64), Error> {
         let all = self.row::<(i64,)>("SELECT COUNT(*) FROM reading", &[])?.map_or(0, |r| r.0);
-        let text = format!("SELECT COUNT(*) {UNRATED}");
+        let text = format!("SELECT COUNT(*) {}", unrated());
         Ok((all, self.row::<(i64,)>(&text, &[])?.map_or(0, |r| r.0)))
     }
 
@@ -279,7 +259,7 @@ impl Tx<'_> {
     pub fn audit_readings_by_sim(&mut self) -> Result<HashMap<i64, i64>, Error> {
         let all = "SELECT sim_id, CAST(SUM(bytes) AS BIGINT) FROM reading GROUP BY sim_id";
         let mut rated: HashMap<i64, i64> = self.rows::<(i64, i64)>(all, &[])?.into_iter().collect();
-        let text = format!("SELECT r.sim_id, CAST(SUM(r.bytes) AS BIGINT) {UNRATED} GROUP BY r.sim_id");
+        let text = format!("SELECT r.sim_id, CAST(SUM(r.bytes) AS BIGINT) {} GROUP BY r.sim_id", unrated());
         for (sim, bytes) in self.rows::<(i64, i64)>(&text, &[])? {
             *rated.entry(sim).or_default() -= bytes;
         }
@@ -288,9 +268,13 @@ impl Tx<'_> {
 }
 
 /// Facts that are loaded and not rated yet.
-const UNRATED: &str = "FROM reading_batch b JOIN cdr_file f ON f.id = b.file_id JOIN reading r
-     ON r.day = b.day AND r.platform_id = b.platform_id AND r.source_id >= b.source_min AND r.source_id <= b.source_max AND r.batch_id = b.id
-     WHERE b.rated = 0 AND r.sim_id > f.rated_sim";
+fn unrated() -> String {
+    format!(
+        "FROM reading_batch b JOIN reading r
+         ON r.day = b.day AND r.platform_id = b.platform_id AND r.source_id >= b.source_min AND r.source_id <= b.source_max AND r.batch_id = b.id
+         WHERE b.rated = 0 AND NOT {IN_LANE}"
+    )
+}
 
 /// A batch that waits for its rating, and how far it was read.
 #[derive(Debug, Clone)]

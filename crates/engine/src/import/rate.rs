@@ -1,6 +1,6 @@
 //! Rating what is loaded: card by card, each card's state and days written once.
 
-use super::spill::Spill;
+use super::spill::{Spill, Walk};
 use super::{another_worker, racing};
 use crate::cards::{self, Settle, Settling};
 use crate::catalogue::Catalogue;
@@ -11,10 +11,12 @@ use kachi_domain::imei::Sighting;
 use kachi_domain::rating::{Input, Usage};
 use kachi_domain::{AccountId, SimId, Timestamp};
 use kachi_store::files::CdrFile;
+use kachi_store::rating_lanes::RatingLane;
 use kachi_store::readings::Reading;
 use kachi_store::states::DayRow;
 use kachi_store::{Store, Tx};
-use std::sync::{Arc, mpsc};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 
 /// A reading as the rating needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,57 +64,110 @@ impl Fact {
 /// Readings of an earlier run looked up at once.
 const FOUND_AT_ONCE: i64 = 20_000;
 
-/// Puts what is loaded of the file and not rated into the spill.
-pub fn find_waiting(store: &Store, file: i64, rated_sim: i64, spill: &mut Spill) -> Result<()> {
+/// Puts what is loaded of the file and not rated into the spill; the answer is whether its rating had begun.
+pub fn find_waiting(store: &Store, file: i64, spill: &mut Spill) -> Result<bool> {
+    let lanes = store.look(|tx| tx.rating_lanes(file).map_err(Fail::from))?;
     for mut batch in store.look(|tx| tx.unrated_batches(file).map_err(Fail::from))? {
         loop {
-            let found = store.look(|tx| tx.unrated_readings(&mut batch, rated_sim, FOUND_AT_ONCE).map_err(Fail::from))?;
+            let found = store.look(|tx| tx.waiting_readings(&mut batch, FOUND_AT_ONCE).map_err(Fail::from))?;
             if found.is_empty() {
                 break;
             }
-            spill.extend(&found.iter().map(Fact::of).collect::<Vec<_>>())?;
+            let waiting = found.iter().filter(|r| !lanes.iter().any(|lane| lane.has_rated(r.sim)));
+            spill.extend(&waiting.map(Fact::of).collect::<Vec<_>>())?;
         }
     }
+    Ok(!lanes.is_empty())
+}
+
+/// Lanes in which a file is rated, where the engine can write as much at once.
+const LANES: usize = 2;
+
+/// Rates all that waits, some cards a transaction, in as many lanes as the engine can write at once, and closes the file's batches.
+pub fn rate_waiting(engine: &Engine, mark: &mut CdrFile, spill: &mut Spill) -> Result<()> {
+    let lanes = begin(engine, mark, spill)?;
+    let ends = lanes.iter().skip(1).map(|next| next.from_sim).chain([i64::MAX]);
+    let ways: Vec<(RatingLane, Walk)> = lanes.iter().zip(ends).map(|(l, end)| (*l, spill.walk(l.rated_sim, end))).collect();
+    let (shared, failed) = (&Mutex::new(&mut *spill), &AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let at_work: Vec<_> =
+            ways.into_iter().map(|(lane, walk)| scope.spawn(move || rate_lane(engine, lane, walk, shared, failed))).collect();
+        let ended = at_work.into_iter().map(|lane| lane.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        ended.collect::<Result<()>>()
+    })?;
+    spill.clear();
+    let before = mark.clone();
+    *mark = engine.write(move |tx, _, how| {
+        let row = locked(tx, &before)?;
+        tx.close_batches(row.id, how.now)?;
+        Ok(CdrFile { rounds: row.rounds + 1, ..row })
+    })?;
     Ok(())
 }
 
-/// Rates all that waits, some cards a transaction, and closes the file's batches. While a part is rated the next is read and put
-/// in order.
-pub fn rate_waiting(engine: &Engine, mark: &mut CdrFile, spill: &mut Spill) -> Result<()> {
-    std::thread::scope(|scope| {
+/// The file's lanes: those in which an earlier run had begun, or new ones.
+fn begin(engine: &Engine, mark: &mut CdrFile, spill: &Spill) -> Result<Vec<RatingLane>> {
+    let (before, from_sims) = (mark.clone(), spill.lanes(LANES.min(engine.store().writers())));
+    let (row, lanes) = engine.write(move |tx, _, how| {
+        let row = locked(tx, &before)?;
+        let begun = tx.rating_lanes(row.id)?;
+        if !begun.is_empty() {
+            return Ok((row, begun));
+        }
+        let lanes = tx.open_rating_lanes(row.id, &from_sims, how.now)?;
+        Ok((CdrFile { rounds: row.rounds + 1, ..row }, lanes))
+    })?;
+    *mark = row;
+    Ok(lanes)
+}
+
+/// Rates the cards of a lane. While a part is rated the next is read and put in order. Cards of other lanes are met only
+/// through what cards share (a pool, say), whose locks are taken before what they guard is read, as by any other writer.
+fn rate_lane(
+    engine: &Engine,
+    mut lane: RatingLane,
+    mut walk: Walk,
+    spill: &Mutex<&mut Spill>,
+    failed: &AtomicBool,
+) -> Result<()> {
+    let rated = std::thread::scope(|scope| {
         let (next, parts) = mpsc::sync_channel(0);
         scope.spawn(move || {
-            for part in spill.drain() {
-                let part = part.map(|(up_to, mut facts)| {
-                    facts.sort_unstable_by_key(Fact::place);
-                    (up_to, Arc::new(facts))
-                });
+            while let Some(part) = next_part(spill, &mut walk).transpose() {
                 if next.send(part).is_err() {
                     return; // what was rated last failed
                 }
             }
         });
         for part in parts {
+            if failed.load(Ordering::Relaxed) {
+                return Ok(()); // another lane tells why
+            }
             let (up_to, facts) = part?;
-            *mark = racing(|| {
-                let (facts, mark) = (facts.clone(), mark.clone());
+            racing(|| {
+                let facts = facts.clone();
                 engine.write(move |tx, catalogue, how| {
-                    let row = locked(tx, &mark)?;
-                    tx.rate_up_to(row.id, up_to, how.now)?;
-                    rate(tx, catalogue, how, &mut facts.to_vec())?;
-                    Ok(CdrFile { rated_sim: up_to, ..row })
+                    if !tx.rate_up_to(lane, up_to, how.now)? {
+                        return Err(another_worker());
+                    }
+                    rate(tx, catalogue, how, &mut facts.to_vec())
                 })
             })?;
+            lane.rated_sim = up_to;
         }
-        Ok::<(), Fail>(())
-    })?;
-    let before = mark.clone();
-    *mark = engine.write(move |tx, _, how| {
-        let row = locked(tx, &before)?;
-        tx.close_batches(row.id, how.now)?;
-        Ok(CdrFile { rated_sim: 0, rounds: row.rounds + 1, ..row })
-    })?;
-    Ok(())
+        Ok(())
+    });
+    failed.fetch_or(rated.is_err(), Ordering::Relaxed);
+    rated
+}
+
+/// The next facts on the way in the order in which they are rated, and up to which card they are.
+fn next_part(spill: &Mutex<&mut Spill>, walk: &mut Walk) -> Result<Option<(i64, Arc<Vec<Fact>>)>> {
+    let found = spill.lock().map_err(|_| fault("another lane's reader panicked"))?.next(walk)?;
+    Ok(found.map(|(up_to, mut facts)| {
+        facts.sort_unstable_by_key(Fact::place);
+        (up_to, Arc::new(facts))
+    }))
 }
 
 /// The file is loaded and rated to its end.

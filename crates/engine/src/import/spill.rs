@@ -100,28 +100,41 @@ impl Spill {
         Ok(at)
     }
 
-    /// Hands out all facts in the order of their cards, whole cards at a time: (up to which card, facts). It is empty
-    /// afterwards.
-    pub fn drain(&mut self) -> impl Iterator<Item = Result<(i64, Vec<Fact>)>> + '_ {
-        let span = self.cards_per_part;
-        let mut ranges: Vec<Range> = (0..self.parts.len())
-            .rev()
-            .map(|i| Range { part: i, first: span * i as i64, last: span * (i as i64 + 1) - 1 })
-            .collect();
-        if let Some(last) = ranges.first_mut() {
-            last.last = last.last.max(self.highest);
-        }
-        std::iter::from_fn(move || match self.next(&mut ranges) {
-            Ok(None) => {
-                (self.parts, self.file, self.end, self.len) = (Vec::new(), None, 0, 0);
-                None
+    /// From which card numbers on lanes begin (the first lane at 0), so that each of at most `lanes` has about as many facts and
+    /// more than are handed out at once.
+    pub fn lanes(&self, lanes: usize) -> Vec<i64> {
+        let lanes = lanes.min(self.len / self.at_once.max(1)).max(1);
+        let (mut from, mut before) = (vec![0], 0);
+        for (i, part) in self.parts.iter().enumerate() {
+            if before >= from.len() * self.len / lanes && from.len() < lanes {
+                from.push(self.cards_per_part * i as i64 - 1);
             }
-            Ok(Some(found)) => Some(Ok(found)),
-            Err(e) => Some(Err(self.cannot(&e))),
-        })
+            before += part.kept.len() + KEPT * part.runs.len();
+        }
+        from
     }
 
-    fn next(&mut self, ranges: &mut Vec<Range>) -> io::Result<Option<(i64, Vec<Fact>)>> {
+    /// The way through the facts of cards above `after`, up to `last`.
+    pub fn walk(&self, after: i64, last: i64) -> Walk {
+        let (span, end) = (self.cards_per_part, self.parts.len());
+        let of = |i: usize| {
+            let upper = if i + 1 == end { i64::MAX } else { span * (i as i64 + 1) - 1 };
+            Range { part: i, first: (span * i as i64).max(after + 1), last: upper.min(last).min(self.highest) }
+        };
+        Walk((0..end).rev().map(of).filter(|r| r.first <= r.last).collect())
+    }
+
+    /// The next facts on the way, in the order of their cards, whole cards at a time: (up to which card, facts).
+    pub fn next(&mut self, walk: &mut Walk) -> Result<Option<(i64, Vec<Fact>)>> {
+        self.read_on(&mut walk.0).map_err(|e| self.cannot(&e))
+    }
+
+    /// Lets go of all facts.
+    pub fn clear(&mut self) {
+        (self.parts, self.file, self.end, self.len) = (Vec::new(), None, 0, 0);
+    }
+
+    fn read_on(&mut self, ranges: &mut Vec<Range>) -> io::Result<Option<(i64, Vec<Fact>)>> {
         let mut facts = Vec::new();
         let mut up_to = 0;
         while facts.len() < self.at_once {
@@ -160,6 +173,9 @@ impl Spill {
     }
 }
 
+/// A way through the facts of some cards: the ranges that are still to come, the next one last.
+pub struct Walk(Vec<Range>);
+
 /// Cards `first..=last` of a part.
 #[derive(Clone, Copy)]
 struct Range {
@@ -187,7 +203,8 @@ mod tests {
         Fact { sim, account: 7, stop: n, start: n - 1, source_id: -n, bytes: i64::MAX - n, imei: n }
     }
 
-    fn check(sims: &[i64], at_once: usize, last_sim: i64) {
+    /// All facts come out once, card by card, whichever lanes they are parted into.
+    fn check(sims: &[i64], at_once: usize, last_sim: i64, lanes: usize) {
         let mut spill = Spill::new(std::env::temp_dir(), at_once, last_sim);
         let mut wanted: BTreeMap<i64, Vec<Fact>> = BTreeMap::new();
         for (n, sim) in sims.iter().enumerate() {
@@ -195,23 +212,30 @@ mod tests {
             spill.extend(&[fact(*sim, n as i64)]).unwrap();
         }
         assert_eq!(spill.len(), sims.len());
-        let mut mark = 0;
-        for part in spill.drain() {
-            let (up_to, facts) = part.unwrap();
-            let mut found: BTreeMap<i64, Vec<Fact>> = BTreeMap::new();
-            for f in &facts {
-                assert!(mark < f.sim && f.sim <= up_to, "{} is not in {mark}..{up_to}", f.sim);
-                found.entry(f.sim).or_default().push(*f);
+        let from = spill.lanes(lanes);
+        assert!(from[0] == 0 && from.is_sorted_by(|a, b| a < b) && from.len() <= lanes.max(1), "{from:?}");
+        for (i, after) in from.iter().enumerate() {
+            let last = from.get(i + 1).copied().unwrap_or(i64::MAX);
+            let mut walk = spill.walk(*after, last);
+            let mut mark = *after;
+            while let Some((up_to, facts)) = spill.next(&mut walk).unwrap() {
+                assert!(up_to <= last);
+                let mut found: BTreeMap<i64, Vec<Fact>> = BTreeMap::new();
+                for f in &facts {
+                    assert!(mark < f.sim && f.sim <= up_to, "{} is not in {mark}..{up_to}", f.sim);
+                    found.entry(f.sim).or_default().push(*f);
+                }
+                let most = found.values().map(Vec::len).max().unwrap_or(0);
+                assert!(facts.len() - most <= 2 * at_once + KEPT, "{} facts at once", facts.len());
+                for (sim, mut of_card) in found {
+                    of_card.sort_by_key(|f| f.stop);
+                    assert_eq!(wanted.remove(&sim), Some(of_card), "all of a card come at once");
+                }
+                mark = up_to;
             }
-            let most = found.values().map(Vec::len).max().unwrap_or(0);
-            assert!(facts.len() - most <= 2 * at_once + KEPT, "{} facts at once", facts.len());
-            for (sim, mut of_card) in found {
-                of_card.sort_by_key(|f| f.stop);
-                assert_eq!(wanted.remove(&sim), Some(of_card), "all of a card come at once");
-            }
-            mark = up_to;
         }
         assert!(wanted.is_empty(), "lost: {wanted:?}");
+        spill.clear();
         assert!(spill.is_empty());
     }
 
@@ -221,14 +245,26 @@ mod tests {
             sims in proptest::collection::vec(prop_oneof![1..40_i64, 1..20_000_i64, Just(5_i64)], 0..3_000),
             at_once in 1..500_usize,
             last_sim in prop_oneof![Just(0_i64), Just(30), Just(10_000)],
+            lanes in 1..4_usize,
         ) {
-            check(&sims, at_once, last_sim);
+            check(&sims, at_once, last_sim, lanes);
         }
     }
 
     #[test]
+    fn lanes_have_about_as_many_facts_each() {
+        let mut spill = Spill::new(std::env::temp_dir(), 100, 40_000);
+        spill.extend(&(0..80_000).map(|n| fact(n / 2, n)).collect::<Vec<_>>()).unwrap();
+        let from = spill.lanes(2);
+        assert!(from.len() == 2 && (19_900..20_100).contains(&from[1]), "{from:?}");
+        let mut few = Spill::new(std::env::temp_dir(), 100, 40_000);
+        few.extend(&(0..150).map(|n| fact(n * 100, n)).collect::<Vec<_>>()).unwrap();
+        assert_eq!(few.lanes(2), [0], "few facts are not worth a second lane");
+    }
+
+    #[test]
     fn one_card_may_have_more_than_a_part() {
-        check(&vec![3; 10_000], 100, 1_000_000);
-        check(&vec![900_000; 10_000], 100, 1_000);
+        check(&vec![3; 10_000], 100, 1_000_000, 2);
+        check(&vec![900_000; 10_000], 100, 1_000, 2);
     }
 }

@@ -54,6 +54,7 @@ const STEPS: &[Step] = &[
     step!(34, "0034_matters.sql"),
     step!(35, "0035_sim_moves.sql"),
     step!(36, "0036_owed.sql"),
+    step!(37, "0037_rating_lanes.sql"),
 ];
 
 /// Why the database could not be opened.

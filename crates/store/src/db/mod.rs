@@ -42,6 +42,9 @@ use writer::Writer;
 pub enum Error {
     /// A unique key or a check refused the row; the name of the constraint where the engine tells it.
     Constraint(String),
+    /// PostgreSQL ended the transaction because it and another waited for each other's locks: done again, it may go through. Known
+    /// by the server's English words; a server that speaks another language tells [`Error::Engine`].
+    Deadlock(String),
     /// Anything else: the engine's own words.
     Engine(String),
 }
@@ -50,6 +53,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Constraint(words) => write!(f, "constraint: {words}"),
+            Error::Deadlock(words) => f.write_str(words),
             Error::Engine(words) => f.write_str(words),
         }
     }
@@ -62,6 +66,9 @@ impl From<DieselError> for Error {
         match e {
             DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation | DatabaseErrorKind::CheckViolation, info) => {
                 Error::Constraint(info.message().to_owned())
+            }
+            DieselError::DatabaseError(_, info) if info.message() == "deadlock detected" => {
+                Error::Deadlock(info.message().to_owned())
             }
             other => Error::Engine(other.to_string()),
         }
@@ -193,7 +200,7 @@ impl Conn {
     /// Remembers that the database failed the act at work; what the data refused is no failure.
     fn noted<T>(&mut self, result: Result<T, DieselError>) -> Result<T, Error> {
         let result = result.map_err(Error::from);
-        if let (Err(Error::Engine(_)), Some(group)) = (&result, &mut self.group) {
+        if let (Err(Error::Engine(_) | Error::Deadlock(_)), Some(group)) = (&result, &mut self.group) {
             group.failed = true;
         }
         result
@@ -406,6 +413,11 @@ impl Store {
     /// Where the data lies.
     pub fn place(&self) -> &Place {
         &self.inner.place
+    }
+
+    /// How many transactions can write at once.
+    pub fn writers(&self) -> usize {
+        if self.inner.writer.is_some() { 1 } else { self.inner.pool.max() }
     }
 
     /// Reads in one transaction; what `f` sees does not change while it looks.

@@ -28,6 +28,11 @@ impl Pool {
         Pool { place, state: Mutex::new(State { idle: Vec::new(), out: 0 }), freed: Condvar::new(), max: max.max(1) }
     }
 
+    /// Connections that can be in use at once.
+    pub(super) fn max(&self) -> usize {
+        self.max
+    }
+
     pub(super) fn get(&self) -> Result<Guard<'_>, Error> {
         let mut state = self.state.lock().expect("pool lock");
         while state.idle.is_empty() && state.out >= self.max {
