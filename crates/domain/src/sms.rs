@@ -17,6 +17,8 @@ pub const HANDED_MAX: i64 = 10_000;
 pub const SIGNATURE: &str = "【物联网卡运营平台】";
 /// The state of a message that arrived, as reports tell it.
 pub const DELIVERED: &str = "DELIVRD";
+/// The state of a message that nobody will send, as reports tell it.
+pub const REJECTED: &str = "REJECTD";
 /// Characters of a message that is sent as one, and of each part of a longer one.
 const PART_CHARS: (usize, usize) = (70, 67);
 

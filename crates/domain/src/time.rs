@@ -1,6 +1,7 @@
 //! Instants and calendars. Everything is stored and computed as seconds since 1970 UTC; a [`Zone`] is asked only
 //! where the trade speaks of days and months. No function here reads a clock.
 
+use crate::cdr::civil::parts;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -102,6 +103,12 @@ pub struct Zone {
 /// The zone of days and months where nothing else is said.
 pub const DEFAULT_ZONE: &str = "Asia/Shanghai";
 
+/// The first and the last instant that are told as a date; whatever lies beyond is told as these.
+const FIRST: Timestamp = Timestamp(-377_705_000_000);
+const LAST: Timestamp = Timestamp(253_402_000_000);
+/// The first instant of a year that has four digits, a day in.
+const YEAR_ZERO: Timestamp = Timestamp(-62_167_132_800);
+
 impl Zone {
     /// Finds the zone in the compiled-in database.
     pub fn find(name: &str) -> Result<Zone, String> {
@@ -128,7 +135,7 @@ impl Zone {
     }
 
     fn local(&self, at: Timestamp) -> DateTime {
-        let t = jiff::Timestamp::from_second(at.0.clamp(-377_705_000_000, 253_402_000_000)).expect("clamped");
+        let t = jiff::Timestamp::from_second(at.0.clamp(FIRST.0, LAST.0)).expect("clamped");
         self.tz.to_datetime(t)
     }
 
@@ -170,6 +177,27 @@ impl Zone {
     /// `yyyy-MM-dd HH:mm:ss` of the local time.
     pub fn text(&self, at: Timestamp) -> String {
         self.local(at).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    }
+
+    /// `yyyy-MM-dd` of the local date, as [`Zone::text`] begins, by hand: answers about many cards are full of dates.
+    pub fn date(&self, at: Timestamp) -> String {
+        let at = Timestamp(at.0.clamp(FIRST.0.max(YEAR_ZERO.0), LAST.0));
+        let [year, month, day, ..] = parts(Timestamp(self.day(at) * DAY_SECONDS));
+        let digit = |n: i64| char::from(b'0' + (n % 10) as u8);
+        let [y, m, d] = [year, month, day];
+        let text = [
+            digit(y / 1000),
+            digit(y / 100),
+            digit(y / 10),
+            digit(y),
+            '-',
+            digit(m / 10),
+            digit(m),
+            '-',
+            digit(d / 10),
+            digit(d),
+        ];
+        text.iter().collect()
     }
 
     /// `yyyyMMddHHmmss` of the local time.
@@ -220,6 +248,19 @@ mod tests {
 
     fn china() -> Zone {
         Zone::find("Asia/Shanghai").unwrap()
+    }
+
+    #[test]
+    fn a_date_is_what_a_time_begins_with() {
+        for name in ["Asia/Shanghai", "UTC", "America/New_York"] {
+            let zone = Zone::find(name).unwrap();
+            let odd = [i64::MAX, 0, -1, 684_867_599, 684_867_600, 253_402_000_000];
+            // Some hours apart, over leap years and changes of the clock.
+            let even = (-3_000_i64..20_000).map(|n| n * 100_003);
+            for at in odd.into_iter().chain(even) {
+                assert_eq!(zone.date(Timestamp(at)), zone.text(Timestamp(at))[..10], "{name} {at}");
+            }
+        }
     }
 
     #[test]

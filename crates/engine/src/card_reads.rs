@@ -17,7 +17,7 @@ use crate::upstream::{self, Purpose};
 use crate::{network, stock, told};
 use kachi_domain::account::Path;
 use kachi_domain::carrier::{Answer, Card as Named, Fact, Facts, Line};
-use kachi_domain::{Iccid, PlatformId, Refusal};
+use kachi_domain::{Iccid, PlatformId, Refusal, Timestamp};
 use kachi_store::Tx;
 use kachi_store::card_reads::CardRead;
 use kachi_store::sims::Sim;
@@ -151,6 +151,7 @@ pub fn at(engine: &Engine, connectors: &Connectors, platform: PlatformId, token:
         engine.write(move |tx, _, how| Ok(tx.claim_card_reads(how.now, (how.now.plus(lease), token), (platform, AT_ONCE))?))?;
     let n = due.len();
     for wish in due {
+        let asked_at = engine.now();
         let told = match connectors.get(&wish.platform) {
             Some(connector) => {
                 let msisdn = known_number(engine, &wish)?;
@@ -160,7 +161,7 @@ pub fn at(engine: &Engine, connectors: &Connectors, platform: PlatformId, token:
             }
             None => Err(Answer::Refused { code: "closed".into(), reason: "the platform has no connector open".into() }),
         };
-        engine.write(move |tx, catalogue, how| settle(tx, catalogue, how, &wish, token, &told))?;
+        engine.write(move |tx, catalogue, how| settle(tx, catalogue, how, (&wish, token), (&told, asked_at)))?;
     }
     Ok(n)
 }
@@ -184,9 +185,8 @@ fn settle(
     tx: &mut Tx<'_>,
     catalogue: &Catalogue,
     how: &Settling,
-    wish: &CardRead,
-    token: i64,
-    word: &std::result::Result<Line, Answer>,
+    (wish, token): (&CardRead, i64),
+    (word, asked_at): (&std::result::Result<Line, Answer>, Timestamp),
 ) -> Result<()> {
     let is_patient = wish.what == CHANGED;
     let (tries_max, later_max) =
@@ -212,13 +212,13 @@ fn settle(
         return Ok(()); // the lease was lost: whoever holds it now decides
     }
     match word {
-        Ok(line) => keep(tx, catalogue, how, wish, line),
+        Ok(line) => keep(tx, catalogue, how, wish, (line, asked_at)),
         Err(_) => Ok(()),
     }
 }
 
 /// Keeps what the carrier told; a card that is to be added is added first.
-fn keep(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, wish: &CardRead, line: &Line) -> Result<()> {
+fn keep(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, wish: &CardRead, read: (&Line, Timestamp)) -> Result<()> {
     let there = tx.sim_by_iccid(&Path::root(), &wish.iccid)?;
     let sim = match (there, wish.product) {
         (Some(sim), _) => sim,
@@ -229,7 +229,7 @@ fn keep(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, wish: &CardRead,
         }
         (None, None) => return Ok(()), // it was taken out meanwhile
     };
-    told::keep(tx, catalogue, how, (&sim, wish.platform), line)
+    told::keep(tx, catalogue, how, (&sim, wish.platform), read)
 }
 
 fn bad<T>(field: &str, rule: String) -> Result<T> {

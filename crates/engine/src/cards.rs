@@ -61,8 +61,8 @@ struct Fold {
     pooled: bool,
     /// That the package in use is about to end, and since when, if it is.
     ending: Option<(Timestamp, SubscriptionId)>,
-    /// When data was used last that nothing could pay for, if any was and someone is told of it.
-    outflow: Option<Timestamp>,
+    /// When data was used last that nothing could pay for, and how many bytes, if any was and someone is told of it.
+    outflow: Option<(Timestamp, i64)>,
     /// The device the card was last seen in, 0 before any.
     seen: i64,
     /// The state as it is now.
@@ -154,7 +154,7 @@ impl Settle {
             apply(&mut fold, fresh, &how.lines, zone);
         }
         if fold.head.outflow_bytes > unpaid && warnings::wanted(catalogue, row.account) {
-            fold.outflow = fold.head.last.map(|last| last.0);
+            fold.outflow = fold.head.last.map(|last| (last.0, fold.head.outflow_bytes - unpaid));
         }
         fold.present = fold.head.clone();
         fold.present.advance(how.now, zone, &mut fold.happenings);

@@ -26,6 +26,7 @@ use kachi_domain::{Refusal, SimId, Timestamp, Zone, voice};
 use kachi_store::Tx;
 use kachi_store::intents::Intent;
 use kachi_store::sims::Sim;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -362,46 +363,64 @@ pub(crate) fn done(tx: &mut Tx<'_>, intent: &Intent, write: &Write, now: Timesta
 }
 
 /// The card's blocks with that of its data, which follows from the access points: it stands while none of them has data.
-fn blocks(tx: &mut Tx<'_>, sim: &Sim) -> Result<i64> {
-    let off: Vec<String> = tx.apns_off(&[sim.id])?.into_iter().map(|(_, apn)| apn).collect();
-    let apns = apns(sim);
+fn blocks<'a>(sim: &Sim, off: impl IntoIterator<Item = &'a String>) -> i64 {
+    let (off, apns) = (off.into_iter().collect::<BTreeSet<_>>(), apns(sim));
     let all_off = if apns.is_empty() { !off.is_empty() } else { apns.iter().all(|a| off.contains(a)) };
-    Ok(if all_off { sim.blocks | Blocks::DATA_OFF.0 } else { sim.blocks & !Blocks::DATA_OFF.0 })
+    if all_off { sim.blocks | Blocks::DATA_OFF.0 } else { sim.blocks & !Blocks::DATA_OFF.0 }
 }
 
-/// Keeps a card's access points as its carrier tells them, with whether data is on there: their names where nobody named them
-/// before. The answer is the card with them, and its blocks: that of its data is over where there is data again, and is not set by
+/// Keeps cards' access points as their carrier tells them, with whether data is on there: their names where nobody named them
+/// before. The answer is each card with them, and its blocks: that of its data is over where there is data again, and is not set by
 /// this, for what the carrier cut by itself it lets on by itself. What is told without a name is told of all of them.
-pub(crate) fn told(tx: &mut Tx<'_>, sim: Sim, told: &[Apn], now: Timestamp) -> Result<(Sim, i64)> {
-    let mut sim = sim;
-    let names: Vec<&str> = told.iter().map(|a| a.name.as_str()).filter(|name| !name.is_empty()).collect();
-    if apns(&sim).is_empty() && !names.is_empty() {
-        let mut details: serde_json::Value = serde_json::from_str(&sim.details).unwrap_or_default();
-        if !details.is_object() {
-            details = serde_json::json!({});
+pub(crate) fn told(tx: &mut Tx<'_>, cards: Vec<(Sim, &[Apn])>, now: Timestamp) -> Result<Vec<(Sim, i64)>> {
+    let asked: Vec<SimId> = cards.iter().filter(|(_, told)| !told.is_empty()).map(|(sim, _)| sim.id).collect();
+    let before: BTreeSet<(SimId, String)> = tx.apns_off(&asked)?.into_iter().map(|(sim, apn)| (SimId(sim), apn)).collect();
+    let (mut after, mut stand) = (before.clone(), Vec::with_capacity(cards.len()));
+    for (mut sim, told) in cards {
+        let mut off: BTreeSet<String> = before.iter().filter(|(of, _)| *of == sim.id).map(|(_, apn)| apn.clone()).collect();
+        let names: Vec<&str> = told.iter().map(|a| a.name.as_str()).filter(|name| !name.is_empty()).collect();
+        if apns(&sim).is_empty() && !names.is_empty() {
+            let mut details: serde_json::Value = serde_json::from_str(&sim.details).unwrap_or_default();
+            if !details.is_object() {
+                details = serde_json::json!({});
+            }
+            details["apns"] = names.into_iter().collect();
+            sim.details = details.to_string();
+            tx.change_sim(sim.id, &sim)?;
+            if told.iter().all(|a| a.on.is_some()) {
+                off.clear(); // whatever it was called, it is one of these
+            }
         }
-        details["apns"] = names.into_iter().collect();
-        sim.details = details.to_string();
-        tx.change_sim(sim.id, &sim)?;
-        if told.iter().all(|a| a.on.is_some()) {
-            tx.remove_apns_off(sim.id)?; // whatever it was called, it is one of these
+        for apn in told {
+            match apn.on {
+                Some(true) if apn.name.is_empty() => off.clear(),
+                Some(true) => _ = off.remove(&apn.name),
+                Some(false) => _ = off.insert(apn.name.clone()),
+                None => {}
+            }
         }
+        let is_told = told.iter().any(|a| a.on.is_some());
+        let blocks = if is_told { sim.blocks & blocks(&sim, &off) } else { sim.blocks };
+        if !told.is_empty() {
+            after.retain(|(of, _)| *of != sim.id);
+            after.extend(off.into_iter().map(|apn| (sim.id, apn)));
+        }
+        stand.push((sim, blocks));
     }
-    for apn in told {
-        match apn.on {
-            Some(true) if apn.name.is_empty() => tx.remove_apns_off(sim.id)?,
-            Some(true) => tx.remove_apn_off(sim.id, &apn.name)?,
-            Some(false) => tx.put_apn_off(sim.id, &apn.name, now)?,
-            None => {}
-        }
+    tx.put_apns_off(&after.difference(&before).cloned().collect::<Vec<_>>(), now)?;
+    let mut on: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
+    for (sim, apn) in before.difference(&after) {
+        on.entry(apn).or_default().push(sim.0);
     }
-    let is_told = told.iter().any(|a| a.on.is_some());
-    let blocks = if is_told { sim.blocks & blocks(tx, &sim)? } else { sim.blocks };
-    Ok((sim, blocks))
+    for (apn, sims) in on {
+        tx.remove_apn_off_of(apn, &sims)?;
+    }
+    Ok(stand)
 }
 
 fn switched(tx: &mut Tx<'_>, sim: &Sim, word: &str, apn: Option<&str>, now: Timestamp) -> Result<()> {
-    let blocks = blocks(tx, sim)?;
+    let off: Vec<String> = tx.apns_off(&[sim.id])?.into_iter().map(|(_, apn)| apn).collect();
+    let blocks = blocks(sim, &off);
     let detail = format!("data {word}{}", apn.map_or_else(String::new, |a| format!(" at {a}")));
     tx.forget_carrier_word(sim.id)?;
     switch::stand(tx, sim, (&sim.state, blocks), &detail, now)

@@ -11,11 +11,14 @@ use crate::desk::Engine;
 use crate::error::{Fail, Result};
 use crate::pools::{self, View};
 use crate::sims::{self, Card};
-use kachi_domain::carrier::Heard;
+use crate::told;
+use kachi_domain::carrier::{Cycle, Heard};
 use kachi_domain::order::SubscriptionState;
+use kachi_domain::package::{Category, Window};
+use kachi_domain::rating::Live;
 use kachi_domain::{PoolId, SimId, Timestamp};
 use kachi_store::Tx;
-use kachi_store::orders::Subscription;
+use kachi_store::beside::{Ask, Beside, Held};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -31,6 +34,8 @@ pub enum Numbers {
 /// How much of each card is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
+    /// Itself alone.
+    Card,
     /// Its use.
     Use,
     /// Also what was bought for it, and its account at the carrier.
@@ -48,30 +53,20 @@ pub struct Figures {
     pub connections: i64,
     /// Messages to it that its carrier took.
     pub messages: i64,
-    /// Seconds that it spoke, of billing months that began on these days.
+    /// Seconds that it spoke, of the billing months that are named after the calendar months of these days.
     pub voice_seconds: i64,
     /// Bytes of the days that nothing could pay for.
     pub outflow_bytes: i64,
-    /// What was bought for it, oldest first ([`Depth::All`]).
-    pub subscriptions: Vec<Subscription>,
+    /// What was bought for it on these days or later, and is its own ([`Depth::All`]).
+    pub bought: Vec<Category>,
+    /// Bytes of the days that packages paid for which ended on these days or later ([`Depth::All`]).
+    pub ended_bytes: i64,
+    /// When the last of its packages was over, of a card that has none left ([`Depth::All`]).
+    pub expired_at: Option<Timestamp>,
     /// What its own account at the carrier has, minor units of yuan ([`Depth::All`]).
     pub carrier_balance: i64,
     /// Where it stands and whether it is connected, as its carrier last said ([`Depth::All`]).
     pub heard: Heard,
-}
-
-impl Figures {
-    /// Bytes of subscriptions that ended at the instant or later.
-    pub fn ended_bytes_since(&self, from: Timestamp) -> i64 {
-        let ended = self.subscriptions.iter().filter(|s| s.ended_at.is_some_and(|at| at >= from.0));
-        ended.map(|s| s.used_bytes).fold(0, i64::saturating_add)
-    }
-
-    /// When the last of its subscriptions was over, of a card that has none left.
-    pub fn expired_at(&self) -> Option<Timestamp> {
-        let over = |s: &&Subscription| s.state == SubscriptionState::Ended;
-        self.subscriptions.iter().filter(over).filter_map(|s| s.ended_at).max().map(Timestamp)
-    }
 }
 
 /// The cards with their use of days `first..=last`.
@@ -91,55 +86,106 @@ pub fn of(
     sims.sort_unstable();
     let zone = catalogue.zone(actor.account);
     let (from, to) = (zone.start_of_day(first), zone.start_of_day(last + 1));
-    let used: HashMap<i64, (i64, i64)> =
-        tx.use_of_days(&actor.sees, &sims, first, last)?.into_iter().map(|(sim, bytes, n)| (sim, (bytes, n))).collect();
-    let mut messages: HashMap<i64, i64> = tx.messages_of(&sims, from, to)?.into_iter().collect();
-    let mut voice: HashMap<i64, i64> = tx.voice_of(&sims, from, to)?.into_iter().collect();
-    let moved: HashMap<i64, Timestamp> =
-        tx.moved_in(&actor.sees, &sims)?.into_iter().map(|(sim, at)| (sim, Timestamp(at))).collect();
+    let months = |card: &Card| (card.sim.id.0, billed(cycle(catalogue, card), (first, last), (from, to)));
+    let months: HashMap<i64, (Timestamp, Timestamp)> = found.iter().map(months).collect();
+    let voice_since = months.values().map(|(from, _)| *from).fold(from, Timestamp::min);
+    let (accounts, all) = (&actor.sees, depth == Depth::All);
+    let ask = Ask { sims: &sims, accounts, days: (first, last), span: (from, to), voice_since, all };
+    let mut known = if depth == Depth::Card { Beside::default() } else { tx.beside(&ask)? };
     let mut moves: BTreeMap<Timestamp, Vec<i64>> = BTreeMap::new();
-    for (sim, at) in moved.iter().filter(|(_, at)| **at > from) {
+    for (sim, at) in known.moved.iter().filter(|(_, at)| **at > from) {
         moves.entry(*at).or_default().push(*sim);
     }
     // Cards mostly move many at once.
     for (at, sims) in &moves {
-        sims.iter().for_each(|sim| _ = (messages.remove(sim), voice.remove(sim)));
-        messages.extend(tx.messages_of(sims, *at, to)?);
-        voice.extend(tx.voice_of(sims, *at, to)?);
+        sims.iter().for_each(|sim| _ = known.messages.remove(sim));
+        known.messages.extend(tx.messages_of(sims, *at, to)?);
     }
-    let (mut bought, mut balances) = (HashMap::<i64, Vec<Subscription>>::new(), HashMap::new());
-    let mut heard = HashMap::new();
-    if depth == Depth::All {
-        for s in tx.subscriptions_of(&sims)? {
-            bought.entry(s.sim.0).or_default().push(s);
-        }
-        balances = tx.carrier_balances(&sims)?.into_iter().collect();
-        heard = tx.carrier_words_of(&sims)?.into_iter().collect();
-    }
+    let spoke = spoken(&known, &months);
+    let expired = if all { expired(tx, catalogue, &found)? } else { HashMap::new() };
     let mut figures = Vec::with_capacity(found.len());
     for card in found {
         let sim = card.sim.id.0;
-        let (bytes, connections) = used.get(&sim).copied().unwrap_or_default();
+        let (bytes, connections) = known.used.get(&sim).copied().unwrap_or_default();
         let any = bytes > 0 && card.state.outflow_bytes > 0;
-        let from = moved.get(&sim).copied().unwrap_or(from).max(from).min(to);
+        let since = known.moved.get(&sim).copied().unwrap_or(from).max(from).min(to);
         let outflow_bytes =
-            if any { cards::outflow_between(tx, card.sim.id, catalogue.zone(card.sim.account), from, to, now)? } else { 0 };
+            if any { cards::outflow_between(tx, card.sim.id, catalogue.zone(card.sim.account), since, to, now)? } else { 0 };
+        let held = known.held.remove(&sim).unwrap_or_default();
         figures.push(Figures {
             bytes,
             connections,
-            messages: messages.get(&sim).copied().unwrap_or(0),
-            voice_seconds: voice.get(&sim).copied().unwrap_or(0),
+            messages: known.messages.get(&sim).copied().unwrap_or(0),
+            voice_seconds: spoke.get(&sim).copied().unwrap_or(0),
             outflow_bytes,
-            subscriptions: bought.remove(&sim).unwrap_or_default(),
-            carrier_balance: balances.get(&sim).copied().unwrap_or(0),
-            heard: heard.remove(&sim).unwrap_or_default().with_fresh_sessions(now),
+            bought: held.iter().filter(|s| is_bought(s, from)).map(|s| s.terms.category).collect(),
+            ended_bytes: ended_bytes(&card, &held, from, bytes.saturating_sub(outflow_bytes)),
+            expired_at: expired.get(&sim).copied(),
+            carrier_balance: known.balances.get(&sim).copied().unwrap_or(0),
+            heard: known.heard.remove(&sim).unwrap_or_default().with_fresh_sessions(now),
             card,
         });
     }
     Ok(figures)
 }
 
-/// The cards that the account sees, each once, in the order asked.
+/// When the last package was over of the cards that have none left.
+fn expired(tx: &mut Tx<'_>, catalogue: &Catalogue, found: &[Card]) -> Result<HashMap<i64, Timestamp>> {
+    let bare = found.iter().filter(|c| c.state.expected_end(catalogue.zone(c.sim.account)).is_none());
+    let bare: Vec<i64> = bare.map(|c| c.sim.id.0).collect();
+    let ends = if bare.is_empty() { Vec::new() } else { tx.last_ends(&bare)? };
+    Ok(ends.into_iter().map(|(sim, at)| (sim, Timestamp(at))).collect())
+}
+
+/// Whether it was bought at the instant or later, and is the card's.
+fn is_bought(s: &Held, since: Timestamp) -> bool {
+    let had = !matches!(s.state, SubscriptionState::Void | SubscriptionState::Pending) && s.refunded_at.is_none();
+    had && s.bought_at >= since.0
+}
+
+/// Seconds that cards spoke in these billing months, as far as they began after those got the card who ask.
+fn spoken(known: &Beside, months: &HashMap<i64, (Timestamp, Timestamp)>) -> HashMap<i64, i64> {
+    let mut spoke = HashMap::new();
+    for (sim, at, seconds) in &known.voice {
+        let counts = months.get(sim).is_some_and(|(from, to)| (*from..*to).contains(at));
+        if counts && known.moved.get(sim).is_none_or(|since| at >= since) {
+            let sum: &mut i64 = spoke.entry(*sim).or_default();
+            *sum = sum.saturating_add(*seconds);
+        }
+    }
+    spoke
+}
+
+/// The billing months of the card's platform.
+fn cycle(catalogue: &Catalogue, card: &Card) -> Cycle {
+    catalogue.product(card.sim.product).map_or(Cycle::NATURAL, |p| told::cycle(catalogue, p.platform))
+}
+
+/// When the billing months begin that are named after the calendar months of days `first..=last`, and when the next one does: a
+/// carrier's month that begins on the 27th is the one that it ends in.
+fn billed(cycle: Cycle, (first, last): (i64, i64), calendar: (Timestamp, Timestamp)) -> (Timestamp, Timestamp) {
+    let named = |day| Cycle::NATURAL.month(day);
+    if cycle == Cycle::NATURAL { calendar } else { (cycle.start(named(first)), cycle.start(named(last).after())) }
+}
+
+/// Bytes since an instant of packages that ended since then. One that refills each month has its whole life's bytes kept: of it counts
+/// what the card used and the packages in use, since then, did not pay for.
+fn ended_bytes(card: &Card, held: &[Held], since: Timestamp, paid_bytes: i64) -> i64 {
+    let ended = |refills: bool| {
+        let of =
+            move |s: &&Held| s.ended_at.is_some_and(|at| at >= since.0) && (s.terms.window == Window::CalendarMonth) == refills;
+        held.iter().filter(of).map(|s| s.used_bytes).fold(0, i64::saturating_add)
+    };
+    let fresh = |l: &&Live| {
+        let started = l.running.map(|(started, _)| started);
+        l.takes_bytes() && (l.terms.window == Window::CalendarMonth || started.is_some_and(|at| at >= since))
+    };
+    let running = card.state.live.iter().filter(|l| l.running.is_some()).filter(fresh).map(|l| l.window_used);
+    let left = paid_bytes.saturating_sub(running.fold(0, i64::saturating_add)).max(0);
+    ended(false).saturating_add(ended(true).min(left))
+}
+
+/// The cards that the account sees, each once, in the order asked; by a catalogue that is not older than what is read.
 fn cards_of(tx: &mut Tx<'_>, catalogue: &Catalogue, actor: &Actor, numbers: &Numbers, now: Timestamp) -> Result<Vec<Card>> {
     let (kind, wanted) = match numbers {
         Numbers::Msisdns(list) => ("msisdn", list),
@@ -147,7 +193,13 @@ fn cards_of(tx: &mut Tx<'_>, catalogue: &Catalogue, actor: &Actor, numbers: &Num
     };
     let texts: Vec<&str> = wanted.iter().map(String::as_str).collect();
     let mut read: HashMap<String, _> = HashMap::with_capacity(texts.len());
-    for r in tx.sims_and_states_by(kind, &texts)?.into_iter().filter(|r| actor.may_see(r.sim.account)) {
+    // A card's own number is on its row.
+    let there = if kind == "iccid" { tx.sims_and_states(&texts)? } else { tx.sims_and_states_by(kind, &texts)? };
+    let version = there.first().map_or_else(|| tx.catalogue_version(), |r| Ok(r.version))?;
+    if version > catalogue.version {
+        return Err(Fail::Stale);
+    }
+    for r in there.into_iter().filter(|r| actor.may_see(r.sim.account)) {
         let number = if kind == "iccid" { Some(r.sim.iccid.clone()) } else { r.sim.msisdn.clone() };
         read.extend(number.map(|n| (n, r)));
     }
@@ -252,7 +304,9 @@ impl Engine {
         days: (i64, i64),
     ) -> Result<Vec<Figures>> {
         let (actor, now) = (actor.clone(), self.now());
-        self.question(catalogue, move |tx, c| of(tx, c, &actor, (&numbers, depth), days, now)).await
+        let catalogue = catalogue.clone();
+        // Cards are read with the catalogue's version, which is not asked for by itself then.
+        self.ask(move |store| store.read(|tx| of(tx, &catalogue, &actor, (&numbers, depth), days, now))).await
     }
 
     /// The pools the account sees in numbers.

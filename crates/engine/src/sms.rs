@@ -9,7 +9,7 @@ mod phone;
 mod uplinks;
 
 pub use batch::{Carriage, Reply, Report, Sent};
-pub use phone::{PhoneSms, approve, send_waiting};
+pub use phone::{PhoneSms, Refused, approve, refuse, send_waiting};
 pub use uplinks::collect;
 pub(crate) use uplinks::keep_one as keep_uplink;
 

@@ -26,6 +26,8 @@ use kachi_store::Tx;
 use kachi_store::intents::Intent;
 use kachi_store::lists::NewState;
 use kachi_store::sims::Sim;
+use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// What stopping and letting on by the owner is called among the carrier writes of a card.
 const SWITCH: &str = "owner_switch";
@@ -196,13 +198,17 @@ pub(crate) fn decide(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, now: Tim
     Ok((decided, heard))
 }
 
-/// Keeps what a reading told of where the card stands, why it is stopped and whether it is connected.
-pub(crate) fn heard(tx: &mut Tx<'_>, sim: SimId, line: &Line, at: Timestamp) -> Result<()> {
-    if line.standing.is_none() && line.stop.is_none() && line.sessions.is_none() {
+/// Keeps what readings told of where cards stand, why they are stopped and whether they are connected. The cards are locked.
+pub(crate) fn heard(tx: &mut Tx<'_>, read: &[(SimId, Cow<'_, Line>)], at: Timestamp) -> Result<()> {
+    let says = |line: &Line| line.standing.is_some() || line.stop.is_some() || line.sessions.is_some();
+    let said: Vec<_> = read.iter().filter(|(_, line)| says(line)).collect();
+    if said.is_empty() {
         return Ok(());
     }
-    let word = tx.carrier_word(sim)?.hear(line, at);
-    Ok(tx.put_carrier_word(sim, &word)?)
+    let ids: Vec<i64> = said.iter().map(|(sim, _)| sim.0).collect();
+    let mut before: HashMap<i64, Heard> = tx.carrier_words(&ids)?.into_iter().collect();
+    let word = |(sim, line): &(SimId, Cow<'_, Line>)| (*sim, before.remove(&sim.0).unwrap_or_default().hear(line, at));
+    Ok(tx.put_carrier_words(&said.into_iter().map(word).collect::<Vec<_>>())?)
 }
 
 /// The owner's stop is taken away with us alone, or given up if it was not sent: others keep the card off.

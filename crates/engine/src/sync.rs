@@ -238,7 +238,7 @@ impl Work<'_> {
 
     /// Asks one thing of many cards at once.
     fn batch(&mut self, ask: Ask, cards: &[Card]) -> Result<Went> {
-        let (connector, before) = (self.connector, self.made);
+        let (connector, before, asked_at) = (self.connector, self.made, self.engine.now());
         let told = match self.ask(1, &|call| connector.read_many(call, cards, ask))? {
             // The platform takes no such question, or none of these cards: each is as if it had been refused.
             Err(refused @ Answer::Refused { .. }) => vec![Err(refused); cards.len()],
@@ -246,7 +246,7 @@ impl Work<'_> {
             Ok(told) => told,
         };
         let mute = voice::mute(cards, &told);
-        match self.settle(ask, cards, told, self.made - before)? {
+        match self.settle((ask, asked_at), cards, told, self.made - before)? {
             Went::On if !self.lost => self.voices(ask, &mute),
             went => Ok(went),
         }
@@ -263,6 +263,7 @@ impl Work<'_> {
     /// Asks cards one by one, and stops at the first that gets no answer.
     fn singly(&mut self, ask: Ask, cards: &[Card]) -> Result<Went> {
         let (connector, before, wanted) = (self.connector, self.made, self.wanted(ask));
+        let asked_at = self.engine.now();
         let requests = connector.cost(wanted).saturating_mul(u32::try_from(cards.len()).unwrap_or(u32::MAX));
         let told = self.ask(requests, &|call| {
             let mut told = Vec::with_capacity(cards.len());
@@ -283,7 +284,7 @@ impl Work<'_> {
         };
         let silent = told.last().and_then(|last| last.as_ref().err()).filter(|no| !matches!(no, Answer::Refused { .. })).cloned();
         let asked = &cards[..told.len()];
-        let went = self.settle(ask, asked, told, self.made - before)?;
+        let went = self.settle((ask, asked_at), asked, told, self.made - before)?;
         match silent {
             // The card waits for itself, so that it is not the first one for ever; and the platform, which may be in trouble, rests.
             Some(no) if went == Went::On && !self.lost => self.no_answer(no),
@@ -292,7 +293,13 @@ impl Work<'_> {
     }
 
     /// Keeps what was told of each card, under the lease.
-    fn settle(&mut self, ask: Ask, cards: &[Card], told: Vec<Told<Line>>, requests: u32) -> Result<Went> {
+    fn settle(
+        &mut self,
+        (ask, asked_at): (Ask, Timestamp),
+        cards: &[Card],
+        told: Vec<Told<Line>>,
+        requests: u32,
+    ) -> Result<Went> {
         if let Ask::Day(day) = ask {
             days::rate(self.engine, self.platform, day, cards, &told)?;
         }
@@ -304,15 +311,17 @@ impl Work<'_> {
             sims.sort_unstable_by_key(|s| s.id);
             let cycle = told::cycle(catalogue, platform);
             let (mut asked, mut counts) = (Vec::with_capacity(sims.len()), Vec::new());
+            let lines = sims.iter().filter_map(|s| Some((s.id, read.get(&s.iccid)?.as_ref().ok()?)));
+            let lines: Vec<(SimId, &Line)> = lines.filter(|_| ask == Ask::State).collect();
+            let outdated = told::stand(tx, catalogue, how, &lines, asked_at)?;
+            let untold = Ok(Line::default());
             for sim in &sims {
                 let Some(told) = read.get(&sim.iccid) else { continue };
                 if let Ok(line) = told {
                     counts.extend(Count::all(cycle, line).into_iter().map(|count| (sim.id, sim.account, count)));
                     told::spoke(tx, catalogue, how, sim.id, line)?;
-                    if ask == Ask::State {
-                        told::stand(tx, catalogue, how, sim.id, line)?;
-                    }
                 }
+                let told = if outdated.contains(&sim.id) { &untold } else { told };
                 asked.push(noted((ask, cycle), sim.id, told, how.now));
             }
             told::counts(tx, platform, &counts, how.now)?;

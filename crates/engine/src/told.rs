@@ -3,13 +3,14 @@
 //! Counts are readings of their own: each with its source, what it counts, and its instant; one that fell is kept as it was
 //! told, with what it fell from, and nothing is ever computed as if it had run backwards. A count of a billing month belongs to the
 //! month that holds the last second it counts, whenever it is told. Where a card stands is what the carrier says, but for what
-//! only we know: a card that is stopped because of a block of ours stays active with that block.
+//! only we know: a card that is stopped because of a block of ours stays active with that block; and what was read before the
+//! carrier confirmed a write says nothing of what that changed.
 
 use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::error::{Result, fault};
 use crate::{cards, direct, imei, network, notices, sims, switch};
-use kachi_domain::carrier::{Count, Cycle, Line, Of};
+use kachi_domain::carrier::{Count, Cycle, Line, Matter, Of};
 use kachi_domain::event::EventKind;
 use kachi_domain::ids::Imei;
 use kachi_domain::imei::Sighting;
@@ -22,31 +23,39 @@ use kachi_store::Tx;
 use kachi_store::counters::NewCount;
 use kachi_store::lists::NewState;
 use kachi_store::sims::Sim;
+use kachi_store::states::StateRow;
 use kachi_store::sync::Asked;
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A count of a card and whose card it is.
 pub(crate) type Counted = (SimId, AccountId, Count);
 
-/// Keeps everything that was told of one card of the platform.
+/// Keeps everything that was told of one card of the platform, asked for at an instant.
 pub(crate) fn keep(
     tx: &mut Tx<'_>,
     catalogue: &Catalogue,
     how: &Settling,
     (sim, platform): (&Sim, PlatformId),
-    line: &Line,
+    (line, asked_at): (&Line, Timestamp),
 ) -> Result<()> {
     let told: Vec<Counted> =
         Count::all(cycle(catalogue, platform), line).into_iter().map(|count| (sim.id, sim.account, count)).collect();
     counts(tx, platform, &told, how.now)?;
     spoke(tx, catalogue, how, sim.id, line)?;
     if let Some(network) = &line.network {
-        network::switched(tx, sim.id, network, how.now)?;
+        tx.state_locked(sim.id)?;
+        if tx.confirmed_since(&[sim.id.0], &[Matter::Network], asked_at)?.is_empty() {
+            network::switched(tx, sim.id, network, how.now)?;
+        }
     }
     sims::learn_numbers(tx, sim.id, line)?;
-    stand(tx, catalogue, how, sim.id, line)?;
+    let outdated = stand(tx, catalogue, how, &[(sim.id, line)], asked_at)?;
     if line.standing.is_none() {
         return Ok(());
+    }
+    if outdated.contains(&sim.id) {
+        return Ok(tx.forget_asked(What::State.word(), &[sim.id.0])?); // so that it is read again
     }
     // Whoever asked: the state is fresh now.
     let known = Asked { sim: sim.id.0, as_of: Some(how.now.0), held_until: None, words: String::new() };
@@ -89,40 +98,87 @@ pub(crate) fn spoke(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, sim:
 pub(crate) const CARRIERS: Blocks =
     Blocks(Blocks::REAL_NAME.0 | Blocks::REGION.0 | Blocks::SEPARATION.0 | Blocks::CARRIER_MANAGEMENT.0);
 
-/// The card stands as the carrier tells, and was seen in the device it names.
-pub(crate) fn stand(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, id: SimId, line: &Line) -> Result<()> {
-    let mut row = tx.state_locked(id)?;
-    // Under the card's lock, as everything that forgets the carrier's word: no two wait for each other.
-    switch::heard(tx, id, line, how.now)?;
-    let Some(sim) = tx.sim_by_id(id)? else { return Err(fault(format!("card {id} vanished"))) };
-    let told = line.apns.as_deref().unwrap_or_default();
-    let (sim, with_data) = direct::told(tx, sim, told, how.now)?;
-    let before = BaseState::parse(&sim.state).unwrap_or(BaseState::Unknown);
-    let is_on = line.standing.as_ref().is_some_and(|told| told.base == BaseState::Active);
-    let blocks = match &line.stop {
-        Some(stop) => with_data & !CARRIERS.0 | stop.blocks.0 & CARRIERS.0,
-        // A reason to stop is over with the state that it was the reason of, as in what is kept of the carrier's word.
-        None if is_on => with_data & !CARRIERS.0,
-        None => with_data,
-    };
-    let base = line.standing.as_ref().map_or(before, |told| stands(before, told.base, Blocks(blocks)));
-    if (base, blocks) != (before, sim.blocks) {
-        let activated_at = sim.activated_at.or((base == BaseState::Active).then_some(how.now.0));
-        tx.change_sim_states(&[NewState { before: &sim, state: base.word(), blocks, activated_at }])?;
-        let detail = format!("{} -> {}, as the carrier tells", before.word(), base.word());
-        tx.tell(&[notices::record(&sim, EventKind::SimStateChanged, &detail, how.now)?], how.now)?;
+/// The cards, each once, stand as the carrier tells, and were seen in the devices it names. What was asked for at an instant says
+/// nothing of what the carrier has confirmed since: where such a card stands, or whether its data is on, stays as it was written. The
+/// answer is the cards whose state was outdated so.
+pub(crate) fn stand(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    how: &Settling,
+    read: &[(SimId, &Line)],
+    asked_at: Timestamp,
+) -> Result<BTreeSet<SimId>> {
+    let mut lines: BTreeMap<SimId, Cow<'_, Line>> = read.iter().map(|(id, line)| (*id, Cow::Borrowed(*line))).collect();
+    let ids: Vec<i64> = lines.keys().map(|id| id.0).collect();
+    let rows = tx.states(&ids)?;
+    // Under the cards' locks, as everything that forgets a carrier's word: no two wait for each other.
+    let mut outdated = BTreeSet::new();
+    for (id, matter) in tx.confirmed_since(&ids, &[Matter::Service, Matter::Data], asked_at)? {
+        let Some(line) = lines.get_mut(&SimId(id)).map(Cow::to_mut) else { continue };
+        line.sessions = None;
+        if matter == Matter::Service.number() {
+            (line.standing, line.stop) = (None, None);
+            outdated.insert(SimId(id));
+        } else {
+            line.apns = None;
+        }
     }
-    let digits =
-        line.imei.as_deref().and_then(|text| Imei::parse(text).ok()).map_or(0, |imei| device::digits(Some(imei.as_str())));
-    if digits == 0 {
-        return Ok(());
+    let lines: Vec<(SimId, Cow<'_, Line>)> = lines.into_iter().collect();
+    switch::heard(tx, &lines, how.now)?;
+    let sims = tx.sims_by_id(&ids)?;
+    if (rows.len(), sims.len()) != (ids.len(), ids.len()) {
+        return Err(fault("a card vanished"));
     }
-    let seen = Sighting { at: how.now, imei: digits };
-    if row.imei_group.is_some() {
-        imei::watch(tx, catalogue, how, &[(id, vec![seen])])?;
+    let told = sims.into_iter().zip(&lines).map(|(sim, (_, line))| (sim, line.apns.as_deref().unwrap_or_default()));
+    let sims = direct::told(tx, told.collect(), how.now)?;
+    let (mut changed, mut news) = (Vec::new(), Vec::new());
+    for ((sim, with_data), (_, line)) in sims.iter().zip(&lines) {
+        let before = BaseState::parse(&sim.state).unwrap_or(BaseState::Unknown);
+        let is_on = line.standing.as_ref().is_some_and(|told| told.base == BaseState::Active);
+        let blocks = match &line.stop {
+            Some(stop) => with_data & !CARRIERS.0 | stop.blocks.0 & CARRIERS.0,
+            // A reason to stop is over with the state that it was the reason of, as in what is kept of the carrier's word.
+            None if is_on => with_data & !CARRIERS.0,
+            None => *with_data,
+        };
+        let base = line.standing.as_ref().map_or(before, |told| stands(before, told.base, Blocks(blocks)));
+        if (base, blocks) != (before, sim.blocks) {
+            let activated_at = sim.activated_at.or((base == BaseState::Active).then_some(how.now.0));
+            changed.push(NewState { before: sim, state: base.word(), blocks, activated_at });
+            let detail = format!("{} -> {}, as the carrier tells", before.word(), base.word());
+            news.push(notices::record(sim, EventKind::SimStateChanged, &detail, how.now)?);
+        }
     }
-    row.seen = row.seen.max(seen);
-    Ok(tx.put_states(&[row])?)
+    tx.change_sim_states(&changed)?;
+    tx.tell(&news, how.now)?;
+    seen(tx, catalogue, how, &lines, rows)?;
+    Ok(outdated)
+}
+
+/// The cards, locked, were seen in the devices that the carrier names.
+fn seen(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    how: &Settling,
+    lines: &[(SimId, Cow<'_, Line>)],
+    rows: Vec<StateRow>,
+) -> Result<()> {
+    let (mut watched, mut moved) = (Vec::new(), Vec::new());
+    for ((id, line), mut row) in lines.iter().zip(rows) {
+        let imei = line.imei.as_deref().and_then(|text| Imei::parse(text).ok());
+        let digits = imei.map_or(0, |imei| device::digits(Some(imei.as_str())));
+        if digits == 0 {
+            continue;
+        }
+        let seen = Sighting { at: how.now, imei: digits };
+        if row.imei_group.is_some() {
+            watched.push((*id, vec![seen]));
+        }
+        row.seen = row.seen.max(seen);
+        moved.push(row);
+    }
+    imei::watch(tx, catalogue, how, &watched)?;
+    Ok(tx.put_states(&moved)?)
 }
 
 /// Where a card stands of which the carrier tells this. A card that is stopped because of what is in its way here is active

@@ -6,7 +6,7 @@ use kachi_domain::ids::Msisdn;
 use kachi_domain::{AccountId, Refusal};
 use kachi_engine::network::CardKey;
 use kachi_engine::sms::{Carriage, PhoneSms, Sent, approve, send_waiting};
-use kachi_engine::{Engine, Fail, Once, Result, sims};
+use kachi_engine::{Engine, Fail, Once, Result, sims, sms};
 use kachi_store::Store;
 use kachi_store::sims::Sim;
 use kachi_store::sms::Template;
@@ -306,6 +306,46 @@ fn without_a_platform_that_sends_them_messages_to_telephones_wait_and_go_out_onc
         assert_eq!(carrier.world.card("", w.now()).messages.len(), 2, "each once");
         assert_eq!(reports(&w.engine, &w, ACME).len(), 2);
         assert_eq!(w.balance(ACME), 10_000 - 20, "paid once");
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn messages_that_wait_for_a_way_are_refused_and_their_money_is_back() {
+    each(|store| {
+        let (w, carrier) = world(store, json!({"without": ["phone_sms"]}));
+        let (one, two, three) = ("13800010001", "13800010002", "13800010003");
+        let long = format!("@1@={}|@2@=x", "长".repeat(60));
+        phone(&w, ACME, to(&[one, two, three], "T1", &long, "p")).unwrap();
+        phone(&w, ACME, to(&[one], "T1", "@1@=a|@2@=b", "q")).unwrap();
+        assert_eq!(w.balance(ACME), 10_000 - 60 - 10);
+        let held = || w.engine.read(|tx, _| Ok(tx.sms_held(10)?)).unwrap().len();
+        assert_eq!(held(), 4);
+        // What a part costs now is not what was paid.
+        let dearer = w.engine.write(|tx, _, _| {
+            let known = tx.sms_template("T1")?.expect("a template");
+            Ok(tx.put_sms_template(&Template { price_minor: 500, ..known })?)
+        });
+        dearer.unwrap();
+        let refuse = |name: &'static str, reason: &'static str| {
+            let refused = w.engine.write(move |tx, catalogue, how| sms::refuse(tx, catalogue, how, name, ("Li", reason)));
+            refused.map(|r| (r.messages, r.back.minor))
+        };
+        assert!(matches!(refusal(refuse("p", " ")), Refusal::BadField { field, .. } if field == "reason"));
+        assert_eq!(refuse("p-0", "no way").unwrap(), (1, 20));
+        assert!(matches!(refusal(refuse("p-0", "no way")), Refusal::BadField { field, .. } if field == "message"), "once");
+        assert_eq!(refuse("p", "no way").unwrap(), (2, 40), "the rest of the batch");
+        assert_eq!((w.balance(ACME), held()), (10_000 - 10, 1));
+        let all = w.engine.read(|tx, _| Ok(tx.sms_newest(10)?)).unwrap();
+        assert_eq!(all.iter().filter(|s| s.state.word() == "failed" && s.note == "refused by Li: no way").count(), 3);
+        assert_eq!(reports(&w.engine, &w, ACME), [one, two, three].map(|n| format!("p {n} REJECTD")));
+        assert_eq!(told(&w), ["sms_reported"; 3]);
+        // A way that comes later takes what still waits, and nothing else.
+        Carrier::of(&w.engine, "1US-1", json!({}), &[]).remember(&w.engine);
+        w.engine.catalogue().unwrap();
+        assert_eq!(send_waiting(&w.engine).unwrap(), 1);
+        assert!(matches!(refusal(refuse("q", "too late")), Refusal::BadField { .. }), "it is on its way");
+        work(&w, &carrier);
         w.assert_sound();
     });
 }

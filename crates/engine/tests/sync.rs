@@ -8,6 +8,7 @@ use kachi_domain::carrier::{Answer, Batches, Capabilities, Cycle, Fact, Facts};
 use kachi_domain::package::{Resource, Terms};
 use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::{PackageId, Timestamp};
+use kachi_engine::figures::{self, Depth, Numbers};
 use kachi_engine::{sims, sync};
 use kachi_store::catalogue::Package;
 use kachi_store::sync::SyncPlace;
@@ -202,6 +203,31 @@ fn the_days_of_cards_are_asked_for_once_they_are_over() {
     });
 }
 
+/// What a carrier bills from the 27th of February on is its March.
+#[test]
+fn what_was_spoken_is_told_under_the_month_that_its_carrier_bills() {
+    each(|store| {
+        let cycle = Cycle { first_day: 27 };
+        let s = Scene::new(store, monthly(cycle), 2);
+        let (sim, actor) = (s.sim(0), s.w.actor(ACME));
+        let spoke = s.w.engine.write(move |tx, _, how| {
+            for (from, seconds) in [("01-27 00:00", 30), ("02-27 00:00", 61), ("03-27 00:00", 700)] {
+                tx.put_voice(sim, at(from), seconds, how.now)?;
+            }
+            Ok(())
+        });
+        spoke.expect("it is kept");
+        let told = |card: u64, first: &str, last: &str| {
+            let numbers = Numbers::Iccids(vec![World::iccid(card).as_str().to_owned()]);
+            let (days, now) = ((day(first), day(last)), s.w.now());
+            let figures = s.w.engine.read(|tx, catalogue| figures::of(tx, catalogue, &actor, (&numbers, Depth::Use), days, now));
+            figures.expect("figures")[0].voice_seconds
+        };
+        assert_eq!([told(0, "02-01", "02-28"), told(0, "03-01", "03-31"), told(0, "04-01", "04-30")], [30, 61, 700]);
+        assert_eq!(told(1, "03-01", "03-31"), 0);
+    });
+}
+
 /// A platform whose batches tell data alone is asked for the voice of the cards that have a package for it, and of no others.
 #[test]
 fn what_cards_with_a_voice_package_spoke_is_read_where_no_batch_tells_it() {
@@ -221,9 +247,9 @@ fn what_cards_with_a_voice_package_spoke_is_read_where_no_batch_tells_it() {
         s.fake.book().voices.extend([(0, 60), (1, 120)]);
         assert_eq!(s.work(), ["day 03-09: 3 cards", "voice: 1", "voice: 2"]);
         let spoke = |card: u64| {
-            let (sim, from) = (s.sim(card).0, at("03-01 00:00"));
-            let told = s.w.engine.read(|tx, _| Ok(tx.voice_of(&[sim], from, from.plus(1))?)).expect("the database");
-            told.first().map(|v| v.1)
+            let (sim, from) = (s.sim(card), at("03-01 00:00"));
+            let told = s.w.engine.read(|tx, _| Ok(tx.voice_months(sim)?)).expect("the database");
+            told.iter().find(|v| v.0 == from.0).map(|v| v.1)
         };
         assert_eq!((spoke(0), spoke(1), spoke(2)), (None, Some(120), None));
         s.fake.book().voices.insert(2, 30);

@@ -303,6 +303,9 @@ fn what_is_asked_of_a_carrier_has_its_result(house: &House) {
     until("the message is delivered", || (sms(&delivered)["state"] == "delivered").then_some(()));
     assert_eq!(sms(&queued)["state"], "queued");
     assert_eq!(sms(&queued)["note"], "waits: card platform hand cannot send messages");
+    let waiting = house.done(&["admin", "sms", "list", "--waiting", "--json"]).json();
+    let numbers: Vec<&Value> = waiting.as_array().expect("a list").iter().map(|m| &m["number"]).collect();
+    assert_eq!(numbers, [&queued]);
 
     let made = ask("card/reset", &[("iccids", &[&*play, &strict, &hand].join(","))]);
     let id = made["data"]["taskId"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();

@@ -1,8 +1,8 @@
 //! What acts at the carrier leave behind on a card: access points whose data is off, and the numbers it may call.
 
 use crate::binds;
-use crate::db::{Error, Tx};
-use crate::page::integers;
+use crate::db::sql::Value;
+use crate::db::{BulkColumn, Error, Tx};
 use kachi_domain::{SimId, Timestamp};
 
 impl Tx<'_> {
@@ -35,8 +35,8 @@ impl Tx<'_> {
         if sims.is_empty() {
             return Ok(Vec::new());
         }
-        let sims = integers(sims.iter().map(|s| s.0));
-        self.rows(&format!("SELECT sim_id, apn FROM sim_apn_off WHERE sim_id IN ({sims}) ORDER BY sim_id, apn"), &[])
+        let (among, value) = self.among("sim_id", &sims.iter().map(|s| s.0).collect::<Vec<_>>());
+        self.rows(&format!("SELECT sim_id, apn FROM sim_apn_off WHERE {among} ORDER BY sim_id, apn"), &[value])
     }
 
     /// The access point's data is off from now on.
@@ -45,6 +45,21 @@ impl Tx<'_> {
             "INSERT INTO sim_apn_off (sim_id, apn, off_at) VALUES (?, ?, ?) ON CONFLICT (sim_id, apn) DO NOTHING",
             &binds![sim.0, apn, now.0],
         )?;
+        Ok(())
+    }
+
+    /// As [`Tx::put_apn_off`], of many: (card, access point).
+    pub fn put_apns_off(&mut self, off: &[(SimId, String)], now: Timestamp) -> Result<(), Error> {
+        let columns = [BulkColumn::Int("sim_id"), BulkColumn::Text("apn"), BulkColumn::Int("off_at")];
+        let rows: Vec<Vec<Value<'_>>> = off.iter().map(|(sim, apn)| binds![sim.0, apn, now.0].to_vec()).collect();
+        self.add_rows::<(i64,)>("sim_apn_off", &columns, &rows, "ON CONFLICT (sim_id, apn) DO NOTHING", "sim_id")?;
+        Ok(())
+    }
+
+    /// Data is on again at this access point of these cards.
+    pub fn remove_apn_off_of(&mut self, apn: &str, sims: &[i64]) -> Result<(), Error> {
+        let (among, value) = self.among("sim_id", sims);
+        self.run(&format!("DELETE FROM sim_apn_off WHERE {among} AND apn = ?"), &[value, apn.into()])?;
         Ok(())
     }
 

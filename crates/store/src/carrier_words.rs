@@ -3,14 +3,15 @@
 
 use crate::binds;
 use crate::db::sql::Value;
-use crate::db::{Error, Tx};
+use crate::db::{BulkColumn, Error, Tx};
 use kachi_domain::carrier::{Heard, Standing, Stop};
 use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::{SimId, Timestamp};
 
 const COLUMNS: &str = "base, raw, since, standing_at, stop_blocks, stop_raw, stop_words, stop_at, sessions, sessions_at";
 
-type R = (
+/// What is kept of a carrier's word: the columns of [`COLUMNS`].
+pub(crate) type R = (
     Option<String>,
     Option<String>,
     Option<i64>,
@@ -23,7 +24,7 @@ type R = (
     Option<i64>,
 );
 
-fn heard(r: R) -> Heard {
+pub(crate) fn heard(r: R) -> Heard {
     let standing = |at: i64| {
         let base = r.0.as_deref().and_then(|word| BaseState::parse(word).ok()).unwrap_or(BaseState::Unknown);
         (Standing { base, raw: r.1.clone().unwrap_or_default(), since: r.2.map(Timestamp) }, Timestamp(at))
@@ -46,17 +47,25 @@ impl Tx<'_> {
         Ok(self.row::<R>(&text, &binds![sim.0])?.map(heard).unwrap_or_default())
     }
 
-    /// Where cards stand and whether they are connected as their carriers last said, without why they are stopped: (card, that);
-    /// of those of which anything was said.
-    pub fn carrier_words_of(&mut self, sims: &[i64]) -> Result<Vec<(i64, Heard)>, Error> {
-        type Row = (i64, Option<String>, Option<String>, Option<i64>, Option<i64>, Option<String>, Option<i64>);
-        let text = format!(
-            "SELECT sim_id, base, raw, since, standing_at, sessions, sessions_at FROM carrier_word WHERE {}",
-            self.one_of("sim_id")
+    /// The same of many: (card, that); of those of which anything was said.
+    pub fn carrier_words(&mut self, sims: &[i64]) -> Result<Vec<(i64, Heard)>, Error> {
+        type Row = (
+            i64,
+            Option<String>,
+            Option<String>,
+            Option<i64>,
+            Option<i64>,
+            Option<i64>,
+            Option<String>,
+            Option<String>,
+            Option<i64>,
+            Option<String>,
+            Option<i64>,
         );
-        let list = self.list(sims.iter().copied());
-        let word = |r: Row| (r.0, heard((r.1, r.2, r.3, r.4, None, None, None, None, r.5, r.6)));
-        Ok(self.rows::<Row>(&text, &binds![list])?.into_iter().map(word).collect())
+        let (among, value) = self.among("sim_id", sims);
+        let text = format!("SELECT sim_id, {COLUMNS} FROM carrier_word WHERE {among}");
+        let word = |r: Row| (r.0, heard((r.1, r.2, r.3, r.4, r.5, r.6, r.7, r.8, r.9, r.10)));
+        Ok(self.rows::<Row>(&text, &[value])?.into_iter().map(word).collect())
     }
 
     /// Those of the cards that are stopped by their carriers' last word, each with the reasons that were read no earlier than `since`.
@@ -70,19 +79,29 @@ impl Tx<'_> {
         Ok(rows.into_iter().map(|(sim, reasons)| (SimId(sim), Blocks(reasons))).collect())
     }
 
-    /// Keeps what its carrier last said of the card.
-    pub fn put_carrier_word(&mut self, sim: SimId, word: &Heard) -> Result<(), Error> {
-        let (standing, stop) = (word.standing.as_ref(), word.stop.as_ref());
-        let sessions = word.sessions.as_ref().map(|(all, _)| serde_json::to_string(all)).transpose();
-        let sessions = sessions.map_err(|e| Error::Engine(e.to_string()))?;
-        self.run(
-            "INSERT INTO carrier_word (sim_id, base, raw, since, standing_at, stop_blocks, stop_raw, stop_words, stop_at, sessions,
-             sessions_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-             ON CONFLICT (sim_id) DO UPDATE SET base = excluded.base, raw = excluded.raw, since = excluded.since,
-             standing_at = excluded.standing_at, stop_blocks = excluded.stop_blocks, stop_raw = excluded.stop_raw,
-             stop_words = excluded.stop_words, stop_at = excluded.stop_at, sessions = excluded.sessions,
-             sessions_at = excluded.sessions_at",
-            &binds![
+    /// Keeps what their carriers last said of cards, each once.
+    pub fn put_carrier_words(&mut self, words: &[(SimId, Heard)]) -> Result<(), Error> {
+        use BulkColumn::{Int, Text};
+        let columns = [
+            Int("sim_id"),
+            Text("base"),
+            Text("raw"),
+            Int("since"),
+            Int("standing_at"),
+            Int("stop_blocks"),
+            Text("stop_raw"),
+            Text("stop_words"),
+            Int("stop_at"),
+            Text("sessions"),
+            Int("sessions_at"),
+        ];
+        let mut rows = Vec::with_capacity(words.len());
+        for (sim, word) in words {
+            let (standing, stop) = (word.standing.as_ref(), word.stop.as_ref());
+            let sessions = word.sessions.as_ref().map(|(all, _)| serde_json::to_string(all)).transpose();
+            let sessions = sessions.map_err(|e| Error::Engine(e.to_string()))?;
+            let mut row: Vec<Value<'_>> = Vec::with_capacity(columns.len());
+            row.extend(binds![
                 sim.0,
                 standing.map(|(s, _)| s.base.word()),
                 standing.map(|(s, _)| s.raw.as_str()),
@@ -91,12 +110,23 @@ impl Tx<'_> {
                 stop.map(|(s, _)| s.blocks.0),
                 stop.map(|(s, _)| s.raw.as_str()),
                 stop.map(|(s, _)| s.words.as_str()),
-                stop.map(|(_, at)| at.0),
-                sessions.as_deref(),
-                word.sessions.as_ref().map(|(_, at)| at.0)
-            ],
-        )?;
+                stop.map(|(_, at)| at.0)
+            ]);
+            row.push(sessions.map_or(Value::Text(None), Value::Owned));
+            row.push(word.sessions.as_ref().map(|(_, at)| at.0).into());
+            rows.push(row);
+        }
+        let newer = "ON CONFLICT (sim_id) DO UPDATE SET base = excluded.base, raw = excluded.raw, since = excluded.since,
+             standing_at = excluded.standing_at, stop_blocks = excluded.stop_blocks, stop_raw = excluded.stop_raw,
+             stop_words = excluded.stop_words, stop_at = excluded.stop_at, sessions = excluded.sessions,
+             sessions_at = excluded.sessions_at";
+        self.add_rows::<(i64,)>("carrier_word", &columns, &rows, newer, "sim_id")?;
         Ok(())
+    }
+
+    /// The same of one card.
+    pub fn put_carrier_word(&mut self, sim: SimId, word: &Heard) -> Result<(), Error> {
+        self.put_carrier_words(&[(sim, word.clone())])
     }
 
     /// What was said of the card no longer holds: something was done since.

@@ -109,16 +109,6 @@ impl Tx<'_> {
         self.rows("SELECT from_at, seconds FROM voice_use WHERE sim_id = ? ORDER BY from_at", &binds![sim.0])
     }
 
-    /// Seconds that cards spoke in billing months that began at `from` or later and before `to`: (card, seconds).
-    pub fn voice_of(&mut self, sims: &[i64], from: Timestamp, to: Timestamp) -> Result<Vec<(i64, i64)>, Error> {
-        let text = format!(
-            "SELECT sim_id, CAST(SUM(seconds) AS BIGINT) FROM voice_use WHERE {} AND from_at >= ? AND from_at < ? GROUP BY sim_id",
-            self.one_of("sim_id")
-        );
-        let list = self.list(sims.iter().copied());
-        self.rows(&text, &binds![list, from.0, to.0])
-    }
-
     /// The newest reading of the card's counter at the carrier: of a month or of everything.
     pub fn counter(&mut self, sim: SimId) -> Result<Option<Counter>, Error> {
         let row = self.row::<(i64, i64)>(

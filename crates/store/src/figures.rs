@@ -2,6 +2,7 @@
 
 use crate::binds;
 use crate::db::{Error, Tx};
+use kachi_domain::order::SubscriptionState;
 use kachi_domain::sms::SmsState;
 use kachi_domain::{AccountId, PoolId, SimId, Timestamp};
 
@@ -55,15 +56,14 @@ impl Tx<'_> {
         self.rows(&text, &binds![sims, first, last, accounts])
     }
 
-    /// When each of these cards last went from an account that is none of these to another one: (card, when); of those that ever did.
-    pub fn moved_in(&mut self, accounts: &[AccountId], sims: &[i64]) -> Result<Vec<(i64, i64)>, Error> {
+    /// When the last of each card's subscriptions was over: (card, when); of the cards that had any.
+    pub fn last_ends(&mut self, sims: &[i64]) -> Result<Vec<(i64, i64)>, Error> {
         let text = format!(
-            "SELECT sim_id, MAX(at) FROM sim_move WHERE {} AND NOT ({}) GROUP BY sim_id",
-            self.one_of("sim_id"),
-            self.one_of("from_account")
+            "SELECT sim_id, MAX(ended_at) FROM subscription WHERE {} AND state = ? AND ended_at IS NOT NULL GROUP BY sim_id",
+            self.one_of("sim_id")
         );
-        let (sims, accounts) = (self.list(sims.iter().copied()), self.list(accounts.iter().map(|a| a.0)));
-        self.rows(&text, &binds![sims, accounts])
+        let list = self.list(sims.iter().copied());
+        self.rows(&text, &binds![list, SubscriptionState::Ended.word()])
     }
 
     /// Messages to cards that their carriers took, handed in at `from` or later and before `to`: (card, messages).

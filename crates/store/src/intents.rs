@@ -4,6 +4,8 @@
 use crate::binds;
 use crate::db::sql::Value;
 use crate::db::{BulkColumn, Error, Tx};
+use crate::page::integers;
+use kachi_domain::carrier::Matter;
 use kachi_domain::{AccountId, PlatformId, SimId, Timestamp};
 
 /// A carrier write as kept.
@@ -184,6 +186,16 @@ impl Tx<'_> {
         );
         let values = [Value::Text(Some(answer)), Value::Int(Some(now.0)), value];
         Ok(self.rows::<(i64,)>(&text, &values)?.into_iter().map(|r| r.0).collect())
+    }
+
+    /// Which of these cards had a write about one of these matters confirmed at the instant or later: (card, matter), each once.
+    pub fn confirmed_since(&mut self, sims: &[i64], matters: &[Matter], since: Timestamp) -> Result<Vec<(i64, i64)>, Error> {
+        let (among, value) = self.among("sim_id", sims);
+        let matters = integers(matters.iter().map(|m| m.number()));
+        let text = format!(
+            "SELECT DISTINCT sim_id, matter FROM intent WHERE {among} AND matter IN ({matters}) AND state = 'confirmed' AND updated_at >= ?"
+        );
+        self.rows(&text, &[value, since.0.into()])
     }
 
     /// The card's newest write with this cause.

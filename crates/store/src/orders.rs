@@ -5,7 +5,7 @@ use crate::db::sql::Value;
 use crate::db::{BulkColumn, Error, Tx};
 use crate::page::{Newest, integers};
 use kachi_domain::order::{OrderState, SubscriptionState};
-use kachi_domain::package::{StartRule, Terms};
+use kachi_domain::package::{Resource, StartRule, Terms};
 use kachi_domain::{AccountId, Currency, OrderId, PackageId, SimId, SubscriptionId, Timestamp};
 
 /// An order as kept.
@@ -396,13 +396,18 @@ impl Tx<'_> {
         self.rows::<SubRow>(&text, &[value])?.into_iter().map(subscription).collect()
     }
 
-    /// Those of the cards that had a package here: one of their own that started, or a place in a pool, over or not.
+    /// Those of the cards that had a package of data here: one of their own that started, or a place in a pool, over or not. Voice
+    /// and messages say nothing of a card's data.
     pub fn sims_with_a_past(&mut self, sims: &[i64]) -> Result<Vec<SimId>, Error> {
         let ((own, a), (pool, b)) = (self.among("sim_id", sims), self.among("sim_id", sims));
+        let resource =
+            if self.is_postgres() { "CAST(terms AS JSON) ->> 'resource'" } else { "json_extract(terms, '$.resource')" };
         let text = format!(
-            "SELECT sim_id FROM subscription WHERE {own} AND started_at IS NOT NULL UNION SELECT sim_id FROM pool_member WHERE {pool}"
+            "SELECT sim_id FROM subscription WHERE {own} AND started_at IS NOT NULL AND {resource} IN (?, ?)
+             UNION SELECT sim_id FROM pool_member WHERE {pool}"
         );
-        Ok(self.rows::<(i64,)>(&text, &[a, b])?.into_iter().map(|r| SimId(r.0)).collect())
+        let (data, nb) = (Resource::Data.word().into(), Resource::Nb.word().into());
+        Ok(self.rows::<(i64,)>(&text, &[a, data, nb, b])?.into_iter().map(|r| SimId(r.0)).collect())
     }
 
     /// The subscription of an order.

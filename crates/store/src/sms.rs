@@ -91,6 +91,12 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// The newest messages of all accounts that nobody has taken, with the reason why in their note.
+    pub fn sms_held(&mut self, limit: i64) -> Result<Vec<Sms>, Error> {
+        let text = format!("SELECT {COLUMNS} FROM sms WHERE state = ? AND note <> '' ORDER BY id DESC LIMIT ?");
+        self.rows::<R>(&text, &binds![SmsState::Queued.word(), limit])?.into_iter().map(sms).collect()
+    }
+
     /// The newest messages of all accounts.
     pub fn sms_newest(&mut self, limit: i64) -> Result<Vec<Sms>, Error> {
         let text = format!("SELECT {COLUMNS} FROM sms ORDER BY id DESC LIMIT ?");
@@ -233,6 +239,18 @@ impl Tx<'_> {
     pub fn sms_unsent(&mut self, limit: i64) -> Result<Vec<Sms>, Error> {
         let text = format!("SELECT {COLUMNS} FROM sms WHERE unsent = 1 ORDER BY id LIMIT ?");
         self.rows::<R>(&text, &binds![limit])?.into_iter().map(sms).collect()
+    }
+
+    /// The messages of this number, or of the batch of this name, that wait for a platform that sends such messages.
+    pub fn sms_unsent_named(&mut self, name: &str) -> Result<Vec<Sms>, Error> {
+        let text = format!("SELECT {COLUMNS} FROM sms WHERE unsent = 1 AND (number = ? OR batch = ?) ORDER BY id");
+        self.rows::<R>(&text, &binds![name, name])?.into_iter().map(sms).collect()
+    }
+
+    /// How many messages the account's batch has.
+    pub fn sms_in_batch(&mut self, account: AccountId, batch: &str) -> Result<i64, Error> {
+        let text = "SELECT COUNT(*) FROM sms WHERE account_id = ? AND batch = ?";
+        Ok(self.row::<(i64,)>(text, &binds![account.0, batch])?.map_or(0, |r| r.0))
     }
 
     /// A message that waited is on its way; false if it no longer waits.

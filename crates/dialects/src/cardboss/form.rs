@@ -36,6 +36,21 @@ impl Form {
         Ok(Form(found))
     }
 
+    /// What can be read of a query or form that [`Form::parse`] refuses: of each parameter the first value that is a text. It tells
+    /// whose the request is, and is never acted on.
+    pub fn salvage(raw: &[u8]) -> Form {
+        let mut found = BTreeMap::new();
+        for piece in raw.split(|b| *b == b'&').filter(|p| !p.is_empty()).take(PARAMETERS_MAX) {
+            let split = piece.iter().position(|b| *b == b'=').unwrap_or(piece.len());
+            let (name, value) = (unescaped(&piece[..split]), unescaped(piece.get(split + 1..).unwrap_or_default()));
+            let (Some(Ok(name)), Some(value)) = (name.map(String::from_utf8), value) else { continue };
+            if let Some((text, written)) = decode(&value) {
+                found.entry(name).or_insert((text.into_owned(), written));
+            }
+        }
+        Form(found)
+    }
+
     /// The value of a parameter; empty if it is absent.
     pub fn get(&self, name: &str) -> &str {
         self.0.get(name).map_or("", |v| &v.0)

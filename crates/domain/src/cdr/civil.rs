@@ -37,7 +37,7 @@ pub(super) fn read_digits(text: &[u8; 14]) -> Option<Timestamp> {
 
 /// The parts of an instant: year, month, day, hour, minute, second. Years outside 0 to 9999 have no four-digit form
 /// and are brought to the nearest that has.
-pub(super) fn parts(at: Timestamp) -> [i64; 6] {
+pub(crate) fn parts(at: Timestamp) -> [i64; 6] {
     const FIRST: i64 = -62_167_219_200;
     const LAST: i64 = 253_402_300_799;
     let seconds = at.0.clamp(FIRST, LAST);

@@ -16,7 +16,7 @@
 //!
 //! [`Feed`] takes a file in blocks of any size, [`Reader`] one line at a time, [`write_record`] writes a line. [`delivery`]: files on their way out.
 
-mod civil;
+pub(crate) mod civil;
 mod columns;
 pub mod delivery;
 mod feed;

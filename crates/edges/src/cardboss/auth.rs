@@ -77,6 +77,15 @@ pub fn request_key(operation: Operation, form: &Form) -> RequestKey {
             hash.update(text);
         }
     }
+    key(operation, form, hash)
+}
+
+/// The same of a request of which the form is not all: its bytes count.
+pub fn unread_key(operation: Operation, form: &Form, raw: &[u8]) -> RequestKey {
+    key(operation, form, Sha256::new().chain_update("unread").chain_update(raw))
+}
+
+fn key(operation: Operation, form: &Form, hash: Sha256) -> RequestKey {
     let body_hash = hash.finalize().iter().fold(String::with_capacity(64), |mut out, byte| {
         let _ = write!(out, "{byte:02x}");
         out

@@ -89,7 +89,7 @@ async fn answer(door: &Door, operation: Operation, raw: &[u8], peer: Option<IpAd
                         let from = peer.map_or_else(String::new, |p| p.to_string());
                         door.engine.note_reused(&caller.actor, &auth::request_key(operation, &form), &from).await?;
                     }
-                    Err(no) if no.is_refusal() => keep_refused(door, operation, &form, &caller).await?,
+                    Err(no) if no.is_refusal() => keep_refused(door, (operation, &form), &caller, None).await?,
                     _ => {}
                 }
                 outcome
@@ -117,21 +117,35 @@ async fn answer(door: &Door, operation: Operation, raw: &[u8], peer: Option<IpAd
 
 /// A signature is good for the body that it came with first, also where that was refused: what it does not cover (v2.2.2,
 /// 3.4.1: `repetition`, `startdate`, `audit`) is not changed by whoever saw it.
-async fn keep_refused(door: &Door, operation: Operation, form: &Form, caller: &Caller) -> Result<(), No> {
+///
+/// `unread` is the body where it was not read whole: then it is the body's bytes that the signature is bound to.
+async fn keep_refused(
+    door: &Door,
+    (operation, form): (Operation, &Form),
+    caller: &Caller,
+    unread: Option<&[u8]>,
+) -> Result<(), No> {
     if operation.method() == Method::Post {
-        door.engine.note_refused(&caller.actor, &auth::request_key(operation, form)).await?;
+        let key = unread.map_or_else(|| auth::request_key(operation, form), |raw| auth::unread_key(operation, form, raw));
+        door.engine.note_refused(&caller.actor, &key).await?;
     }
     Ok(())
 }
 
-/// The same of a request whose fields are against their grammar: its signature may fit all the same.
+/// The same of a request whose fields are against their grammar, or whose body does not read: its signature may fit all the same.
 async fn keep_malformed(door: &Door, operation: Operation, raw: &[u8], peer: Option<IpAddr>) -> Result<(), No> {
-    let Some(form) = Form::parse(raw).ok().filter(|_| operation.method() == Method::Post) else { return Ok(()) };
+    if operation.method() != Method::Post {
+        return Ok(());
+    }
+    let (form, unread) = match Form::parse(raw) {
+        Ok(form) => (form, None),
+        Err(_) => (Form::salvage(raw), Some(raw)),
+    };
     if door.is_locked_out(form.get("sid"), peer) {
         return Ok(());
     }
     match auth::authenticate(door, &door.engine.catalogue_last(), (operation, &form), peer) {
-        Ok(caller) => keep_refused(door, operation, &form, &caller).await,
+        Ok(caller) => keep_refused(door, (operation, &form), &caller, unread).await,
         Err(_) => Ok(()),
     }
 }

@@ -150,9 +150,7 @@ pub fn minutes(seconds: i64) -> i64 {
 
 /// `yyyy-MM-dd` in China time; empty of no instant.
 pub fn date(at: Option<Timestamp>) -> String {
-    let mut text = at.map_or_else(String::new, |t| CHINA.text(t));
-    text.truncate(10);
-    text
+    at.map_or_else(String::new, |t| CHINA.date(t))
 }
 
 /// A text that may not be known.

@@ -1,6 +1,6 @@
 //! Good answers to questions, each as the contract declares it, with figures that are true.
 
-use crate::shop::{MSISDN, MSISDN_CN, MSISDN_FOREIGN, NORTH_SID, OTHER_SID, SID, Shop};
+use crate::shop::{MSISDN, MSISDN_CN, MSISDN_FOREIGN, NORTH_SID, OTHER_SID, SID, Shop, renewable};
 use kachi_dialects::cardboss::Operation;
 use kachi_domain::carrier::{Line, Session, Standing};
 use kachi_domain::package::{Category, Fulfil, Kind};
@@ -12,6 +12,7 @@ use kachi_testkit::db;
 use kachi_testkit::trade::{ACME, CARD, CHINESE, NORTH, READY, package};
 use serde_json::{Value, json};
 
+const DAY: i64 = 86_400;
 const KB: i64 = 1024;
 const MB: i64 = 1 << 20;
 
@@ -121,6 +122,36 @@ fn a_card_in_detail() {
         assert_eq!(above["count"], 1, "a card of an account below");
         let some = shop.good(Operation::CardDetail, json!({"msisdns": format!("{MSISDN},{MSISDN_FOREIGN}")}));
         assert_eq!(some["count"], 1, "a stranger's card is left out");
+    });
+}
+
+#[test]
+fn what_a_month_package_used_in_earlier_months_is_not_of_the_month_in_which_it_ends() {
+    db::each(|store| {
+        let shop = Shop::new(store);
+        renewable(&shop);
+        shop.good(Operation::PkgRenew, json!({"msisdn": MSISDN_CN, "pkgcode": "CN-MONTH", "month": "12", "audit": "2"}));
+        let traffic = |mb: i64| {
+            shop.trade.traffic(CHINESE, shop.trade.now(), mb * MB);
+            shop.trade.pass(60);
+        };
+        let used = || {
+            let usage = shop.good(Operation::UsageCurrent, json!({"msisdns": MSISDN_CN}))["usages"][0].clone();
+            ["pkgusedflow", "pkgtotalusedflow", "flowusage"].map(|name| usage[name].as_i64().expect("kb") / KB)
+        };
+        traffic(30);
+        shop.trade.pass(364 * DAY);
+        traffic(7);
+        shop.trade.pass(DAY - 300);
+        assert_eq!(used(), [0, 0, 0], "a new month");
+        traffic(2);
+        assert_eq!(used(), [2, 2, 2]);
+        shop.trade.pass(300);
+        while kachi_engine::cards::settle_due(&shop.trade.engine).expect("it is settled") > 0 {}
+        assert_eq!(used(), [0, 2, 2], "of its life's 39");
+        shop.buy(CHINESE, "CN-50M-7D", "n-1");
+        traffic(5);
+        assert_eq!(used(), [5, 7, 7]);
     });
 }
 

@@ -162,6 +162,21 @@ fn a_card_warns_of_what_becomes_of_it_once() {
 }
 
 #[test]
+fn what_nothing_paid_for_is_told_as_much_as_it_is_this_month() {
+    db::each(|store| {
+        let shop = Shop::new(store);
+        subscribed(&shop, r#"{"cardboss_data":"http://127.0.0.1:9/d"}"#);
+        for mb in [7, 3] {
+            shop.trade.pass(31 * DAY);
+            shop.trade.traffic(CARD, shop.trade.now(), mb << 20);
+        }
+        let claim = kachi_engine::webhooks::claim(&shop.trade.engine, 7, &kachi_engine::webhooks::Silent::default()).unwrap();
+        let told: Vec<Value> = claim.lanes.concat().iter().map(|job| amounts(&job.kind, &job.body)).collect();
+        assert_eq!(told, [json!(["21", "", 0, 0, 7 << 10]), json!(["21", "", 0, 0, 3 << 10])]);
+    });
+}
+
+#[test]
 fn a_package_that_ends_is_warned_of_while_another_waits_behind_it() {
     db::each(|store| {
         let shop = Shop::new(store);

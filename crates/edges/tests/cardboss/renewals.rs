@@ -166,7 +166,9 @@ fn a_refused_request_binds_its_signature_to_its_body() {
         let before = shop.whole();
         let reused = || shop.trade.engine.read(|tx, _| Ok(tx.reused_requests(10)?)).expect("the record").len();
         let mut refused = 0;
-        for (first, code) in [("", "1080"), ("&audit=3", "1031"), ("&startdate=2026-02-01", "1080"), ("&startdate=x", "1024")] {
+        let unread = ["&remark=%zz", "&remark=%01", "&remark=%FF%FF", "&remark=a&remark=b", "&%E4=1"].map(|rest| (rest, "1031"));
+        let read = [("", "1080"), ("&audit=3", "1031"), ("&startdate=2026-02-01", "1080"), ("&startdate=x", "1024")];
+        for (first, code) in read.into_iter().chain(unread) {
             shop.trade.pass(1);
             let mut plain = month("12");
             plain.as_object_mut().unwrap().remove("audit");

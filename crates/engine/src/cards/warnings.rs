@@ -80,7 +80,7 @@ pub(super) fn warn(
             _ => {}
         }
     }
-    if let Some(at) = fold.outflow {
+    if let Some((at, _)) = fold.outflow {
         let month = catalogue.zone(sim.account).text(at)[..7].replace('-', "").parse().unwrap_or(0);
         told_as(("warned21".into(), month), WarningKind::DataOver, last, at)?;
     }
@@ -112,7 +112,8 @@ fn snapshot(
         card_ends_at: plain.card_ends_at.or_else(last_end),
         total,
         used,
-        outflow: state.outflow_bytes,
+        // Of now, as it is told once a month: what nothing paid for in earlier months is no news.
+        outflow: fold.outflow.map_or(0, |(_, bytes)| bytes),
         ..plain
     }
 }

@@ -37,7 +37,7 @@ impl Work<'_> {
                 (self.row.feed_day, self.row.walk_due) = (Some(day), Some(due));
             }
             let requests = i64::from(self.made - before);
-            if self.settle_page(page.changes, requests)? == Went::Rests {
+            if self.settle_page(page.changes, requests, now)? == Went::Rests {
                 return Ok(Went::Rests);
             }
             if ended && self.row.walk_due.is_some_and(|due| due > now) {
@@ -55,8 +55,9 @@ impl Work<'_> {
         self.keep_row()
     }
 
-    /// Each card that changed stands as the feed tells; one whose state it does not tell is to be read.
-    fn settle_page(&mut self, changes: Vec<Change>, requests: i64) -> Result<Went> {
+    /// Each card that changed stands as the feed, asked at an instant, tells; one whose state it does not tell, or that was changed
+    /// since, is to be read.
+    fn settle_page(&mut self, changes: Vec<Change>, requests: i64, asked_at: Timestamp) -> Result<Went> {
         let (platform, row) = (self.platform, self.row.clone());
         self.under_lease(move |tx, catalogue, how| {
             let mut changed = BTreeMap::new();
@@ -64,16 +65,20 @@ impl Work<'_> {
                 changed.insert(sim, change.standing); // the last word of a page on a card counts
             }
             let ours = tx.on_platform(platform, &changed.keys().copied().collect::<Vec<_>>())?;
-            let (mut asked, mut unread) = (Vec::new(), Vec::new());
+            let (mut lines, mut unread) = (Vec::new(), Vec::new());
             for sim in ours {
                 match changed.remove(&sim.0).flatten() {
                     None => unread.push(sim.0),
-                    Some(standing) => {
-                        told::stand(tx, catalogue, how, sim, &Line { standing: Some(standing), ..Line::default() })?;
-                        asked.push(Asked { sim: sim.0, as_of: Some(how.now.0), held_until: None, words: String::new() });
-                    }
+                    Some(standing) => lines.push((sim, Line { standing: Some(standing), ..Line::default() })),
                 }
             }
+            let read: Vec<_> = lines.iter().map(|(sim, line)| (*sim, line)).collect();
+            let outdated = told::stand(tx, catalogue, how, &read, asked_at)?;
+            unread.extend(outdated.iter().map(|sim| sim.0));
+            let known = lines.iter().filter(|(sim, _)| !outdated.contains(sim));
+            let known =
+                known.map(|(sim, _)| Asked { sim: sim.0, as_of: Some(how.now.0), held_until: None, words: String::new() });
+            let asked: Vec<Asked> = known.collect();
             tx.note_asked(platform, What::State.word(), &asked, how.now)?;
             tx.forget_asked(What::State.word(), &unread)?;
             tx.add_sync_calls(platform, china().day(how.now), FEED, requests)?;

@@ -2,11 +2,12 @@
 
 use super::*;
 use kachi_domain::carrier::{Line, Matter, Standing, Stop};
+use kachi_domain::package::{Resource, Terms};
 use kachi_domain::sim::Blocks;
-use kachi_domain::{ProductId, Timestamp};
+use kachi_domain::{PackageId, ProductId, Timestamp};
 use kachi_engine::card_reads::{self, Ask, What};
 use kachi_engine::sims::{self, Brought};
-use kachi_store::catalogue::Product;
+use kachi_store::catalogue::{Package, Product};
 use kachi_store::intents::Wish;
 use kachi_store::sims::Sim;
 use kachi_testkit::world::{MB, line, sim_id};
@@ -107,6 +108,35 @@ fn a_card_whose_package_ended_here_stays_off_whatever_is_lifted() {
         work(&w, &carrier, 5, 1);
         assert_eq!((w.card(10).blocks().names(), story(&w, 10).as_str()), (vec!["no_package"], "stop confirmed"));
         assert!(is_off(&w, &carrier, 10));
+    });
+}
+
+/// What a card had of voice says nothing of its data.
+#[test]
+fn a_card_that_had_voice_alone_never_had_data() {
+    each(|store| {
+        let (w, carrier) = world(store, json!({}));
+        let sold = w.engine.write(|tx, catalogue, _| {
+            let like = catalogue.package_by_code("Q100-30D").cloned().expect("a package");
+            let terms = Terms { resource: Resource::Voice, allowance: 6_000, ..like.terms.clone() };
+            tx.put_package(&Package { id: PackageId(0), code: "VOICE".into(), terms, ..like })?;
+            Ok(tx.touch_catalogue()?)
+        });
+        sold.expect("a package");
+        add_bare(&w, 10..12);
+        w.buy(10, "VOICE", "a").expect("a package");
+        w.buy(11, "Q100-30D", "b").expect("a package");
+        work(&w, &carrier, 5, 1);
+        w.pass(31 * DAY);
+        while kachi_engine::cards::settle_due(&w.engine).expect("it is settled") > 0 {}
+        work(&w, &carrier, 5, 1);
+        for card in [10, 11] {
+            lock(&w, card);
+            work(&w, &carrier, 5, 1);
+            unlock(&w, card).expect("it is unlocked");
+            work(&w, &carrier, 5, 1);
+        }
+        assert_eq!([10, 11].map(|n| is_off(&w, &carrier, n)), [false, true], "{} / {}", story(&w, 10), story(&w, 11));
     });
 }
 

@@ -1,8 +1,8 @@
 //! A small world whose cards live on a platform that tells what the test wrote down, and keeps what it was asked.
 
 use kachi_domain::carrier::{
-    Answer, Ask, Call, Capabilities, Card, Change, Changes, Connector, Counter, Fact, Facts, Line, Login, Period, Request, Sent,
-    Spoken, Standing, Stop,
+    Answer, Apn, Ask, Call, Capabilities, Card, Change, Changes, Connector, Counter, Fact, Facts, Line, Login, Period, Request,
+    Sent, Spoken, Standing, Stop,
 };
 use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::time::{Timestamp, Zone, day_text};
@@ -30,6 +30,10 @@ pub fn day(text: &str) -> i64 {
 pub struct Book {
     /// Where each card stands.
     pub states: HashMap<u64, BaseState>,
+    /// The access points of cards of which they are told, each with whether data is on there.
+    pub apns: HashMap<u64, Vec<(String, bool)>>,
+    /// The network of cards of which it is told.
+    pub networks: HashMap<u64, String>,
     /// Why each card is stopped.
     pub reasons: HashMap<u64, Blocks>,
     /// Requests that the reason costs beside those for the rest.
@@ -129,6 +133,7 @@ impl Connector for Fake {
         Ok(Line {
             standing: wanted.has(Fact::State).then(|| Fake::standing(&book, n)),
             stop: wanted.has(Fact::StopReason).then(|| Stop { blocks: book.reason(n), ..Stop::default() }),
+            network: book.networks.get(&n).filter(|_| wanted.has(Fact::Network)).cloned(),
             month: month.filter(|_| wanted.has(Fact::Month)),
             voice: book
                 .voices
@@ -157,7 +162,11 @@ impl Connector for Fake {
             }
             let mut line = Line::default();
             match ask {
-                Ask::State => line.standing = Some(Fake::standing(&book, n)),
+                Ask::State => {
+                    let apn = |(name, on): &(String, bool)| Apn { name: name.clone(), on: Some(*on), bytes: None };
+                    line.standing = Some(Fake::standing(&book, n));
+                    line.apns = book.apns.get(&n).map(|all| all.iter().map(apn).collect());
+                }
                 Ask::Day(day) => {
                     let end = Zone::find("Asia/Shanghai").expect("a zone").start_of_day(day + 1);
                     line.day = Some(Period::of_day(day, book.days.get(&(n, day)).copied().unwrap_or(0), end.min(call.now)));

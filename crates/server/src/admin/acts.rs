@@ -75,10 +75,22 @@ fn show(engine: &Engine, id: i64, shape: Shape) -> Result<(), Exit> {
 
 /// Runs the verb.
 pub fn sms(engine: &Engine, verb: Sms) -> Result<(), Exit> {
-    let Sms::List { limit, shape } = verb;
+    match verb {
+        Sms::List { waiting, limit, shape } => list_sms(engine, waiting, limit, shape),
+        Sms::Refuse { name, reason, by, shape } => {
+            let named = name.clone();
+            let refused = engine.write(move |tx, catalogue, how| messages::refuse(tx, catalogue, how, &named, (&by, &reason)))?;
+            let (count, back) = (refused.messages, refused.back.to_decimal());
+            let words = format!("{name}: {count} refused; {back} {} is back", refused.back.currency);
+            print::done(shape.json, &json!({"name": name, "refused": count, "back": back}), words)
+        }
+    }
+}
+
+fn list_sms(engine: &Engine, waiting: bool, limit: i64, shape: Shape) -> Result<(), Exit> {
     let columns = ["id", "account", "iccid", "number", "state", "note", "created_at", "updated_at", "text"];
     let (found, iccids) = engine.read(|tx, _| {
-        let found = tx.sms_newest(limit)?;
+        let found = if waiting { tx.sms_held(limit)? } else { tx.sms_newest(limit)? };
         let iccids = tx.iccids_of(&found.iter().map(|s| s.sim).collect::<Vec<_>>())?;
         Ok((found, iccids))
     })?;

@@ -33,14 +33,31 @@ pub enum Task {
     },
 }
 
-/// Messages to cards.
-#[derive(Debug, Clone, Copy, Subcommand)]
+/// Messages to cards and to telephones.
+#[derive(Debug, Clone, Subcommand)]
 pub enum Sms {
     /// List messages, newest first, with what became of each
     List {
+        /// Only those that nobody has taken yet, with the reason
+        #[arg(long)]
+        waiting: bool,
         /// At most so many
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=100_000))]
         limit: i64,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// Refuse messages that wait for a way to telephones: their sender has the money back and is told
+    Refuse {
+        /// Number of the message, or name of its batch
+        name: String,
+        /// Why
+        #[arg(long)]
+        reason: String,
+        /// Who says so
+        #[arg(long, default_value = "the operator", value_name = "NAME")]
+        by: String,
         /// How to print.
         #[command(flatten)]
         shape: Shape,

@@ -46,14 +46,13 @@ impl Ask<'_> {
     pub(super) async fn card_detail(&self) -> Result<Bytes, No> {
         self.kept(async {
             let figures = self.figures(Depth::All, self.this_month()).await?;
-            let month_start = self.zone().start_of_day(self.this_month().0);
             let sims = figures.iter().filter(|f| f.card.sim.details.contains("apns")).map(|f| f.card.sim.id).collect::<Vec<_>>();
             let apns = match sims.is_empty() {
                 true => Vec::new(),
                 false => self.door.engine.apns(self.catalogue, &self.caller.actor, sims).await?,
             };
             let apns_of = |f: &Figures| apns.iter().find(|(sim, _)| *sim == f.card.sim.id).map_or(&[][..], |(_, apns)| apns);
-            let cards: Vec<_> = figures.iter().map(|f| wire::Detail::of(self.catalogue, f, (month_start, apns_of(f)))).collect();
+            let cards: Vec<_> = figures.iter().map(|f| wire::Detail::of(self.catalogue, f, apns_of(f))).collect();
             Ok((wire::good(&wire::Cards { count: cards.len(), cards }), self.holds_until(&figures)))
         })
         .await
@@ -62,8 +61,7 @@ impl Ask<'_> {
     pub(super) async fn usage_current(&self) -> Result<Bytes, No> {
         self.kept(async {
             let figures = self.figures(Depth::All, self.this_month()).await?;
-            let month_start = self.zone().start_of_day(self.this_month().0);
-            let usages: Vec<_> = figures.iter().map(|f| wire::CurrentUse::of(self.catalogue, f, month_start)).collect();
+            let usages: Vec<_> = figures.iter().map(|f| wire::CurrentUse::of(self.catalogue, f)).collect();
             let answer = wire::good(&wire::Usages { count: usages.len(), day: None, usages });
             Ok((answer, self.holds_until(&figures)))
         })
@@ -115,7 +113,7 @@ impl Ask<'_> {
     }
 
     pub(super) async fn pkg_get(&self) -> Result<String, No> {
-        let mut figures = self.figures(Depth::All, self.this_month()).await?;
+        let mut figures = self.figures(Depth::Card, self.this_month()).await?;
         let found = figures.pop().ok_or(Refusal::UnknownSim)?;
         let pkgs: Vec<_> = found.card.state.live.iter().map(|l| wire::Package::of(self.catalogue, &found.card, l)).collect();
         Ok(wire::good(&wire::Packages { msisdn: wire::text(&found.card.sim.msisdn), count: pkgs.len(), pkgs }))

@@ -4,7 +4,6 @@ use super::{Number, date, minutes, text};
 use kachi_domain::Timestamp;
 use kachi_domain::account::Switch;
 use kachi_domain::carrier::{Heard, Session};
-use kachi_domain::order::SubscriptionState;
 use kachi_domain::package::{Category, Kind, Resource};
 use kachi_domain::rating::{Happening, Live};
 use kachi_domain::renewal::least_months;
@@ -139,7 +138,7 @@ struct Allowance {
 }
 
 impl Allowance {
-    fn of(figures: &Figures, month_start: Timestamp) -> Allowance {
+    fn of(figures: &Figures) -> Allowance {
         let zero = Number::Whole(0);
         if is_pooled(&figures.card) {
             return Allowance {
@@ -157,7 +156,7 @@ impl Allowance {
         Allowance {
             pkgtotalflow: Number::kb(sum(|l| if l.left().is_some() { l.terms.allowance } else { 0 })),
             pkgusedflow: Number::kb(used),
-            pkgtotalusedflow: Number::kb(used.saturating_add(figures.ended_bytes_since(month_start))),
+            pkgtotalusedflow: Number::kb(used.saturating_add(figures.ended_bytes)),
             pkgleftflow: Number::kb(sum(|l| l.left().unwrap_or(0))),
         }
     }
@@ -201,7 +200,7 @@ pub struct CurrentUse<'a> {
 
 impl<'a> CurrentUse<'a> {
     /// A card with its use of the present month.
-    pub fn of(catalogue: &Catalogue, figures: &'a Figures, month_start: Timestamp) -> CurrentUse<'a> {
+    pub fn of(catalogue: &Catalogue, figures: &'a Figures) -> CurrentUse<'a> {
         let sim = &figures.card.sim;
         CurrentUse {
             msisdn: text(&sim.msisdn),
@@ -209,7 +208,7 @@ impl<'a> CurrentUse<'a> {
             iccid: &sim.iccid,
             iccids: &sim.iccid,
             state: state(catalogue, &figures.card),
-            allowance: Allowance::of(figures, month_start),
+            allowance: Allowance::of(figures),
             used: Used::of(figures),
         }
     }
@@ -300,23 +299,16 @@ pub struct Detail<'a> {
 
 impl<'a> Detail<'a> {
     /// A card with its use of the present month and its access points, each with whether its data is off.
-    pub fn of(catalogue: &'a Catalogue, figures: &'a Figures, (month_start, apns): (Timestamp, &[(String, bool)])) -> Detail<'a> {
+    pub fn of(catalogue: &'a Catalogue, figures: &'a Figures, apns: &[(String, bool)]) -> Detail<'a> {
         let (card, sim) = (&figures.card, &figures.card.sim);
         let extras = Extras::of(card);
         let package = card.in_use().and_then(|l| catalogue.package(l.package));
         let mno = catalogue.product(sim.product).map_or("", |p| mno(&p.carrier));
-        let bought = |category| {
-            let there = figures
-                .subscriptions
-                .iter()
-                .filter(|s| !matches!(s.state, SubscriptionState::Void | SubscriptionState::Pending) && s.refunded_at.is_none());
-            let mut this_month = there.filter(|s| s.bought_at >= month_start.0 && s.terms.category == category);
-            if this_month.next().is_some() { "1" } else { "0" }
-        };
+        let bought = |category| if figures.bought.contains(&category) { "1" } else { "0" };
         let as_of = date(card.as_of);
         let status = msstatus(card);
         let (online, session) = connected(&figures.heard);
-        let ends = card.state.expected_end(catalogue.zone(sim.account)).or_else(|| figures.expired_at());
+        let ends = card.state.expected_end(catalogue.zone(sim.account)).or(figures.expired_at);
         Detail {
             msisdn: text(&sim.msisdn),
             iccid: &sim.iccid,
@@ -351,7 +343,7 @@ impl<'a> Detail<'a> {
             apn: session.map_or("", |s| generation(text(&s.rat))),
             rat: session.map_or("", |s| text(&s.apn)),
             ip: session.map_or("", |s| text(&s.ip)),
-            allowance: Allowance::of(figures, month_start),
+            allowance: Allowance::of(figures),
             used: Used::of(figures),
             statusyncdate: date(figures.heard.standing.as_ref().map(|(_, at)| *at)),
             pkgsyncdate: as_of.clone(),
