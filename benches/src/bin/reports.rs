@@ -141,6 +141,7 @@ fn kept(engine: &Engine) -> (i64, i64) {
 fn start(engine: &Engine, broker: &Broker) -> (watch::Sender<bool>, tokio::task::JoinHandle<()>) {
     let (stop, stopped) = watch::channel(false);
     let settings = MqttSettings {
+        authorities: None,
         address: Address::parse(&format!("mqtt://127.0.0.1:{}", broker.port)).expect("an address"),
         client_id: OURS.into(),
         credentials: None,

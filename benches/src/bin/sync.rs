@@ -102,7 +102,10 @@ fn far(which: &str, dir: &std::path::Path, cards: u64) -> Far {
     let now = Arc::new(AtomicI64::new(sim.now()));
     let hand = now.clone();
     let clock = Clock::new(move || Timestamp(hand.load(Ordering::SeqCst)));
-    let engine = Engine::open(made.store().clone(), clock, Settings::default()).expect("the engine opens");
+    let mut settings = Settings::default();
+    // The usual ones are meant for 100,000 cards too.
+    settings.sync.reason_requests = settings.sync.reason_requests * cards as i64 / 100_000;
+    let engine = Engine::open(made.store().clone(), clock, settings).expect("the engine opens");
     let iccids = sim.iccids(Platform::OneLink);
     let platform = stock(&engine, &iccids);
     intents::remember(&engine, &HashMap::from([(platform, connector.clone())])).expect("it is kept");

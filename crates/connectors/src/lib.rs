@@ -24,7 +24,10 @@ mod json;
 mod keys;
 pub mod manual;
 pub mod onelink;
+mod order;
+mod plans;
 pub mod sandbox;
+mod speeds;
 mod telecom;
 pub mod telecom_des;
 pub mod unicom;
@@ -192,10 +195,10 @@ mod tests {
         assert!(
             error("sandbox", json!({"lag": 1})).starts_with("connector sandbox: unknown key \"lag\"; the keys are: account, ")
         );
-        let narrow = json!({"appid": "1", "password": "p", "requests_burst": 8});
+        let narrow = json!({"appid": "1", "password": "p", "requests_burst": 9});
         assert_eq!(
             error("onelink", narrow),
-            "connector onelink: requests_burst: reading a card makes 9 requests, and 7 are left at once beside those kept for acts; raise it"
+            "connector onelink: requests_burst: reading a card makes 10 requests, and 8 are left at once beside those kept for acts; raise it"
         );
         assert_eq!(error("manual", json!({"stop_cards": "no"})), "connector manual: stop_cards: \"no\" is not true or false");
         assert_eq!(error("manual", json!([])), "connector manual: settings must be an object, not []");

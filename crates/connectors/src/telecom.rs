@@ -3,9 +3,12 @@
 use crate::amount;
 use crate::http::{Reply, excerpt};
 use crate::json;
+use crate::speeds;
 use kachi_domain::carrier::{Answer, LOGIN_REFUSED_SECONDS, Line, Session, Standing, Stop, Write};
 use kachi_domain::sim::{BaseState, Blocks};
 use serde_json::Value;
+
+pub mod product;
 
 /// Seconds to wait while the carrier is busy with the same card.
 const BUSY_SECONDS: i64 = 60;
@@ -41,6 +44,18 @@ impl Fields {
     pub fn get(&self, names: &[&str]) -> Option<&str> {
         let named = |name: &str| self.0.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str());
         names.iter().find_map(|name| named(name))
+    }
+
+    /// The rows of a list, by the names that its rows are made of: a new row begins where a name comes again.
+    pub fn rows(&self, names: &[&str]) -> Vec<Fields> {
+        let mut rows: Vec<Fields> = Vec::new();
+        for (name, value) in self.0.iter().filter(|(name, _)| names.iter().any(|n| n.eq_ignore_ascii_case(name))) {
+            match rows.last_mut().filter(|row| row.get(&[name]).is_none()) {
+                Some(row) => row.0.push((name.clone(), value.clone())),
+                None => rows.push(Fields(vec![(name.clone(), value.clone())])),
+            }
+        }
+        rows
     }
 }
 
@@ -149,6 +164,11 @@ pub fn main_stop(fields: &Fields) -> Option<Stop> {
     Some(Stop { blocks: Blocks(managed.0 | cut.0), raw: standing.raw, words: words.join(", ") })
 }
 
+/// Whether the carrier knows more of why such a card has no network than its main state says: it is stopped, or its data is cut.
+pub fn wants_reason(stop: &Stop) -> bool {
+    main_state(&stop.raw) == BaseState::Stopped || stop.blocks.has(Blocks::DATA_OFF)
+}
+
 /// The session in an answer. The platforms name its fields each in their own way.
 pub fn session(line: &mut Line, fields: &Fields) {
     let flag = fields.get(&["onlineStatus", "online", "onlineFlag", "isOnline", "status", "netStatus"]).unwrap_or_default();
@@ -201,24 +221,16 @@ pub fn order_type(write: &Write) -> Option<&'static str> {
 /// The carrier's codes of speeds, as a setting: `KILOBITS=CODE`, joined by commas. One is public: 12 is 1 Mbps (facts C2.4).
 pub const SPEED_CODES: &str = "1024=12";
 
-/// Reads the codes of speeds; the fastest comes first.
+/// Reads the codes of speeds, of which there must be one.
 pub fn speeds(text: &str) -> Result<Vec<(u32, String)>, String> {
-    let one = |pair: &str| {
-        let (kbps, code) = pair.split_once('=')?;
-        let kbps = kbps.trim().parse::<u32>().ok().filter(|kbps| *kbps > 0)?;
-        Some((kbps, code.trim().to_owned())).filter(|(_, code)| !code.is_empty())
-    };
-    let read: Option<Vec<(u32, String)>> = text.split(',').map(one).collect();
-    let mut speeds = read.ok_or_else(|| format!("speed_codes: \"{text}\" is not of the form 1024=12,512=10"))?;
-    speeds.sort_by_key(|(kbps, _)| std::cmp::Reverse(*kbps));
-    Ok(speeds)
+    let read = speeds::read("speed_codes", text)?;
+    if read.is_empty() { Err("speed_codes: it names no speed".into()) } else { Ok(read) }
 }
 
 /// What sets this speed, or the fastest known below it, or the slowest; none lifts the limit.
 pub fn speed(speeds: &[(u32, String)], kbps: Option<u32>) -> Vec<(&'static str, &str)> {
     let Some(kbps) = kbps else { return vec![("action", "DEL")] };
-    let step = speeds.iter().find(|(step, _)| *step <= kbps).or(speeds.last());
-    vec![("action", "ADD"), ("speedValue", step.map_or("", |(_, code)| code.as_str()))]
+    vec![("action", "ADD"), ("speedValue", speeds::step(speeds, kbps).unwrap_or_default())]
 }
 
 /// The 19 digits that the carrier knows of a card number: without the check digit.
@@ -292,12 +304,10 @@ mod tests {
     fn a_speed_is_the_next_step_below() {
         let steps = speeds("512=10, 1024=12").unwrap();
         let code = |kbps| speed(&steps, Some(kbps))[1].1;
-        assert_eq!((code(2048), code(1024), code(1023), code(1)), ("12", "12", "10", "10"));
+        assert_eq!((code(1024), code(1)), ("12", "10"));
         assert_eq!(speed(&steps, None), [("action", "DEL")]);
         assert_eq!(speeds(SPEED_CODES).unwrap(), [(1024, "12".to_owned())]);
-        for bad in ["", "12", "x=12", "0=1", "1024=", "1024=12,"] {
-            assert!(speeds(bad).unwrap_err().starts_with("speed_codes: "), "{bad}");
-        }
+        assert!(speeds("").unwrap_err().starts_with("speed_codes: "));
     }
 
     #[test]

@@ -10,6 +10,11 @@ use kachi_simulator::{Base, CardSpec, Fault, FaultKind, Platform, Settings, Simu
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
 
+#[path = "carriers/cards.rs"]
+mod cards;
+#[path = "carriers/table.rs"]
+mod table;
+
 /// Seconds after which a write that does not show is sent again.
 const APPLY_SECONDS: i64 = 60;
 const MB: u64 = 1 << 20;
@@ -25,11 +30,17 @@ const CARRIERS: [(Platform, &str); 5] = [
 
 fn login(platform: Platform) -> Value {
     match platform {
-        Platform::OneLink => json!({"appid": "100001", "password": "pw123", "sms_action": "T1"}),
+        Platform::OneLink => json!({"appid": "100001", "password": "pw123", "sms_action": "T1", "main_offer": "1"}),
         Platform::CtWing => json!({"app_key": "demoAppKey", "secret_key": "SECRET123", "cust_number": "C1"}),
         Platform::Telecom => json!({"user_id": "demoUser", "password": "demoPass1", "key": "k1ak2bk3c"}),
-        Platform::Unicom => json!({"app_id": "demoApp001", "app_secret": "demoSecret9876", "open_id": "demoOpen1"}),
-        Platform::Jasper => json!({"username": "demoUser", "api_key": "demoKey1"}),
+        Platform::Unicom => json!({
+            "app_id": "demoApp001", "app_secret": "demoSecret9876", "open_id": "demoOpen1",
+            "nac_on": "COMM-1", "nac_off": "NAC-OFF", "nac_speeds": "1024=NAC-1M,128=NAC-128K",
+        }),
+        Platform::Jasper => json!({
+            "username": "demoUser", "api_key": "demoKey1",
+            "plan_on": "COMM-1", "plan_off": "COMM-OFF", "plan_speeds": "1024=COMM-1M,128=COMM-128K",
+        }),
     }
 }
 
@@ -58,6 +69,16 @@ impl Far {
         let addresses = Addresses::allowing(vec![Network::parse("127.0.0.1").expect("a network")]);
         let connector = open(name, &settings, &sandbox::World::default(), &addresses).expect("opens");
         Far { platform, name, sim, connector, login: RefCell::default(), number: Cell::new(0) }
+    }
+
+    /// The same, by a connector that waits for an answer for a second.
+    fn impatient(self) -> Far {
+        let mut settings = login(self.platform);
+        settings["url"] = json!(self.sim.url(self.platform));
+        settings["timeout_seconds"] = json!(1);
+        let addresses = Addresses::allowing(vec![Network::parse("127.0.0.1").expect("a network")]);
+        let connector = open(self.name, &settings, &sandbox::World::default(), &addresses).expect("opens");
+        Far { connector, ..self }
     }
 
     /// Every carrier with one card in this state.
@@ -169,37 +190,6 @@ fn a_card_is_activated_and_its_test_ended() {
 }
 
 #[test]
-fn a_cards_data_is_switched_off_and_on() {
-    for (far, card) in Far::each(Base::Active).filter(|(far, _)| far.can(&Write::DataOff { apn: None })) {
-        assert_eq!(far.settle(&request(&card, Write::DataOff { apn: None })), Answer::Confirmed, "{}", far.name);
-        assert!(!far.sim.card(&card.iccid).data_off.is_empty(), "{}", far.name);
-        let apns = far.read(&card, &[Fact::Apns]).apns.expect("they are told");
-        assert_eq!(apns[0].on, Some(false), "{}", far.name);
-        assert_eq!(far.settle(&request(&card, Write::DataOn { apn: None })), Answer::Confirmed, "{}", far.name);
-        assert!(far.sim.card(&card.iccid).data_off.is_empty(), "{}", far.name);
-    }
-}
-
-#[test]
-fn a_cards_speed_is_limited_and_the_limit_lifted() {
-    let slow = Write::LimitSpeed { kbps: Some(1024) };
-    let mut able = 0;
-    for (far, card) in Far::each(Base::Active).filter(|(far, _)| far.can(&slow)) {
-        assert_eq!(far.settle(&request(&card, slow.clone())), Answer::Confirmed, "{}", far.name);
-        far.sim.advance(200);
-        let code = if far.platform == Platform::OneLink { "92" } else { "12" };
-        assert_eq!(far.sim.card(&card.iccid).speed.as_deref(), Some(code), "{}", far.name);
-        let lost = far.call(&|call| Ok(far.connector.look(call, &request(&card, slow.clone()), &Sent::in_doubt(far.now()))));
-        assert_eq!(lost, Ok(Answer::Unknown), "{}: it may be sent again", far.name);
-        assert_eq!(far.settle(&request(&card, Write::LimitSpeed { kbps: None })), Answer::Confirmed, "{}", far.name);
-        far.sim.advance(200);
-        assert_eq!(far.sim.card(&card.iccid).speed, None, "{}", far.name);
-        able += 1;
-    }
-    assert_eq!(able, 3, "OneLink, and both platforms of Telecom");
-}
-
-#[test]
 fn a_session_is_cut_and_begins_anew() {
     for (far, card) in Far::each(Base::Active).filter(|(far, _)| far.can(&Write::ResetSession)) {
         far.sim.advance(600);
@@ -241,6 +231,12 @@ fn what_is_read_is_what_is_so() {
         assert_eq!(line.msisdn, Some(truth.msisdn), "{}", far.name);
         assert_eq!(line.imei, Some(truth.imei), "{}", far.name);
         assert_eq!(line.sessions.map(|s| s.len()), Some(usize::from(truth.online)), "{}", far.name);
+        assert_eq!(line.power, can.has(Fact::Power).then_some(truth.powered), "{}", far.name);
+        assert_eq!(line.apns.map(|apns| apns[0].on), Some(Some(true)), "{}", far.name);
+        let codes: Vec<String> = line.packages.expect("they are told").into_iter().map(|p| p.code).collect();
+        let plan = matches!(far.platform, Platform::Unicom | Platform::Jasper);
+        let truly: Vec<String> = if plan { vec![truth.rate_plan] } else { truth.offers.iter().map(|o| o.id.clone()).collect() };
+        assert!(!truly.is_empty() && codes == truly, "{}: {codes:?}, truly {truly:?}", far.name);
         let month = line.month.expect("it is told");
         assert_eq!(month.counter.bytes.unsigned_abs(), far.sim.month_bytes(&card.iccid), "{}", far.name);
         assert!(month.from <= month.counter.as_of && month.counter.as_of <= far.now(), "{}: {month:?}", far.name);

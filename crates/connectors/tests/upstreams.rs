@@ -228,8 +228,18 @@ fn a_carriers_code_that_is_passed_on_is_understood() {
     for (code, detail, expected) in [
         ("1099", "13009 同一张卡三分钟内", "later"),
         ("1099", "12089", "refused"),
+        ("13009", "", "later"),
+        ("13010", "", "later"),
+        ("1001", "", "later"),
         ("1005", "", "later"),
+        ("1006", "", "later"),
+        ("1021", "", "later"),
+        ("1025", "", "later"),
+        ("1030", "", "later"),
+        ("1034", "", "in_doubt"),
         ("1090", "", "in_doubt"),
+        ("1091", "", "in_doubt"),
+        ("1092", "", "in_doubt"),
         ("1080", "duplicate", "refused"),
     ] {
         let (upstream, _) = cardboss(move |_, _| Some(json!({"code": code, "msg": "no", "detail": detail})));
@@ -268,7 +278,7 @@ fn a_renewal_is_done_when_the_card_has_more_of_its_package() {
         Some(json!({"code": "0", "msg": "", "detail": "", "result": {"count": rows.len(), "pkgs": rows}}))
     });
     let login = Login::default();
-    let order = request(Write::Subscribe { package: "P1".into(), months: Some(12), from: None });
+    let order = request(Write::Subscribe { package: "P1".into(), months: Some(12), lasts: Some(1), from: None });
     let Answer::Accepted { job: Some(job) } = upstream.submit(&call(&login), &order) else { panic!("it is taken") };
     assert_eq!(job.split(' ').next(), Some("CR2603100800001234"), "the upstream's number comes first: {job}");
     let sent = Sent { at: NOW, accepted: Some(NOW), job: Some(job.clone()) };
@@ -284,15 +294,17 @@ fn a_renewal_is_done_when_the_card_has_more_of_its_package() {
 
 #[test]
 fn the_first_package_of_a_card_can_be_bought_where_having_none_is_no_data() {
-    let (upstream, _) = cardboss(|path, _| {
+    let (upstream, asked) = cardboss(|path, _| {
         let told = |code: &str| json!({"code": code, "msg": "", "detail": "", "result": {"orderid": "CR2603100800001235"}});
         Some(told(if path.contains("renew") { "0" } else { "1032" }))
     });
     let login = Login::default();
-    let order = request(Write::Subscribe { package: "P1".into(), months: Some(12), from: None });
+    let order = request(Write::Subscribe { package: "P1".into(), months: None, lasts: Some(12), from: None });
     let Answer::Accepted { job: Some(job) } = upstream.submit(&call(&login), &order) else { panic!("it is taken") };
     let sent = Sent { at: NOW, accepted: Some(NOW), job: Some(job) };
     assert_eq!(class(&upstream.look(&call(&login), &order, &sent)), "accepted", "not there yet is no refusal");
+    let asked = format!("{:?}", asked.lock().expect("a list"));
+    assert!(asked.contains("month=12"), "an order that names no months is for those that the package lasts: {asked}");
 }
 
 #[test]
@@ -374,6 +386,9 @@ fn a_page_tells_a_session_and_much_else_for_one_request() {
         assert_eq!(asked.lock().expect("a list").len(), 1);
         lines.pop().expect("a card").expect("it is told")
     };
+    let power = |more: Value| page(more).power;
+    assert_eq!([power(json!({"onoff": "开机"})), power(json!({"onOff": "1"})), power(json!({}))], [Some(true), Some(true), None]);
+    assert_eq!([power(json!({"onoff": "关机"})), power(json!({"onOff": "0"}))], [Some(false), Some(false)]);
     let line = page(json!({"online": "在线", "apn": "4G", "rat": "cmiot", "ip": "10.0.0.1", "apnstatus": "CMIOT:暂停"}));
     let session = Session { since: None, apn: Some("cmiot".into()), ip: Some("10.0.0.1".into()), rat: Some("4G".into()) };
     assert_eq!(line.sessions, Some(vec![session]));

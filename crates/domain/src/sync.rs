@@ -51,6 +51,8 @@ pub struct Terms {
     pub day_ready_seconds: i64,
     /// `sync.feed_page_seconds`: the feed's pages of a day are at most one in so many seconds, but for its last two walks.
     pub feed_page_seconds: i64,
+    /// `sync.reason_requests`: requests a day at each platform, at most, for why cards are stopped; 0: none.
+    pub reason_requests: i64,
     /// `sync.alert_seconds`: what has been stale for so long the operator is told of; 0: of nothing.
     pub alert_seconds: i64,
 }
@@ -62,6 +64,7 @@ impl Default for Terms {
             month_seconds: 21_600,
             day_ready_seconds: 14_400,
             feed_page_seconds: 150,
+            reason_requests: 300,
             alert_seconds: 86_400,
         }
     }

@@ -1,7 +1,7 @@
 //! Why a card has no network, as a table: one case a line, `what is known of it | the causes, in their order`.
 //!
 //! Left, joined by `;`: where it stands with us, and any of `blocks B..`, `carrier STATE AGE` (its state there, read so long
-//! ago), `reason B.. AGE` or `reason none|undocumented AGE` (why it is stopped there), `session up|none AGE`, `apn NAME` (its
+//! ago), `reason B.. AGE` or `reason none|undocumented AGE` (why it is stopped there), `session up|none AGE`, `power on|off AGE`, `apn NAME` (its
 //! data is off there), `pool N`, `group CODE`, `waiting` (a package waits), `renewal NUMBER` (in review), `broke` (nothing is
 //! left of the account's balance and credit), `account paused|off`, `bare` (needs no package), `write ACT open|hand|refused`. Ages are hours.
 //!
@@ -40,6 +40,7 @@ fn blank() -> Card {
         standing: Piece::not(Why::NeverRead),
         stop: Piece::not(Why::NeverRead),
         sessions: Piece::not(Why::CannotTell),
+        power: Piece::not(Why::CannotTell),
         apns_off: Vec::new(),
         package: None,
         waiting: Vec::new(),
@@ -96,6 +97,7 @@ fn known(script: &str) -> Card {
                 card.stop = read(Stop { blocks: set(names), raw: "2".into(), words: String::new() }, age);
             }
             ["session", "up", age] => card.sessions = read(vec![Session::default()], age),
+            ["power", word, age] => card.power = read(word == "on", age),
             ["session", "none", age] => card.sessions = read(Vec::new(), age),
             ["apn", name] => card.apns_off.push(name.into()),
             ["pool", id] => card.pool = Some(Pool { id: id.parse().expect("a number"), until: Some(NOW), joint: false }),
@@ -226,6 +228,11 @@ fn a_report_tells_what_was_seen_how_old_it_is_and_what_could_not_be() {
         ["用户已停机——确定", "   + 运营商状态：已停机（原文：4）（运营商，3小时前）", "   ? 运营商停机原因：未知，从未读取"]
     {
         assert!(zh.lines().any(|l| l == line), "no line \"{line}\" in\n{zh}");
+    }
+    for (power, shown) in [("on", "switched on"), ("off", "switched off")] {
+        let text = diagnose(known(&format!("active; power {power} 2h"))).text(Lang::En);
+        let line = format!("   + device at the network: {shown} (the carrier, 2 h ago)");
+        assert!(text.lines().any(|l| l == line), "no line \"{line}\" in\n{text}");
     }
     let clear = diagnose(blank());
     assert_eq!(clear.verdict(Lang::En), "Nothing that is known here speaks against the card: look at the device.");

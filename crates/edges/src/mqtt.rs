@@ -9,8 +9,10 @@
 //! queue for an absent client must be large enough) or devices publish with QoS 0.
 
 mod address;
+mod tls;
 
 pub use address::Address;
+pub use tls::Authorities;
 
 use crate::sender::off_thread;
 use kachi_dialects::fastbee;
@@ -49,6 +51,8 @@ const ASIDE_CHARS: usize = 1024;
 pub struct MqttSettings {
     /// `mqtt.url`.
     pub address: Address,
+    /// `mqtt.ca`: who may have signed the broker's certificate, where that is not for the system to say.
+    pub authorities: Option<Authorities>,
     /// `mqtt.client_id`: the broker keeps the session under it.
     pub client_id: String,
     /// `mqtt.username` and `mqtt.password`, where the address has none.
@@ -76,7 +80,7 @@ impl fmt::Debug for MqttSettings {
 }
 
 impl MqttSettings {
-    fn options(&self) -> MqttOptions {
+    fn options(&self) -> std::result::Result<MqttOptions, String> {
         let mut options = MqttOptions::new(&self.client_id, &self.address.host, self.address.port);
         options.set_keep_alive(KEEP_ALIVE).set_clean_session(false).set_manual_acks(true);
         options.set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX);
@@ -84,9 +88,10 @@ impl MqttSettings {
             options.set_credentials(user, password);
         }
         if self.address.tls {
-            options.set_transport(Transport::tls_with_default_config());
+            let authorities = self.authorities.clone().map_or_else(Authorities::of_system, Ok)?;
+            options.set_transport(Transport::tls_with_config(authorities.configuration()));
         }
-        options
+        Ok(options)
     }
 }
 
@@ -153,7 +158,11 @@ impl Way {
 /// Listens until told to stop or until the lease is another's.
 async fn with_lease(engine: &Engine, settings: &MqttSettings, token: i64, stop: &mut watch::Receiver<bool>) {
     let room = settings.batch.saturating_mul(2).max(2);
-    let (client, connection) = AsyncClient::new(settings.options(), room);
+    let options = match settings.options() {
+        Ok(options) => options,
+        Err(e) => return tracing::error!(broker = %settings.address, error = e, "no connection to the broker can be made"),
+    };
+    let (client, connection) = AsyncClient::new(options, room);
     let (onward, reports) = mpsc::unbounded_channel();
     let way = Way { open: Arc::new(Mutex::new(Some(onward))), waiting: Arc::default(), connection: Arc::default() };
     tracing::info!(broker = %settings.address, topics = ?settings.topics, "listening for device reports");
@@ -190,11 +199,11 @@ async fn with_lease(engine: &Engine, settings: &MqttSettings, token: i64, stop: 
 
 /// Keeps the connection up and hands on what comes, until the way is gone and the connection with it.
 async fn receive(mut connection: EventLoop, client: AsyncClient, topics: Vec<String>, way: Way) {
-    let mut is_up = false;
+    let (mut is_up, mut said) = (false, String::new());
     loop {
         match connection.poll().await {
             Ok(Event::Incoming(Packet::ConnAck(_))) => {
-                is_up = true;
+                (is_up, said) = (true, String::new());
                 way.connection.fetch_add(1, Ordering::Relaxed);
                 // The broker may have forgotten the session; subscribing again changes nothing where it has not.
                 let (client, topics) = (client.clone(), topics.clone());
@@ -219,12 +228,14 @@ async fn receive(mut connection: EventLoop, client: AsyncClient, topics: Vec<Str
                 if !way.is_open() {
                     return;
                 }
+                let words = tls::words(&e);
                 if is_up {
-                    tracing::warn!(error = %e, "the connection to the broker is gone; it is made again");
-                } else {
-                    tracing::debug!(error = %e, "no connection to the broker yet");
+                    tracing::warn!(error = words, "the connection to the broker is gone; it is made again");
+                } else if words != said {
+                    // Tried every second: the same words are said once.
+                    tracing::warn!(error = words, "no connection to the broker; it is tried again");
                 }
-                is_up = false;
+                (is_up, said) = (false, words);
                 tokio::time::sleep(AFTER_FAILURE).await;
             }
         }

@@ -169,7 +169,7 @@ pub fn at(engine: &Engine, connectors: &Connectors, platform: PlatformId, token:
 /// What is read for a wish of that name.
 fn facts(what: &str) -> Facts {
     match what {
-        "status" | CHANGED => Facts::of(&[Fact::State, Fact::StopReason, Fact::Session, Fact::Imei, Fact::Network]),
+        "status" | CHANGED => Facts::of(&[Fact::State, Fact::StopReason, Fact::Session, Fact::Power, Fact::Imei, Fact::Network]),
         "traffic" => Facts::of(&[Fact::Month, Fact::Day, Fact::Counter, Fact::Packages, Fact::Voice]),
         _ => Facts::ALL,
     }

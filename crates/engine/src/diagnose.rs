@@ -89,6 +89,7 @@ fn gather(
         standing: read(word.standing, untold(platform, Fact::State, asked)),
         stop: read(word.stop, untold(platform, Fact::StopReason, asked)),
         sessions: read(word.sessions, untold(platform, Fact::Session, asked)),
+        power: read(word.power, untold(platform, Fact::Power, asked)),
         apns_off: tx.apns_off(&[sim.id])?.into_iter().map(|(_, apn)| apn).collect(),
         package: package(tx, catalogue, card)?,
         waiting: card.state.live.iter().filter(|l| l.running.is_none()).map(|l| live(catalogue, l)).collect(),

@@ -25,7 +25,7 @@ use kachi_domain::ledger::{self, Journal, Share};
 use kachi_domain::order::{Channel, OrderState, SubscriptionState};
 use kachi_domain::package::{Fulfil, Kind};
 use kachi_domain::rating::CardState;
-use kachi_domain::{AccountId, Iccid, OrderId, Refusal, Timestamp};
+use kachi_domain::{AccountId, Iccid, OrderId, Refusal, Span, Timestamp};
 use kachi_store::Tx;
 use kachi_store::ledger::NewJournal;
 use kachi_store::orders::{Order, Subscription};
@@ -83,7 +83,11 @@ pub(crate) fn store_subscribe(
     now: Timestamp,
 ) -> Result<()> {
     let package = catalogue.package(order.package).ok_or_else(|| fault(format!("package {} vanished", order.package)))?;
-    let write = Write::Subscribe { package: package.code.clone(), months, from };
+    let lasts = match package.terms.validity {
+        Span::Months(months) => Some(months),
+        _ => None,
+    };
+    let write = Write::Subscribe { package: package.code.clone(), months, lasts, from };
     let request = Request { reference: order.number.clone(), card: network::named(sim), write };
     store_intent(tx, catalogue, sim, order, &request, now)
 }

@@ -198,9 +198,9 @@ pub(crate) fn decide(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, now: Tim
     Ok((decided, heard))
 }
 
-/// Keeps what readings told of where cards stand, why they are stopped and whether they are connected. The cards are locked.
+/// Keeps what readings told of where cards stand, why they are stopped, whether they are connected and their devices switched on. The cards are locked.
 pub(crate) fn heard(tx: &mut Tx<'_>, read: &[(SimId, Cow<'_, Line>)], at: Timestamp) -> Result<()> {
-    let says = |line: &Line| line.standing.is_some() || line.stop.is_some() || line.sessions.is_some();
+    let says = |line: &Line| line.standing.is_some() || line.stop.is_some() || line.sessions.is_some() || line.power.is_some();
     let said: Vec<_> = read.iter().filter(|(_, line)| says(line)).collect();
     if said.is_empty() {
         return Ok(());

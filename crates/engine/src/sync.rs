@@ -8,14 +8,15 @@
 //! followed until a walk began after its end. What is read is a reading: counts are kept with source, instant and what they count,
 //! and a card stands as if somebody had asked for it ([`crate::told`]). A card that a platform does not tell of holds up no
 //! other; it is asked for again later. Where a platform is rated by its counters, a day that is over comes as one record a card, by
-//! the way that all records come ([`days`]). Why a card is stopped is learned where it costs no request more than its state.
-//! Not promised: the reason where it costs a request a card; it is read when somebody asks for the card; any freshness while the platform's budget is empty or it gives no answer.
+//! the way that all records come ([`days`]). Why a card is stopped is learned with its state where that costs no request more; else when
+//! nothing else is due, of some cards a day ([`reasons`]). Not promised: any freshness while the platform's budget is empty or it gives no answer.
 //!
 //! One worker at a time has a platform, under a lease that it keeps with everything it settles; each call is made with no
 //! transaction open. Killed anywhere: the lease runs out, and another goes on with the same cards, or at the same page of the
 //! feed. What was read twice is the same reading.
 
 pub mod days;
+mod reasons;
 mod show;
 mod stale;
 mod voice;
@@ -119,6 +120,10 @@ impl Work<'_> {
         let connector = self.connector;
         let steps = sync::plan(&place, &known, &|facts| connector.cost(facts), REQUESTS_AT_ONCE);
         if steps.is_empty() {
+            let before = self.made;
+            if self.reasons()? == Went::Rests || self.made > before || self.lost {
+                return Ok(());
+            }
             return self.rest(self.engine.settings().sync_every_seconds, String::new());
         }
         let mut reads: Vec<(Ask, Card)> = Vec::new();
@@ -408,6 +413,15 @@ fn noted((ask, cycle): (Ask, Cycle), sim: SimId, told: &Told<Line>, now: Timesta
         Err(other) => (None, again(AGAIN_SECONDS), format!("{other:?}")),
     };
     Asked { sim: sim.0, as_of, held_until, words }
+}
+
+/// A platform's words for what it does not tell.
+fn noted_no(no: &Answer) -> String {
+    match no {
+        Answer::Refused { code, reason } => format!("{code} {reason}"),
+        Answer::Later { reason, .. } | Answer::InDoubt { reason } | Answer::NoLogin { reason } => reason.clone(),
+        other => format!("{other:?}"),
+    }
 }
 
 /// What hangs on knowing a card's figures, by its packages as they were after its last input.

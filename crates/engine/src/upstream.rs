@@ -12,7 +12,8 @@ use crate::error::{Result, fault};
 use kachi_domain::carrier::{
     Answer, Bucket, Call, Card, Connector, Facts, LOGIN_REFUSED_SECONDS, Line, Login, Pace, RENEWALS_MAX,
 };
-use kachi_domain::{PlatformId, Timestamp};
+use kachi_domain::time::DEFAULT_ZONE;
+use kachi_domain::{PlatformId, Timestamp, Zone};
 use kachi_store::Tx;
 use kachi_store::upstream::Upstream;
 
@@ -21,6 +22,8 @@ pub(crate) use kachi_domain::carrier::Purpose;
 /// What a call told, or why it did not.
 pub(crate) type Told<T> = std::result::Result<T, Answer>;
 
+/// What logging in is called among the requests made.
+pub(crate) const LOGIN: &str = "login";
 /// Seconds after which one that waits for another's login looks again.
 const LOGIN_SECONDS: i64 = 1;
 /// Seconds until a login that got no answer is tried again.
@@ -186,6 +189,8 @@ fn renew(engine: &Engine, (platform, connector): At<'_>, failed: &str) -> Result
         if Bucket::counts(pace) && made != 1 {
             settle(tx, (platform, pace), (1, made), how.now)?;
         }
+        // They are of the same budget as all that keeps us up to date, whoever needed the login.
+        tx.add_sync_calls(platform, china().day(how.now), LOGIN, i64::from(made))?;
         end(tx, (platform, token), told, how.now)
     })
 }
@@ -214,6 +219,11 @@ fn begin(tx: &mut Tx<'_>, (platform, pace): (PlatformId, Pace), lease: i64, fail
     let token = i64::try_from(there.first_call).map_err(|e| fault(e.to_string()))?;
     tx.begin_renewal(platform, token, now.plus(lease), "another worker is logging in")?;
     Ok(Begun::Mine(token, stored))
+}
+
+/// The zone in which carriers count days.
+fn china() -> Zone {
+    Zone::find(DEFAULT_ZONE).expect("it is compiled in")
 }
 
 /// Keeps the new login, unless the lease was lost: then whoever has it decides.

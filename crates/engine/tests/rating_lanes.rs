@@ -1,6 +1,7 @@
 //! A file's cards are rated in lanes, side by side where the engine can write so: what comes of it is that of one transaction,
 //! and each lane goes on at its own mark. On both engines.
 
+#[allow(dead_code)]
 #[path = "pools_parts/mod.rs"]
 mod parts;
 

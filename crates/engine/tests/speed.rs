@@ -4,7 +4,9 @@
 use kachi_connectors::sandbox::Fault;
 use kachi_domain::Span;
 use kachi_domain::package::{Category, Kind, Window};
-use kachi_engine::intents;
+use kachi_engine::direct::{self, Act};
+use kachi_engine::network::CardKey;
+use kachi_engine::{RequestKey, intents};
 use kachi_store::Store;
 use kachi_store::catalogue::Package;
 use kachi_store::intents::Intent;
@@ -12,6 +14,7 @@ use kachi_testkit::carrier::Carrier;
 use kachi_testkit::db::each;
 use kachi_testkit::world::{ACME, BEGIN, MB, World, line};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const DAY: i64 = 86_400;
 
@@ -197,6 +200,52 @@ fn a_platform_that_cannot_limit_speeds_leaves_the_card_as_it_is_and_says_so() {
         work(&w, &carrier, 60);
         assert_eq!((speed(&w, &carrier, 0), writes(&w).len()), (None, 0));
         assert_eq!(said(&w, 0), ["a speed of 512 kbit/s is due, but card platform virtual cannot limit speeds"]);
+    });
+}
+
+fn switch_data(w: &World, carrier: &Carrier, act: Act, key: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let key = RequestKey { door: "test", key: key.into(), body_hash: format!("{act:?}"), correct_seconds: 0 };
+    let asked = (CardKey::Iccid(World::iccid(0)), act, format!("ref-{}", key.key));
+    let catalogue = w.engine.catalogue().expect("a catalogue");
+    let actor = w.actor(ACME);
+    runtime.block_on(w.engine.act_now(&catalogue, &actor, key, asked, Duration::ZERO)).expect("it is asked for");
+    work(w, carrier, 60);
+    w.pass(direct::PAUSE_SECONDS);
+}
+
+#[test]
+fn where_data_and_speed_are_one_plan_a_card_is_slowed_again_when_its_data_is_on_again() {
+    for (one_plan, wanted) in [(true, 2), (false, 1)] {
+        each(|store| {
+            let (w, carrier) = world(store, json!({"one_plan": one_plan}));
+            w.buy(0, "SLOW-30D", "o-1").unwrap();
+            spend(&w, 1, 0, 200);
+            work(&w, &carrier, 60);
+            assert_eq!(speed(&w, &carrier, 0), Some(512));
+            switch_data(&w, &carrier, Act::DataOff { apn: None }, "off");
+            assert_eq!(speed(&w, &carrier, 0), (!one_plan).then_some(512), "a card with the plan without data has no speed");
+            switch_data(&w, &carrier, Act::DataOn { apn: None, margin_percent: 0 }, "on");
+            assert_eq!(speed(&w, &carrier, 0), Some(512), "what is wanted is asked for again");
+            let asked = writes(&w).iter().filter(|w| w.cause == "speed").count();
+            assert_eq!(asked, wanted, "and where data and speed are apart it is not");
+        });
+    }
+}
+
+#[test]
+fn a_card_that_is_used_up_while_its_data_is_off_is_slowed_when_it_is_on() {
+    each(|store| {
+        let (w, carrier) = world(store, json!({"one_plan": true}));
+        w.buy(0, "SLOW-30D", "o-1").unwrap();
+        switch_data(&w, &carrier, Act::DataOff { apn: None }, "off");
+        spend(&w, 1, 0, 200);
+        work(&w, &carrier, 60);
+        assert_eq!(speed(&w, &carrier, 0), None);
+        let refused = "a speed of 512 kbit/s is refused by the carrier: data_off the card has the plan without data";
+        assert_eq!(said(&w, 0), ["a speed of 512 kbit/s is asked of the carrier", refused]);
+        switch_data(&w, &carrier, Act::DataOn { apn: None, margin_percent: 0 }, "on");
+        assert_eq!(speed(&w, &carrier, 0), Some(512));
     });
 }
 

@@ -202,6 +202,9 @@ fn one_worker_of_all_processes_logs_in() {
             a.pass(200);
             b.set_now(a.now().0);
         }
+        let shown = kachi_engine::sync::show(&a.engine, None).expect("it is shown");
+        let calls: Vec<_> = shown.into_iter().flat_map(|p| p.calls_today).collect();
+        assert_eq!(calls, [("login".to_owned(), 2)], "they are of the same budget");
     });
 }
 

@@ -8,7 +8,7 @@ mod values;
 use kachi_domain::alert::Lines;
 use kachi_domain::reconcile::Tolerance;
 use kachi_domain::sync;
-use kachi_edges::mqtt::Address;
+use kachi_edges::mqtt::{Address, Authorities};
 use kachi_engine::{Settings, reconcile};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -144,6 +144,8 @@ pub struct Watch {
 pub struct Mqtt {
     /// The broker.
     pub address: Address,
+    /// Who may have signed its certificate; none: the system knows.
+    pub authorities: Option<Authorities>,
     /// Our name there.
     pub client_id: String,
     /// Our login there, unless the address has one.
@@ -359,6 +361,7 @@ fn sync(values: &Values) -> Result<(sync::Terms, i64), String> {
         month_seconds: values.whole("sync.month_seconds", 60, 2_592_000)?,
         day_ready_seconds: values.whole("sync.day_ready_seconds", 0, 86_400)?,
         feed_page_seconds: values.whole("sync.feed_page_seconds", 1, 86_400)?,
+        reason_requests: values.whole("sync.reason_requests", 0, 1_000_000)?,
         alert_seconds: values.whole("sync.alert_seconds", 0, 2_592_000)?,
     };
     Ok((terms, values.whole("sync.every_seconds", 1, 86_400)?))
@@ -371,9 +374,23 @@ fn mqtt(values: &Values) -> Result<Option<Mqtt>, String> {
     let (reply, keep_days) = (values.flag("mqtt.reply")?, values.whole("mqtt.keep_days", 1, 3650)?);
     let password = values.secret_if_any("mqtt.password")?;
     let credentials = values.text_if_any("mqtt.username")?.map(|user| (user, password.unwrap_or_default()));
+    let authorities = match values.text_if_any("mqtt.ca")? {
+        None => None,
+        Some(path) => {
+            let pem =
+                std::fs::read(&path).map_err(|e| values.wrong("mqtt.ca", &format!("a file that can be read ({path}: {e})")))?;
+            let read = Authorities::parse(&pem);
+            Some(read.map_err(|e| values.wrong("mqtt.ca", &format!("a file of certificates of authorities; {path} {e}")))?)
+        }
+    };
     let Some(url) = values.secret_if_any("mqtt.url")? else { return Ok(None) };
     let address = Address::parse(&url).map_err(|rule| values.wrong("mqtt.url", rule.trim_start_matches("must be ")))?;
-    Ok(Some(Mqtt { address, client_id, credentials, topics, reply, keep_days }))
+    if authorities.is_some() && !address.tls {
+        return Err(
+            values.wrong("mqtt.ca", "left out unless mqtt.url begins with mqtts://: without TLS nobody looks at certificates")
+        );
+    }
+    Ok(Some(Mqtt { address, authorities, client_id, credentials, topics, reply, keep_days }))
 }
 
 #[cfg(test)]

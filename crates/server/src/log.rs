@@ -12,6 +12,8 @@ pub fn start(log: &Log) -> Result<(), Exit> {
     })?;
     // The FTP library's trace holds every command, passwords too.
     let filter = filter.add_directive("suppaftp=info".parse().map_err(Exit::cannot)?);
+    // A certificate that is not accepted is told by whoever asked, once and with what to do.
+    let filter = filter.add_directive("rustls_platform_verifier=off".parse().map_err(Exit::cannot)?);
     let out = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if log.json {
         out.json().init();

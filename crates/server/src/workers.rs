@@ -159,6 +159,7 @@ fn hear_devices(engine: &Engine, config: &Config, stop: &watch::Receiver<bool>, 
     let Some(mqtt) = &config.mqtt else { return };
     let settings = MqttSettings {
         address: mqtt.address.clone(),
+        authorities: mqtt.authorities.clone(),
         client_id: mqtt.client_id.clone(),
         credentials: mqtt.credentials.clone(),
         topics: mqtt.topics.clone(),

@@ -12,6 +12,7 @@ use std::process::Stdio;
 on_both!(
     the_payload_of_the_source_binds_its_card,
     nothing_is_published_unless_replies_are_wanted,
+    a_broker_is_spoken_to_by_tls_and_another_authority_is_refused,
     no_report_is_lost_when_the_broker_restarts_and_we_are_killed,
 );
 
@@ -86,6 +87,36 @@ fn nothing_is_published_unless_replies_are_wanted(house: &House) {
         }
         assert!(watcher.wait().expect("it ends").success());
     }
+}
+
+fn a_broker_is_spoken_to_by_tls_and_another_authority_is_refused(house: &House) {
+    house.apply(WORLD);
+    let broker = Broker::with_tls();
+    let (url, right, wrong) = (broker.tls_url(), broker.authority("ca.pem"), broker.authority("other.pem"));
+    for authority in [Some(&wrong), None] {
+        let mut environment = vec![("KACHI_MQTT__URL", url.as_str())];
+        environment.extend(authority.map(|path| ("KACHI_MQTT__CA", path.as_str())));
+        let server = house.serve(&environment);
+        until("the certificate is refused", || {
+            server.log().contains("certificate is not accepted (UnknownIssuer): mqtt.ca must name the authority").then_some(())
+        });
+        server.stop();
+    }
+    let server = house.serve(&[("KACHI_MQTT__URL", &url), ("KACHI_MQTT__CA", &right)]);
+    let device = reported(house, &broker, "D1");
+    assert_eq!((&device["device"]["iccid"], &device["device"]["claim"]), (&CARD.into(), &"bound".into()), "{device}");
+    server.stop();
+    // What speaks no TLS is told too, and so is a file that is no use to anybody.
+    let plain = format!("mqtts://127.0.0.1:{}", broker.port);
+    let server = house.serve(&[("KACHI_MQTT__URL", plain.as_str()), ("KACHI_MQTT__CA", &right)]);
+    until("it is told", || server.log().contains("needs a broker that speaks TLS at that port").then_some(()));
+    server.stop();
+    let checked = house.run(&["config", "check"], &[("KACHI_MQTT__URL", &broker.url()), ("KACHI_MQTT__CA", &right)]);
+    assert!(
+        checked.code != 0 && checked.err.contains("mqtt.ca must be left out unless mqtt.url begins with mqtts://"),
+        "{checked:?}"
+    );
+    house.assert_sound();
 }
 
 /// Reports of the storm, and the devices they come from.

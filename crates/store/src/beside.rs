@@ -61,12 +61,13 @@ pub struct Beside {
     pub held: HashMap<i64, Vec<Held>>,
     /// What their own accounts at the carrier have, minor units of yuan.
     pub balances: HashMap<i64, i64>,
-    /// Where they stand and whether they are connected as their carriers last said, without why they are stopped.
+    /// Where they stand, whether they are connected and switched on as their carriers last said, without why they are stopped.
     pub heard: HashMap<i64, Heard>,
 }
 
 /// (part, card, and what the part tells).
-type Row = (i64, i64, Option<i64>, Option<i64>, Option<i64>, Option<i64>, Option<String>, Option<String>, Option<String>);
+type Row =
+    (i64, i64, Option<i64>, Option<i64>, Option<i64>, Option<i64>, Option<i64>, Option<String>, Option<String>, Option<String>);
 
 impl Tx<'_> {
     /// What is known of the cards.
@@ -74,13 +75,13 @@ impl Tx<'_> {
         let (sim, account) = (self.one_of("sim_id"), self.one_of("account_id"));
         let mut text = format!(
             "SELECT CAST(1 AS BIGINT), sim_id, CAST(SUM(bytes) AS BIGINT), CAST(SUM(records) AS BIGINT), CAST(NULL AS BIGINT),
-             CAST(NULL AS BIGINT), CAST(NULL AS TEXT), CAST(NULL AS TEXT), CAST(NULL AS TEXT)
+             CAST(NULL AS BIGINT), CAST(NULL AS BIGINT), CAST(NULL AS TEXT), CAST(NULL AS TEXT), CAST(NULL AS TEXT)
              FROM sim_day WHERE {sim} AND day >= ? AND day <= ? AND {account} GROUP BY sim_id
-             UNION ALL SELECT 2, sim_id, COUNT(*), NULL, NULL, NULL, NULL, NULL, NULL FROM sms
+             UNION ALL SELECT 2, sim_id, COUNT(*), NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM sms
              WHERE {sim} AND created_at >= ? AND created_at < ? AND state IN (?, ?) GROUP BY sim_id
-             UNION ALL SELECT 3, sim_id, MAX(at), NULL, NULL, NULL, NULL, NULL, NULL FROM sim_move
+             UNION ALL SELECT 3, sim_id, MAX(at), NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM sim_move
              WHERE {sim} AND NOT ({}) GROUP BY sim_id
-             UNION ALL SELECT 4, sim_id, from_at, seconds, NULL, NULL, NULL, NULL, NULL FROM voice_use WHERE {sim} AND from_at >= ?",
+             UNION ALL SELECT 4, sim_id, from_at, seconds, NULL, NULL, NULL, NULL, NULL, NULL FROM voice_use WHERE {sim} AND from_at >= ?",
             self.one_of("from_account")
         );
         let sims = || Value::Owned(self.list(ask.sims.iter().copied()));
@@ -94,10 +95,10 @@ impl Tx<'_> {
         if ask.all {
             text += &format!(
                 "
-             UNION ALL SELECT 5, sim_id, bought_at, ended_at, used_bytes, refunded_at, state, terms, NULL FROM subscription
+             UNION ALL SELECT 5, sim_id, bought_at, ended_at, used_bytes, refunded_at, NULL, state, terms, NULL FROM subscription
              WHERE {sim} AND (bought_at >= ? OR ended_at >= ?)
-             UNION ALL SELECT 6, sim_id, minor, NULL, NULL, NULL, NULL, NULL, NULL FROM carrier_balance WHERE {sim}
-             UNION ALL SELECT 7, sim_id, standing_at, since, sessions_at, NULL, base, raw, sessions FROM carrier_word WHERE {sim}"
+             UNION ALL SELECT 6, sim_id, minor, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM carrier_balance WHERE {sim}
+             UNION ALL SELECT 7, sim_id, standing_at, since, sessions_at, power, power_at, base, raw, sessions FROM carrier_word WHERE {sim}"
             );
             values.extend([sims(), int(from), int(from), sims(), sims()]);
         }
@@ -111,7 +112,7 @@ impl Tx<'_> {
 }
 
 impl Beside {
-    fn add(&mut self, (part, sim, a, b, c, d, x, y, z): Row) -> Result<(), Error> {
+    fn add(&mut self, (part, sim, a, b, c, d, e, x, y, z): Row) -> Result<(), Error> {
         let n = a.unwrap_or(0);
         match part {
             1 => _ = self.used.insert(sim, (n, b.unwrap_or(0))),
@@ -131,7 +132,7 @@ impl Beside {
                 self.held.entry(sim).or_default().push(held);
             }
             6 => _ = self.balances.insert(sim, n),
-            _ => _ = self.heard.insert(sim, heard((x, y, b, a, None, None, None, None, z, c))),
+            _ => _ = self.heard.insert(sim, heard((x, y, b, a, None, None, None, None, z, c, d, e))),
         }
         Ok(())
     }

@@ -1,5 +1,5 @@
-//! What carriers last said of cards: where each stands, why it is stopped and whether it is connected, as they told it and
-//! with the time it was read. What the card is with us is on its own row.
+//! What carriers last said of cards: where each stands, why it is stopped, whether it is connected and its device
+//! switched on, as they told it and with the time it was read. What the card is with us is on its own row.
 
 use crate::binds;
 use crate::db::sql::Value;
@@ -8,7 +8,8 @@ use kachi_domain::carrier::{Heard, Standing, Stop};
 use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::{SimId, Timestamp};
 
-const COLUMNS: &str = "base, raw, since, standing_at, stop_blocks, stop_raw, stop_words, stop_at, sessions, sessions_at";
+const COLUMNS: &str = "base, raw, since, standing_at, stop_blocks, stop_raw, stop_words, stop_at, sessions, sessions_at,
+     power, power_at";
 
 /// What is kept of a carrier's word: the columns of [`COLUMNS`].
 pub(crate) type R = (
@@ -21,6 +22,8 @@ pub(crate) type R = (
     Option<String>,
     Option<i64>,
     Option<String>,
+    Option<i64>,
+    Option<i64>,
     Option<i64>,
 );
 
@@ -37,7 +40,8 @@ pub(crate) fn heard(r: R) -> Heard {
         let all = r.8.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         (all, Timestamp(at))
     };
-    Heard { standing: r.3.map(standing), stop: r.7.map(stop), sessions: r.9.map(sessions) }
+    let power = |at: i64| (r.10 == Some(1), Timestamp(at));
+    Heard { standing: r.3.map(standing), stop: r.7.map(stop), sessions: r.9.map(sessions), power: r.11.map(power) }
 }
 
 impl Tx<'_> {
@@ -61,10 +65,12 @@ impl Tx<'_> {
             Option<i64>,
             Option<String>,
             Option<i64>,
+            Option<i64>,
+            Option<i64>,
         );
         let (among, value) = self.among("sim_id", sims);
         let text = format!("SELECT sim_id, {COLUMNS} FROM carrier_word WHERE {among}");
-        let word = |r: Row| (r.0, heard((r.1, r.2, r.3, r.4, r.5, r.6, r.7, r.8, r.9, r.10)));
+        let word = |r: Row| (r.0, heard((r.1, r.2, r.3, r.4, r.5, r.6, r.7, r.8, r.9, r.10, r.11, r.12)));
         Ok(self.rows::<Row>(&text, &[value])?.into_iter().map(word).collect())
     }
 
@@ -94,6 +100,8 @@ impl Tx<'_> {
             Int("stop_at"),
             Text("sessions"),
             Int("sessions_at"),
+            Int("power"),
+            Int("power_at"),
         ];
         let mut rows = Vec::with_capacity(words.len());
         for (sim, word) in words {
@@ -114,12 +122,14 @@ impl Tx<'_> {
             ]);
             row.push(sessions.map_or(Value::Text(None), Value::Owned));
             row.push(word.sessions.as_ref().map(|(_, at)| at.0).into());
+            row.push(word.power.map(|(is_on, _)| i64::from(is_on)).into());
+            row.push(word.power.map(|(_, at)| at.0).into());
             rows.push(row);
         }
         let newer = "ON CONFLICT (sim_id) DO UPDATE SET base = excluded.base, raw = excluded.raw, since = excluded.since,
              standing_at = excluded.standing_at, stop_blocks = excluded.stop_blocks, stop_raw = excluded.stop_raw,
              stop_words = excluded.stop_words, stop_at = excluded.stop_at, sessions = excluded.sessions,
-             sessions_at = excluded.sessions_at";
+             sessions_at = excluded.sessions_at, power = excluded.power, power_at = excluded.power_at";
         self.add_rows::<(i64,)>("carrier_word", &columns, &rows, newer, "sim_id")?;
         Ok(())
     }

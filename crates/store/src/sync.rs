@@ -167,6 +167,38 @@ impl Tx<'_> {
         Ok(found.into_iter().map(candidate).collect())
     }
 
+    /// Cards of the platform that are stopped by its word, with us too, without a reason that was read since, and may be asked for it now:
+    /// those that were never asked for first.
+    pub fn unexplained_stops(
+        &mut self,
+        (platform, what): (PlatformId, &str),
+        now: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<Candidate>, Error> {
+        if limit <= 0 {
+            return Ok(Vec::new());
+        }
+        type R = (i64, String, Option<String>, String, i64, i64, Option<i64>);
+        let text = "SELECT s.id, s.iccid, s.msisdn, s.state, s.created_at, s.account_id, r.asked_at FROM carrier_word w
+             JOIN sim s ON s.id = w.sim_id JOIN product p ON p.id = s.product_id
+             LEFT JOIN sync_read r ON r.sim_id = s.id AND r.what = ? AND r.platform_id = p.platform_id
+             WHERE w.base = 'stopped' AND w.stop_at IS NULL AND s.state = 'stopped' AND p.platform_id = ?
+             AND (r.held_until IS NULL OR r.held_until <= ?)
+             ORDER BY COALESCE(r.asked_at, 0), s.id LIMIT ?";
+        let candidate = |r: R| Candidate {
+            sim: r.0,
+            iccid: r.1,
+            msisdn: r.2,
+            state: r.3,
+            since: r.4,
+            account: r.5,
+            head: Vec::new(),
+            as_of: r.6,
+        };
+        let found = self.rows::<R>(text, &binds![what, platform.0, now.0, limit])?;
+        Ok(found.into_iter().map(candidate).collect())
+    }
+
     /// Since when the platform's readings are looked at for their age, this being the first time if none was before; and whether
     /// some are noted to be older than they may be.
     pub fn look_at_age(&mut self, platform: PlatformId, now: Timestamp) -> Result<(Timestamp, bool), Error> {

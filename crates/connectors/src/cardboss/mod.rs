@@ -4,18 +4,18 @@
 //! those that go straight to the carrier have an address each. An order is done when its signed push (`OD1002`) says so, or when the
 //! card has more of its package than before it was sent; the upstream keeps no reference of ours, so a lost answer to an order is
 //! left to a person, never guessed. What became of messages and what devices wrote it hands out once, to whoever asks first.
-//! Files: `order` is what a card has of a package, `push` reads what the upstream tells by itself.
+//! `push` reads what the upstream tells by itself.
 //!
 //! Settings: `sid`, `apikey`, `url`, `direct_url`; `cool_down_seconds`, `apply_seconds`, `timeout_seconds`; and the rate of requests
 //! ([`crate::open`]).
 
-mod order;
 mod push;
 
 use crate::amount::{self, Unit};
 use crate::http::{self, Ask as Question, Http};
 use crate::json;
 use crate::keys::Keys;
+use crate::order;
 use kachi_domain::address::Addresses;
 use kachi_domain::carrier::{
     Answer, Apn, Ask, Batches, Bought, Call, Callback, Capabilities, Card, Connector, Cycle, Fact, Facts, LOGIN_REFUSED_SECONDS,
@@ -35,8 +35,17 @@ const ROOT: &str = "/iotapi/rest/v2";
 /// 数据为空: there is nothing of what was asked for.
 const NO_DATA: &str = "1032";
 /// What a card's page tells; its packages are asked for by themselves.
-const FACTS: Facts =
-    Facts::of(&[Fact::Numbers, Fact::State, Fact::Session, Fact::Imei, Fact::Apns, Fact::Month, Fact::Packages, Fact::Voice]);
+const FACTS: Facts = Facts::of(&[
+    Fact::Numbers,
+    Fact::State,
+    Fact::Session,
+    Fact::Imei,
+    Fact::Apns,
+    Fact::Month,
+    Fact::Packages,
+    Fact::Voice,
+    Fact::Power,
+]);
 
 /// The client of one account.
 pub struct CardBoss {
@@ -253,9 +262,10 @@ impl CardBoss {
                 let told = self.ask(call, &SMS, &[("mobile", &request.card.iccid), ("content", text)])?;
                 return Ok(Answer::Accepted { job: told.get("result").and_then(|r| json::text(r, "taskid")) });
             }
-            Write::Subscribe { package, months, from } => {
+            Write::Subscribe { package, months, lasts, from } => {
                 let before = order::Has::of(&self.packages(call, &request.card).map_err(crate::before)?, package);
-                let months = months.unwrap_or(1).to_string();
+                // Month packages are sold for twelve at least (3.4.1): an order that names none is for as long as the package lasts with us.
+                let months = months.or(*lasts).unwrap_or(1).to_string();
                 let from = from.map(|at| day_text(crate::china().day(at))).unwrap_or_default();
                 let mut more = vec![("pkgcode", package.as_str()), ("month", months.as_str()), ("audit", "2")];
                 if !from.is_empty() {
@@ -263,7 +273,7 @@ impl CardBoss {
                 }
                 let told = send(&RENEW, &more)?;
                 let order = told.get("result").and_then(|r| json::text(r, "orderid"));
-                return Ok(Answer::Accepted { job: order.map(|order| before.beside(&order)) });
+                return Ok(Answer::Accepted { job: order.map(|order| before.beside(Some(&order))) });
             }
             _ => return Err(Answer::unsupported("do this")),
         };
@@ -360,6 +370,14 @@ fn learn(row: &Value, wanted: Facts, call: &Call<'_>) -> Line {
             "0" => Some(Vec::new()),
             word if word.contains("在线") => Some(vec![session()]),
             word if word.contains("离线") => Some(Vec::new()),
+            _ => None,
+        });
+    }
+    if wanted.has(Fact::Power) {
+        // The table has words, the example a digit. Nothing said is not "off".
+        line.power = field(&["onoff", "onOff"]).and_then(|word| match word.as_str() {
+            "1" | "开机" => Some(true),
+            "0" | "关机" => Some(false),
             _ => None,
         });
     }

@@ -6,19 +6,22 @@
 //!
 //! Settings: `app_key`, `secret_key`, `cust_number`; `url`, `clock` (`GMT` as the document says, or `China` as many clients send),
 //! `cool_down_seconds`, `apply_seconds`, `lag_seconds` (how far usage lags behind), `batch_cards`, `timeout_seconds`;
-//! `speed_codes` (`KILOBITS=CODE,...`), and the rate of requests ([`crate::open`]).
+//! `speed_codes` (`KILOBITS=CODE,...`), and the rate of requests ([`crate::open`]). Messages are encrypted under the first nine
+//! characters of `secret_key`; with a shorter one there are none. What became of a message the platform tells nobody who asks.
 
 mod read;
 mod wire;
 
 use crate::http::{self, Ask as Question, Http, Reply};
+use crate::json;
 use crate::keys::Keys;
 use crate::telecom::{self, Fields};
+use crate::telecom_des;
 use kachi_domain::address::Addresses;
 use kachi_domain::carrier::{
     Answer, Ask, Batches, Call, Capabilities, Card, Connector, Facts, Line, Login, Pace, Request, Sent, Write,
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// The carrier's address.
 const URL: &str = "https://cmp-api.ctwing.cn:20164";
@@ -28,6 +31,9 @@ const BATCH_CARDS_MAX: i64 = 100;
 const PACE: Pace = Pace::a_second(10, 20);
 /// Seconds to wait with a write before which something could not be read.
 const AGAIN_SECONDS: i64 = 5;
+/// What `msgCharset` says of a message's text.
+const ASCII: u32 = 0;
+const GB18030: u32 = 15;
 
 /// The client of one account.
 pub struct CtWing {
@@ -46,6 +52,8 @@ struct Terms {
     batch_cards: i64,
     pace: Pace,
     speeds: Vec<(u32, String)>,
+    /// What messages are encrypted under.
+    sms_key: Option<[String; 3]>,
 }
 
 impl CtWing {
@@ -64,7 +72,9 @@ impl CtWing {
         let speeds = telecom::speeds(&keys.text("speed_codes", telecom::SPEED_CODES)?)?;
         keys.end()?;
         let http = Http::open(&url, timeout_seconds.unsigned_abs(), addresses).map_err(|e| format!("url: {e}"))?;
+        let start: String = secret_key.chars().take(telecom_des::KEY_CHARS).collect();
         let terms = Terms {
+            sms_key: telecom_des::thirds(&start),
             app_key,
             secret_key,
             cust_number,
@@ -132,6 +142,9 @@ impl CtWing {
             return Ok(Answer::Confirmed);
         }
         let number = self.number(call, &request.card).map_err(before)?;
+        if let Write::SendSms { text } = write {
+            return self.send_text(call, &number, text);
+        }
         let common =
             |act: &str, more: &[(&str, &str)]| self.about(call, &format!("/5gcmp/openapi/v1/common/{act}"), &number, more);
         let disabled = |order| common("disabledNumberService", &[("acctCd", ""), ("orderTypeId", order)]);
@@ -164,6 +177,21 @@ impl CtWing {
         }
     }
 
+    /// Sends a message; its text is encrypted as the portal encrypts (facts C3.2).
+    fn send_text(&self, call: &Call<'_>, number: &str, text: &str) -> Result<Answer, Answer> {
+        let Some(key) = &self.terms.sms_key else { return Err(Answer::unsupported("send messages")) };
+        let content = telecom_des::encrypt(text, &key.each_ref().map(String::as_str));
+        let charset = if text.is_ascii() { ASCII } else { GB18030 };
+        let body = json!({
+            "accessNumber": number, "custNumber": self.terms.cust_number, "content": content, "msgCharset": charset,
+        });
+        let reply = self.send(call, "/api/v1/na/notice/message/sendSms", &[], Some(&body))?;
+        self.fields(&reply)?;
+        let told: Value = serde_json::from_str(&reply.text).unwrap_or_default();
+        let id = told.get("data").and_then(|data| json::text(data, "messageId")).or_else(|| json::text(&told, "messageId"));
+        Ok(Answer::Accepted { job: id })
+    }
+
     fn shows(&self, call: &Call<'_>, write: &Write, number: &str) -> Result<bool, Answer> {
         let told = self.main(call, number)?;
         Ok(match write {
@@ -192,6 +220,7 @@ impl Connector for CtWing {
             data_switch: true,
             speed: true,
             usage: true,
+            sms: self.terms.sms_key.is_some(),
             look: true,
             shows: true,
             facts: read::FACTS,
@@ -217,6 +246,11 @@ impl Connector for CtWing {
         match self.capabilities().refuse(&request.write) {
             Some(refused) => refused,
             None if request.write == Write::RefreshUsage => Answer::Confirmed,
+            // A message is not sent twice, and nobody tells what became of it.
+            None if matches!(request.write, Write::SendSms { .. }) => match sent.accepted {
+                Some(_) => Answer::Accepted { job: sent.job.clone() },
+                None => Answer::InDoubt { reason: "the platform does not tell whether it has the message".into() },
+            },
             // Done again it does no harm.
             None if matches!(request.write, Write::LimitSpeed { .. }) && sent.accepted.is_none() => Answer::Unknown,
             None if matches!(request.write, Write::LimitSpeed { .. }) => Answer::Confirmed,

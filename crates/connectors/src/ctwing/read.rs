@@ -2,6 +2,7 @@
 
 use super::CtWing;
 use crate::amount::{self, Unit};
+use crate::telecom::product;
 use crate::{json, telecom};
 use kachi_domain::carrier::{Answer, Apn, Ask, Call, Card, Cycle, Fact, Facts, Line, Period, Standing};
 use kachi_domain::time::day_text;
@@ -9,14 +10,24 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 
 /// What can be read of a card.
-pub(super) const FACTS: Facts =
-    Facts::of(&[Fact::Numbers, Fact::State, Fact::StopReason, Fact::Session, Fact::Imei, Fact::Apns, Fact::Month, Fact::Day]);
+pub(super) const FACTS: Facts = Facts::of(&[
+    Fact::Numbers,
+    Fact::State,
+    Fact::StopReason,
+    Fact::Session,
+    Fact::Imei,
+    Fact::Apns,
+    Fact::Month,
+    Fact::Day,
+    Fact::Packages,
+]);
 
 /// Requests that a reading makes, with one for the card's number.
 pub(super) fn cost(wanted: Facts) -> u32 {
     let one = |facts: &[Fact]| u32::from(wanted.any(facts));
     let questions = one(&[Fact::Numbers])
         + one(&[Fact::State, Fact::StopReason, Fact::Apns])
+        + one(&[Fact::StopReason, Fact::Packages])
         + one(&[Fact::Session])
         + one(&[Fact::Imei])
         + one(&[Fact::Month])
@@ -36,9 +47,15 @@ impl CtWing {
             let told = self.main(call, &number)?;
             line.standing = telecom::standing(&told).filter(|_| wanted.has(Fact::State));
             line.stop = telecom::main_stop(&told).filter(|_| wanted.has(Fact::StopReason));
+            if wanted.has(Fact::Packages) || line.stop.as_ref().is_some_and(telecom::wants_reason) {
+                self.product(call, &number, wanted, &mut line)?;
+            }
             // The platform tells a card's data as a whole.
             let apn = || vec![Apn { name: String::new(), on: telecom::is_cut(&told).map(|cut| !cut), bytes: None }];
             line.apns = wanted.has(Fact::Apns).then(apn);
+        }
+        if wanted.has(Fact::Packages) && line.packages.is_none() {
+            self.product(call, &number, wanted, &mut line)?;
         }
         if wanted.has(Fact::Numbers) {
             let told = self.about(call, "/api/v1/dac/connect/getImsiInfo", &number, &[])?;
@@ -66,6 +83,20 @@ impl CtWing {
             line.day = telecom::total_bytes(&told).map(|bytes| Period::of_day(day, bytes, as_of.max(start)));
         }
         Ok(line)
+    }
+
+    /// The card as a product: its packages, and what that says of why it has no network. An account that has no such question is told no
+    /// reason.
+    fn product(&self, call: &Call<'_>, number: &str, wanted: Facts, line: &mut Line) -> Result<(), Answer> {
+        match self.about(call, "/openapi/v1/prodinst/prodInstQuery", number, &[]) {
+            Ok(told) => {
+                line.packages = wanted.has(Fact::Packages).then(|| product::offers(&told));
+                line.stop = line.stop.take().map(|stop| product::explain(stop, &told));
+            }
+            Err(Answer::Refused { .. }) if !wanted.has(Fact::Packages) => {}
+            Err(no) => return Err(no),
+        }
+        Ok(())
     }
 
     pub(super) fn lines(&self, call: &Call<'_>, cards: &[Card], ask: Ask) -> Result<Vec<Result<Line, Answer>>, Answer> {

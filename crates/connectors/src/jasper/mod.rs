@@ -5,7 +5,9 @@
 //! number.
 //!
 //! Settings: `username`, `api_key`; `url`, `apply_seconds`, `timeout_seconds`, `cycle_first_day`; `push_secret` (without it nothing
-//! is taken that the platform tells by itself) and `push_hash` (`sha256` or `sha1`); and the rate of
+//! is taken that the platform tells by itself) and `push_hash` (`sha256` or `sha1`); the account's own names of its communication plans
+//! ([`crate::plans`]): `plan_on` with data, `plan_off` without (with both a card's data can be switched), `plan_speeds` slower ones
+//! (`KILOBITS=NAME,...`; with `plan_on` a card can be slowed); and the rate of
 //! requests ([`crate::open`]).
 
 mod push;
@@ -13,6 +15,7 @@ mod push;
 use crate::http::{self, Ask as Question, Http};
 use crate::json;
 use crate::keys::Keys;
+use crate::plans::{Next, Plans};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kachi_domain::address::Addresses;
@@ -33,10 +36,7 @@ const BUSY_SECONDS: i64 = 60;
 /// Cards of one page.
 const PAGE_ROWS: &str = "50";
 /// What a card's own page tells.
-const DEVICE: Facts = Facts::of(&[Fact::Numbers, Fact::State, Fact::StopReason, Fact::Imei, Fact::Packages]);
-/// What can be read of a card.
-const FACTS: Facts =
-    Facts::of(&[Fact::Numbers, Fact::State, Fact::StopReason, Fact::Imei, Fact::Packages, Fact::Month, Fact::Session]);
+const DEVICE: Facts = Facts::of(&[Fact::Numbers, Fact::State, Fact::StopReason, Fact::Imei, Fact::Packages, Fact::Apns]);
 
 /// The client of one account.
 pub struct Jasper {
@@ -45,6 +45,7 @@ pub struct Jasper {
     apply_seconds: i64,
     cycle: Cycle,
     push: Option<push::Secret>,
+    plans: Option<Plans>,
     pace: Pace,
 }
 
@@ -58,11 +59,19 @@ impl Jasper {
         let first_day = u8::try_from(keys.number("cycle_first_day", 27, (1, 28))?).unwrap_or(27);
         let hash = keys.one_of("push_hash", &["sha256", "sha1"])?;
         let push = keys.optional("push_secret")?.map(|secret| push::Secret::new(secret, hash));
+        let plans = Plans::read(&mut keys, ["plan_on", "plan_off", "plan_speeds"])?;
         let pace = keys.pace(PACE)?;
         keys.end()?;
         let http = Http::open(&url, timeout_seconds.unsigned_abs(), addresses).map_err(|e| format!("url: {e}"))?;
         let authorization = format!("Basic {}", STANDARD.encode(format!("{username}:{api_key}")));
-        Ok(Jasper { http, authorization, apply_seconds, cycle: Cycle { first_day }, push, pace })
+        Ok(Jasper { http, authorization, apply_seconds, cycle: Cycle { first_day }, push, plans, pace })
+    }
+
+    /// What can be read of a card: whether its data is on only where that is a plan of the account's.
+    fn facts(&self) -> Facts {
+        let switches = self.plans.as_ref().is_some_and(Plans::switches);
+        let device = if switches { DEVICE } else { DEVICE.without(Facts::of(&[Fact::Apns])) };
+        device.or(Facts::of(&[Fact::Month, Fact::Session]))
     }
 
     /// One request; `path` is what follows `/rws/api/v1/`.
@@ -88,7 +97,11 @@ impl Jasper {
     fn line(&self, call: &Call<'_>, card: &Card, wanted: Facts) -> Result<Line, Answer> {
         let (mut line, of) = (Line::default(), format!("devices/{}", http::encoded(&card.iccid)));
         if wanted.and(DEVICE) != Facts::NONE {
-            learn(&mut line, &self.device(call, card)?, wanted);
+            let told = self.device(call, card)?;
+            learn(&mut line, &told, wanted);
+            if let Some(plans) = self.plans.as_ref().filter(|_| wanted.has(Fact::Apns)) {
+                line.apns = json::text(&told, "communicationPlan").map(|plan| vec![plans.apn(&plan)]);
+            }
         }
         if wanted.has(Fact::Month) {
             let told = self.ask(call, "GET", &format!("{of}/ctdUsages"), None)?;
@@ -116,6 +129,14 @@ impl Jasper {
                 return Ok(Answer::Accepted { job: json::text(&told, "smsMessageId") });
             }
             Write::Subscribe { package, .. } => json!({"ratePlan": package}),
+            write if Plans::is_for(write) => {
+                let Some(plans) = &self.plans else { return Err(Answer::unsupported("do this")) };
+                let has = plan(&self.device(call, &request.card).map_err(crate::before)?).map_err(crate::before)?;
+                match plans.next(write, &has) {
+                    Next::Said(answer) => return Ok(answer),
+                    Next::Give(plan) => json!({"communicationPlan": plan}),
+                }
+            }
             write => json!({"status": target(write).ok_or_else(|| Answer::unsupported("do this"))?}),
         };
         match self.ask(call, "PUT", &of, Some(body)) {
@@ -132,6 +153,9 @@ impl Jasper {
     /// Whether the card shows the act as done.
     fn shows(&self, call: &Call<'_>, request: &Request) -> Result<bool, Answer> {
         let told = self.device(call, &request.card)?;
+        if let Some(plans) = self.plans.as_ref().filter(|_| Plans::is_for(&request.write)) {
+            return Ok(plans.is_so(&request.write, &plan(&told)?));
+        }
         Ok(match &request.write {
             Write::Subscribe { package, .. } => json::text(&told, "ratePlan").as_ref() == Some(package),
             write => json::text(&told, "status").as_deref() == target(write),
@@ -152,6 +176,11 @@ impl Jasper {
             _ => Answer::Accepted { job: Some(job.clone()) },
         })
     }
+}
+
+/// The name of a card's communication plan.
+fn plan(device: &Value) -> Result<String, Answer> {
+    json::text(device, "communicationPlan").ok_or_else(|| Answer::InDoubt { reason: "a plan that is not told".into() })
 }
 
 /// The platform's no; none if it does not say why.
@@ -242,13 +271,16 @@ impl Connector for Jasper {
             stop_resume: true,
             activate: true,
             end_test: true,
+            data_switch: self.plans.as_ref().is_some_and(Plans::switches),
+            speed: self.plans.as_ref().is_some_and(Plans::slows),
+            one_plan: self.plans.is_some(),
             usage: true,
             sms: true,
             look: true,
             shows: true,
             changes: true,
             callbacks: self.push.is_some(),
-            facts: FACTS,
+            facts: self.facts(),
             cycle: self.cycle,
             pace: self.pace,
             ..Capabilities::default()
@@ -279,7 +311,7 @@ impl Connector for Jasper {
     }
 
     fn read(&self, call: &Call<'_>, card: &Card, wanted: Facts) -> Result<Line, Answer> {
-        self.line(call, card, wanted.and(FACTS))
+        self.line(call, card, wanted.and(self.facts()))
     }
 
     fn cost(&self, wanted: Facts) -> u32 {

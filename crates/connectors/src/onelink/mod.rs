@@ -6,7 +6,8 @@
 //!
 //! Settings: `appid`, `password`; `url`; `verb` (both are accepted by the carrier); `cool_down_seconds`, `apply_seconds` (how
 //! long a taken write may take to show), `token_margin_seconds`, `timeout_seconds`; `batch_cards`; `start_num` (what the change feed's
-//! `startNum` counts: `page` or `row`); `voice_param` (the name of the parameter
+//! `startNum` counts: `page` or `row`); `main_offer` (`0` or `1`, what `maincommoDity` says of a package that is ordered: without
+//! it none are); `voice_param` (the name of the parameter
 //! with a voice list's numbers, which no public source tells: without it there are no voice lists); `sms_action` (the number of
 //! the registered template: without it there are no messages) and `sms_encode`; and the rate of requests ([`crate::open`]).
 
@@ -50,6 +51,8 @@ struct Terms {
     batch_cards: i64,
     /// Whether pages of the change feed are asked for by their number, or by that of their first row.
     by_page: bool,
+    /// What is said of a package that is ordered.
+    main_offer: Option<String>,
     /// What the carrier calls the numbers of a voice list.
     voice_param: Option<String>,
     sms: Option<(String, String)>,
@@ -68,6 +71,10 @@ impl OneLink {
         let timeout_seconds = keys.number("timeout_seconds", 30, (1, 300))?;
         let batch_cards = keys.number("batch_cards", BATCH_CARDS_MAX, (1, BATCH_CARDS_MAX))?;
         let by_page = keys.one_of("start_num", &["page", "row"])? == "page";
+        let main_offer = keys.optional("main_offer")?;
+        if main_offer.as_ref().is_some_and(|word| !matches!(word.as_str(), "0" | "1")) {
+            return Err("main_offer: it is none of \"0\", \"1\"".into());
+        }
         let voice_param = keys.optional("voice_param")?;
         let encode = keys.text("sms_encode", "0")?;
         let sms = keys.optional("sms_action")?.map(|action| (action, encode));
@@ -83,6 +90,7 @@ impl OneLink {
             token_margin_seconds,
             batch_cards,
             by_page,
+            main_offer,
             voice_param,
             sms,
             pace,
@@ -130,6 +138,7 @@ impl Connector for OneLink {
     fn capabilities(&self) -> Capabilities {
         let cards = u16::try_from(self.terms.batch_cards).unwrap_or(1);
         Capabilities {
+            subscribe: self.terms.main_offer.is_some(),
             stop_resume: true,
             activate: true,
             end_test: true,
@@ -224,6 +233,7 @@ mod tests {
             (json!({"appid": "1", "password": 7}), "password must be a text"),
             (json!({"appid": "1", "password": "p", "verb": "PUT"}), "verb: \"PUT\" is none of GET, POST"),
             (json!({"appid": "1", "password": "p", "batch_cards": 101}), "batch_cards: 101 is not a whole number, 1 to 100"),
+            (json!({"appid": "1", "password": "p", "main_offer": "2"}), "main_offer: it is none of"),
             (json!({"appid": "1", "password": "p", "url": "http://10.0.0.1"}), "url: 10.0.0.1 is in a private"),
             (json!({"appid": "1", "password": "p", "speed": 1}), "unknown key \"speed\"; the keys are: appid, password, url"),
             (json!({"appid": "1", "password": "p"}), ""),

@@ -4,7 +4,8 @@ use super::OneLink;
 use super::wire;
 use crate::json;
 use kachi_domain::carrier::{
-    Answer, Apn, Ask, Bought, Call, Card, Change, Changes, Cycle, Fact, Facts, Line, Month, Period, Session, Spoken, Standing,
+    Answer, Apn, Ask, Bought, Call, Card, Change, Changes, Cycle, Fact, Facts, Line, Month, Period, Request, Session, Spoken,
+    Standing,
 };
 use kachi_domain::time::{Timestamp, day_text};
 use serde_json::Value;
@@ -19,7 +20,7 @@ const STATES: [&str; 7] = ["1", "2", "4", "6", "7", "8", "9"];
 type Amounts = Vec<Result<Option<i64>, Answer>>;
 
 /// What each request tells.
-const REQUESTS: [(&[Fact], &str); 8] = [
+const REQUESTS: [(&[Fact], &str); 9] = [
     (&[Fact::Numbers], "sim-basic-info"),
     // What a month's figure is worth depends on the platform, which the state tells.
     (&[Fact::State, Fact::Month], "sim-status"),
@@ -29,6 +30,7 @@ const REQUESTS: [(&[Fact], &str); 8] = [
     (&[Fact::Apns], "apn-info"),
     (&[Fact::Packages], "sim-data-margin"),
     (&[Fact::Voice], "sim-voice-usage"),
+    (&[Fact::Power], "on-off-status"),
 ];
 
 /// Requests that a reading makes.
@@ -70,6 +72,19 @@ impl OneLink {
         let mut line = Line::default();
         learn(&mut line, "apn-info", &self.about(call, "query/apn-info", card, &[])?);
         Ok(line.apns.unwrap_or_default())
+    }
+
+    /// The packages that a card has ordered (23R00), each with its end.
+    pub(super) fn offerings(&self, call: &Call<'_>, request: &Request) -> Result<Vec<Bought>, Answer> {
+        let row = self.about(call, "query/ordered-offerings", &request.card, &[("queryType", "3")])?;
+        let ends = |p: &Value| ["expiredDate", "expiriedDate", "expireDate"].iter().find_map(|f| json::text(p, f));
+        let package = |p: &Value| Bought {
+            code: json::text(p, "offeringId").unwrap_or_default(),
+            name: json::text(p, "offeringName").unwrap_or_default(),
+            ends: ends(p).and_then(|text| crate::china().parse(&text).ok()),
+            ..Bought::default()
+        };
+        Ok(json::list(&row, "offeringInfoList").iter().map(package).collect())
     }
 
     /// Usage of many cards.
@@ -171,12 +186,19 @@ fn learn(line: &mut Line, path: &str, row: &Value) {
             line.sessions = Some(json::list(row, "simSessionList").iter().filter(online).map(session).collect());
         }
         "sim-imei" => line.imei = json::text(row, "imei"),
+        "on-off-status" => {
+            line.power = json::text(row, "status").and_then(|status| match status.as_str() {
+                "0" => Some(false),
+                "1" => Some(true),
+                _ => None,
+            });
+        }
         "apn-info" => {
             let on = |a: &Value| json::text(a, "status").map(|status| status == "1");
             let apn = |a: &Value| Some(Apn { name: json::text(a, "apnName")?, on: on(a), bytes: None });
             line.apns = Some(json::list(row, "apnList").iter().filter_map(apn).collect());
         }
-        _ => {
+        "sim-data-margin" => {
             let package = |p: &Value| Bought {
                 code: json::text(p, "offeringId").unwrap_or_default(),
                 name: json::text(p, "offeringName").unwrap_or_default(),
@@ -186,6 +208,7 @@ fn learn(line: &mut Line, path: &str, row: &Value) {
             };
             line.packages = Some(json::list(row, "accmMarginList").iter().map(package).collect());
         }
+        _ => {}
     }
 }
 
@@ -229,7 +252,7 @@ mod tests {
         assert_eq!(cost(Facts::of(&[Fact::State])), 1);
         assert_eq!(cost(Facts::of(&[Fact::Month])), 2);
         assert_eq!(cost(Facts::of(&[Fact::State, Fact::Month])), 2);
-        assert_eq!(cost(super::super::FACTS), 9);
+        assert_eq!(cost(super::super::FACTS), 10);
         assert_eq!(cost(Facts::NONE), 0);
     }
 
@@ -259,6 +282,8 @@ mod tests {
         let mut line = Line::default();
         learn(&mut line, "sim-imei", &json!({"imei": " "}));
         learn(&mut line, "sim-stop-reason", &json!({"stopReason": "000020000020"}));
+        learn(&mut line, "on-off-status", &json!({"status": " "}));
+        assert_eq!(line.power, None);
         assert_eq!((line.imei, line.stop.map(|s| s.raw)), (None, Some("000020000020".into())));
         assert_eq!((amount(&json!({"dataAmount": " "})), amount(&json!({}))), (Some(0), None));
     }

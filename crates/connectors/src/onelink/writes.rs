@@ -1,6 +1,7 @@
 //! Writes at OneLink: one card at a time, or the same act for many as a job; and what became of them.
 
 use super::{OneLink, wire};
+use crate::order::Has;
 use crate::{before, json};
 use kachi_domain::carrier::{Answer, Call, Request, Sent, Write};
 use serde_json::Value;
@@ -39,10 +40,44 @@ impl OneLink {
                 self.ask(call, "operate/sim-mt-sms", &params)?;
                 Ok(Answer::ACCEPTED)
             }
-            Write::Subscribe { .. } | Write::Unsubscribe { .. } | Write::SwitchNetwork { .. } | Write::SendPhone { .. } => {
+            Write::Subscribe { package, .. } => self.order(call, request, package),
+            Write::Unsubscribe { .. } | Write::SwitchNetwork { .. } | Write::SendPhone { .. } => {
                 Err(Answer::unsupported("do this"))
             }
         }
+    }
+
+    /// Orders a package by its type (23R08). The carrier takes no reference of ours: its own number is kept, and what the card had.
+    fn order(&self, call: &Call<'_>, request: &Request, package: &str) -> Result<Answer, Answer> {
+        let Some(main) = &self.terms.main_offer else { return Err(Answer::unsupported("activate packages")) };
+        let had = Has::of_any(&self.offerings(call, request).map_err(before)?);
+        let params = [("maincommoDity", main.as_str()), ("packageType", package)];
+        let told = self.about(call, "order/gprspackage-order", &request.card, &params)?;
+        Ok(Answer::Accepted { job: Some(had.beside(json::text(&told, "orderNum").as_deref())) })
+    }
+
+    /// What became of an order: by its number, where the carrier gave one, and by what the card has.
+    fn ordered(&self, call: &Call<'_>, request: &Request, sent: &Sent) -> Result<Answer, Answer> {
+        let Some(job) = sent.job.as_deref().filter(|_| sent.accepted.is_some()) else {
+            let reason = "the carrier keeps no reference of ours; look there whether it has the order".into();
+            return Err(Answer::InDoubt { reason });
+        };
+        let waits = Answer::Accepted { job: sent.job.clone() };
+        if let Some(number) = Has::number(job) {
+            let rows = self.ask(call, "query/order-info", &[("orderNum", number)])?;
+            let status = rows.first().and_then(|row| json::text(row, "status")).unwrap_or_default();
+            match status.as_str() {
+                "failed" | "aborted" | "cancelled" => {
+                    return Ok(Answer::Refused { code: status, reason: format!("order {number} came to nothing") });
+                }
+                // What is said to be done must show.
+                "completed" => {}
+                _ => return Ok(waits),
+            }
+        }
+        let has = Has::of_any(&self.offerings(call, request)?);
+        let more = Has::read(job).is_some_and(|had| has.is_more_than(&had));
+        Ok(if more { Answer::Confirmed } else { waits })
     }
 
     fn change_state(&self, call: &Call<'_>, request: &Request) -> Result<Answer, Answer> {
@@ -155,7 +190,7 @@ impl OneLink {
 
     /// What became of a write: by its job, then by what the card shows.
     pub(super) fn outcome(&self, call: &Call<'_>, request: &Request, sent: &Sent) -> Result<Answer, Answer> {
-        if let Some(job) = &sent.job
+        if let Some(job) = sent.job.as_ref().filter(|_| request.write.sets())
             && let Some(told) = self.job(call, request, job)?
         {
             return Ok(told);
@@ -166,6 +201,7 @@ impl OneLink {
             }
             Write::DataOff { apn } => self.data_is(call, request, (apn.as_deref(), false))?,
             Write::DataOn { apn } => self.data_is(call, request, (apn.as_deref(), true))?,
+            Write::Subscribe { .. } => return self.ordered(call, request, sent),
             // Told once, and done no harm by a second time.
             Write::AllowCalls { .. }
             | Write::BarCalls { .. }

@@ -21,6 +21,8 @@ pub struct Card {
     pub data_off: bool,
     /// Its speed at most, kilobits a second; none: as fast as it can.
     pub speed: Option<u32>,
+    /// Whether its data and its speed are one plan: data that is switched on is of full speed.
+    pub one_plan: bool,
     /// The numbers it may call.
     pub numbers: BTreeSet<String>,
     /// The group that was named when one was last added.
@@ -137,6 +139,9 @@ impl Card {
         if wanted.has(Fact::Voice) {
             line.voice = Some(Spoken::this_month(cycle, self.seconds, now));
         }
+        if wanted.has(Fact::Power) {
+            line.power = Some(self.session.is_some());
+        }
         if wanted.has(Fact::Network) {
             line.network = self.network.clone();
         }
@@ -186,7 +191,10 @@ impl Card {
             Write::Resume => (self.stopped, self.since) = (None, Some(at)),
             Write::Activate => (self.base, self.since) = (Some(BaseState::Active), Some(at)),
             Write::EndTest => (self.base, self.since) = (Some(BaseState::Ready), Some(at)),
-            Write::DataOff { .. } => (self.data_off, self.session) = (true, None),
+            Write::DataOff { .. } => {
+                (self.data_off, self.session) = (true, None);
+                self.speed = self.speed.filter(|_| !self.one_plan);
+            }
             Write::DataOn { .. } => self.data_off = false,
             Write::LimitSpeed { kbps } => self.speed = *kbps,
             Write::AllowCalls { numbers, group } => {

@@ -8,7 +8,7 @@ use crate::keys::{self, Keys};
 use kachi_domain::carrier::{Batches, Capabilities, Cycle, Facts, Pace};
 use serde_json::{Map, Value};
 
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "account",
     "lag_seconds",
     "cool_down_seconds",
@@ -19,6 +19,7 @@ const KEYS: [&str; 10] = [
     "stacks",
     "submit_batch",
     "without",
+    "one_plan",
 ];
 /// Cards of one batch of writes, at most.
 const SUBMIT_BATCH_MAX: u64 = 100;
@@ -78,6 +79,7 @@ const ALL: Capabilities = Capabilities {
     end_test: true,
     data_switch: true,
     speed: true,
+    one_plan: false,
     voice_list: true,
     session_reset: true,
     network: true,
@@ -130,6 +132,10 @@ impl Settings {
                     settings.faults = list(key, value)?.iter().map(read).collect::<Result<_, _>>()?;
                 }
                 "seed" => settings.seed = number(key, value)?,
+                "one_plan" => {
+                    settings.capabilities.one_plan =
+                        value.as_bool().ok_or_else(|| format!("{key}: {value} is not true or false"))?;
+                }
                 "stacks" => settings.stacks = value.as_bool().ok_or_else(|| format!("{key}: {value} is not true or false"))?,
                 "submit_batch" => settings.capabilities.submit_batch = batch(key, value)?,
                 "without" => settings.capabilities = without(settings.capabilities, list(key, value)?)?,
@@ -192,13 +198,18 @@ mod tests {
     #[test]
     fn every_key_is_read() {
         let all = json!({"account": "a", "lag_seconds": 1, "cool_down_seconds": 2, "token_seconds": 3, "fault_every": 4,
-            "faults": ["lost"], "seed": 5, "stacks": false, "submit_batch": 6, "without": ["stop_resume"]});
+            "faults": ["lost"], "seed": 5, "stacks": false, "submit_batch": 6, "without": ["stop_resume"],
+            "one_plan": true});
         assert_eq!(all.as_object().expect("an object").len(), KEYS.len());
         let read = read(all).expect("settings");
         assert_eq!((read.account.as_str(), read.lag_seconds, read.cool_down_seconds, read.token_seconds), ("a", 1, 2, 3));
         assert_eq!((read.fault_every, read.faults, read.seed), (4, vec![Fault::Lost], 5));
         assert!(
-            !read.stacks && !read.capabilities.stop_resume && read.capabilities.subscribe && read.capabilities.submit_batch == 6
+            !read.stacks
+                && read.capabilities.one_plan
+                && !read.capabilities.stop_resume
+                && read.capabilities.subscribe
+                && read.capabilities.submit_batch == 6
         );
     }
 
@@ -216,6 +227,7 @@ mod tests {
             (json!({"faults": ["fire"]}), "faults: \"fire\" is not a fault"),
             (json!({"seed": null}), "seed: null"),
             (json!({"stacks": 1}), "stacks: 1 is not true or false"),
+            (json!({"one_plan": "no"}), "one_plan: \"no\" is not true or false"),
             (json!({"submit_batch": 0}), "submit_batch: 0 is not"),
             (json!({"requests_burst": 0}), "requests_burst: 0 is not"),
             (json!({"without": ["look"]}), "without: \"look\" is none of"),

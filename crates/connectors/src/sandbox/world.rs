@@ -438,6 +438,12 @@ impl State {
     /// Takes the write, unless it is so already; behind a waiting one nobody knows yet, so it queues.
     fn take(&mut self, terms: &Settings, request: &Request, now: Timestamp) -> Reply {
         let line = self.line(&request.card.iccid);
+        line.card.one_plan = terms.capabilities.one_plan;
+        if line.card.one_plan && line.card.data_off && matches!(request.write, Write::LimitSpeed { kbps: Some(_) }) {
+            let (code, reason) = ("data_off".to_owned(), "the card has the plan without data".to_owned());
+            self.keep(terms, request, Progress::Refused { code: code.clone(), reason: reason.clone() });
+            return Reply::Refused { code, reason };
+        }
         if line.waiting == 0 && line.card.is_so(&request.write, terms.stacks) {
             // A purchase that is not made is not known afterwards: what the card has is another one's.
             if !matches!(request.write, Write::Subscribe { .. }) {

@@ -3,7 +3,8 @@
 //! Every request carries the password and a signature under the portal's own cipher (`strenc.rs`); there is no login. Promised
 //! besides what every connector promises: what is signed is what the facts say, and nothing else; an answer may be XML or
 //! JSON, UTF-8 or GBK. Cards go by their ICCID, so that a wrong telephone number with us never touches another card. A write counts by
-//! what the card then shows.
+//! what the card then shows. An order for a package (its code is the portal's `flowValue`) is done when the card has more than before; the
+//! portal keeps no reference of ours, so a lost answer to one is left to a person.
 //!
 //! Settings: `user_id`, `password`, `key` (nine characters); `url`, `cool_down_seconds`, `apply_seconds`, `lag_seconds` (how far
 //! usage lags behind), `timeout_seconds`; `speed_codes` (`KILOBITS=CODE,...`), and the rate of requests ([`crate::open`]).
@@ -14,18 +15,24 @@ pub use strenc::{decrypt, encrypt};
 
 use crate::http::{self, Ask as Question, Http};
 use crate::keys::Keys;
-use crate::telecom::{self, Fields};
+use crate::order::Has;
+use crate::telecom::{self, Fields, product};
 use kachi_domain::address::Addresses;
 use kachi_domain::carrier::{
     Answer, Apn, Bought, Call, Capabilities, Card, Connector, Cycle, Fact, Facts, Line, Login, Pace, Period, Request, Sent,
-    Standing, Write,
+    Standing, Stop, Write,
 };
+use kachi_domain::sim::Blocks;
 use serde_json::{Map, Value};
 
 /// The carrier's address.
 const URL: &str = "http://api.ct10649.com:9001";
 /// Requests that it takes unless the settings say otherwise; the public sources name no number, but a code for too many.
 const PACE: Pace = Pace::a_second(5, 20);
+/// Characters of a key.
+pub(crate) const KEY_CHARS: usize = 9;
+/// What is ordered has an address of its own (facts C2.1).
+const ORDERS: [&str; 2] = ["speedLimitAction", "orderFlow"];
 /// Seconds to wait with a write before which something could not be read.
 const AGAIN_SECONDS: i64 = 5;
 /// What can be read of a card.
@@ -102,8 +109,7 @@ impl TelecomDes {
         params.extend_from_slice(signed);
         params.extend_from_slice(plain);
         params.extend([("passWord", pass.as_str()), ("sign", sign.as_str())]);
-        // What is ordered has an address of its own (facts C2.1).
-        let page = if method == "speedLimitAction" { "app/serviceAccept.do" } else { "query.do" };
+        let page = if ORDERS.contains(&method) { "app/serviceAccept.do" } else { "query.do" };
         let path = format!("/m2m_ec/{page}?{}", http::query(&params));
         let reply = self.http.send(Question { verb: "GET", path: &path, ..Question::default() })?;
         if matches!(reply.status, 429 | 503) {
@@ -134,6 +140,11 @@ impl TelecomDes {
                 }
             }
             Write::RefreshUsage => return Ok(Answer::Confirmed),
+            Write::Subscribe { package, .. } => {
+                let had = Has::of_any(&self.packages(call, card).map_err(before)?);
+                self.ask(call, "orderFlow", card, &[("flowValue", package)], &[])?;
+                return Ok(Answer::Accepted { job: Some(had.beside(None)) });
+            }
             Write::LimitSpeed { kbps } => {
                 // No question tells a card's speed: the answer is all there is.
                 let told = self.ask(call, "speedLimitAction", card, &telecom::speed(&self.speeds, *kbps), &[]);
@@ -153,6 +164,63 @@ impl TelecomDes {
             }
             Err(other) => Err(other),
         }
+    }
+
+    /// What the card has, with its use where the portal tells it.
+    fn packages(&self, call: &Call<'_>, card: &Card) -> Result<Vec<Bought>, Answer> {
+        let mut packages = product::offers(&self.query(call, "prodInstQuery", card)?);
+        match self.query(call, "queryPakage", card) {
+            Ok(told) => product::add_use(&mut packages, &told),
+            Err(Answer::Refused { .. }) => {}
+            Err(no) => return Err(no),
+        }
+        Ok(packages)
+    }
+
+    /// What became of an order that the portal took.
+    fn ordered(&self, call: &Call<'_>, request: &Request, sent: &Sent) -> Result<Answer, Answer> {
+        let Some(had) = sent.job.as_deref().and_then(Has::read).filter(|_| sent.accepted.is_some()) else {
+            let reason = "the portal keeps no reference of ours; look there whether it has the order".into();
+            return Err(Answer::InDoubt { reason });
+        };
+        let has = Has::of_any(&self.packages(call, &request.card)?);
+        Ok(if has.is_more_than(&had) { Answer::Confirmed } else { Answer::Accepted { job: sent.job.clone() } })
+    }
+
+    /// Why the card is stopped, by its product's state; where its data is cut, with whether that is for what it used.
+    fn reason(&self, call: &Call<'_>, card: &Card, line: &mut Line, wanted: Facts) -> Result<(), Answer> {
+        let told = match self.query(call, "queryCardStatus", card) {
+            Err(Answer::Refused { .. }) => None,
+            told => Some(told?),
+        };
+        let raw = told.as_ref().and_then(|told| told.get(&["productStatusCd"]));
+        // An account whose main state is not told has this one.
+        if wanted.has(Fact::State) && line.standing.is_none() {
+            line.standing = raw.map(|raw| Standing { base: telecom::product_state(raw), raw: raw.to_owned(), since: None });
+        }
+        let by_product = raw.map(telecom::product_stop);
+        if by_product.as_ref().is_some_and(|stop| !stop.blocks.is_empty()) {
+            line.stop = by_product;
+            return Ok(());
+        }
+        let main = match self.main(call, card) {
+            Err(Answer::Refused { .. }) => None,
+            main => telecom::main_stop(&main?),
+        };
+        line.stop = match (by_product, main) {
+            (Some(product), Some(main)) if !main.blocks.is_empty() => {
+                Some(Stop { blocks: main.blocks, words: main.words, ..product })
+            }
+            (product, main) => product.or(main),
+        };
+        if line.stop.as_ref().is_some_and(|stop| stop.blocks.has(Blocks::DATA_OFF)) {
+            match self.query(call, "prodInstQuery", card) {
+                Ok(told) => line.stop = line.stop.take().map(|stop| product::explain(stop, &told)),
+                Err(Answer::Refused { .. }) => {}
+                Err(no) => return Err(no),
+            }
+        }
+        Ok(())
     }
 
     fn main(&self, call: &Call<'_>, card: &Card) -> Result<Fields, Answer> {
@@ -186,20 +254,7 @@ impl TelecomDes {
             }
         }
         if wanted.has(Fact::StopReason) {
-            line.stop = match self.query(call, "queryCardStatus", card) {
-                Ok(told) => {
-                    let raw = told.get(&["productStatusCd"]);
-                    // An account whose main state is not told has this one.
-                    if wanted.has(Fact::State) && line.standing.is_none() {
-                        let standing =
-                            |raw: &str| Standing { base: telecom::product_state(raw), raw: raw.to_owned(), since: None };
-                        line.standing = raw.map(standing);
-                    }
-                    raw.map(telecom::product_stop)
-                }
-                Err(Answer::Refused { .. }) => telecom::main_stop(&self.main(call, card)?),
-                Err(other) => return Err(other),
-            };
+            self.reason(call, card, &mut line, wanted)?;
         }
         if wanted.any(&[Fact::Session, Fact::Imei]) {
             let told = self.query(call, "getOnlineStatus", card)?;
@@ -218,19 +273,17 @@ impl TelecomDes {
                 telecom::total_bytes(&told).map(|bytes| Period::of_day(day, bytes, as_of.max(crate::china().start_of_day(day))));
         }
         if wanted.has(Fact::Packages) {
-            let told = self.query(call, "queryPakage", card)?;
-            let name = |f: &Fields| f.get(&["prodOfferName", "offerName", "packageName", "name"]).map(str::to_owned);
-            line.packages = Some(name(&told).map(|name| Bought { name, ..Bought::default() }).into_iter().collect());
+            line.packages = Some(self.packages(call, card)?);
         }
         Ok(line)
     }
 }
 
 /// A key of nine characters in three.
-fn thirds(key: &str) -> Option<[String; 3]> {
+pub(crate) fn thirds(key: &str) -> Option<[String; 3]> {
     let chars: Vec<char> = key.chars().collect();
     let third = |n: usize| chars[3 * n..3 * n + 3].iter().collect();
-    (chars.len() == 9).then(|| [third(0), third(1), third(2)])
+    (chars.len() == KEY_CHARS).then(|| [third(0), third(1), third(2)])
 }
 
 /// Something that was read before anything was sent: what is not known of it is no doubt about the write.
@@ -244,6 +297,7 @@ fn before(answer: Answer) -> Answer {
 impl Connector for TelecomDes {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
+            subscribe: true,
             stop_resume: true,
             activate: true,
             end_test: true,
@@ -274,6 +328,9 @@ impl Connector for TelecomDes {
         match self.capabilities().refuse(&request.write) {
             Some(refused) => refused,
             None if request.write == Write::RefreshUsage => Answer::Confirmed,
+            None if matches!(request.write, Write::Subscribe { .. }) => {
+                self.ordered(call, request, sent).unwrap_or_else(|answer| answer)
+            }
             // Done again it does no harm.
             None if matches!(request.write, Write::LimitSpeed { .. }) && sent.accepted.is_none() => Answer::Unknown,
             None if matches!(request.write, Write::LimitSpeed { .. }) => Answer::Confirmed,
@@ -292,11 +349,11 @@ impl Connector for TelecomDes {
         let one = |facts: &[Fact], n: u32| if wanted.any(facts) { n } else { 0 };
         one(&[Fact::Numbers], 2)
             + one(&[Fact::State, Fact::Apns], 1)
-            + one(&[Fact::StopReason], 2)
+            + one(&[Fact::StopReason], 3)
             + one(&[Fact::Session, Fact::Imei], 1)
             + one(&[Fact::Month], 1)
             + one(&[Fact::Day], 1)
-            + one(&[Fact::Packages], 1)
+            + one(&[Fact::Packages], 2)
     }
 }
 

@@ -5,8 +5,9 @@
 //! what the card then shows.
 //!
 //! Settings: `app_id`, `app_secret`, `open_id`; `url`, `apply_seconds`, `lag_seconds` (how far usage lags behind), `batch_cards`,
-//! `timeout_seconds`, `cycle_first_day`; `nac_on` and `nac_off`, the account's own numbers of the communication plans with and
-//! without data: with both a card's data can be switched; and the rate of requests ([`crate::open`]).
+//! `timeout_seconds`, `cycle_first_day`; the account's own numbers of its communication plans ([`crate::plans`]): `nac_on` with data,
+//! `nac_off` without (with both a card's data can be switched), `nac_speeds` slower ones (`KILOBITS=NUMBER,...`; with `nac_on` a card
+//! can be slowed); and the rate of requests ([`crate::open`]).
 
 mod wire;
 
@@ -14,6 +15,7 @@ use crate::amount::{self, Unit};
 use crate::http::{Ask as Question, Http};
 use crate::json;
 use crate::keys::Keys;
+use crate::plans::{Next, Plans};
 use kachi_domain::address::Addresses;
 use kachi_domain::carrier::{
     Answer, Ask, Batches, Bought, Call, Capabilities, Card, Connector, Cycle, Fact, Facts, Line, Login, Pace, Period, Request,
@@ -35,9 +37,6 @@ const CHANGE_STATE: &str = "3";
 const CHANGE_PLAN: &str = "4";
 /// What the question about many cards tells of each.
 const DETAILS: Facts = Facts::of(&[Fact::Numbers, Fact::State, Fact::StopReason, Fact::Imei, Fact::Month, Fact::Packages]);
-/// What can be read of a card.
-const FACTS: Facts =
-    Facts::of(&[Fact::Numbers, Fact::State, Fact::StopReason, Fact::Imei, Fact::Month, Fact::Packages, Fact::Session]);
 
 /// The client of one account.
 pub struct Unicom {
@@ -49,8 +48,7 @@ pub struct Unicom {
     lag_seconds: i64,
     batch_cards: i64,
     cycle: Cycle,
-    /// The plans with and without data.
-    plans: Option<(String, String)>,
+    plans: Option<Plans>,
     pace: Pace,
 }
 
@@ -65,16 +63,19 @@ impl Unicom {
         let batch_cards = keys.number("batch_cards", BATCH_CARDS_MAX, (1, BATCH_CARDS_MAX))?;
         let timeout_seconds = keys.number("timeout_seconds", 30, (1, 300))?;
         let first_day = u8::try_from(keys.number("cycle_first_day", 27, (1, 28))?).unwrap_or(27);
-        let plans = match (keys.optional("nac_on")?, keys.optional("nac_off")?) {
-            (None, None) => None,
-            (Some(on), Some(off)) => Some((on, off)),
-            _ => return Err("nac_on and nac_off go together".into()),
-        };
+        let plans = Plans::read(&mut keys, ["nac_on", "nac_off", "nac_speeds"])?;
         let pace = keys.pace(PACE)?;
         keys.end()?;
         let http = Http::open(&url, timeout_seconds.unsigned_abs(), addresses).map_err(|e| format!("url: {e}"))?;
         let cycle = Cycle { first_day };
         Ok(Unicom { http, app_id, app_secret, open_id, apply_seconds, lag_seconds, batch_cards, cycle, plans, pace })
+    }
+
+    /// What can be read of a card: whether its data is on only where that is a plan of the account's.
+    fn facts(&self) -> Facts {
+        let switches = self.plans.as_ref().is_some_and(Plans::switches);
+        let apns = if switches { Facts::of(&[Fact::Apns]) } else { Facts::NONE };
+        DETAILS.or(Facts::of(&[Fact::Session])).or(apns)
     }
 
     /// One request: what stands inside of both envelopes.
@@ -150,7 +151,16 @@ impl Unicom {
             };
             line.sessions = Some(session(&told).into_iter().collect());
         }
+        if let Some(plans) = self.plans.as_ref().filter(|_| wanted.has(Fact::Apns)) {
+            line.apns = Some(vec![plans.apn(&self.plan(call, card)?)]);
+        }
         Ok(line)
+    }
+
+    /// The number of a card's communication plan.
+    fn plan(&self, call: &Call<'_>, card: &Card) -> Result<String, Answer> {
+        let told = self.ask(call, "wsGetNetworkAccessConfig", json!({"iccids": [card.iccid]}))?;
+        wire::plan_of(&told, &card.iccid).ok_or_else(|| Answer::InDoubt { reason: "a plan that is not told".into() })
     }
 
     fn lines(&self, call: &Call<'_>, cards: &[Card], ask: Ask) -> Result<Vec<Result<Line, Answer>>, Answer> {
@@ -173,8 +183,14 @@ impl Unicom {
             return Ok(Answer::Confirmed);
         }
         let (api, data) = match (&request.write, &self.plans) {
-            (Write::DataOn { .. }, Some((plan, _))) | (Write::DataOff { .. }, Some((_, plan))) => {
-                ("wsEditNetworkAccessConfig", json!({"asynchronous": "0", "iccid": request.card.iccid, "nacId": plan}))
+            (write, Some(plans)) if Plans::is_for(write) => {
+                let has = self.plan(call, &request.card).map_err(crate::before)?;
+                match plans.next(write, &has) {
+                    Next::Said(answer) => return Ok(answer),
+                    Next::Give(plan) => {
+                        ("wsEditNetworkAccessConfig", json!({"asynchronous": "0", "iccid": request.card.iccid, "nacId": plan}))
+                    }
+                }
             }
             (write, _) => {
                 let (change, target) = match write {
@@ -201,12 +217,8 @@ impl Unicom {
 
     /// Whether the card shows the act as done.
     fn shows(&self, call: &Call<'_>, request: &Request) -> Result<bool, Answer> {
-        if let (Write::DataOn { .. } | Write::DataOff { .. }, Some((on, off))) = (&request.write, &self.plans) {
-            let told = self.ask(call, "wsGetNetworkAccessConfig", json!({"iccids": [request.card.iccid]}))?;
-            let rows = ["terminals", "nacIds", "networkAccessConfigs"].iter().find_map(|f| told.get(f)?.as_array()?.first());
-            let plan = json::text(rows.unwrap_or(&told), "nacId");
-            let wanted = if matches!(request.write, Write::DataOn { .. }) { on } else { off };
-            return Ok(plan.as_ref() == Some(wanted));
+        if let Some(plans) = self.plans.as_ref().filter(|_| Plans::is_for(&request.write)) {
+            return Ok(plans.is_so(&request.write, &self.plan(call, &request.card)?));
         }
         let row = self.detail(call, &request.card)?;
         Ok(match &request.write {
@@ -249,11 +261,13 @@ impl Connector for Unicom {
             stop_resume: true,
             activate: true,
             end_test: true,
-            data_switch: self.plans.is_some(),
+            data_switch: self.plans.as_ref().is_some_and(Plans::switches),
+            speed: self.plans.as_ref().is_some_and(Plans::slows),
+            one_plan: self.plans.is_some(),
             usage: true,
             look: true,
             shows: true,
-            facts: FACTS,
+            facts: self.facts(),
             batches: Batches { state: cards, day: 0, month: cards },
             cycle: self.cycle,
             pace: self.pace,
@@ -284,11 +298,12 @@ impl Connector for Unicom {
     }
 
     fn read(&self, call: &Call<'_>, card: &Card, wanted: Facts) -> Result<Line, Answer> {
-        self.line(call, card, wanted.and(FACTS))
+        self.line(call, card, wanted.and(self.facts()))
     }
 
     fn cost(&self, wanted: Facts) -> u32 {
-        u32::from(wanted.and(DETAILS) != Facts::NONE) + u32::from(wanted.has(Fact::Session))
+        let wanted = wanted.and(self.facts());
+        u32::from(wanted.and(DETAILS) != Facts::NONE) + u32::from(wanted.has(Fact::Session)) + u32::from(wanted.has(Fact::Apns))
     }
 
     fn read_many(&self, call: &Call<'_>, cards: &[Card], ask: Ask) -> Result<Vec<Result<Line, Answer>>, Answer> {

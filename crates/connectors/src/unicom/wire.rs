@@ -79,6 +79,19 @@ pub fn state(raw: &str) -> BaseState {
     }
 }
 
+/// The number of a card's communication plan, wherever its row stands.
+pub fn plan_of(told: &Value, iccid: &str) -> Option<String> {
+    let is_its = |row: &Value| json::text(row, "iccid").is_none_or(|told| told.eq_ignore_ascii_case(iccid));
+    match told {
+        Value::Array(rows) => rows.iter().find_map(|row| plan_of(row, iccid)),
+        Value::Object(fields) => {
+            let here = json::text(told, "nacId").filter(|_| is_its(told));
+            here.or_else(|| fields.values().find_map(|inner| plan_of(inner, iccid)))
+        }
+        _ => None,
+    }
+}
+
 /// The state that an act asks for.
 pub fn target(write: &Write) -> Option<&'static str> {
     match write {
@@ -92,6 +105,7 @@ pub fn target(write: &Write) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn the_token_is_as_in_the_vector() {
@@ -124,6 +138,13 @@ mod tests {
         ] {
             assert_eq!(class(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_plan_is_found_wherever_its_row_stands() {
+        let two = json!({"nacs": [{"iccid": "1", "nacId": "A"}, {"iccid": "2", "nacId": 7}]});
+        assert_eq!((plan_of(&two, "2"), plan_of(&two, "3")), (Some("7".into()), None));
+        assert_eq!(plan_of(&json!({"resultCode": "0000", "nacId": "B"}), "1").as_deref(), Some("B"));
     }
 
     #[test]

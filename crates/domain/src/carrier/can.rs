@@ -21,6 +21,9 @@ pub struct Capabilities {
     pub data_switch: bool,
     /// Limits a card's speed, and lifts the limit.
     pub speed: bool,
+    /// A card's data and its speed are one plan there: data that is switched on is of full speed, and a card whose data is off
+    /// has no speed.
+    pub one_plan: bool,
     /// Keeps a list of the numbers that a card may call and be called by.
     pub voice_list: bool,
     /// Cuts a card's session, so that its device connects anew.
@@ -139,11 +142,13 @@ pub enum Fact {
     Network = 10,
     /// How long it spoke in the month.
     Voice = 11,
+    /// Whether its device is switched on.
+    Power = 12,
 }
 
 impl Fact {
     /// All of them.
-    pub const ALL: [Fact; 12] = [
+    pub const ALL: [Fact; 13] = [
         Fact::Numbers,
         Fact::State,
         Fact::StopReason,
@@ -156,6 +161,7 @@ impl Fact {
         Fact::Packages,
         Fact::Network,
         Fact::Voice,
+        Fact::Power,
     ];
 }
 

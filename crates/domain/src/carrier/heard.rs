@@ -14,6 +14,8 @@ pub struct Heard {
     pub stop: Option<(Stop, Timestamp)>,
     /// Its sessions; none of them: it was not connected.
     pub sessions: Option<(Vec<Session>, Timestamp)>,
+    /// Whether its device was switched on.
+    pub power: Option<(bool, Timestamp)>,
 }
 
 impl Heard {
@@ -30,6 +32,7 @@ impl Heard {
             standing: line.standing.clone().map(|told| (told, at)).or(self.standing),
             stop: line.stop.clone().map(|told| (told, at)).or(stop),
             sessions: line.sessions.clone().map(|told| (told, at)).or(self.sessions),
+            power: line.power.map(|told| (told, at)).or(self.power),
         }
     }
 
@@ -38,10 +41,13 @@ impl Heard {
         self.reasons().without(self.fresh_reasons(now))
     }
 
-    /// The same without sessions that were read more than a day ago: by then they tell nothing of now ([`FRESH_SECONDS`]).
+    /// The same without sessions, and without whether the device is on, that were read more than a day ago: by then they tell nothing of
+    /// now ([`FRESH_SECONDS`]).
     #[must_use]
     pub fn with_fresh_sessions(self, now: Timestamp) -> Heard {
-        Heard { sessions: self.sessions.filter(|(_, at)| now.since(*at) <= FRESH_SECONDS), ..self }
+        let is_fresh = |at: Timestamp| now.since(at) <= FRESH_SECONDS;
+        let (sessions, power) = (self.sessions.filter(|(_, at)| is_fresh(*at)), self.power.filter(|(_, at)| is_fresh(*at)));
+        Heard { sessions, power, ..self }
     }
 
     /// Where it stands.
@@ -67,10 +73,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_session_is_told_for_a_day() {
-        let heard = Heard { sessions: Some((Vec::new(), Timestamp(1))), ..Heard::default() };
-        let told = |now| heard.clone().with_fresh_sessions(Timestamp(now)).sessions.is_some();
-        assert_eq!([told(1), told(1 + FRESH_SECONDS), told(2 + FRESH_SECONDS)], [true, true, false]);
+    fn a_session_and_a_switched_on_device_are_told_for_a_day() {
+        let line = Line { sessions: Some(Vec::new()), power: Some(false), ..Line::default() };
+        let heard = Heard::default().hear(&line, Timestamp(1));
+        let told = |now| {
+            let fresh = heard.clone().with_fresh_sessions(Timestamp(now));
+            (fresh.sessions.is_some(), fresh.power.is_some())
+        };
+        assert_eq!([told(1), told(1 + FRESH_SECONDS), told(2 + FRESH_SECONDS)], [(true, true), (true, true), (false, false)]);
+        let later = heard.hear(&Line::default(), Timestamp(9));
+        assert_eq!(later.power, Some((false, Timestamp(1))), "what is not told stays as it was read");
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub struct Line {
     pub network: Option<String>,
     /// How long it spoke in the month.
     pub voice: Option<Spoken>,
+    /// Whether its device is switched on.
+    pub power: Option<bool>,
 }
 
 /// What a card spoke in a billing month.

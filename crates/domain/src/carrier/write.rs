@@ -14,6 +14,9 @@ pub enum Write {
         /// How many months of it, where it is sold by the month: a renewal.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         months: Option<u32>,
+        /// How many months it lasts with us, where it lasts whole ones: what is bought of a carrier that sells by the month.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lasts: Option<u32>,
         /// From when; none: the carrier's own rule.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<Timestamp>,
@@ -111,7 +114,7 @@ impl Write {
 
     /// Activate a package once, from when the carrier will have it.
     pub fn subscribe(package: &str) -> Write {
-        Write::Subscribe { package: package.to_owned(), months: None, from: None }
+        Write::Subscribe { package: package.to_owned(), months: None, lasts: None, from: None }
     }
 }
 

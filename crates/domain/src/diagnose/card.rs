@@ -45,6 +45,8 @@ Topic {
     StopReason = "stop_reason",
     /// Whether it is connected.
     Session = "session",
+    /// Whether its device is switched on.
+    Power = "power",
     /// Access points whose data is off.
     AccessPoints = "access_points",
     /// The package in use, or the last one.
@@ -209,6 +211,8 @@ pub struct Card {
     pub stop: Piece<Stop>,
     /// Its sessions; none of them: it is not connected.
     pub sessions: Piece<Vec<Session>>,
+    /// Whether its device is switched on.
+    pub power: Piece<bool>,
     /// Access points whose data is off; an empty name is its only one.
     pub apns_off: Vec<String>,
     /// The package in use, or the last that was.

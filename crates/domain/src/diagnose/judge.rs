@@ -11,7 +11,8 @@ pub const FRESH_SECONDS: i64 = DAY_SECONDS;
 pub const ONLINE_SECONDS: i64 = 3_600;
 
 /// What to look at at the device.
-const AT_THE_DEVICE: [Topic; 6] = [Topic::Session, Topic::LastUse, Topic::Counter, Topic::Imei, Topic::Network, Topic::Device];
+const AT_THE_DEVICE: [Topic; 7] =
+    [Topic::Session, Topic::Power, Topic::LastUse, Topic::Counter, Topic::Imei, Topic::Network, Topic::Device];
 
 /// A cause that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -46,6 +46,9 @@ impl Card {
             Topic::CarrierState => self.at(topic, lang, &self.standing, |s| standing(s, lang)),
             Topic::StopReason => self.at(topic, lang, &self.stop, |s| reason(s, lang)),
             Topic::Session => self.at(topic, lang, &self.sessions, |all| sessions(all, lang)),
+            Topic::Power => self.at(topic, lang, &self.power, |is_on| {
+                if *is_on { lang.pick("switched on", "开机") } else { lang.pick("switched off", "关机") }.to_owned()
+            }),
             Topic::AccessPoints => kept(access_points(&self.apns_off, lang)),
             Topic::Package => or_none(self.package.as_ref().map(|p| package(p, lang.pick("until", "至"), lang))),
             Topic::Waiting => kept(waiting(&self.waiting, lang)),

@@ -56,6 +56,7 @@ impl Topic {
             Topic::CarrierState => lang.pick("state at the carrier", "运营商状态"),
             Topic::StopReason => lang.pick("the carrier's stop reason", "运营商停机原因"),
             Topic::Session => lang.pick("session", "在线会话"),
+            Topic::Power => lang.pick("device at the network", "开关机状态"),
             Topic::AccessPoints => lang.pick("access points", "APN"),
             Topic::Package => lang.pick("package", "套餐"),
             Topic::Waiting => lang.pick("packages that wait", "待生效套餐"),

@@ -169,27 +169,35 @@ fn said(shop: &Shop, iccid: &str, line: Line) {
 fn a_card_is_connected_as_its_carrier_last_said() {
     db::each(|store| {
         let shop = Shop::new(store);
-        let names = ["online", "gprsStatus", "apn", "rat", "ip", "onoff", "statusyncdate"];
+        let names = ["online", "gprsStatus", "apn", "rat", "ip", "onoff", "onOff", "statusyncdate"];
         let shown = || {
             let card = shop.good(Operation::CardDetail, json!({"msisdns": MSISDN}))["cards"][0].clone();
             of(&card, &names).into_iter().map(|v| v.as_str().expect("text").to_owned()).collect::<Vec<_>>().join("|")
         };
         shop.trade.traffic(CARD, shop.trade.now(), MB);
-        assert_eq!(shown(), "||||||", "nobody told: not even that it is off, nor when it stood so");
+        assert_eq!(shown(), "|||||||", "nobody told: not even that it is off, nor when it stood so");
         let session = |rat: &str| {
             let (apn, ip, rat) = (Some("cmiot".to_owned()), Some("10.0.0.7".to_owned()), Some(rat.to_owned()));
             Session { since: None, apn, ip, rat }
         };
         shop.trade.pass(86_400);
         said(&shop, CARD, Line { sessions: Some(vec![session("LTE")]), ..Line::default() });
-        assert_eq!(shown(), "在线|在线|4G|cmiot|10.0.0.7||", "the source has the two names the other way round");
+        assert_eq!(shown(), "在线|在线|4G|cmiot|10.0.0.7|||", "the source has the two names the other way round");
         said(&shop, CARD, Line { sessions: Some(vec![session("2G")]), ..Line::default() });
-        assert_eq!(shown(), "在线|在线|2G|cmiot|10.0.0.7||");
+        assert_eq!(shown(), "在线|在线|2G|cmiot|10.0.0.7|||");
         let standing = Some(Standing { base: BaseState::Active, raw: "2".into(), since: None });
         said(&shop, CARD, Line { sessions: Some(Vec::new()), standing, ..Line::default() });
-        assert_eq!(shown(), "离线|离线|||||2026-03-02", "its state has a time of its own");
+        assert_eq!(shown(), "离线|离线||||||2026-03-02", "its state has a time of its own");
         let usage = shop.good(Operation::CardDetail, json!({"msisdns": MSISDN}))["cards"][0]["monthsincdate"].clone();
         assert_eq!(usage, "2026-03-01");
+        said(&shop, CARD, Line { power: Some(true), ..Line::default() });
+        assert_eq!(shown(), "离线|离线||||开机|1|2026-03-02", "switched on and not connected");
+        said(&shop, CARD, Line { power: Some(false), ..Line::default() });
+        assert_eq!(shown(), "离线|离线||||关机|0|2026-03-02");
+        shop.trade.pass(86_400);
+        assert_eq!(shown(), "离线|离线||||关机|0|2026-03-02");
+        shop.trade.pass(1);
+        assert_eq!(shown(), "|||||||2026-03-02", "what was read more than a day ago says nothing of now, whoever asked before");
     });
 }
 

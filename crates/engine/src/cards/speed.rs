@@ -2,7 +2,8 @@
 //! when the month refills, the next subscription starts or another has an allowance (domain rule: carriers do not restore it).
 //!
 //! Promised: what a card's state wants is noted with the state, and at most one write about its speed is under way a card; when
-//! it has its last word and something else is wanted by then, that is asked for. A platform that cannot limit speeds leaves the
+//! it has its last word and something else is wanted by then, that is asked for. Where a card's data and its speed are one plan, a lower
+//! speed is asked for again when its data is on again. A platform that cannot limit speeds leaves the
 //! card as fast as it is, and the card's record says so. Not promised: that a carrier's steps have the very speed.
 
 use super::{Fold, Settling};
@@ -102,6 +103,15 @@ pub(crate) fn left(tx: &mut Tx<'_>, catalogue: &Catalogue, intent: &Intent, now:
     tx.state_locked(intent.sim)?;
     let Some(sim) = tx.sim_by_id(intent.sim)? else { return Err(fault(format!("card {} vanished", intent.sim))) };
     catch_up(tx, catalogue, &sim, kbps, now)
+}
+
+/// The card's data is on again: where its speed is of the same plan, it is at full speed now, whatever is wanted.
+pub(crate) fn data_is_on(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: SimId, now: Timestamp) -> Result<()> {
+    let Some(sim) = tx.sim_by_id(sim)? else { return Err(fault(format!("card {sim} vanished"))) };
+    if !network::platform(catalogue, &sim)?.capabilities.is_some_and(|can| can.one_plan && can.speed) {
+        return Ok(());
+    }
+    catch_up(tx, catalogue, &sim, None, now)
 }
 
 /// Asks for the speed that is wanted now, if it is another than the one that was asked for.

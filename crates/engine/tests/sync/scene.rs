@@ -36,6 +36,8 @@ pub struct Book {
     pub networks: HashMap<u64, String>,
     /// Why each card is stopped.
     pub reasons: HashMap<u64, Blocks>,
+    /// Cards whose reason it does not tell.
+    pub mute: HashSet<u64>,
     /// Requests that the reason costs beside those for the rest.
     pub reason_costs: u32,
     /// Bytes of each card's days.
@@ -123,6 +125,7 @@ impl Connector for Fake {
         let what = match wanted {
             _ if wanted.has(Fact::State) => "state",
             _ if wanted == Facts::of(&[Fact::Voice]) => "voice",
+            _ if wanted == Facts::of(&[Fact::StopReason]) => "reason",
             _ => "month",
         };
         let book = self.asks(call, format!("{what}: {n}"))?;
@@ -132,7 +135,8 @@ impl Connector for Fake {
         let month = book.months.get(&n).map(|(bytes, as_of)| Period::this_month(self.can.cycle, *bytes, *as_of));
         Ok(Line {
             standing: wanted.has(Fact::State).then(|| Fake::standing(&book, n)),
-            stop: wanted.has(Fact::StopReason).then(|| Stop { blocks: book.reason(n), ..Stop::default() }),
+            stop: (wanted.has(Fact::StopReason) && !book.mute.contains(&n))
+                .then(|| Stop { blocks: book.reason(n), ..Stop::default() }),
             network: book.networks.get(&n).filter(|_| wanted.has(Fact::Network)).cloned(),
             month: month.filter(|_| wanted.has(Fact::Month)),
             voice: book
@@ -145,7 +149,9 @@ impl Connector for Fake {
     }
 
     fn cost(&self, wanted: Facts) -> u32 {
-        1 + if wanted.has(Fact::StopReason) { self.book().reason_costs } else { 0 }
+        let reason = Facts::of(&[Fact::StopReason]);
+        let rest = u32::from(wanted.without(reason) != Facts::NONE);
+        rest + if wanted.has(Fact::StopReason) { self.book().reason_costs } else { 0 }
     }
 
     fn read_many(&self, call: &Call<'_>, cards: &[Card], ask: Ask) -> Result<Vec<Result<Line, Answer>>, Answer> {

@@ -93,6 +93,12 @@ fn errors_name_the_place_the_key_and_a_good_value() {
         ("[clock]\noffset_seconds = 5", &[], "kachi.toml: clock.offset_seconds must be 0 unless clock.test = true, not 5"),
         ("[log]\n\nlevel = ", &[], "kachi.toml:3: "),
         ("[mqtt]\nurl = \"broker\"", &[], "kachi.toml: mqtt.url must be mqtt://HOST[:PORT] or mqtts://"),
+        ("[mqtt]\nca = \"/nowhere/ca.pem\"", &[], "kachi.toml: mqtt.ca must be a file that can be read (/nowhere/ca.pem: "),
+        (
+            "[mqtt]\nca = \"/dev/null\"",
+            &[],
+            "kachi.toml: mqtt.ca must be a file of certificates of authorities; /dev/null holds no",
+        ),
         ("[mqtt]\ntopics = []", &[], "kachi.toml: mqtt.topics must be a list of topics such as"),
         ("[mqtt]\nreply = \"yes\"", &[], "kachi.toml: mqtt.reply must be true or false"),
         ("[database]\nurl_file = \"/nowhere\"", &[], "kachi.toml: database.url_file: /nowhere cannot be read"),

@@ -9,6 +9,8 @@ use tempfile::TempDir;
 /// A running broker; stopped when dropped.
 pub struct Broker {
     pub port: u16,
+    /// Where it speaks TLS, if it does.
+    tls_port: Option<u16>,
     folder: TempDir,
     child: Child,
 }
@@ -19,16 +21,36 @@ impl Broker {
     /// # Panics
     /// If there is no Mosquitto: the package `mosquitto` has it.
     pub fn start() -> Broker {
+        Broker::starting(false)
+    }
+
+    /// The same, which speaks TLS at a second port under a certificate for 127.0.0.1 that an authority of its own signed.
+    ///
+    /// # Panics
+    /// If there is no `openssl` either.
+    #[allow(dead_code)]
+    pub fn with_tls() -> Broker {
+        Broker::starting(true)
+    }
+
+    fn starting(tls: bool) -> Broker {
         let folder = TempDir::with_prefix("kachi_broker_").expect("a folder");
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
-        let text = format!(
+        let free = || TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+        let (port, tls_port) = (free(), tls.then(free));
+        let mut text = format!(
             "listener {port} 127.0.0.1\nallow_anonymous true\nuser root\npersistence true\npersistence_location {}/\n\
              max_queued_messages 0\nmax_inflight_messages 500\nset_tcp_nodelay true\n",
             folder.path().display()
         );
+        if let Some(tls_port) = tls_port {
+            make_certificates(folder.path());
+            let at = |name: &str| folder.path().join(name).display().to_string();
+            let (certificate, key) = (at("broker.pem"), at("broker.key"));
+            text += &format!("listener {tls_port} 127.0.0.1\nallow_anonymous true\ncertfile {certificate}\nkeyfile {key}\n");
+        }
         std::fs::write(folder.path().join("mosquitto.conf"), text).expect("its configuration");
         let child = Broker::run(folder.path());
-        let broker = Broker { port, folder, child };
+        let broker = Broker { port, tls_port, folder, child };
         broker.wait();
         broker
     }
@@ -47,6 +69,18 @@ impl Broker {
     /// Its address.
     pub fn url(&self) -> String {
         format!("mqtt://127.0.0.1:{}", self.port)
+    }
+
+    /// Its address by TLS.
+    #[allow(dead_code)]
+    pub fn tls_url(&self) -> String {
+        format!("mqtts://127.0.0.1:{}", self.tls_port.expect("it speaks TLS"))
+    }
+
+    /// The certificate of the authority that signed its own (`ca.pem`), or of another (`other.pem`).
+    #[allow(dead_code)]
+    pub fn authority(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
     }
 
     /// Stops it as an operator would, and starts it again over the same folder.
@@ -68,4 +102,20 @@ impl Drop for Broker {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Two authorities, and the broker's certificate signed by the first.
+fn make_certificates(folder: &Path) {
+    let openssl = |line: &str| {
+        let done = Command::new("openssl").current_dir(folder).args(line.split(' ')).output();
+        let done = done.unwrap_or_else(|e| panic!("openssl: {e}; ./check installs what is needed"));
+        assert!(done.status.success(), "openssl {line}: {}", String::from_utf8_lossy(&done.stderr));
+    };
+    let new = "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+    for name in ["ca", "other"] {
+        openssl(&format!("{new} -x509 -days 2 -subj /CN={name} -keyout {name}.key -out {name}.pem"));
+    }
+    openssl(&format!("{new} -subj /CN=broker -keyout broker.key -out broker.csr"));
+    std::fs::write(folder.join("broker.ext"), "subjectAltName=IP:127.0.0.1\n").expect("its names");
+    openssl("x509 -req -days 2 -in broker.csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile broker.ext -out broker.pem");
 }

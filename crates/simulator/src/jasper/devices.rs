@@ -183,8 +183,7 @@ fn act(card: &Card, name: &str, text: &str) -> Result<Act, Fail> {
         "status" => unicom::move_to(card, base_of(text).ok_or(BAD_PARAMETER)?),
         "ratePlan" if !text.is_empty() => Act::Edit("ratePlan", text.to_owned()),
         "communicationPlan" if text == DATA_OFF => Act::Data { apn: None, on: false },
-        "communicationPlan" if !card.data_off.is_empty() => Act::Data { apn: None, on: true },
-        "communicationPlan" if !text.is_empty() => Act::Edit("communicationPlan", text.to_owned()),
+        "communicationPlan" if !text.is_empty() => Act::Plan(text.to_owned()),
         "overageLimitOverride" if matches!(text, "DEFAULT" | "TEMPORARY_OVERRIDE" | "PERMANENT_OVERRIDE") => {
             Act::Edit("overageLimitOverride", text.to_owned())
         }

@@ -18,7 +18,8 @@ pub(super) fn route(house: &mut House, ask: &Ask, params: &Params, name: &str) -
         "operate/sim-apn-function" => |_, p| Ok(Act::Data { apn: Some(p.need("apnName")?.to_owned()), on: opens(p)? }),
         "operate/network-speed" => |_, p| speed(p),
         "operate/sim-gprs-status-reset" => |_, _| Ok(Act::Reset),
-        "order/gprspackage-order" => order,
+        "order/gprspackage-order" => return Some(order(house, ask, params)),
+        "query/order-info" => return Some(order_info(house, params)),
         "change/sim-status/batch" => return Some(many(house, ask, params, batch_move)),
         "operate/sim-communication-function/batch" => return Some(many(house, ask, params, |_, p| function(p))),
         "operate/card-bind-by-bill/batch" => return Some(many(house, ask, params, |_, p| bind(p))),
@@ -109,8 +110,33 @@ fn speed(params: &Params) -> Result<Act, Code> {
     }
 }
 
+/// An order for one card, with a number by which it is asked for later [G].
+fn order(house: &mut House, ask: &Ask, params: &Params) -> Answer {
+    let card = card(house, params)?;
+    if !matches!(params.need("maincommoDity")?, "0" | "1") {
+        return Err(BAD_PARAMETER);
+    }
+    let act = top_up(house, params)?;
+    act.check(house.world.card(card))?;
+    let number = house.write_batch(ask, vec![(card, act)])?;
+    Ok(json!({"orderNum": number}))
+}
+
+/// Where an order stands; days and times without separators.
+fn order_info(house: &House, params: &Params) -> Answer {
+    let number = params.need("orderNum")?;
+    let job = house.world.jobs.get(number).ok_or(BAD_PARAMETER)?;
+    let status = match job.rows.first().and_then(|(_, result)| *result) {
+        None => "inProgress",
+        Some(Ok(())) => "completed",
+        Some(Err(_)) => "failed",
+    };
+    let stamp = |at| calendar::china(at, "%Y%m%d%H%M%S");
+    Ok(json!({"orderNum": number, "status": status, "statusDate": stamp(house.world.now), "createDate": stamp(job.at)}))
+}
+
 /// The top-ups of the public price list: 100 MB and 500 MB, for the rest of the month.
-fn order(house: &mut House, params: &Params) -> Result<Act, Code> {
+fn top_up(house: &mut House, params: &Params) -> Result<Act, Code> {
     let kind = params.need("packageType")?;
     let megabytes = match kind {
         "0" => 100,

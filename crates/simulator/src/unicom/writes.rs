@@ -88,8 +88,7 @@ fn config(house: &mut House, ask: &Ask, data: &Value) -> Answer {
     let plan = data["nacId"].as_str().filter(|p| !p.is_empty()).ok_or(BAD_PARAMETER)?;
     let act = match plan {
         DATA_OFF => Act::Data { apn: None, on: false },
-        _ if !house.world.card(card).data_off.is_empty() => Act::Data { apn: None, on: true },
-        other => Act::Edit("communicationPlan", other.to_owned()),
+        other => Act::Plan(other.to_owned()),
     };
     house.write(ask, card, act)?;
     Ok(json!({"iccid": house.world.cards[card as usize].iccid}))

@@ -22,6 +22,8 @@ pub(crate) enum Act {
     Reset,
     /// A feature of the card by its name in Jasper's words.
     Edit(&'static str, String),
+    /// A communication plan that lets data through, whatever the one before did.
+    Plan(String),
     /// A line above which data is cut.
     CutOff(Option<CutOff>),
     /// A lower speed by the carrier's code.
@@ -106,6 +108,12 @@ impl Act {
             Act::Voice(on) => card.voice_off = !on,
             Act::Reset => card.sessions += 1,
             Act::Edit(field, to) => edit(card, field, to, at),
+            Act::Plan(name) => {
+                card.data_off.clear();
+                if card.communication_plan != name {
+                    edit(card, "communicationPlan", name, at);
+                }
+            }
             Act::CutOff(line) => card.cut_off = line,
             Act::Speed(code) => card.speed = code,
             Act::Bind(imei) => card.bound_imei = imei,

@@ -55,6 +55,8 @@ const STEPS: &[Step] = &[
     step!(35, "0035_sim_moves.sql"),
     step!(36, "0036_owed.sql"),
     step!(37, "0037_rating_lanes.sql"),
+    step!(38, "0038_power.sql"),
+    step!(39, "0039_reasons.sql"),
 ];
 
 /// Why the database could not be opened.

@@ -80,8 +80,9 @@ impl Ask<'_> {
     fn holds_until(&self, figures: &[Figures]) -> Timestamp {
         let midnight = self.zone().start_of_day(self.zone().day(self.door.engine.now()) + 1);
         let ahead = figures.iter().filter_map(|f| f.card.changes_at(self.catalogue));
-        let sessions = figures.iter().filter_map(|f| f.heard.sessions.as_ref()).map(|(_, at)| at.plus(FRESH_SECONDS + 1));
-        ahead.chain(sessions).fold(midnight, Timestamp::min)
+        let sessions = figures.iter().filter_map(|f| f.heard.sessions.as_ref()).map(|(_, at)| *at);
+        let heard = sessions.chain(figures.iter().filter_map(|f| f.heard.power).map(|(_, at)| at));
+        ahead.chain(heard.map(|at| at.plus(FRESH_SECONDS + 1))).fold(midnight, Timestamp::min)
     }
 
     pub(super) async fn usage_past(&self) -> Result<String, No> {

@@ -308,6 +308,7 @@ impl<'a> Detail<'a> {
         let as_of = date(card.as_of);
         let status = msstatus(card);
         let (online, session) = connected(&figures.heard);
+        let power = figures.heard.power.map(|(is_on, _)| is_on);
         let ends = card.state.expected_end(catalogue.zone(sim.account)).or(figures.expired_at);
         Detail {
             msisdn: text(&sim.msisdn),
@@ -336,8 +337,8 @@ impl<'a> Detail<'a> {
             sbbh: extras.text("sbbh").into(),
             openapns: apns.iter().map(|(apn, _)| apn.as_str()).collect::<Vec<_>>().join(","),
             apnstatus: apns.iter().map(switched).collect::<Vec<_>>().join(","),
-            onoff: "",
-            on_off: "",
+            onoff: power.map_or("", |is_on| if is_on { "开机" } else { "关机" }),
+            on_off: power.map_or("", |is_on| if is_on { "1" } else { "0" }),
             online,
             gprs_status: online,
             apn: session.map_or("", |s| generation(text(&s.rat))),

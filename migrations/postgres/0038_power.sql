@@ -1,0 +1,3 @@
+-- Whether the card's device was switched on (1) or off (0) as its carrier last said, and when that was read.
+ALTER TABLE carrier_word ADD COLUMN power BIGINT;
+ALTER TABLE carrier_word ADD COLUMN power_at BIGINT;
