@@ -141,6 +141,7 @@ fn fill(tx: &mut kachi_store::Tx<'_>, now: Timestamp) -> kachi_engine::Result<()
         contact: "{}".into(),
         switch: kachi_domain::account::Switch::On,
         claims: false,
+        credit_stop: false,
     };
     tx.put_account(&account(AccountId(1), "operator", Path::root()), now)?;
     tx.put_account(&account(OWNER, "owner", Path::root().child(OWNER)), now)?;

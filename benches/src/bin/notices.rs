@@ -97,6 +97,7 @@ fn fill(engine: &kachi_engine::Engine, receivers: &[SocketAddr], notices: usize)
                     contact: "{}".into(),
                     switch: kachi_domain::account::Switch::On,
                     claims: false,
+                    credit_stop: false,
                 };
                 tx.put_account(&account, how.now)?;
                 tx.put_credential("eiotclub", &format!("k{i}"), id, SECRET)?;

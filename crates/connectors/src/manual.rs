@@ -28,6 +28,7 @@ impl Connector for Manual {
             activate: true,
             end_test: true,
             data_switch: true,
+            functions: true,
             voice_list: true,
             session_reset: true,
             network: true,

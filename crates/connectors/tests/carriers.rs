@@ -3,7 +3,9 @@
 
 use kachi_connectors::{open, sandbox};
 use kachi_domain::address::{Addresses, Network};
-use kachi_domain::carrier::{Answer, Ask, Call, Card, Connector, Fact, Facts, Line, Login, Request, Sent, Write, logged_in};
+use kachi_domain::carrier::{
+    Answer, Ask, Call, Card, Connector, Fact, Facts, Function, Line, Login, Request, Sent, Write, logged_in,
+};
 use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::time::{Timestamp, Zone, day_text};
 use kachi_simulator::{Base, CardSpec, Fault, FaultKind, Platform, Settings, Simulator, Stop};
@@ -187,6 +189,27 @@ fn a_card_is_activated_and_its_test_ended() {
             assert!(base == to || (to == Base::Ready && base == Base::TestEnded), "{} {write:?}: {base:?}", far.name);
         }
     }
+}
+
+#[test]
+fn a_cards_messages_and_voice_are_switched_off_and_on_by_themselves() {
+    let switch = |function, on| Write::SetFunction { function, on };
+    let mut able = 0;
+    for (far, card) in Far::each(Base::Active).filter(|(far, _)| far.can(&switch(Function::Sms, false))) {
+        let off = || (far.sim.card(&card.iccid).sms_off, far.sim.card(&card.iccid).voice_off);
+        for (function, on, stands) in [
+            (Function::Sms, false, (true, false)),
+            (Function::Voice, false, (true, true)),
+            (Function::Sms, true, (false, true)),
+            (Function::Voice, true, (false, false)),
+        ] {
+            assert_eq!(far.settle(&request(&card, switch(function, on))), Answer::Confirmed, "{}", far.name);
+            assert_eq!(off(), stands, "{} {function:?} {on}", far.name);
+            far.sim.advance(200);
+        }
+        able += 1;
+    }
+    assert_eq!(able, 1, "OneLink alone has such an act");
 }
 
 #[test]

@@ -180,27 +180,11 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{OrderId, PackageId};
-    use crate::package::{Category, Kind, Resource, StartRule, Terms, Window};
+    use crate::package::{Category, Kind, Resource, Terms, Window};
     use crate::rating::{Input, Purchase, Usage};
     use crate::time::Span;
 
     const MB: i64 = 1 << 20;
-
-    fn purchase(id: i64, terms: Terms) -> Purchase {
-        Purchase {
-            subscription: SubscriptionId(id),
-            package: PackageId(1),
-            order: OrderId(1),
-            at: Timestamp(0),
-            terms,
-            start: StartRule::Queue,
-            not_before: None,
-            used_before: 0,
-            moved: false,
-            left_seconds: None,
-        }
-    }
 
     /// Types crossed by using so many MB, and the lines the card is below then, of a card with packages of (kind, resource, MB).
     fn warned(packages: &[(Kind, Resource, i64)], used_mb: i64) -> (Vec<i64>, Vec<i64>) {
@@ -215,7 +199,7 @@ mod tests {
                 validity: Span::Days(30),
                 window: Window::Whole,
             };
-            state.apply(&Input::Purchase(purchase(id, terms)), &zone, &mut unheard);
+            state.apply(&Input::Purchase(Purchase::plain(id, Timestamp(0), terms)), &zone, &mut unheard);
         }
         let before = Level::of(&state);
         let usage = Usage { stop: Timestamp(60), start: Timestamp(0), source_id: 1, bytes: used_mb * MB };
@@ -259,7 +243,7 @@ mod tests {
                 validity: Span::Days(30),
                 window: Window::Whole,
             };
-            state.apply(&Input::Purchase(purchase(id, terms)), &zone, &mut Vec::new());
+            state.apply(&Input::Purchase(Purchase::plain(id, Timestamp(0), terms)), &zone, &mut Vec::new());
             let period = Level::of(&state).period.expect("data in use");
             assert_eq!(period, Period::of(SubscriptionId(1)), "after a package of {resource:?}");
         }

@@ -29,7 +29,7 @@ pub use line::{Apn, Bought, Counter, Line, Period, Session, Spoken, Standing, St
 pub use matter::Matter;
 pub use pace::{Bucket, Grant, Pace, Purpose};
 pub use sight::Sight;
-pub use write::{Card, Request, Sent, Write};
+pub use write::{Card, Function, Request, Sent, Write};
 
 /// The carrier of products whose cards are international ones (EIOTCLUB: operator 5).
 pub const INTERNATIONAL: &str = "INTL";

@@ -63,6 +63,8 @@ EventKind {
     DeviceBound = "device_bound",
     /// An account was switched on, off, or paused.
     AccountSwitched = "account_switched",
+    /// An account came to be in arrears, and its cards are stopped for it; or it is no longer.
+    AccountArrears = "account_arrears",
     /// What a platform tells of its cards is older than the operator lets it be.
     ReadingsStale = "readings_stale",
     /// It is not any more.

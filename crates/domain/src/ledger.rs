@@ -158,6 +158,12 @@ pub fn debts_first(postings: Vec<Posting>, debts: &mut BTreeMap<AccountId, i64>)
     split
 }
 
+/// Whether an account is in arrears, in minor units: it owes, or it has a credit line and used all of it. One that has nothing
+/// left and no credit line can buy nothing, and what its cards have is paid.
+pub fn in_arrears(available: i64, credit: i64, owed: i64) -> bool {
+    owed > 0 || credit > 0 && available <= -credit
+}
+
 /// A refund of which each level pays what it can, in minor units, and owes the rest.
 pub fn rest_owed(postings: Vec<Posting>, can_pay: &BTreeMap<AccountId, i64>) -> Vec<Posting> {
     let mut split = Vec::with_capacity(postings.len());
@@ -213,6 +219,21 @@ mod tests {
                 prop_assert_eq!(postings.iter().map(|p| p.minor).sum::<i64>(), 0);
                 prop_assert!(postings.iter().skip(2).all(|p| p.minor != 0));
             }
+        }
+    }
+
+    #[test]
+    fn an_account_is_in_arrears_that_owes_or_used_all_its_credit() {
+        for (available, credit, owed, outcome) in [
+            (0, 0, 0, false),
+            (500, 0, 0, false),
+            (0, 0, 1, true),
+            (-99, 100, 0, false),
+            (-100, 100, 0, true),
+            (-100, 200, 0, false),
+            (0, 100, 0, false),
+        ] {
+            assert_eq!(in_arrears(available, credit, owed), outcome, "{available} {credit} {owed}");
         }
     }
 

@@ -28,8 +28,8 @@ pub enum UsedUp {
     Untouched,
 }
 
-/// What keeps a card off whatever its packages are. An owner stops his card, a device of another group locks it, and the operator
-/// forces it off; credit and unpaid have no act that sets them yet.
+/// What keeps a card off whatever its packages are. An owner stops his card, a device of another group locks it, the operator
+/// forces it off, and an account that is in arrears may be set so that its cards stop; unpaid is reserved for invoices.
 pub const KEPT_OFF: Blocks =
     Blocks(Blocks::OWNER_STOP.0 | Blocks::CREDIT.0 | Blocks::FORCED.0 | Blocks::IMEI_LOCK.0 | Blocks::UNPAID.0);
 

@@ -65,9 +65,9 @@ blocks! {
     OWNER_STOP = 0, "owner_stop";
     /// Data switched off.
     DATA_OFF = 1, "data_off";
-    /// Messages switched off; no act sets it yet.
+    /// Messages switched off.
     SMS_OFF = 2, "sms_off";
-    /// Voice switched off; no act sets it yet.
+    /// Voice switched off.
     VOICE_OFF = 3, "voice_off";
     /// Allowance used up and nothing waits.
     QUOTA = 4, "quota";
@@ -75,7 +75,7 @@ blocks! {
     EXPIRED = 5, "expired";
     /// Never had a package, or the last was refunded.
     NO_PACKAGE = 6, "no_package";
-    /// The account's credit is used up; no act sets it yet.
+    /// Its account is in arrears, and set so that its cards are stopped for it.
     CREDIT = 7, "credit";
     /// Forced by the operator.
     FORCED = 8, "forced";
@@ -91,7 +91,7 @@ blocks! {
     CARRIER_MANAGEMENT = 13, "carrier_management";
     /// Its pool is used up.
     POOL_EXHAUSTED = 14, "pool_exhausted";
-    /// An invoice is unpaid; no act sets it yet.
+    /// An invoice is unpaid. Reserved: nothing sets it while there are no invoices; it keeps a card off as every block of money does.
     UNPAID = 15, "unpaid";
 }
 

@@ -12,10 +12,10 @@
 //! and, checked only where written: `p told 7d@0d none@3d`: how the pool stood to the card, each time it was told;
 //!   `due WHEN`, `due never`
 
-use kachi_domain::package::{Category, Kind, Resource, StartRule, Terms, Window};
+use kachi_domain::package::{Category, Kind, Resource, Terms, Window};
 use kachi_domain::rating::pool::{PoolHappening, PoolInput, PoolRules, PoolState};
 use kachi_domain::rating::{Happening, Purchase, Usage};
-use kachi_domain::{OrderId, PackageId, SimId, Span, SubscriptionId, Timestamp, Zone};
+use kachi_domain::{SimId, Span, SubscriptionId, Timestamp, Zone};
 use std::collections::BTreeMap;
 
 const ORIGIN: Timestamp = Timestamp(1_767_196_800);
@@ -63,18 +63,7 @@ fn purchase(id: i64, bytes: i64, validity: &str, at: Timestamp) -> Purchase {
         validity: Span::parse(validity).expect("a validity"),
         window: Window::Whole,
     };
-    Purchase {
-        subscription: SubscriptionId(id),
-        package: PackageId(1),
-        order: OrderId(1),
-        at,
-        terms,
-        start: StartRule::Queue,
-        not_before: None,
-        used_before: 0,
-        moved: false,
-        left_seconds: None,
-    }
+    Purchase::plain(id, at, terms)
 }
 
 fn read(text: &str) -> Script {

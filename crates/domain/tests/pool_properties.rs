@@ -1,10 +1,10 @@
 //! What pools promise over random histories: no byte paid twice or beyond what was sold, and the same answer however the
 //! fold is cut, kept, or fed.
 
-use kachi_domain::package::{Category, Kind, Resource, StartRule, Terms, Window};
+use kachi_domain::package::{Category, Kind, Resource, Terms, Window};
 use kachi_domain::rating::pool::{PoolHappening, PoolInput, PoolRules, PoolState};
 use kachi_domain::rating::{CardState, Happening, Input, PoolStand, Purchase, Usage, fold};
-use kachi_domain::{OrderId, PackageId, SimId, Span, SubscriptionId, Timestamp, Zone};
+use kachi_domain::{SimId, Span, SubscriptionId, Timestamp, Zone};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -23,18 +23,7 @@ fn purchase(id: i64, at: Timestamp, allowance: i64, days: u32) -> Purchase {
         validity: Span::Days(days),
         window: Window::Whole,
     };
-    Purchase {
-        subscription: SubscriptionId(id),
-        package: PackageId(1),
-        order: OrderId(1),
-        at,
-        terms,
-        start: StartRule::Queue,
-        not_before: None,
-        used_before: 0,
-        moved: false,
-        left_seconds: None,
-    }
+    Purchase::plain(id, at, terms)
 }
 
 #[derive(Debug, Clone)]

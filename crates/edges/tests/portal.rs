@@ -6,8 +6,10 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use kachi_domain::AccountId;
 use kachi_domain::account::Switch;
+use kachi_domain::order::Channel;
 use kachi_edges::portal::{self, PortalDoor, receiver::Receiver};
-use kachi_engine::{Clock, accounts, sims};
+use kachi_engine::orders::Place;
+use kachi_engine::{Clock, accounts, orders, sims};
 use kachi_testkit::db;
 use kachi_testkit::world::{ACME, BEGIN, MB, NORTH, STRANGER, World, line};
 use std::sync::Arc;
@@ -319,6 +321,50 @@ fn a_card_tells_who_pays_and_what_is_in_its_way() {
         assert_eq!(by_imsi.body.matches("<tr data-key").count(), 1);
         browser.get("/fragment/sims?q=nothing").await.has("No such card");
         browser.get("/fragment/sims?before=0").await.has("No such card");
+    });
+}
+
+/// Does what waits for the database beside the thread that drives the test.
+fn aside<T: Send>(act: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|s| s.spawn(act).join()).expect("it is done")
+}
+
+#[test]
+fn a_cards_page_shows_what_was_bought_above_without_its_price() {
+    each(|world, app| async move {
+        let north = aside(|| world.actor(NORTH));
+        let place = Place {
+            iccid: World::iccid(2),
+            package_code: "Q1000-30D".into(),
+            out_trade_no: None,
+            channel: Channel::Platform,
+            custom_data: None,
+            number: "above".into(),
+        };
+        let placed = aside(|| world.engine.write(move |tx, catalogue, how| orders::place(tx, catalogue, how, &north, &place)));
+        let order = placed.expect("it is bought").order;
+        let part = |body: &str| {
+            let from = body.find("id=\"orders\"").expect("orders");
+            body[from..from + body[from..].find("</section>").expect("their end")].to_owned()
+        };
+        let path = format!("/sims/{}", World::iccid(2));
+        let of_acme = part(&Browser::logged_in(&app, "acme").await.get(&path).await.body);
+        let shows = |part: &str, words: &[&str]| words.iter().map(|w| part.contains(w)).collect::<Vec<_>>();
+        let words = [&format!(">{order}<"), "Q1000-30D name", "bought above", "9.00", "NORTH"];
+        assert_eq!(shows(&of_acme, &words), [true, true, true, false, false], "{of_acme}");
+        let of_north = part(&Browser::logged_in(&app, "north").await.get(&path).await.body);
+        assert_eq!(shows(&of_north, &words), [true, true, false, true, true], "{of_north}");
+        // Whoever has the card later learns that it was bought, and not for what.
+        let moved = aside(|| {
+            let operator = world.actor(AccountId(1));
+            world.engine.write(move |tx, catalogue, how| {
+                sims::transfer(tx, catalogue, how, &operator, &World::iccid(2), STRANGER).map(|_| ())
+            })
+        });
+        moved.expect("it is moved");
+        let of_stranger = part(&Browser::logged_in(&app, "stranger").await.get(&path).await.body);
+        assert_eq!(shows(&of_stranger, &words), [true, true, false, false, false], "{of_stranger}");
+        assert!(of_stranger.contains("bought before the card came here"));
     });
 }
 

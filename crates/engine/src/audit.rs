@@ -43,6 +43,9 @@ pub fn audit(engine: &Engine) -> Result<Report> {
         for (account, listed, posted) in tx.audit_profits()? {
             found.push(format!("account {account}: its list of profits adds up to {listed}, its shares to {posted}"));
         }
+        for (account, lines, last) in tx.audit_profit_numbers()? {
+            found.push(format!("account {account}: it has {lines} lines of profit, the last numbered {last}"));
+        }
         for (account, more) in tx.audit_owed()? {
             found.push(format!("account {account}: it paid {more} more than it owed"));
         }

@@ -174,7 +174,7 @@ fn ask(
     (card, act, reference): (&CardKey, &Act, &str),
 ) -> Result<Asked> {
     let sim = card.lock(tx, actor)?;
-    network::refuse_over(&sim)?;
+    network::refuse_out_of_service(tx, &sim)?;
     let write = write(tx, catalogue, &sim, act, how.now)?;
     network::refuse_unable(catalogue, &sim, &write)?;
     match act {

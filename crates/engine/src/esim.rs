@@ -12,7 +12,7 @@ use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};
 use crate::refunds::{self, RefundQuote};
-use crate::{network, notices, orders, profits, sims};
+use crate::{money, network, notices, orders, profits, sims};
 use kachi_domain::carrier::{Request, Write};
 use kachi_domain::event::EventKind;
 use kachi_domain::ledger::{self, Journal, OPERATOR, Share};
@@ -77,9 +77,8 @@ pub fn purchase(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &
         true => (Journal::Purchase, ledger::purchase(order.account, order.paid_minor, &shares)),
         false => (Journal::Hold, ledger::hold(order.account, order.paid_minor)),
     };
-    let mut journal = [NewJournal { account: order.account, name, cause: format!("order {}", order.id), postings }];
-    profits::debts_first(tx, &mut journal)?;
-    tx.post_all(&journal, how.now)?;
+    let cause = format!("order {}", order.id);
+    money::post_all(tx, vec![NewJournal { account: order.account, name, cause, postings }], how.now)?;
     if local {
         profits::earned(tx, &order, &shares, how.now)?;
     }

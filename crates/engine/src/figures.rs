@@ -2,7 +2,9 @@
 //!
 //! A card the account does not see is left out like one that is not there. Usage is that which the accounts it sees owned
 //! when it happened; of messages, voice and what nothing paid for, which no roll-up keeps by owner, that is what came after they got
-//! the card. Days are those of the asking account's zone.
+//! the card. Of voice, which carriers count by months, that is what the count of the month in which they got the card has grown by
+//! since: since the last time it was told before, or, if it was not yet, since the first time after. Days are those of the asking
+//! account's zone.
 
 use crate::act::Actor;
 use crate::cards;
@@ -93,8 +95,8 @@ pub fn of(
     let ask = Ask { sims: &sims, accounts, days: (first, last), span: (from, to), voice_since, all };
     let mut known = if depth == Depth::Card { Beside::default() } else { tx.beside(&ask)? };
     let mut moves: BTreeMap<Timestamp, Vec<i64>> = BTreeMap::new();
-    for (sim, at) in known.moved.iter().filter(|(_, at)| **at > from) {
-        moves.entry(*at).or_default().push(*sim);
+    for (sim, came) in known.moved.iter().filter(|(_, came)| came.at > from) {
+        moves.entry(came.at).or_default().push(*sim);
     }
     // Cards mostly move many at once.
     for (at, sims) in &moves {
@@ -108,7 +110,7 @@ pub fn of(
         let sim = card.sim.id.0;
         let (bytes, connections) = known.used.get(&sim).copied().unwrap_or_default();
         let any = bytes > 0 && card.state.outflow_bytes > 0;
-        let since = known.moved.get(&sim).copied().unwrap_or(from).max(from).min(to);
+        let since = known.moved.get(&sim).map_or(from, |came| came.at).max(from).min(to);
         let outflow_bytes =
             if any { cards::outflow_between(tx, card.sim.id, catalogue.zone(card.sim.account), since, to, now)? } else { 0 };
         let held = known.held.remove(&sim).unwrap_or_default();
@@ -143,15 +145,21 @@ fn is_bought(s: &Held, since: Timestamp) -> bool {
     had && s.bought_at >= since.0
 }
 
-/// Seconds that cards spoke in these billing months, as far as they began after those got the card who ask.
+/// Seconds that cards spoke in these billing months since those got the card who ask: of the month in which they did, what it grew by.
 fn spoken(known: &Beside, months: &HashMap<i64, (Timestamp, Timestamp)>) -> HashMap<i64, i64> {
     let mut spoke = HashMap::new();
-    for (sim, at, seconds) in &known.voice {
-        let counts = months.get(sim).is_some_and(|(from, to)| (*from..*to).contains(at));
-        if counts && known.moved.get(sim).is_none_or(|since| at >= since) {
-            let sum: &mut i64 = spoke.entry(*sim).or_default();
-            *sum = sum.saturating_add(*seconds);
+    for (sim, began, seconds) in &known.voice {
+        if !months.get(sim).is_some_and(|(from, to)| (*from..*to).contains(began)) {
+            continue;
         }
+        let own = match known.moved.get(sim) {
+            Some(came) if *began < came.at => {
+                came.spoke.filter(|(month, _)| month == began).map_or(0, |(_, before)| (seconds - before).max(0))
+            }
+            _ => *seconds,
+        };
+        let sum: &mut i64 = spoke.entry(*sim).or_default();
+        *sum = sum.saturating_add(own);
     }
     spoke
 }

@@ -15,7 +15,7 @@ use crate::cards::{Settling, speed};
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};
-use crate::{direct, network, notices, orders, service, sms, switch, tasks, told};
+use crate::{direct, functions, network, notices, orders, service, sms, switch, tasks, told};
 use kachi_domain::carrier::{Answer, Connector, Write};
 use kachi_domain::event::EventKind;
 use kachi_domain::{OrderId, PlatformId, Refusal, Timestamp};
@@ -149,6 +149,9 @@ fn finish(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, intent: &Inten
         }
         (write @ (Write::Stop | Write::Resume | Write::Activate), Answer::Confirmed | Answer::Already) => {
             switch::switched(tx, intent, write, how.now)?;
+        }
+        (Write::SetFunction { function, on }, Answer::Confirmed | Answer::Already) => {
+            functions::done(tx, intent, (*function, *on), how.now)?;
         }
         (Write::LimitSpeed { kbps }, answer) => speed::told(tx, catalogue, how, (intent, *kbps), answer)?,
         (Write::SendSms { .. } | Write::SendPhone { .. }, _) => sms::told(tx, catalogue, how, &request.reference, answer)?,

@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod act;
+pub mod arrears;
 pub mod audit;
 pub mod card_reads;
 pub mod cards;
@@ -19,6 +20,7 @@ pub mod direct;
 pub mod error;
 pub mod esim;
 pub mod figures;
+pub mod functions;
 pub mod imei;
 pub mod import;
 pub mod intents;

@@ -1,21 +1,37 @@
-//! Money in, what an account has, and what a person books.
+//! Money in, what an account has, and what a person books; and the one way in which the engine moves money at all ([`post_all`]).
 //!
 //! Who acts: the operator, by command; `apply`, for what an account brings along. Promised: a reference books once, for ever, on
 //! one account; the journal names who booked it; a balance never falls below its credit line. Not promised: that the money has
-//! come: that is the word of whoever books it. What the account owes ([`crate::profits`]) is paid of it first.
+//! come: that is the word of whoever books it. Whatever gives an account money, it pays what it owes ([`crate::profits`]) of it first.
 
 use crate::catalogue::Catalogue;
 use crate::error::Result;
-use crate::{notices, profits};
+use crate::notices;
 use kachi_domain::event::{Body, EventKind};
-use kachi_domain::ledger::{self, Journal, OPERATOR};
+use kachi_domain::ledger::{self, Bucket, Journal, OPERATOR, Posting};
 use kachi_domain::{AccountId, Money, Refusal, Timestamp};
 use kachi_store::Tx;
 use kachi_store::ledger::NewJournal;
 use kachi_store::money_acts::MoneyAct;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Characters of a reference, a name or a reason, at most.
 const TEXT_MAX: usize = 200;
+
+/// Books journals, whatever they are: who gets money by one pays what it owes first. The caller holds the balances of all
+/// who get some. So an account that owes has nothing to spend that could pay it, unless its credit line rose since.
+pub(crate) fn post_all(tx: &mut Tx<'_>, mut journals: Vec<NewJournal>, now: Timestamp) -> Result<()> {
+    let gets = |p: &&Posting| p.bucket == Bucket::Available && p.minor > 0;
+    let get: BTreeSet<AccountId> = journals.iter().flat_map(|j| &j.postings).filter(gets).map(|p| p.account).collect();
+    if !get.is_empty() {
+        let owed = tx.owed(&get.into_iter().collect::<Vec<_>>())?;
+        let mut debts: BTreeMap<AccountId, i64> = owed.into_iter().map(|(account, minor)| (AccountId(account), minor)).collect();
+        for j in &mut journals {
+            j.postings = ledger::debts_first(std::mem::take(&mut j.postings), &mut debts);
+        }
+    }
+    Ok(tx.post_all(&journals, now)?)
+}
 
 /// Credits money that came in from outside. The cause makes it once: the same cause again changes nothing.
 pub fn top_up(
@@ -33,7 +49,8 @@ pub fn top_up(
     if tx.journal_exists(account, Journal::TopUp, cause)? {
         return Ok(false);
     }
-    tx.post(account, Journal::TopUp, cause, &ledger::top_up(account, amount.minor), now)?;
+    let postings = ledger::top_up(account, amount.minor);
+    post_all(tx, vec![NewJournal { account, name: Journal::TopUp, cause: cause.to_owned(), postings }], now)?;
     let body = Body::Money { amount: amount.to_decimal(), currency: amount.currency.to_string() };
     tx.tell(&[notices::event(catalogue, account, None, EventKind::ToppedUp, &body, now)?], now)?;
     Ok(true)
@@ -94,9 +111,7 @@ pub fn book(tx: &mut Tx<'_>, catalogue: &Catalogue, act: &ByHand, now: Timestamp
         None => (ledger::top_up(account, amount.minor), EventKind::ToppedUp),
         Some(_) => (ledger::correction(account, amount.minor), EventKind::BalanceCorrected),
     };
-    let mut journal = [NewJournal { account, name, cause, postings }];
-    profits::debts_first(tx, &mut journal)?;
-    tx.post_all(&journal, now)?;
+    post_all(tx, vec![NewJournal { account, name, cause, postings }], now)?;
     tx.add_money_act(&MoneyAct {
         reference: reference.clone(),
         account,

@@ -11,7 +11,7 @@ use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::error::{Fail, Result, fault};
 use crate::intents::order;
-use crate::notices;
+use crate::{esim, notices};
 use kachi_domain::carrier::{Card, Request, Sent, Write};
 use kachi_domain::event::EventKind;
 use kachi_domain::ids::{Eid, Imsi, Msisdn};
@@ -114,7 +114,7 @@ pub fn ask(
     (card, act, reference): (&CardKey, Paced, &str),
 ) -> Result<()> {
     let sim = card.lock(tx, actor)?;
-    refuse_over(&sim)?;
+    refuse_out_of_service(tx, &sim)?;
     if let Some(last) = tx.last_intent(sim.id, act.cause())? {
         let seconds = PAUSE_SECONDS - how.now.since(Timestamp(last.created_at));
         if seconds > 0 {
@@ -214,6 +214,12 @@ pub(crate) fn platform<'c>(catalogue: &'c Catalogue, sim: &Sim) -> Result<&'c Pl
 /// Nothing is asked of the carrier for a card whose life is over.
 pub(crate) fn refuse_over(sim: &Sim) -> Result<()> {
     if BaseState::parse(&sim.state).is_ok_and(BaseState::is_over) { Err(Refusal::SimOver.into()) } else { Ok(()) }
+}
+
+/// As [`refuse_over`]; nor for a profile of eSIM goods that is in stock: it is nobody's card until it is sold.
+pub(crate) fn refuse_out_of_service(tx: &mut Tx<'_>, sim: &Sim) -> Result<()> {
+    refuse_over(sim)?;
+    esim::refuse_unsold(tx, [sim])
 }
 
 /// What the platform is known not to be able to do is refused at once; what is not known is found out by asking.

@@ -18,7 +18,7 @@ use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::error::{Result, fault};
 use crate::records::{self, OrderName};
-use crate::{esim, network, notices, profits, renewals};
+use crate::{esim, money, network, notices, profits, renewals};
 use kachi_domain::carrier::{Request, Write};
 use kachi_domain::event::EventKind;
 use kachi_domain::ledger::{self, Journal, Share};
@@ -107,9 +107,7 @@ pub fn fulfilled(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, id: Ord
     lock_sale(tx, order.account, &shares)?;
     let postings = ledger::capture(order.account, order.paid_minor, &shares);
     let cause = format!("order {id}");
-    let mut journal = [NewJournal { account: order.account, name: Journal::Capture, cause, postings }];
-    profits::debts_first(tx, &mut journal)?;
-    tx.post_all(&journal, how.now)?;
+    money::post_all(tx, vec![NewJournal { account: order.account, name: Journal::Capture, cause, postings }], how.now)?;
     profits::earned(tx, &order, &shares, how.now)?;
     tx.set_order_state(id, OrderState::Done, how.now)?;
     tx.set_subscription_available(sub.id, how.now)?;
@@ -130,7 +128,8 @@ pub(crate) fn lock_sale(tx: &mut Tx<'_>, buyer: AccountId, shares: &[Share]) -> 
 pub fn failed(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, id: OrderId, reason: &str) -> Result<()> {
     let Some((order, sim, sub)) = held(tx, catalogue, id)? else { return Ok(()) };
     tx.lock_balances(&[order.account])?;
-    tx.post(order.account, Journal::Release, &format!("order {id}"), &ledger::release(order.account, order.paid_minor), how.now)?;
+    let (cause, postings) = (format!("order {id}"), ledger::release(order.account, order.paid_minor));
+    money::post_all(tx, vec![NewJournal { account: order.account, name: Journal::Release, cause, postings }], how.now)?;
     tx.set_order_state(id, OrderState::Failed, how.now)?;
     tx.set_subscription_void(sub.id, how.now)?;
     let sim = esim::put_back(tx, &order, sim)?;

@@ -290,23 +290,32 @@ fn package_name(catalogue: &Catalogue, id: kachi_domain::PackageId) -> String {
     catalogue.package(id).map_or_else(|| format!("#{id}"), |p| p.name.clone())
 }
 
+/// Who bought, as the asker sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Buyer {
+    /// An account by its name.
+    Seen(String),
+    /// A level above.
+    Above,
+    /// An account that had the card before.
+    Before,
+}
+
 /// An order as a person reads it.
 #[derive(Debug, Clone)]
 pub struct OrderLine {
     /// Its number.
     pub id: i64,
     /// Who bought.
-    pub buyer: String,
+    pub buyer: Buyer,
     /// For which card.
     pub iccid: String,
     /// Which package.
     pub package: String,
     /// Where it stands.
     pub state: OrderState,
-    /// What was paid.
-    pub paid: Money,
-    /// What went back.
-    pub refunded: Money,
+    /// What was paid, and what of it went back; none: that is the business of a buyer whom the asker does not see.
+    pub paid: Option<(Money, Money)>,
     /// When.
     pub at: Timestamp,
 }
@@ -318,20 +327,25 @@ pub fn orders(engine: &Engine, actor: &Actor, limit: i64) -> Result<Vec<OrderLin
         let sims: Vec<SimId> = found.iter().map(|o| o.sim).collect();
         let iccids: HashMap<i64, String> = tx.iccids_of(&sims)?.into_iter().collect();
         let iccid = |o: &Order| iccids.get(&o.sim.0).cloned().unwrap_or_default();
-        Ok(found.iter().map(|o| order_line(catalogue, o, iccid(o))).collect())
+        Ok(found.iter().map(|o| order_line(catalogue, actor, o, iccid(o))).collect())
     })
 }
 
-fn order_line(catalogue: &Catalogue, o: &Order, iccid: String) -> OrderLine {
+fn order_line(catalogue: &Catalogue, actor: &Actor, o: &Order, iccid: String) -> OrderLine {
     let money = |minor| Money { minor, currency: o.currency };
+    let name = || catalogue.account(o.account).map_or_else(String::new, |a| a.account.name.clone());
+    let buyer = match actor.may_see(o.account) {
+        true => Buyer::Seen(name()),
+        false if catalogue.sees(o.account, actor.account) => Buyer::Above,
+        false => Buyer::Before,
+    };
     OrderLine {
         id: o.id.0,
-        buyer: catalogue.account(o.account).map_or_else(String::new, |a| a.account.name.clone()),
+        paid: matches!(buyer, Buyer::Seen(_)).then(|| (money(o.paid_minor), money(o.refunded_minor))),
+        buyer,
         iccid,
         package: package_name(catalogue, o.package),
         state: o.state,
-        paid: money(o.paid_minor),
-        refunded: money(o.refunded_minor),
         at: Timestamp(o.created_at),
     }
 }

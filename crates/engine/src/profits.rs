@@ -2,8 +2,8 @@
 //!
 //! The money itself moves in the journal of the sale or refund ([`kachi_domain::ledger`]); the lines here are written in the
 //! same transaction, so that an account's lines always add up to what those journals posted to it. A share is the account's to
-//! spend at once; paying it out takes it from the balance. What a refund takes back of a share that is spent is owed: the next
-//! shares, and money that comes in, pay that first, and nothing is paid out meanwhile that is needed for it. The audit
+//! spend at once; paying it out takes it from the balance. What a refund takes back of a share that is spent is owed: whatever
+//! gives the account money pays that first ([`money::post_all`]), and nothing is paid out meanwhile that is needed for it. The audit
 //! compares all of it.
 
 use crate::act::Actor;
@@ -11,7 +11,8 @@ use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Result, fault};
-use kachi_domain::ledger::{self, Bucket, Journal, Posting, Share};
+use crate::money;
+use kachi_domain::ledger::{self, Journal, Share};
 use kachi_domain::profit::{self, WithdrawalKind, WithdrawalState};
 use kachi_domain::{AccountId, Money, ProductId, Refusal, Timestamp};
 use kachi_store::Tx;
@@ -19,7 +20,7 @@ use kachi_store::ledger::NewJournal;
 use kachi_store::orders::Order;
 use kachi_store::profits::ProfitFilter;
 pub use kachi_store::profits::{ProfitLine, Withdrawal};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The order was paid: each level between has its line.
@@ -36,23 +37,9 @@ pub fn go_back(tx: &mut Tx<'_>, order: &Order, back: i64, shares: &[Share], now:
         can_pay.insert(share.account, available.saturating_add(credit));
     }
     let postings = ledger::rest_owed(ledger::refund(order.account, order.paid_minor, back, shares), &can_pay);
-    tx.post(order.account, Journal::Refund, &format!("order {}", order.id), &postings, now)?;
+    let cause = format!("order {}", order.id);
+    money::post_all(tx, vec![NewJournal { account: order.account, name: Journal::Refund, cause, postings }], now)?;
     Ok(tx.add_profits(order, &profit::of_refund(order.paid_minor, back, shares), now)?)
-}
-
-/// Has those who get money by the journals pay what they owe first. The caller holds their balances.
-pub fn debts_first(tx: &mut Tx<'_>, journals: &mut [NewJournal]) -> Result<()> {
-    let gets = |p: &&Posting| p.bucket == Bucket::Available && p.minor > 0;
-    let get: BTreeSet<AccountId> = journals.iter().flat_map(|j| &j.postings).filter(gets).map(|p| p.account).collect();
-    if get.is_empty() {
-        return Ok(());
-    }
-    let owed = tx.owed(&get.into_iter().collect::<Vec<_>>())?;
-    let mut debts: BTreeMap<AccountId, i64> = owed.into_iter().map(|(account, minor)| (AccountId(account), minor)).collect();
-    for j in journals {
-        j.postings = ledger::debts_first(std::mem::take(&mut j.postings), &mut debts);
-    }
-    Ok(())
 }
 
 /// Begins to pay out what the account earned up to an instant and has not been paid out: the money is held, and the lines are
@@ -83,7 +70,8 @@ pub fn withdraw(
     if available - owed < minor {
         return refuse(format!("has {} of the {} it earned: the rest is spent", told(available - owed), told(minor)));
     }
-    tx.post(account, Journal::Hold, &cause(id), &ledger::hold(account, minor), how.now)?;
+    let postings = ledger::hold(account, minor);
+    money::post_all(tx, vec![NewJournal { account, name: Journal::Hold, cause: cause(id), postings }], how.now)?;
     if kind == WithdrawalKind::Daily {
         settle(tx, how, id, None, "the system")?;
     }
@@ -96,22 +84,20 @@ pub fn settle(tx: &mut Tx<'_>, how: &Settling, id: i64, why_not: Option<&str>, b
     let refuse = |rule: String| Err(Refusal::BadField { field: "withdrawal".into(), rule }.into());
     let Some(w) = tx.withdrawal(id)? else { return refuse(format!("there is none with the number {id}")) };
     tx.lock_balances(&[w.account])?;
-    let mut debts: BTreeMap<AccountId, i64> =
-        tx.owed(&[w.account])?.into_iter().map(|(a, minor)| (AccountId(a), minor)).collect();
-    if why_not.is_none() && debts.values().any(|minor| *minor > 0) {
+    if why_not.is_none() && tx.owed(&[w.account])?.iter().any(|(_, minor)| *minor > 0) {
         return refuse(format!("{id} is of an account that came to owe money: book what it pays, or let the withdrawal fail"));
     }
-    let (state, journal, postings, note) = match why_not {
+    let (state, name, postings, note) = match why_not {
         None => (WithdrawalState::Done, Journal::Withdrawal, ledger::withdrawal(w.account, w.minor), by.to_owned()),
         Some(why) => {
-            let back = ledger::debts_first(ledger::release(w.account, w.minor), &mut debts);
+            let back = ledger::release(w.account, w.minor);
             (WithdrawalState::Failed, Journal::Release, back, format!("{by}: {why}"))
         }
     };
     if !tx.settle_withdrawal(id, state, &note, how.now)? {
         return refuse(format!("{id} is settled already"));
     }
-    Ok(tx.post(w.account, journal, &cause(id), &postings, how.now)?)
+    money::post_all(tx, vec![NewJournal { account: w.account, name, cause: cause(id), postings }], how.now)
 }
 
 fn cause(id: i64) -> String {

@@ -39,7 +39,7 @@ pub fn send(
         return Err(Refusal::BadField { field: "message".into(), rule: format!("1 to {CHARS_MAX} characters") }.into());
     }
     let sim = tx.sim_by_iccid(&actor.path, iccid.as_str())?.ok_or(Refusal::UnknownSim)?;
-    network::refuse_over(&sim)?;
+    network::refuse_out_of_service(tx, &sim)?;
     let write = Write::SendSms { text: text.to_owned() };
     let platform = network::platform(catalogue, &sim)?;
     let note = if platform.capabilities.is_some_and(|can| !can.can(&write)) { unable(&platform.code) } else { String::new() };

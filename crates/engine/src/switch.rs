@@ -70,7 +70,7 @@ pub fn switch(
     if row.account != sim.account {
         return Err(Fail::Stale);
     }
-    network::refuse_over(&sim)?;
+    network::refuse_out_of_service(tx, &sim)?;
     let can = network::platform(catalogue, &sim)?.capabilities;
     let resumes = write == Write::Resume;
     // A card that was never on is activated where the carrier has an act of its own for that.
@@ -137,7 +137,7 @@ pub fn force(
         }
     }
     let sim = CardKey::Iccid(iccid.clone()).lock(tx, actor)?;
-    network::refuse_over(&sim)?;
+    network::refuse_out_of_service(tx, &sim)?;
     let (blocks, said) = match force {
         Force::Stop => (sim.blocks | Blocks::FORCED.0, "forced off"),
         Force::Lift => (sim.blocks & !Blocks::FORCED.0, "force lifted"),

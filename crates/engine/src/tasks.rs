@@ -10,8 +10,8 @@ use crate::act::Actor;
 use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
-use crate::error::Result;
-use crate::network;
+use crate::error::{Fail, Result};
+use crate::{esim, network};
 use kachi_domain::carrier::{Answer, Write};
 use kachi_domain::task::{ItemState, TaskState};
 use kachi_domain::{Iccid, Refusal, SimId, Timestamp};
@@ -85,7 +85,10 @@ fn begin(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, task: &Task, it
     let refused = match &sim {
         None => Some("the card is no longer this account's"),
         Some(sim) if network::refuse_over(sim).is_err() => Some("the card is closed"),
-        Some(_) => None,
+        Some(sim) => match esim::refuse_unsold(tx, [sim]) {
+            Err(Fail::Refused(_)) => Some("the card is not sold yet"),
+            other => other.map(|()| None)?,
+        },
     };
     match (sim, refused) {
         (Some(sim), None) => {

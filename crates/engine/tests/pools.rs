@@ -36,6 +36,10 @@ fn left(w: &World, pool: PoolId) -> Option<i64> {
     view(w, ACME, pool).expect("the pool").active.and_then(|l| l.left())
 }
 
+fn blocks(w: &World, cards: &[u64]) -> Vec<Blocks> {
+    cards.iter().map(|n| w.card(*n).blocks()).collect()
+}
+
 fn count(w: &World, card: u64, kind: &str) -> usize {
     w.events(card).iter().filter(|k| *k == kind).count()
 }
@@ -91,6 +95,97 @@ fn a_card_that_leaves_its_pool_with_nothing_of_its_own_is_stopped_at_its_carrier
         carrier.work(&w.engine);
         w.pass(5);
         assert_eq!((w.card(0).blocks(), off()), (Blocks::NO_PACKAGE, true), "it had a place there");
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn each_stop_of_a_card_that_leaves_pools_is_told_once_in_whatever_order_its_records_come() {
+    const ORDERS: [[usize; 3]; 7] = [[0, 1, 2], [0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+    each(|store| {
+        let w = world(store);
+        w.add_cards(ACME, 10..17);
+        let cards: Vec<u64> = (10..17).collect();
+        let pools: Vec<PoolId> = cards.iter().map(|_| create(&w, "P100-7D", None)).collect();
+        for (card, pool) in cards.iter().zip(&pools) {
+            w.buy(*card, "M50-3M", &format!("own {card}")).unwrap();
+            subscribe(&w, *pool, "P100-7D", &format!("pool {card}")).unwrap();
+        }
+        let (begin, hour) = (w.now().0, 3_600);
+        // Its own month is used up before it joins; something is used in the pool, and something after it left.
+        let record = |card: u64, n: usize| {
+            let (stop, mb) = [(begin + hour, 50), (begin + 3 * hour, 10), (begin + 5 * hour, 5)][n];
+            line((card * 10) as i64 + n as i64, card, stop - 60, stop, mb * MB)
+        };
+        let come = |card: u64, n: usize| {
+            w.cdr(&format!("{card} {n} {}", w.now().0), &record(card, n));
+        };
+        let all = |act: &dyn Fn(u64, PoolId)| cards.iter().zip(&pools).for_each(|(card, pool)| act(*card, *pool));
+        w.pass(hour);
+        come(10, 0);
+        w.pass(hour);
+        all(&|card, pool| add(&w, pool, &[card]).unwrap());
+        w.pass(hour);
+        come(10, 1);
+        w.pass(hour);
+        assert_eq!(count(&w, 10, "sim_stopped"), 1);
+        all(&|card, pool| remove(&w, pool, &[card]).unwrap());
+        w.pass(hour);
+        come(10, 2);
+        w.pass(hour);
+        let told = || cards.iter().map(|card| count(&w, *card, "sim_stopped")).collect::<Vec<_>>();
+        assert_eq!(told(), [2, 0, 0, 0, 0, 0, 0], "the second stop is told too");
+        for (card, order) in cards.iter().zip(ORDERS).skip(1) {
+            order.iter().for_each(|n| come(*card, *n));
+        }
+        w.pass(1);
+        assert_eq!(told(), [2; 7]);
+        all(&|card, pool| add(&w, pool, &[card]).unwrap());
+        w.pass(hour);
+        all(&|card, pool| remove(&w, pool, &[card]).unwrap());
+        w.pass(1);
+        assert_eq!(told(), [3; 7], "and the third");
+        for card in &cards {
+            let (id, stop) = (1_000 + *card as i64, begin + hour / 2);
+            w.cdr(&format!("late {card}"), &line(id, *card, stop - 60, stop, MB));
+            come(*card, 0);
+        }
+        w.pass(1);
+        assert_eq!((told(), blocks(&w, &cards)), (vec![3; 7], vec![Blocks::QUOTA; 7]), "told again, it tells nothing twice");
+        w.pass(31 * DAY);
+        let t = w.now().0;
+        for card in &cards {
+            w.cdr(&format!("april {card}"), &line(2_000 + *card as i64, *card, t - 60, t - 1, 50 * MB));
+        }
+        w.pass(1);
+        assert_eq!(told(), [4; 7], "another month");
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn a_late_record_that_moves_a_stop_before_a_stay_tells_the_stop_that_was_not_told() {
+    each(|store| {
+        let w = world(store);
+        let pool = create(&w, "P100-7D", None);
+        subscribe(&w, pool, "P100-7D", "s1").unwrap();
+        w.buy(0, "M50-3M", "own").unwrap();
+        w.pass(3_600);
+        let t = w.now().0;
+        w.cdr("before", &line(1, 0, t - 900, t - 600, 45 * MB));
+        add(&w, pool, &[0]).unwrap();
+        w.pass(3_600);
+        remove(&w, pool, &[0]).unwrap();
+        w.pass(3_600);
+        w.cdr("after", &line(2, 0, t + 7_000, t + 7_100, 5 * MB));
+        w.pass(1);
+        assert_eq!(count(&w, 0, "sim_stopped"), 1, "after it left");
+        w.cdr("late", &line(3, 0, t - 500, t - 400, 5 * MB));
+        w.pass(1);
+        assert_eq!(count(&w, 0, "sim_stopped"), 2, "once before it joined, and once as it left, which is told already");
+        w.cdr("later", &line(4, 0, t - 300, t - 200, MB));
+        w.pass(1);
+        assert_eq!(count(&w, 0, "sim_stopped"), 2);
         w.assert_sound();
     });
 }

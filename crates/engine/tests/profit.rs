@@ -89,6 +89,42 @@ fn each_level_earns_its_difference_and_sees_what_is_below_it() {
     });
 }
 
+#[test]
+fn pages_of_profits_put_together_are_the_list() {
+    each(|store| {
+        let w = world(store);
+        for n in 0..9 {
+            let order = buy(&w, n % 2, format!("n{n}"));
+            if n % 4 == 0 {
+                refund(&w, n % 2, order).unwrap();
+            }
+            w.pass(60);
+        }
+        let whole = earned(&w, ACME);
+        assert_eq!(whole.len(), 12);
+        let to = Some(w.now());
+        let lists = [
+            ProfitList::default(),
+            ProfitList { to, ..ProfitList::default() },
+            ProfitList { withdrawal: Some(None), ..ProfitList::default() },
+        ];
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        for list in lists {
+            let mut together = Vec::new();
+            for (offset, there) in [(0, 5), (5, 5), (10, 2), (15, 0)] {
+                let (engine, actor) = (w.engine.clone(), w.actor(ACME));
+                let page = ProfitList { offset, limit: 5, ..list.clone() };
+                let (lines, total) =
+                    runtime.block_on(async { engine.profits(&engine.catalogue()?, &actor, page).await }).unwrap();
+                assert_eq!((lines.len(), total), (there, 12), "{list:?} from {offset}");
+                together.extend(lines);
+            }
+            assert_eq!(together, whole, "{list:?}");
+        }
+        w.assert_sound();
+    });
+}
+
 fn refund(w: &World, card: u64, order: OrderId) -> kachi_engine::Result<i64> {
     let actor = w.actor(SHOP);
     w.engine.write(move |tx, c, how| refunds::refund(tx, c, how, &actor, &World::iccid(card), order, "r")).map(|q| q.minor)

@@ -1,10 +1,12 @@
 //! Joint pools: cards that use the sum of their own packages. On both engines.
 
+use kachi_domain::package::{Category, Terms};
 use kachi_domain::sim::Blocks;
 use kachi_domain::{PoolId, Refusal};
 use kachi_engine::pools::{CreateJoint, Sum};
 use kachi_engine::{Fail, Result, pools, sims};
 use kachi_store::Store;
+use kachi_store::catalogue::Package;
 use kachi_testkit::db::each;
 use kachi_testkit::world::{ACME, MB, NORTH, STRANGER, World, line};
 
@@ -100,6 +102,7 @@ fn cards_share_the_sum_of_their_own_packages_month_by_month() {
         w.pass(0);
         assert_eq!((sum(&w, id), blocks(&w, &[0, 3])), (mb(4, 200, 230), vec![Blocks::POOL_EXHAUSTED; 2]));
         assert_eq!(w.card(2).state.outflow_bytes, 0, "what is beyond the sum is the pool's");
+        assert_eq!([0, 1, 2, 3].map(|n| count(&w, n, "sim_stopped")), [2, 2, 2, 1], "each stop of the month is told");
         w.pass(31 * DAY);
         assert_eq!((sum(&w, id), blocks(&w, &[0, 1, 2, 3])), (mb(4, 200, 0), vec![Blocks::NONE; 4]), "a new month");
         w.pass(70 * DAY);
@@ -168,6 +171,77 @@ fn a_card_that_leaves_goes_on_with_its_own_use_of_its_own() {
             .unwrap();
         assert_eq!((sum(&w, id), w.card(1).state.stake), (mb(1, 50, 0), None), "one that is moved leaves");
         w.pass(60);
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn what_was_told_in_a_joint_pool_is_not_told_again_after_the_card_left_it() {
+    each(|store| {
+        let w = world(store);
+        let id = pool(&w, Some(60));
+        join(&w, id, &[0, 1, 2]).unwrap();
+        w.pass(3600);
+        let t = w.now().0;
+        w.cdr("one", &line(1, 0, t - 900, t - 600, 60 * MB));
+        w.pass(60);
+        assert_eq!(count(&w, 0, "sim_stopped"), 1, "its cap");
+        let set_free = |cap: Option<i64>| {
+            w.engine.write(move |tx, _, _| {
+                tx.set_pool(id, cap, "gates")?;
+                let there: Vec<_> = tx.pool_members(id)?.iter().map(|m| kachi_domain::SimId(m.0)).collect();
+                Ok(tx.stir_pools(&there)?)
+            })
+        };
+        set_free(None).unwrap();
+        w.pass(60);
+        w.pass(60);
+        take_out(&w, id, &[0]).unwrap();
+        w.pass(60);
+        assert_eq!((w.card(0).blocks(), count(&w, 0, "sim_stopped")), (Blocks::QUOTA, 2), "more than its own");
+        for (n, at) in [t - 1_200, t + 30, t + 100, t + 170].into_iter().enumerate() {
+            w.cdr(&format!("late {n}"), &line(10 + n as i64, 0, at - 10, at, MB));
+            w.pass(1);
+        }
+        assert_eq!(count(&w, 0, "sim_stopped"), 2);
+        join(&w, id, &[0]).unwrap();
+        w.pass(60);
+        assert_eq!((w.card(0).blocks(), count(&w, 0, "sim_restored")), (Blocks::NONE, 3));
+        take_out(&w, id, &[0]).unwrap();
+        w.pass(60);
+        assert_eq!(count(&w, 0, "sim_stopped"), 3, "as often as it leaves");
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn a_stop_by_its_own_package_in_a_used_up_joint_pool_is_told_once_whenever_it_was() {
+    each(|store| {
+        let w = world(store);
+        let made = w.engine.write(|tx, catalogue, _| {
+            let month = catalogue.package_by_code("M50-3M").cloned().expect("a month package");
+            let terms = Terms { category: Category::TopUp, allowance: 20 * MB, ..month.terms.clone() };
+            tx.put_package(&Package { code: "TOPM20-3M".into(), terms, ..month })?;
+            Ok(tx.touch_catalogue()?)
+        });
+        made.unwrap();
+        let id = pool(&w, None);
+        join(&w, id, &[0, 1, 2]).unwrap();
+        w.pass(3600);
+        let t = w.now().0;
+        w.cdr("all of it", &line(1, 1, t - 900, t - 600, 150 * MB));
+        w.pass(60);
+        assert_eq!(count(&w, 0, "sim_stopped"), 1);
+        w.buy(0, "TOPM20-3M", "top").unwrap();
+        w.pass(600);
+        assert_eq!(w.card(0).blocks(), Blocks::NONE, "its own beside sets it free");
+        let t = w.now().0;
+        w.cdr("own", &line(2, 0, t - 60, t - 30, 20 * MB));
+        w.pass(60);
+        assert_eq!((w.card(0).blocks(), count(&w, 0, "sim_stopped")), (Blocks::POOL_EXHAUSTED, 2));
+        w.cdr("before it", &line(3, 0, t - 300, t - 200, 20 * MB));
+        w.pass(60);
+        assert_eq!(count(&w, 0, "sim_stopped"), 2, "it came earlier, and is the same");
         w.assert_sound();
     });
 }

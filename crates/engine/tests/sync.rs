@@ -7,11 +7,11 @@ mod scene;
 use kachi_domain::carrier::{Answer, Batches, Capabilities, Cycle, Fact, Facts};
 use kachi_domain::package::{Resource, Terms};
 use kachi_domain::sim::{BaseState, Blocks};
-use kachi_domain::{PackageId, Timestamp};
+use kachi_domain::{AccountId, PackageId, Timestamp};
 use kachi_engine::figures::{self, Depth, Numbers};
 use kachi_engine::{Settings, sims, sync};
 use kachi_store::Store;
-use kachi_store::catalogue::Package;
+use kachi_store::catalogue::{Package, Product};
 use kachi_store::sync::SyncPlace;
 use kachi_testkit::db::each;
 use kachi_testkit::world::{ACME, MB, World};
@@ -497,6 +497,134 @@ fn told_of_age(w: &World) -> Vec<String> {
         |body: &str| serde_json::from_str::<serde_json::Value>(body).expect("JSON")["detail"].as_str().map(str::to_owned);
     let of_age = told.iter().filter(|e| e.3.starts_with("readings_"));
     of_age.map(|e| format!("{}: {}", e.3, detail(&e.5).unwrap_or_default())).collect()
+}
+
+#[test]
+fn what_comes_to_a_platform_has_its_time_to_become_fresh() {
+    each(|store| {
+        let s = Scene::new(store, Capabilities { facts: Facts::of(&[Fact::State]), ..Capabilities::default() }, 2);
+        let look = || sync::watch(&s.w.engine, s.platform).expect("a look");
+        let sold_as = |code: &'static str, platform| {
+            let made = s.w.engine.write(move |tx, catalogue, _| {
+                let known = catalogue.product_by_code("1US-1").cloned().expect("a product");
+                tx.put_product(&Product { platform, code: code.into(), ..known })?;
+                Ok(tx.touch_catalogue()?)
+            });
+            made.expect("a product");
+        };
+        let kept_up = |on: bool| {
+            let put = s.w.engine.write(move |tx, _, _| {
+                tx.put_platform_sync("far", on, false)?;
+                Ok(tx.touch_catalogue()?)
+            });
+            put.expect("a switch");
+        };
+        look();
+        s.later(25 * HOUR);
+        assert_eq!(look(), 0, "all is fresh");
+        // The product goes elsewhere for a week, where nobody looks, and comes back.
+        sold_as("1US-1", s.w.platform());
+        s.w.pass(168 * HOUR);
+        assert_eq!(look(), 0);
+        sold_as("1US-1", s.platform);
+        assert_eq!(look(), 0, "it is looked at from now on");
+        s.w.pass(23 * HOUR);
+        assert_eq!(look(), 0);
+        s.w.pass(2 * HOUR);
+        assert_eq!(look(), 1, "for a day nobody has read them");
+        s.later(HOUR);
+        assert_eq!(look(), 1);
+        // So it is when the platform is switched off for a week, told to be stale or not.
+        s.w.pass(26 * HOUR);
+        assert_eq!(look(), 1);
+        kept_up(false);
+        s.w.pass(168 * HOUR);
+        assert_eq!(look(), 0);
+        kept_up(true);
+        assert_eq!(look(), 0);
+        s.w.pass(23 * HOUR);
+        assert_eq!(look(), 0);
+        s.w.pass(2 * HOUR);
+        assert_eq!(look(), 1, "what was told before it was switched off is told again");
+        s.later(HOUR);
+        assert_eq!(look(), 1);
+        // And with a single card that becomes another product.
+        sold_as("NEAR", s.w.platform());
+        let switch = |code: &'static str| {
+            let operator = s.w.actor(AccountId(1));
+            let switched = s
+                .w
+                .engine
+                .write(move |tx, catalogue, how| sims::switch_product(tx, catalogue, how, &operator, (&World::iccid(1), code)));
+            switched.expect("it is switched");
+        };
+        switch("NEAR");
+        s.later(168 * HOUR);
+        assert_eq!(look(), 0, "the other card is fresh");
+        switch("1US-1");
+        assert_eq!(look(), 0);
+        s.fake.book().unknown.insert(1);
+        s.later(23 * HOUR);
+        assert_eq!(look(), 0);
+        s.later(2 * HOUR);
+        assert_eq!(look(), 1);
+        let two = "readings_stale: far: state of 2 of 2 cards";
+        let one = "readings_stale: far: state of 1 of 2 cards";
+        assert_eq!(told_of_age(&s.w), [two, "readings_fresh: far", two, two, "readings_fresh: far", one]);
+    });
+}
+
+/// What is told, and after how many hours, while the platform is up and down by chance, cards come, and one is hidden for a while; and
+/// how often every card was looked at.
+fn told_by_chance(store: kachi_store::Store, looks_anew: bool) -> (Vec<(usize, String)>, usize) {
+    let (day, facts) = (Batches { day: 100, ..Batches::default() }, Facts::of(&[Fact::State]));
+    let s = Scene::new(store.clone(), Capabilities { facts, batches: day, ..Capabilities::default() }, 3);
+    let (mut seed, mut told, mut walks, mut cards) = (11_u64, Vec::new(), 0, 3);
+    let mut draw = |of: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % of
+    };
+    let (mut down, mut hidden) = (0, 0);
+    for hour in 0..600 {
+        (down, hidden) = (i64::max(down - 1, 0), i64::max(hidden - 1, 0));
+        match draw(100) {
+            0 => down = 36,
+            1 => hidden = 40,
+            2 => {
+                s.w.add_cards(ACME, cards..cards + 1);
+                cards += 1;
+            }
+            _ => {}
+        }
+        s.fake.book().no = (down > 0).then(|| Answer::InDoubt { reason: "down".into() });
+        s.fake.book().unknown = if hidden > 0 { [1].into() } else { [].into() };
+        s.later(HOUR);
+        let quiet = || {
+            let (platform, now) = (s.platform, s.w.now());
+            let looked = s.w.engine.write(move |tx, _, _| Ok(tx.look_at_age(platform, (now.plus(-86_400), now), 86_400)?));
+            let looked = looked.expect("a look");
+            looked.quiet_until.is_some_and(|until| until > now) && !looked.is_stale
+        };
+        walks += usize::from(!quiet());
+        if looks_anew {
+            kachi_store::db::execute_in(store.place(), "UPDATE sync_place SET quiet_until = NULL").expect("forgotten");
+        }
+        sync::watch(&s.w.engine, s.platform).expect("a look");
+        told.extend(told_of_age(&s.w).into_iter().skip(told.len()).map(|words| (hour, words)).collect::<Vec<_>>());
+    }
+    (told, walks)
+}
+
+#[test]
+fn every_card_is_looked_at_no_oftener_than_something_can_be_too_old() {
+    each(|store| {
+        let (told, walks) = told_by_chance(store, false);
+        let database = kachi_testkit::db::Database::sqlite();
+        let (wanted, _) = told_by_chance(database.open(), true);
+        assert_eq!(told, wanted, "each at its hour");
+        assert!(told.len() > 4, "{told:?}");
+        assert!(walks < 400, "{walks} walks in 600 looks");
+    });
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub use export::{Export, ExportReconcile, ExportSims, ExportUsage, Format, Targe
 pub use pool::Pool;
 pub use profit::Profit;
 pub use renewal::Renewal;
-pub use sim::Sim;
+pub use sim::{OnOff, Sim};
 pub use sync::{Reconcile, Sync};
 
 use crate::config::ConfigArgs;

@@ -1,4 +1,5 @@
-//! `kachi import cdr`: usage records from files, each with its report; bad lines beside the file.
+//! `kachi import cdr`: usage records from files, each with its report; bad lines beside the file. A file that another worker is
+//! taking in at the moment is waited for, and then told of as one that was known.
 
 use crate::args::ImportCdr;
 use crate::config::Config;
@@ -11,9 +12,15 @@ use kachi_engine::{Engine, Fail};
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Bad lines written beside the file, at most; the rest are in the database.
 const BAD_LINES_MAX: i64 = 1_000_000;
+/// How the engine says that somebody else has the file in hand.
+const IN_HAND: &str = "another worker is taking this file in";
+/// Between two looks at a file that somebody else has in hand, and how many, at most: ten minutes.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+const LOOKS_MAX: usize = 300;
 
 /// Takes in each file in turn, if all of them can be read. Bad lines make the exit code 1: the good ones are in. What came of
 /// the files before one that fails is printed all the same.
@@ -45,7 +52,7 @@ pub fn cdr(config: &Config, args: &ImportCdr) -> Result<(), Exit> {
 
 /// Takes in one file and says what came of it; the answer is whether all of its lines were good.
 fn one(engine: &Engine, platform: PlatformId, file: &Path, reports: Option<&mut Vec<Value>>) -> Result<bool, Exit> {
-    let taken = import_file(engine, platform, file, &mut progress(file));
+    let taken = take(engine, platform, file);
     clear_progress();
     let report = this_time(taken.map_err(|e| {
         let exit = Exit::from(e);
@@ -62,6 +69,25 @@ fn one(engine: &Engine, platform: PlatformId, file: &Path, reports: Option<&mut 
         None => print::line(sentence(file, &report, written))?,
     }
     Ok(bad_file?.is_none())
+}
+
+/// Takes a file in, or what another leaves of it. Whoever moves its mark goes on and the other comes again, so nothing is
+/// taken twice and one of them always gets on.
+fn take(engine: &Engine, platform: PlatformId, file: &Path) -> Result<Report, Fail> {
+    let mut looks = 0;
+    loop {
+        match import_file(engine, platform, file, &mut progress(file)) {
+            Err(Fail::Fault(e)) if looks < LOOKS_MAX && e.to_string().contains(IN_HAND) => {
+                if looks == 0 {
+                    clear_progress();
+                    eprintln!("{}: {IN_HAND}; waiting for it, for ten minutes at most", file.display());
+                }
+                looks += 1;
+                std::thread::sleep(LOOK_AGAIN);
+            }
+            taken => return taken,
+        }
+    }
 }
 
 /// Refuses what is no file that can be read, before anything is done.

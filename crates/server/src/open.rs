@@ -113,6 +113,7 @@ pub(crate) fn ensure_operator(store: &Store, now: Timestamp) -> Result<(), Exit>
         contact: "{}".to_owned(),
         switch: Switch::On,
         claims: false,
+        credit_stop: false,
     };
     store.write(move |tx| {
         tx.put_account(&operator, now)?;

@@ -10,7 +10,8 @@ use kachi_edges::sender::{Sender, off_thread};
 use kachi_edges::upload::Uploader;
 use kachi_engine::intents::Connectors;
 use kachi_engine::{
-    Engine, Result, card_reads, cards, cdr_deliveries, devices, imei, import, intents, lists, pools, reconcile, sms, sync, tasks,
+    Engine, Result, arrears, card_reads, cards, cdr_deliveries, devices, imei, import, intents, lists, pools, reconcile, sms,
+    sync, tasks,
 };
 use std::collections::HashSet;
 use std::future::Future;
@@ -25,7 +26,7 @@ const IDLE: Duration = Duration::from_millis(250);
 const UNHURRIED: Duration = Duration::from_secs(1);
 /// The same for how old the carriers' readings are.
 const SELDOM: Duration = Duration::from_secs(600);
-/// The same for what devices write.
+/// The same for what devices write, and for accounts in arrears.
 const UPLINKS: Duration = Duration::from_secs(10);
 /// Days for which reports on messages, replies, and signatures that came twice are kept for whoever asks for them.
 const REPORTS_DAYS: i64 = 35;
@@ -49,6 +50,11 @@ pub fn start(
     loops.spawn(repeat("timers", stop.clone(), IDLE, move || {
         let e = e.clone();
         off_thread(move || Ok(pools::settle_due(&e)? + cards::settle_due(&e)? + imei::end_due(&e)?))
+    }));
+    let e = on(engine);
+    loops.spawn(repeat("arrears", stop.clone(), UPLINKS, move || {
+        let e = e.clone();
+        off_thread(move || arrears::step(&e))
     }));
     let e = on(engine);
     loops.spawn(repeat("deliveries", stop.clone(), IDLE, move || {

@@ -10,6 +10,8 @@ on_both!(
     what_stands_twice_in_a_file_or_stands_under_itself_is_refused,
     money_is_booked_once_a_reference_and_put_right,
     a_changed_opening_balance_is_told_and_not_booked,
+    a_file_that_several_take_in_at_once_is_told_of_by_each,
+    cards_are_switched_by_setting_and_by_command,
 );
 
 const WORLD: &str = r#"
@@ -110,6 +112,62 @@ fn a_changed_opening_balance_is_told_and_not_booked(house: &House) {
     assert!(later.err.contains("acme was opened with 100.00 USD and 500.00 is not applied"), "{later:?}");
     assert!(later.err.contains("kachi admin balance top-up acme AMOUNT --reference TEXT"), "{later:?}");
     assert_eq!(house.money(10_001), (10_000, 0));
+}
+
+/// Whoever finds that another has the file in hand waits for it, and says what came of it.
+fn a_file_that_several_take_in_at_once_is_told_of_by_each(house: &House) {
+    const LINES: i64 = 6_000;
+    house.apply(&format!("{WORLD}sims:\n{}", common::sims(0..20, "acme", "1US-1")));
+    let at = common::now() - 7_200;
+    let record = |n: i64| kachi_testkit::world::line(n + 1, (n % 20) as u64, at + n % 3_000, at + n % 3_000 + 60, 1_000);
+    house.write("usage.csv", &(0..LINES).map(record).collect::<String>());
+    let words = ["import", "cdr", "usage.csv", "--platform", "hand", "--json"];
+    let start = |_| house.command(&words, &[("KACHI_LIMITS__IMPORT_ROWS", "100")]).spawn().expect("it starts");
+    let importers: Vec<std::process::Child> = (0..3).map(start).collect();
+    let mut waited = 0;
+    for importer in importers {
+        let output = importer.wait_with_output().expect("it ends");
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(0), "{out}{err}");
+        let report: Value = serde_json::from_str(&out).expect("JSON");
+        let of = |field: &str| report[0][field].as_i64().expect("a number");
+        assert_eq!((of("loaded") + of("duplicate"), of("bad"), of("orphan")), (LINES, 0, 0), "{out}");
+        assert_eq!(report[0]["known"] == Value::Bool(true), of("loaded") == 0, "{out}");
+        waited += err.matches("waiting for it").count();
+    }
+    assert!(waited > 0, "one of them at least met another");
+    assert_eq!(house.assert_sound(), LINES);
+}
+
+/// An account's cards stop while it is in arrears if `apply` says so; one function of a card is switched by command.
+fn cards_are_switched_by_setting_and_by_command(house: &House) {
+    house.apply(&format!("{WORLD}sims:\n{}", common::sims(0..1, "acme", "1US-1")));
+    house.write("arrears.yaml", "accounts: [{code: acme, credit_stop: true}]");
+    let told = house.done(&["apply", "arrears.yaml"]);
+    assert!(told.out.contains("credit_stop"), "{told:?}");
+    assert!(house.done(&["apply", "arrears.yaml"]).out.contains("nothing changed"));
+    let balance = |amount: &str, reference: &str| {
+        house.done(&["admin", "balance", "correct", "acme", amount, "--reference", reference, "--reason", "test"]);
+    };
+    let card = common::iccid(0);
+    let blocks = || house.done(&["admin", "sim", "show", &card, "--json"]).json()["blocks"].clone();
+    let before = blocks();
+    balance("-105.00", "all");
+    let server = house.serve(&[]);
+    common::until("the block", || blocks().as_array().expect("a list").contains(&"credit".into()).then_some(()));
+    balance("0.01", "paid");
+    common::until("it is gone", || (blocks() == before).then_some(()));
+    server.stop();
+    for (verb, block) in [("sms", "sms_off"), ("voice", "voice_off")] {
+        let asked = house.done(&["admin", "sim", verb, &card, "off", "--json"]).json();
+        assert_eq!((&asked["function"], &asked["on"], &asked["outcome"]), (&verb.into(), &false.into(), &"asked".into()));
+        let open = house.done(&["admin", "intent", "list", "--json"]).json();
+        let newest = open.as_array().expect("a list").iter().filter_map(|i| i["id"].as_i64().or(i["intent"].as_i64())).max();
+        house.done(&["admin", "intent", "confirm", &newest.expect("a write").to_string()]);
+        assert!(blocks().as_array().expect("a list").contains(&block.into()), "{}", blocks());
+        assert_eq!(house.done(&["admin", "sim", verb, &card, "off", "--json"]).json()["outcome"], "already");
+    }
+    house.assert_sound();
 }
 
 /// Every verb of `admin`, and each below it, prints JSON where it is asked to.

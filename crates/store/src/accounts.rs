@@ -34,12 +34,14 @@ pub struct Account {
     pub switch: Switch,
     /// Whether it may take cards of the operator's contracts that nobody has here.
     pub claims: bool,
+    /// Whether its cards are stopped while it is in arrears.
+    pub credit_stop: bool,
 }
 
-type AccountRow = (i64, String, String, String, String, String, String, i64, String, String, String, String, i64);
+type AccountRow = (i64, String, String, String, String, String, String, i64, String, String, String, String, i64, i64);
 
 const ACCOUNT_COLUMNS: &str =
-    "id, code, path, name, currency, time_zone, language, credit_minor, ip_allow, notify, contact, switch, claims";
+    "id, code, path, name, currency, time_zone, language, credit_minor, ip_allow, notify, contact, switch, claims, credit_stop";
 
 fn account(r: AccountRow) -> Result<Account, Error> {
     let currency = Currency::parse(&r.4).map_err(Error::Engine)?;
@@ -57,6 +59,7 @@ fn account(r: AccountRow) -> Result<Account, Error> {
         contact: r.10,
         switch: Switch::parse(&r.11).map_err(Error::Engine)?,
         claims: r.12 != 0,
+        credit_stop: r.13 != 0,
     })
 }
 
@@ -74,14 +77,14 @@ impl Tx<'_> {
     pub fn put_account(&mut self, a: &Account, now: Timestamp) -> Result<(), Error> {
         let parent = a.path.chain().iter().rev().nth(1).map(|p| p.0);
         self.run(
-            "INSERT INTO account (id, code, parent_id, path, name, currency, time_zone, language, credit_minor, ip_allow, notify, contact, switch, claims, created_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            "INSERT INTO account (id, code, parent_id, path, name, currency, time_zone, language, credit_minor, ip_allow, notify, contact, switch, claims, credit_stop, created_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (id) DO UPDATE SET name = excluded.name, time_zone = excluded.time_zone, language = excluded.language,
              credit_minor = excluded.credit_minor, ip_allow = excluded.ip_allow, notify = excluded.notify, contact = excluded.contact,
-             switch = excluded.switch, claims = excluded.claims",
+             switch = excluded.switch, claims = excluded.claims, credit_stop = excluded.credit_stop",
             &binds![
                 a.id.0, &a.code, parent, a.path.as_str(), &a.name, a.currency.as_str(), &a.time_zone, &a.language,
-                a.credit_minor, &a.ip_allow, &a.notify, &a.contact, a.switch.word(), a.claims, now.0
+                a.credit_minor, &a.ip_allow, &a.notify, &a.contact, a.switch.word(), a.claims, a.credit_stop, now.0
             ],
         )?;
         self.run(

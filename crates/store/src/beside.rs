@@ -46,6 +46,15 @@ pub struct Held {
     pub terms: Terms,
 }
 
+/// A card's coming from elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MovedIn {
+    /// When.
+    pub at: Timestamp,
+    /// The billing month it came in, and the seconds that it had spoken of it by then; none: nothing was ever told.
+    pub spoke: Option<(Timestamp, i64)>,
+}
+
 /// What is known, by card.
 #[derive(Debug, Clone, Default)]
 pub struct Beside {
@@ -54,7 +63,7 @@ pub struct Beside {
     /// Messages that their carriers took.
     pub messages: HashMap<i64, i64>,
     /// When each last went from an account that is none of these to another one; of those that ever did.
-    pub moved: HashMap<i64, Timestamp>,
+    pub moved: HashMap<i64, MovedIn>,
     /// What they spoke: (card, the billing month's beginning, seconds).
     pub voice: Vec<(i64, Timestamp, i64)>,
     /// What was bought or ended of late.
@@ -79,10 +88,12 @@ impl Tx<'_> {
              FROM sim_day WHERE {sim} AND day >= ? AND day <= ? AND {account} GROUP BY sim_id
              UNION ALL SELECT 2, sim_id, COUNT(*), NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM sms
              WHERE {sim} AND created_at >= ? AND created_at < ? AND state IN (?, ?) GROUP BY sim_id
-             UNION ALL SELECT 3, sim_id, MAX(at), NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM sim_move
-             WHERE {sim} AND NOT ({}) GROUP BY sim_id
+             UNION ALL SELECT 3, m.sim_id, m.at, m.voice_from, m.voice_seconds, NULL, NULL, NULL, NULL, NULL FROM sim_move m
+             WHERE {} AND NOT ({}) AND m.at = (SELECT MAX(x.at) FROM sim_move x WHERE x.sim_id = m.sim_id AND NOT ({}))
              UNION ALL SELECT 4, sim_id, from_at, seconds, NULL, NULL, NULL, NULL, NULL, NULL FROM voice_use WHERE {sim} AND from_at >= ?",
-            self.one_of("from_account")
+            self.one_of("m.sim_id"),
+            self.one_of("m.from_account"),
+            self.one_of("x.from_account")
         );
         let sims = || Value::Owned(self.list(ask.sims.iter().copied()));
         let accounts = || Value::Owned(self.list(ask.accounts.iter().map(|a| a.0)));
@@ -91,7 +102,7 @@ impl Tx<'_> {
         let taken = [SmsState::Sent, SmsState::Delivered].map(|state| Value::Text(Some(state.word())));
         let mut values = vec![sims(), int(ask.days.0), int(ask.days.1), accounts(), sims(), int(from), int(to)];
         values.extend(taken);
-        values.extend([sims(), accounts(), sims(), int(ask.voice_since.0)]);
+        values.extend([sims(), accounts(), accounts(), sims(), int(ask.voice_since.0)]);
         if ask.all {
             text += &format!(
                 "
@@ -117,7 +128,10 @@ impl Beside {
         match part {
             1 => _ = self.used.insert(sim, (n, b.unwrap_or(0))),
             2 => _ = self.messages.insert(sim, n),
-            3 => _ = self.moved.insert(sim, Timestamp(n)),
+            3 => {
+                let spoke = b.map(Timestamp).zip(c);
+                self.moved.insert(sim, MovedIn { at: Timestamp(n), spoke });
+            }
             4 => self.voice.push((sim, Timestamp(n), b.unwrap_or(0))),
             5 => {
                 let terms = serde_json::from_str(&y.unwrap_or_default());

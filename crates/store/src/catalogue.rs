@@ -151,6 +151,10 @@ impl Tx<'_> {
     /// Whether a platform's cards are kept up with, and whether they are rated by the carrier's own days.
     pub fn put_platform_sync(&mut self, code: &str, sync: bool, by_counter: bool) -> Result<(), Error> {
         let usage = if by_counter { BY_COUNTER } else { "cdr" };
+        let known = self.row::<(i64, i64)>("SELECT id, sync FROM platform WHERE code = ?", &binds![code])?;
+        if let Some((id, _)) = known.filter(|(_, was)| !sync || *was == 0) {
+            self.look_away(PlatformId(id))?;
+        }
         self.run("UPDATE platform SET sync = ?, usage = ? WHERE code = ?", &binds![sync, usage, code])?;
         Ok(())
     }
@@ -171,6 +175,10 @@ impl Tx<'_> {
             // It may be another account now, which the old login does not open.
             self.put_platform_login(PlatformId(other), "{}")?;
             self.forget_renewal(PlatformId(other))?;
+        }
+        let text = "SELECT id FROM platform WHERE code = ? AND connector <> ?";
+        if let Some((other,)) = self.row::<(i64,)>(text, &binds![code, connector])? {
+            self.look_away(PlatformId(other))?;
         }
         self.run(
             "INSERT INTO platform (id, code, connector, settings, login) VALUES (?, ?, ?, ?, '{}')
@@ -210,9 +218,15 @@ impl Tx<'_> {
 
     /// Creates or changes a product by its code.
     pub fn put_product(&mut self, p: &Product) -> Result<(), Error> {
-        let before = self.row::<(i64, String)>("SELECT id, carrier FROM product WHERE code = ?", &binds![&p.code])?;
-        if let Some((id, _)) = before.filter(|(_, carrier)| *carrier != p.carrier) {
-            self.relist_product(ProductId(id))?;
+        let text = "SELECT id, carrier, platform_id FROM product WHERE code = ?";
+        if let Some((id, carrier, platform)) = self.row::<(i64, String, i64)>(text, &binds![&p.code])? {
+            if carrier != p.carrier {
+                self.relist_product(ProductId(id))?;
+            }
+            if platform != p.platform.0 {
+                // Nothing of its cards is known there yet.
+                self.run("UPDATE product SET watched_since = NULL WHERE id = ?", &binds![id])?;
+            }
         }
         self.run(
             "INSERT INTO product (code, name, carrier, platform_id, bare_use, details) VALUES (?, ?, ?, ?, ?, ?)

@@ -94,12 +94,17 @@ impl Tx<'_> {
         Ok(found.into_iter().map(|(sim, bytes, as_of)| (sim, Counter { bytes, as_of: Timestamp(as_of) })).collect())
     }
 
-    /// Keeps how many seconds a card spoke in the billing month that began at `from`; an older word changes nothing.
+    /// Keeps how many seconds a card spoke in the billing month that began at `from`; an older word changes nothing. Of a month
+    /// in which the card moved and that was not told before, this is what it had spoken then.
     pub fn put_voice(&mut self, sim: SimId, from: Timestamp, seconds: i64, as_of: Timestamp) -> Result<(), Error> {
         self.run(
             "INSERT INTO voice_use (sim_id, from_at, seconds, as_of) VALUES (?, ?, ?, ?) ON CONFLICT (sim_id, from_at) DO UPDATE
              SET seconds = excluded.seconds, as_of = excluded.as_of WHERE voice_use.as_of <= excluded.as_of",
             &binds![sim.0, from.0, seconds, as_of.0],
+        )?;
+        self.run(
+            "UPDATE sim_move SET voice_from = ?, voice_seconds = ? WHERE sim_id = ? AND at > ? AND (voice_from IS NULL OR voice_from < ?)",
+            &binds![from.0, seconds, sim.0, from.0, from.0],
         )?;
         Ok(())
     }

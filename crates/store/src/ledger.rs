@@ -120,11 +120,11 @@ impl Tx<'_> {
         Ok(row.is_some())
     }
 
-    /// Minor units that the account got by the journal of this name and cause, if there is one.
+    /// Minor units that the account got by the journal of this name and cause, if there is one; what of it paid a debt too.
     pub fn journal_amount(&mut self, account: AccountId, name: Journal, cause: &str) -> Result<Option<i64>, Error> {
         let row = self.row::<(i64,)>(
-            "SELECT p.minor FROM journal j JOIN posting p ON p.journal_id = j.id WHERE j.account_id = ? AND j.name = ? AND j.cause = ?
-             AND p.account_id = j.account_id AND p.bucket = 'available' ORDER BY j.id LIMIT 1",
+            "SELECT CAST(SUM(p.minor) AS BIGINT) FROM journal j JOIN posting p ON p.journal_id = j.id WHERE j.account_id = ? AND j.name = ?
+             AND j.cause = ? AND p.account_id = j.account_id AND p.bucket IN ('available', 'owed') GROUP BY j.id ORDER BY j.id LIMIT 1",
             &binds![account.0, name.word(), cause],
         )?;
         Ok(row.map(|r| r.0))

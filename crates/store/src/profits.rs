@@ -53,6 +53,25 @@ pub struct ProfitFilter<'a> {
 }
 
 impl<'a> ProfitFilter<'a> {
+    /// Whether every line is meant.
+    fn is_whole(&self) -> bool {
+        let narrows = [self.number.is_some(), self.packages.is_some(), self.from.is_some(), self.to.is_some()];
+        let more = [self.order_number.is_some(), self.withdrawal.is_some(), self.kind.is_some()];
+        !narrows.into_iter().chain(more).any(|narrows| narrows)
+    }
+
+    /// What has to be looked at beside the lines themselves.
+    fn joins(&self) -> String {
+        let mut joins = String::new();
+        if self.order_number.is_some() || self.packages.is_some() {
+            joins.push_str(" JOIN orders o ON o.id = p.order_id");
+        }
+        if self.kind.is_some() || matches!(self.withdrawal, Some(Some(_))) {
+            joins.push_str(" JOIN withdrawal w ON w.id = p.withdrawal_id");
+        }
+        joins
+    }
+
     fn clause(&self, account: AccountId) -> (String, Vec<Value<'a>>) {
         let mut clause = String::from("p.account_id = ?");
         let mut values = vec![Value::from(account.0)];
@@ -106,18 +125,21 @@ fn line(r: Row) -> Result<ProfitLine, Error> {
 }
 
 impl Tx<'_> {
-    /// Writes the lines of a sale, or of what went back of one.
+    /// Writes the lines of a sale, or of what went back of one. The caller holds the balances of their accounts: each line has the
+    /// next number of its account.
     pub fn add_profits(&mut self, order: &Order, lines: &[Profit], now: Timestamp) -> Result<(), Error> {
         for p in lines {
             self.run(
-                "INSERT INTO profit (account_id, order_id, sim_id, minor, child_minor, at) VALUES (?, ?, ?, ?, ?, ?)",
-                &binds![p.account.0, order.id.0, order.sim.0, p.minor, p.child_minor, now.0],
+                "INSERT INTO profit (account_id, order_id, sim_id, minor, child_minor, at, nth)
+                 SELECT ?, ?, ?, ?, ?, ?, COALESCE(MAX(nth), 0) + 1 FROM profit WHERE account_id = ?",
+                &binds![p.account.0, order.id.0, order.sim.0, p.minor, p.child_minor, now.0, p.account.0],
             )?;
         }
         Ok(())
     }
 
-    /// A stretch of the account's lines, oldest first.
+    /// A stretch of the account's lines, oldest first: found by their numbers where all are meant, so that the last page costs what
+    /// the first does; else those before it are passed over without looking at their orders.
     pub fn profits(
         &mut self,
         account: AccountId,
@@ -126,24 +148,35 @@ impl Tx<'_> {
         limit: i64,
     ) -> Result<Vec<ProfitLine>, Error> {
         let (clause, mut values) = filter.clause(account);
+        let stretch = if filter.is_whole() {
+            values.extend(binds![offset, offset.saturating_add(limit)]);
+            format!("{clause} AND p.nth > ? AND p.nth <= ?")
+        } else {
+            values.extend(binds![limit, offset]);
+            let joins = filter.joins();
+            format!("p.id IN (SELECT p.id FROM profit p{joins} WHERE {clause} ORDER BY p.nth LIMIT ? OFFSET ?)")
+        };
         let text = format!(
             "SELECT p.id, COALESCE(s.iccid, ''), o.id, o.package_id, o.paid_minor, o.currency, o.renewal, p.minor, p.child_minor, p.at
-             FROM profit p JOIN orders o ON o.id = p.order_id LEFT JOIN sim s ON s.id = p.sim_id
-             LEFT JOIN withdrawal w ON w.id = p.withdrawal_id
-             WHERE {clause} ORDER BY p.id LIMIT ? OFFSET ?"
+             FROM profit p JOIN orders o ON o.id = p.order_id LEFT JOIN sim s ON s.id = p.sim_id WHERE {stretch} ORDER BY p.nth"
         );
-        values.extend(binds![limit, offset]);
         self.rows_once::<Row>(&text, &values)?.into_iter().map(line).collect()
     }
 
     /// How many lines the account has.
     pub fn profits_count(&mut self, account: AccountId, filter: &ProfitFilter<'_>) -> Result<i64, Error> {
         let (clause, values) = filter.clause(account);
-        let text = format!(
-            "SELECT COUNT(*) FROM profit p JOIN orders o ON o.id = p.order_id
-             LEFT JOIN withdrawal w ON w.id = p.withdrawal_id WHERE {clause}"
-        );
+        let what = if filter.is_whole() { "COALESCE(MAX(p.nth), 0)" } else { "COUNT(*)" };
+        let text = format!("SELECT {what} FROM profit p{} WHERE {clause}", filter.joins());
         Ok(self.rows_once::<(i64,)>(&text, &values)?.first().map_or(0, |r| r.0))
+    }
+
+    /// Accounts whose lines are not numbered from 1 on without a gap: (account, lines, the last number).
+    pub fn audit_profit_numbers(&mut self) -> Result<Vec<(i64, i64, i64)>, Error> {
+        self.rows(
+            "SELECT account_id, COUNT(*), MAX(nth) FROM profit GROUP BY account_id HAVING COUNT(*) <> MAX(nth) LIMIT 100",
+            &[],
+        )
     }
 
     /// Accounts whose lines do not add up to what sales and refunds posted to them: (account, lines, postings).

@@ -262,6 +262,9 @@ impl Tx<'_> {
             if before.product != s.product || before.eid != s.eid {
                 self.relist(&[id])?;
             }
+            if before.product != s.product {
+                self.watch_anew(id)?;
+            }
         }
         self.run(
             "UPDATE sim SET imsi = ?, msisdn = ?, eid = ?, product_id = ?, real_name = ?, alias = ?, group_name = ?, remark = ?, details = ? WHERE id = ?",
@@ -277,8 +280,10 @@ impl Tx<'_> {
     pub fn move_sim(&mut self, id: SimId, to: AccountId, now: Timestamp) -> Result<(), Error> {
         if let Some(sim) = self.sim_by_id(id)? {
             self.move_places(id, sim.account, to, now)?;
-            let text = "INSERT INTO sim_move (sim_id, at, from_account) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
-            self.run(text, &binds![id.0, now.0, sim.account.0])?;
+            let spoke = "SELECT from_at, seconds FROM voice_use WHERE sim_id = ? AND from_at <= ? ORDER BY from_at DESC LIMIT 1";
+            let spoke = self.row::<(i64, i64)>(spoke, &binds![id.0, now.0])?;
+            let text = "INSERT INTO sim_move (sim_id, at, from_account, voice_from, voice_seconds) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
+            self.run(text, &binds![id.0, now.0, sim.account.0, spoke.map(|s| s.0), spoke.map(|s| s.1)])?;
             for (kind, number) in numbers(&sim) {
                 let text = "UPDATE sim_key SET account_id = ? WHERE number = ? AND kind = ? AND sim_id = ?";
                 self.run(text, &binds![to.0, number, kind, id.0])?;

@@ -2,6 +2,7 @@
 
 use crate::binds;
 use crate::db::{BulkColumn, Error, Tx};
+use kachi_domain::sync::{Stale, What};
 use kachi_domain::{AccountId, PlatformId, SimId, Timestamp};
 
 /// How far a platform is kept up with.
@@ -90,6 +91,30 @@ pub struct SyncFigure {
     pub stale: i64,
     /// The oldest instant as of which a card's fact is known.
     pub oldest: Option<i64>,
+}
+
+/// What is known of the age of a platform's readings before its cards are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Looked {
+    /// Since when the first of its products is looked at; none: it has none.
+    pub since: Option<Timestamp>,
+    /// Whether some readings are noted to be older than they may be.
+    pub is_stale: bool,
+    /// Until when nothing can be, by what was found at the last look at every card.
+    pub quiet_until: Option<Timestamp>,
+}
+
+/// How old a fact of a platform's cards is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Age {
+    /// Cards of which it is to be known and that are looked at for long enough.
+    pub cards: i64,
+    /// Of them those of which it is older than it may be, or was never read.
+    pub old: i64,
+    /// Cards of which it was never read, looked at for long enough or not.
+    pub unread: i64,
+    /// As of when the oldest is known.
+    pub oldest: Option<Timestamp>,
 }
 
 /// Which cards of a platform a question is about: its living ones.
@@ -199,18 +224,85 @@ impl Tx<'_> {
         Ok(found.into_iter().map(candidate).collect())
     }
 
-    /// Since when the platform's readings are looked at for their age, this being the first time if none was before; and whether
-    /// some are noted to be older than they may be.
-    pub fn look_at_age(&mut self, platform: PlatformId, now: Timestamp) -> Result<(Timestamp, bool), Error> {
+    /// Looks at the age of the platform's readings: what was not looked at before is from now on. `then`: cards that became another
+    /// product by then are like all others; `alert`: `sync.alert_seconds`.
+    pub fn look_at_age(
+        &mut self,
+        platform: PlatformId,
+        (then, now): (Timestamp, Timestamp),
+        alert: i64,
+    ) -> Result<Looked, Error> {
+        let text = "UPDATE product SET watched_since = ? WHERE platform_id = ? AND watched_since IS NULL";
+        self.run(text, &binds![now.0, platform.0])?;
         self.run(
-            "INSERT INTO sync_place (platform_id, due_at, words, walk_pages, compared_sim, compare_due, watched_since)
-             VALUES (?, 0, '', 0, 0, 0, ?) ON CONFLICT (platform_id) DO UPDATE SET watched_since = excluded.watched_since
-             WHERE sync_place.watched_since IS NULL",
-            &binds![platform.0, now.0],
+            "INSERT INTO sync_place (platform_id, due_at, words, walk_pages, compared_sim, compare_due) VALUES (?, 0, '', 0, 0, 0)
+             ON CONFLICT (platform_id) DO NOTHING",
+            &binds![platform.0],
         )?;
-        let text = "SELECT watched_since, stale_since FROM sync_place WHERE platform_id = ?";
-        let row = self.row::<(Option<i64>, Option<i64>)>(text, &binds![platform.0])?.unwrap_or_default();
-        Ok((Timestamp(row.0.unwrap_or(now.0)), row.1.is_some()))
+        self.run("DELETE FROM sync_since WHERE at <= ?", &binds![then.0])?;
+        self.run("UPDATE sync_since SET at = ? WHERE at IS NULL", &binds![now.0])?;
+        type R = (Option<i64>, Option<i64>, Option<i64>);
+        let text = "SELECT (SELECT MIN(watched_since) FROM product WHERE platform_id = n.id), y.stale_since,
+             CASE WHEN y.quiet_alert = ? THEN y.quiet_until END
+             FROM platform n LEFT JOIN sync_place y ON y.platform_id = n.id WHERE n.id = ?";
+        let row = self.row::<R>(text, &binds![alert, platform.0])?.unwrap_or_default();
+        Ok(Looked { since: row.0.map(Timestamp), is_stale: row.1.is_some(), quiet_until: row.2.map(Timestamp) })
+    }
+
+    /// Notes until when nothing of the platform can be older than it may be.
+    pub fn set_quiet(&mut self, platform: PlatformId, until: Timestamp, alert: i64) -> Result<(), Error> {
+        let text = "UPDATE sync_place SET quiet_until = ?, quiet_alert = ? WHERE platform_id = ?";
+        self.run(text, &binds![until.0, alert, platform.0])?;
+        Ok(())
+    }
+
+    /// Nobody looks at the age of the platform's readings any more, until somebody does again.
+    pub(crate) fn look_away(&mut self, platform: PlatformId) -> Result<(), Error> {
+        self.run("UPDATE product SET watched_since = NULL WHERE platform_id = ?", &binds![platform.0])?;
+        self.run("UPDATE sync_place SET stale_since = NULL WHERE platform_id = ?", &binds![platform.0])?;
+        Ok(())
+    }
+
+    /// The card is another product: its readings are looked at from then on.
+    pub(crate) fn watch_anew(&mut self, sim: SimId) -> Result<(), Error> {
+        let text = "INSERT INTO sync_since (sim_id, at) VALUES (?, NULL) ON CONFLICT (sim_id) DO UPDATE SET at = NULL";
+        self.run(text, &binds![sim.0])?;
+        Ok(())
+    }
+
+    /// How old each fact (in the order of [`What::ALL`]) of the platform's cards is: one walk through them. Old are those that were
+    /// looked at and ours since `then`. A fact that is not told has nothing.
+    pub fn sync_ages(&mut self, platform: PlatformId, stale: [Option<Stale>; 3], then: Timestamp) -> Result<[Age; 3], Error> {
+        type One = (i64, i64, i64, Option<i64>);
+        type R = (i64, i64, i64, Option<i64>, i64, i64, i64, Option<i64>, i64, i64, i64, Option<i64>);
+        let (mut columns, mut facts, mut values) = (Vec::new(), Vec::new(), Vec::new());
+        for (what, of) in What::ALL.into_iter().zip(stale) {
+            let word = what.word();
+            // Nothing is ours since before all time.
+            let of = of.unwrap_or(Stale { as_of: Timestamp(i64::MIN), since: Timestamp(i64::MIN) });
+            facts.push(format!("MAX(CASE WHEN r.what = '{word}' THEN r.as_of END) AS {word}_at"));
+            let sum = |words: &str| format!("CAST(COALESCE(SUM(CASE WHEN {words} THEN 1 ELSE 0 END), 0) AS BIGINT)");
+            columns.push(sum("watched = 1 AND since < ?"));
+            columns.push(sum(&format!("watched = 1 AND since < ? AND ({word}_at IS NULL OR {word}_at < ?)")));
+            columns.push(sum(&format!("since < ? AND {word}_at IS NULL")));
+            columns.push(format!("MIN(CASE WHEN since < ? THEN {word}_at END)"));
+            let old = of.since.min(then);
+            values.extend(binds![old.0, old.0, of.as_of.0, of.since.0, of.since.0]);
+        }
+        let text = format!(
+            "SELECT {} FROM (SELECT s.id, s.created_at AS since, {},
+               MIN(CASE WHEN p.watched_since <= ? AND (m.sim_id IS NULL OR m.at <= ?) THEN 1 ELSE 0 END) AS watched
+             FROM sim s JOIN product p ON p.id = s.product_id AND p.platform_id = ?
+             LEFT JOIN sync_read r ON r.sim_id = s.id AND r.platform_id = p.platform_id
+             LEFT JOIN sync_since m ON m.sim_id = s.id
+             WHERE {LIVING} GROUP BY s.id, s.created_at) AS x",
+            columns.join(", "),
+            facts.join(", ")
+        );
+        values.extend(binds![then.0, then.0, platform.0]);
+        let r = self.row::<R>(&text, &values)?.unwrap_or_default();
+        let age = |(cards, old, unread, oldest): One| Age { cards, old, unread, oldest: oldest.map(Timestamp) };
+        Ok([(r.0, r.1, r.2, r.3), (r.4, r.5, r.6, r.7), (r.8, r.9, r.10, r.11)].map(age))
     }
 
     /// Notes since when readings of the platform are older than they may be, or that none is. Whether that is news.

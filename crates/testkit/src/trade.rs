@@ -235,6 +235,7 @@ fn accounts(tx: &mut kachi_store::Tx<'_>) -> Result<(), Error> {
             contact: "{}".into(),
             switch: Switch::On,
             claims: false,
+            credit_stop: false,
         };
         tx.put_account(&account, START)?;
         tx.put_credential("eiotclub", &format!("key-{code}"), id, &secret(code))?;

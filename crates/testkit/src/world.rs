@@ -219,6 +219,7 @@ fn account(id: AccountId, code: &str, parent: &Path, credit_minor: i64) -> Accou
         contact: "{}".into(),
         switch: Switch::On,
         claims: id == ACME,
+        credit_stop: false,
     }
 }
 

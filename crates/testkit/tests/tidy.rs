@@ -180,6 +180,16 @@ fn sql_stands_in_the_store_alone() {
 }
 
 #[test]
+fn money_moves_by_one_way_alone() {
+    let inside = |s: &Source| {
+        let ours = ["domain", "engine", "edges", "server"].iter().any(|c| s.path.starts_with(&format!("crates/{c}/src/")));
+        ours && s.path != "crates/engine/src/money.rs" && !s.is_test()
+    };
+    let found = sources().into_iter().filter(inside).flat_map(|s| mentions(&s, &["tx.post(", "tx.post_all("]));
+    none("journals that pay no debts first: book them with money::post_all", &found.collect::<Vec<_>>());
+}
+
+#[test]
 fn time_and_chance_come_from_the_roof() {
     let inside = |s: &Source| TIMELESS.iter().any(|c| s.path.starts_with(&format!("crates/{c}/src/")));
     let let_be = |words: &String| CLOCKS_LET_BE.iter().any(|(path, word)| words.starts_with(path) && words.ends_with(word));

@@ -143,6 +143,7 @@ impl Connector for OneLink {
             activate: true,
             end_test: true,
             data_switch: true,
+            functions: true,
             speed: true,
             voice_list: self.terms.voice_param.is_some(),
             session_reset: true,

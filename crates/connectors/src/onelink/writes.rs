@@ -3,7 +3,7 @@
 use super::{OneLink, wire};
 use crate::order::Has;
 use crate::{before, json};
-use kachi_domain::carrier::{Answer, Call, Request, Sent, Write};
+use kachi_domain::carrier::{Answer, Call, Card, Function, Request, Sent, Write};
 use serde_json::Value;
 
 impl OneLink {
@@ -13,6 +13,14 @@ impl OneLink {
             Write::Stop | Write::Resume | Write::Activate | Write::EndTest => self.change_state(call, request),
             Write::DataOff { apn } => self.switch_data(call, request, (apn.as_deref(), "1")),
             Write::DataOn { apn } => self.switch_data(call, request, (apn.as_deref(), "0")),
+            Write::SetFunction { function, on } => {
+                let path = match function {
+                    Function::Sms => "operate/sim-sms-function",
+                    Function::Voice => "operate/sim-call-function",
+                };
+                self.about(call, path, &request.card, &[("operType", if *on { "0" } else { "1" })])?;
+                Ok(Answer::ACCEPTED)
+            }
             Write::LimitSpeed { kbps } => {
                 let apn = self.only_apn(call, request).map_err(before)?;
                 let params = [("apnName", apn.as_str()), ("serviceUsageState", wire::speed(*kbps))];
@@ -202,6 +210,7 @@ impl OneLink {
             Write::DataOff { apn } => self.data_is(call, request, (apn.as_deref(), false))?,
             Write::DataOn { apn } => self.data_is(call, request, (apn.as_deref(), true))?,
             Write::Subscribe { .. } => return self.ordered(call, request, sent),
+            Write::SetFunction { function, on } => self.function(call, &request.card, *function)? == Some(*on),
             // Told once, and done no harm by a second time.
             Write::AllowCalls { .. }
             | Write::BarCalls { .. }
@@ -238,6 +247,18 @@ impl OneLink {
             ("4", None) => Some(Answer::Refused { code: "job".into(), reason: format!("job {job} failed") }),
             _ => None,
         })
+    }
+
+    /// Whether a function of the card is on (23M08); none: that is not told.
+    fn function(&self, call: &Call<'_>, card: &Card, function: Function) -> Result<Option<bool>, Answer> {
+        let code = match function {
+            Function::Voice => "01",
+            Function::Sms => "08",
+        };
+        let row = self.about(call, "query/sim-communication-function-status", card, &[])?;
+        let mine = |r: &&Value| json::text(r, "serviceType").as_deref() == Some(code);
+        let found = json::list(&row, "serviceTypeList").iter().find(mine);
+        Ok(found.and_then(|r| json::text(r, "serviceStatus")).map(|status| status == "1"))
     }
 
     fn data_is(&self, call: &Call<'_>, request: &Request, (apn, on): (Option<&str>, bool)) -> Result<bool, Answer> {

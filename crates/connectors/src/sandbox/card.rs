@@ -1,7 +1,8 @@
 //! A card at the virtual carrier: what is so, and what each write makes of it.
 
 use kachi_domain::carrier::{
-    Apn, Bought, Card as Named, Counter, Cycle, Fact, Facts, Line, Period, Request, Session, Spoken, Standing, Stop, Write,
+    Apn, Bought, Card as Named, Counter, Cycle, Fact, Facts, Function, Line, Period, Request, Session, Spoken, Standing, Stop,
+    Write,
 };
 use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::time::Timestamp;
@@ -19,6 +20,8 @@ pub struct Card {
     pub since: Option<Timestamp>,
     /// Whether its data is switched off.
     pub data_off: bool,
+    /// What else is switched off.
+    pub functions_off: Vec<Function>,
     /// Its speed at most, kilobits a second; none: as fast as it can.
     pub speed: Option<u32>,
     /// Whether its data and its speed are one plan: data that is switched on is of full speed.
@@ -165,6 +168,7 @@ impl Card {
             Write::EndTest => self.base() != BaseState::Testing,
             Write::DataOff { .. } => self.data_off,
             Write::DataOn { .. } => !self.data_off,
+            Write::SetFunction { function, on } => self.functions_off.contains(function) != *on,
             Write::LimitSpeed { kbps } => self.speed == *kbps,
             Write::AllowCalls { numbers, .. } => numbers.iter().all(|n| self.numbers.contains(n)),
             Write::BarCalls { numbers, .. } => !numbers.iter().any(|n| self.numbers.contains(n)),
@@ -196,6 +200,8 @@ impl Card {
                 self.speed = self.speed.filter(|_| !self.one_plan);
             }
             Write::DataOn { .. } => self.data_off = false,
+            Write::SetFunction { function, on: true } => self.functions_off.retain(|off| off != function),
+            Write::SetFunction { function, .. } => self.functions_off.push(*function),
             Write::LimitSpeed { kbps } => self.speed = *kbps,
             Write::AllowCalls { numbers, group } => {
                 self.numbers.extend(numbers.iter().cloned());

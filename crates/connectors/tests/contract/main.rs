@@ -7,7 +7,7 @@
 use kachi_connectors::sandbox::{Fault, World};
 use kachi_connectors::{NAMES, open};
 use kachi_domain::address::Addresses;
-use kachi_domain::carrier::{Answer, Call, Card, Connector, Facts, Line, Login, Request, Sent, Write, logged_in};
+use kachi_domain::carrier::{Answer, Call, Card, Connector, Facts, Function, Line, Login, Request, Sent, Write, logged_in};
 use kachi_domain::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -93,7 +93,9 @@ fn cases() -> Vec<Case> {
         Case::sandbox(json!({"without": ["stop_resume"]})),
         Case::sandbox(json!({"without": ["subscribe", "unsubscribe"]})),
         Case::sandbox(json!({"without": ["session_reset", "network", "usage", "sms"]})),
-        Case::sandbox(json!({"without": ["activate", "end_test", "data_switch", "speed", "voice_list", "changes", "batches"]})),
+        Case::sandbox(
+            json!({"without": ["activate", "end_test", "data_switch", "functions", "speed", "voice_list", "changes", "batches"]}),
+        ),
     ]
 }
 
@@ -112,6 +114,7 @@ fn able(case: &Case, write: &Write) -> bool {
         Write::Activate => all.activate,
         Write::EndTest => all.end_test,
         Write::DataOff { .. } | Write::DataOn { .. } => all.data_switch,
+        Write::SetFunction { .. } => all.functions,
         Write::LimitSpeed { .. } => all.speed,
         Write::AllowCalls { .. } | Write::BarCalls { .. } => all.voice_list,
         Write::ResetSession => all.session_reset,
@@ -128,13 +131,15 @@ fn writes() -> Vec<Write> {
 }
 
 /// What changes a card itself, each from the state that the one before left.
-fn card_acts() -> [Write; 8] {
+fn card_acts() -> [Write; 10] {
     let numbers = vec!["13800000000".to_owned()];
     [
         Write::EndTest,
         Write::Activate,
         Write::DataOff { apn: None },
         Write::DataOn { apn: None },
+        Write::SetFunction { function: Function::Sms, on: false },
+        Write::SetFunction { function: Function::Sms, on: true },
         Write::LimitSpeed { kbps: Some(512) },
         Write::LimitSpeed { kbps: None },
         Write::AllowCalls { numbers: numbers.clone(), group: String::new() },

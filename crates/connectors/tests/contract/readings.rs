@@ -50,8 +50,8 @@ fn a_card_goes_from_test_to_life_and_its_data_off_and_on() {
             now = at;
         }
         let (ready, active) = (BaseState::Ready, BaseState::Active);
-        // Speeds and lists of numbers change neither.
-        let expected = [vec![(ready, true), (active, true), (active, false)], vec![(active, true); 5]].concat();
+        // Messages, speeds and lists of numbers change neither.
+        let expected = [vec![(ready, true), (active, true), (active, false)], vec![(active, true); 7]].concat();
         assert_eq!(seen, if able(&case, &Write::Activate) { expected } else { Vec::new() }, "{}", case.settings);
     }
 }

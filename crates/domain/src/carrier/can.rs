@@ -19,6 +19,8 @@ pub struct Capabilities {
     pub end_test: bool,
     /// Switches a card's data off and on.
     pub data_switch: bool,
+    /// Switches a card's messages, and its voice, off and on.
+    pub functions: bool,
     /// Limits a card's speed, and lifts the limit.
     pub speed: bool,
     /// A card's data and its speed are one plan there: data that is switched on is of full speed, and a card whose data is off
@@ -84,6 +86,7 @@ impl Capabilities {
             Write::Activate => self.activate,
             Write::EndTest => self.end_test,
             Write::DataOff { .. } | Write::DataOn { .. } => self.data_switch,
+            Write::SetFunction { .. } => self.functions,
             Write::LimitSpeed { .. } => self.speed,
             Write::AllowCalls { .. } | Write::BarCalls { .. } => self.voice_list,
             Write::ResetSession => self.session_reset,
@@ -103,6 +106,7 @@ impl Capabilities {
             Write::Activate => "activate cards",
             Write::EndTest => "end test periods",
             Write::DataOff { .. } | Write::DataOn { .. } => "switch data off or on",
+            Write::SetFunction { .. } => "switch messages or voice off or on",
             Write::LimitSpeed { .. } => "limit speeds",
             Write::AllowCalls { .. } | Write::BarCalls { .. } => "keep lists of numbers for calls",
             Write::ResetSession => "cut sessions",

@@ -4,7 +4,7 @@
 //! word on an earlier one. Those of two matters do not wait for each other, for neither changes what the other asks for; a
 //! message, the end of a session or a fresh counter waits for nothing and holds nothing.
 
-use super::{Answer, Write};
+use super::{Answer, Function, Write};
 
 /// What of a card a write is about; the number is kept with the write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,10 @@ pub enum Matter {
     Calls = 5,
     /// The network it may use.
     Network = 6,
+    /// Its messages, on or off.
+    Sms = 7,
+    /// Its voice, on or off.
+    Voice = 8,
 }
 
 impl Matter {
@@ -40,6 +44,8 @@ impl Write {
             Write::Subscribe { .. } | Write::Unsubscribe { .. } => Matter::Packages,
             Write::DataOff { .. } | Write::DataOn { .. } => Matter::Data,
             Write::LimitSpeed { .. } => Matter::Speed,
+            Write::SetFunction { function: Function::Sms, .. } => Matter::Sms,
+            Write::SetFunction { function: Function::Voice, .. } => Matter::Voice,
             Write::AllowCalls { .. } | Write::BarCalls { .. } => Matter::Calls,
             Write::SwitchNetwork { .. } => Matter::Network,
             Write::ResetSession | Write::RefreshUsage | Write::SendSms { .. } | Write::SendPhone { .. } => Matter::None,
@@ -54,6 +60,7 @@ impl Write {
             (Write::DataOff { apn: a }, Write::DataOn { apn: b }) | (Write::DataOn { apn: a }, Write::DataOff { apn: b }) => {
                 a == b
             }
+            (Write::SetFunction { function: a, on }, Write::SetFunction { function: b, on: earlier }) => a == b && on != earlier,
             (Write::LimitSpeed { .. }, Write::LimitSpeed { .. }) | (Write::SwitchNetwork { .. }, Write::SwitchNetwork { .. }) => {
                 self != earlier
             }
@@ -86,6 +93,10 @@ mod tests {
             "unsubscribe" => Write::Unsubscribe { package: named(), of: None },
             "off" => Write::DataOff { apn: name },
             "on" => Write::DataOn { apn: name },
+            "function" => {
+                let (function, on) = name.as_deref().and_then(|n| n.split_once('_')).expect("sms_off and the like");
+                Write::SetFunction { function: Function::parse(function).expect("a function"), on: on == "on" }
+            }
             "speed" => Write::LimitSpeed { kbps: named().parse().ok() },
             "allow" => Write::AllowCalls { numbers: vec![named()], group: String::new() },
             "bar" => Write::BarCalls { numbers: vec![named()], group: String::new() },
@@ -117,6 +128,10 @@ mod tests {
         subscribe:P unsubscribe:P: after
         unsubscribe:P subscribe:P: after
         subscribe:P stop: apart
+        function:sms_off function:sms_on: instead
+        function:sms_off function:sms_off: after
+        function:sms_off function:voice_on: apart
+        function:voice_off stop: apart
         speed:128 speed: instead
         speed:128 speed:128: after
         allow:1 bar:1: after

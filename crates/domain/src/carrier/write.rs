@@ -1,7 +1,16 @@
 //! What is asked of a carrier for a card.
 
+use crate::package::words;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
+
+words!(/// What a card can do beside data, switched by itself at its carrier (OneLink's communication functions).
+Function {
+    /// Messages.
+    Sms = "sms",
+    /// Calls.
+    Voice = "voice",
+});
 
 /// What is asked of the carrier for one card.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +56,13 @@ pub enum Write {
     DataOn {
         /// The access point; none: the card's only one.
         apn: Option<String>,
+    },
+    /// Switch one of the card's other functions off or on, and nothing else.
+    SetFunction {
+        /// Which.
+        function: Function,
+        /// On, or off.
+        on: bool,
     },
     /// Let the card have data at this speed at most; none: as fast as it can.
     LimitSpeed {
@@ -103,6 +119,7 @@ impl Write {
                 | Write::EndTest
                 | Write::DataOff { .. }
                 | Write::DataOn { .. }
+                | Write::SetFunction { .. }
                 | Write::LimitSpeed { .. }
         )
     }

@@ -2,6 +2,7 @@
 
 use super::{Topic, words};
 use crate::package::words as list;
+use crate::service::KEPT_OFF;
 use crate::sim::{BaseState, Blocks};
 
 list!(/// Who can take a cause away, the nearest to the card first.
@@ -86,7 +87,7 @@ causes! {
     NoPackage "no_package" Certain Owner Buy [Blocks Package Waiting Renewal CarrierState] "the card has no package" "该卡无套餐";
     PoolExhausted "pool_exhausted" Certain Owner BuyForPool [Blocks Pool Package CarrierState] "its pool is used up and it has nothing of its own" "流量池已用尽，且该卡无自有套餐";
     Unpaid "unpaid" Certain Owner Settle [Blocks Balance] "an invoice is unpaid" "账单未付";
-    Credit "credit" Certain Reseller Settle [Blocks Balance] "the account's credit is used up" "账户额度不足";
+    Credit "credit" Certain Reseller Pay [Blocks Balance] "the account is in arrears, and its cards are stopped for it" "账户欠费，其卡已停机";
     RealName "real_name" Certain Owner RegisterName [Blocks RealName CarrierState StopReason] "the user's real name is missing" "未实名登记";
     // Devices.
     ImeiLock "imei_lock" Certain Owner Unlock [Blocks ImeiGroup Imei CarrierState] "the card was seen in a device outside its IMEI group" "机卡绑定不符：出现在 IMEI 池以外的设备";
@@ -111,8 +112,8 @@ causes! {
     AccountOff "account_off" Possible Operator SwitchOn [Account] "the owner's account is switched off and can do nothing about its cards" "账户已停用，无法办理其卡的任何业务";
     AccountPaused "account_paused" Possible Operator SwitchOn [Account] "the owner's account is paused: it can ask about its cards and change nothing" "账户已暂停，只能查询，不能办理业务";
     AccessPointOff "access_point_off" Possible Owner DataOn [AccessPoints] "data is off at some of its access points" "部分 APN 已关闭";
-    SmsOff "sms_off" Possible Owner AskCarrier [Blocks] "messages are switched off" "短信业务已关闭";
-    VoiceOff "voice_off" Possible Owner AskCarrier [Blocks VoiceList] "voice is switched off" "语音业务已关闭";
+    SmsOff "sms_off" Possible Operator SmsOn [Blocks] "messages are switched off" "短信业务已关闭";
+    VoiceOff "voice_off" Possible Operator VoiceOn [Blocks VoiceList] "voice is switched off" "语音业务已关闭";
 }
 
 impl Cause {
@@ -179,9 +180,9 @@ impl Cause {
     }
 
     /// The carrier's stop reasons that are not ours too: what was asked of it is one thing, here and there. A card that is
-    /// locked to its devices, or whose packages are over, was stopped there on our own request.
+    /// kept off here, or whose packages are over, was stopped there on our own request.
     pub(crate) fn carriers(ours: Blocks, stop: Blocks) -> Blocks {
-        let asked_for = Blocks(Blocks::OWNER_STOP.0 | Blocks::IMEI_LOCK.0 | Blocks::PACKAGE.0);
+        let asked_for = Blocks(KEPT_OFF.0 | Blocks::PACKAGE.0);
         let stopped = if ours.has(asked_for) { Blocks::OWNER_STOP.0 } else { 0 };
         Blocks(stop.0 & !(stopped | ours.0 & Blocks::DATA_OFF.0))
     }
@@ -224,12 +225,18 @@ acts! {
         "activate the card" "激活该卡";
     DataOn "data_on" "" ["card/switchnet"]
         "switch its data on again" "恢复数据业务";
+    SmsOn "sms_on" "kachi admin sim sms {card} on" []
+        "have the operator switch its messages on again" "由平台恢复短信业务";
+    VoiceOn "voice_on" "kachi admin sim voice {card} on" []
+        "have the operator switch its voice on again" "由平台恢复语音业务";
     Buy "buy" "" ["package/orderPackage" "card/pkg/renew"]
         "buy a package for the card" "为该卡订购套餐";
     BuyForPool "buy_for_pool" "" ["pool/sub" "package/orderPackage"]
         "buy for the pool, or a package for the card itself" "为流量池续订，或为该卡订购套餐";
     Settle "settle" "" []
         "settle it between the account and those above it; the block is theirs to lift" "由该账户与其上级账户结清，由上级解除";
+    Pay "pay" "kachi admin balance top-up {of} AMOUNT --reference TEXT --by NAME" []
+        "have the account pay what it owes; its cards are let on again by themselves" "由账户结清欠费，其卡将自动复机";
     ForceLift "force_lift" "kachi admin sim force-lift {card} --by NAME --reason TEXT" []
         "have the operator lift it, once its matter is settled" "事由解决后，由平台解除强制停机";
     RegisterName "register_name" "" []

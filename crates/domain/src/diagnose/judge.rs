@@ -114,6 +114,7 @@ impl Judge<'_> {
             let of = match (cause, &self.card.pool, &self.card.group) {
                 (Cause::PoolExhausted, Some(pool), _) => pool.id.to_string(),
                 (Cause::ImeiLock, _, Some(group)) => group.code.clone(),
+                (Cause::Credit, ..) => self.card.account.0.clone(),
                 _ => String::new(),
             };
             self.find(cause, certainty, &of);

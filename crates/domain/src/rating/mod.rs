@@ -55,6 +55,24 @@ pub struct Purchase {
     pub left_seconds: Option<i64>,
 }
 
+impl Purchase {
+    /// As most are: bought here, of package and order 1, for the queue, with nothing used and all of its validity.
+    pub fn plain(subscription: i64, at: Timestamp, terms: Terms) -> Purchase {
+        Purchase {
+            subscription: SubscriptionId(subscription),
+            package: PackageId(1),
+            order: OrderId(1),
+            at,
+            terms,
+            start: StartRule::Queue,
+            not_before: None,
+            used_before: 0,
+            moved: false,
+            left_seconds: None,
+        }
+    }
+}
+
 /// A usage fact, in bytes of the data resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Usage {

@@ -1,9 +1,9 @@
 //! Reads a line of the table, folds it, and compares the facts. Also counts the bytes, and folds it once more with the
 //! state written to bytes and read back after each input, which must not matter.
 
+use kachi_domain::PackageId;
 use kachi_domain::package::{Category, Kind, Resource, StartRule, Terms, Window};
 use kachi_domain::rating::{CardState, Happening, Input, PackageBlock, PoolStand, Purchase, Stake, Usage, fold};
-use kachi_domain::{OrderId, PackageId};
 use kachi_domain::{Span, SubscriptionId, Timestamp, Zone};
 use std::collections::BTreeMap;
 
@@ -188,19 +188,7 @@ fn read_purchase(zone: &Zone, fixed: [&str; 4], options: &[&str], at: Timestamp)
         validity: Span::parse(validity)?,
         window: Window::Whole,
     };
-    let subscription = id(name);
-    let mut p = Purchase {
-        subscription,
-        package: PackageId(1),
-        order: OrderId(1),
-        at,
-        terms,
-        start: StartRule::Queue,
-        not_before: None,
-        used_before: 0,
-        moved: false,
-        left_seconds: None,
-    };
+    let mut p = Purchase::plain(id(name).0, at, terms);
     for option in options {
         if let Some(date) = option.strip_prefix("from=") {
             p.not_before = Some(read_time(zone, date)?);

@@ -5,7 +5,7 @@ use super::lang::Lang;
 use kachi_domain::Timestamp;
 use kachi_domain::order::OrderState;
 use kachi_domain::sim::{BaseState, Blocks, Stage};
-use kachi_engine::overview::{AccountLine, CardLine, Figures, NoticeLine, OrderLine};
+use kachi_engine::overview::{AccountLine, Buyer, CardLine, Figures, NoticeLine, OrderLine};
 use std::fmt::Write;
 
 /// Counts of everything, in one row.
@@ -176,12 +176,20 @@ pub fn orders(view: &View, caption: &str, orders: &[OrderLine]) -> Html {
             OrderState::InReview | OrderState::Pending => "warn",
             OrderState::Refunded => "",
         };
-        let number = Html(format!("{}<br>{}", o.id, Html::small(&o.buyer)));
-        let back = match o.refunded.minor {
-            0 => String::new(),
-            _ => l.pick(format!("{} back", o.refunded.to_decimal()), format!("退 {}", o.refunded.to_decimal())),
+        let buyer = match &o.buyer {
+            Buyer::Seen(name) => name.as_str(),
+            Buyer::Above => l.pick("bought above", "上级购买"),
+            Buyer::Before => l.pick("bought before the card came here", "转入前购买"),
         };
-        let paid = Html(format!("{}<br>{}", sum(o.paid), Html::small(&back)));
+        let number = Html(format!("{}<br>{}", o.id, Html::small(buyer)));
+        let back = |refunded: kachi_domain::Money| match refunded.minor {
+            0 => String::new(),
+            _ => l.pick(format!("{} back", refunded.to_decimal()), format!("退 {}", refunded.to_decimal())),
+        };
+        let paid = match o.paid {
+            Some((paid, refunded)) => Html(format!("{}<br>{}", sum(paid), Html::small(&back(refunded)))),
+            None => Html("–".into()),
+        };
         let state = Html::tag(tone, l.term(o.state.word()));
         let bought = Html(format!("{}<br>{}", Html::card(&o.iccid), Html::small(&o.package)));
         table.row(&o.id.to_string(), &[number, bought, state, paid, view.time(Some(o.at))]);

@@ -6,7 +6,7 @@ use kachi_domain::carrier::{Line, Session, Standing};
 use kachi_domain::package::{Category, Fulfil, Kind};
 use kachi_domain::sim::BaseState;
 use kachi_domain::sms::SmsState;
-use kachi_domain::{Iccid, PoolId, Span};
+use kachi_domain::{Iccid, PoolId, Span, Timestamp};
 use kachi_engine::{intents, pools, refunds, sims};
 use kachi_testkit::db;
 use kachi_testkit::trade::{ACME, CARD, CHINESE, NORTH, READY, package};
@@ -328,6 +328,48 @@ fn what_a_card_did_before_it_moved_is_not_its_new_owners() {
         does("m-3");
         assert_eq!(shown(SID), [1, 10, kb, 2 * kb]);
         assert_eq!(shown(NORTH_SID), [3, 30, 3 * kb, 3 * kb]);
+        shop.trade.assert_sound();
+    });
+}
+
+#[test]
+fn what_a_card_spoke_in_the_month_it_moved_in_is_parted_at_the_move() {
+    db::each(|store| {
+        let shop = Shop::new(store);
+        let (id, month) = (shop.trade.sim(CARD), shop.trade.now());
+        let speaks = |from: Timestamp, minutes: i64| {
+            shop.trade.pass(60);
+            shop.trade.engine.write(move |tx, _, how| Ok(tx.put_voice(id, from, minutes * 60, how.now)?)).expect("it spoke");
+        };
+        let goes = |to| {
+            shop.trade.pass(60);
+            let (actor, card) = (shop.trade.actor(NORTH), Iccid::parse(CARD).unwrap());
+            let gone = shop.trade.engine.write(move |tx, catalogue, how| sims::transfer(tx, catalogue, how, &actor, &card, to));
+            gone.expect("it moves");
+        };
+        let shown = |sid: &str| {
+            let asked = shop.good_as(sid, Operation::UsageCurrent, json!({"iccids": CARD}));
+            asked["usages"][0]["voiceusage"].as_i64().expect("minutes")
+        };
+        speaks(month, 10);
+        goes(NORTH);
+        assert_eq!(shown(NORTH_SID), 10, "who is above both sees all of it");
+        speaks(month, 14);
+        goes(ACME);
+        assert_eq!(shown(SID), 0);
+        speaks(month, 21);
+        assert_eq!((shown(SID), shown(NORTH_SID)), (7, 21), "what the month's count grew by since");
+        speaks(month.plus(3_600), 2);
+        assert_eq!((shown(SID), shown(NORTH_SID)), (9, 23), "and the months after");
+        // Of a month that was not told before the move, it is what came after it was.
+        shop.trade.pass(7_200);
+        goes(NORTH);
+        let next = shop.trade.now().plus(-30);
+        goes(ACME);
+        speaks(next, 5);
+        assert_eq!(shown(SID), 0);
+        speaks(next, 8);
+        assert_eq!((shown(SID), shown(NORTH_SID)), (3, 31));
         shop.trade.assert_sound();
     });
 }

@@ -3,11 +3,14 @@
 use crate::answers::{good, good_as};
 use crate::client::{Answer, Client};
 use crate::contract::{self, faults};
+use kachi_domain::carrier::Write;
 use kachi_domain::order::Channel;
 use kachi_domain::{Iccid, Refusal};
 use kachi_engine::network::CardKey;
 use kachi_engine::orders::{self, Place};
 use kachi_engine::renewals::{self, Again, Renew, Review};
+use kachi_engine::stock::Key;
+use kachi_engine::switch::{self, Force};
 use kachi_engine::{Actor, Fail, intents, sims};
 use kachi_store::esim::GoodsPrice;
 use kachi_testkit::db;
@@ -138,7 +141,7 @@ fn the_carriers_word_makes_or_undoes_the_order() {
 }
 
 #[test]
-fn nothing_is_bought_for_a_profile_that_is_not_sold_yet() {
+fn nothing_is_done_with_a_profile_that_is_not_sold_yet() {
     db::each(|store| {
         let trade = Trade::build(store);
         trade.esim_goods("ESIM-CARRIER", "GJ-CARRIER", 300, &PROFILES[..1]);
@@ -165,11 +168,22 @@ fn nothing_is_bought_for_a_profile_that_is_not_sold_yet() {
                     let who = who.clone();
                     move |tx, catalogue, how| renewals::renew(tx, catalogue, how, &who, &renew).map(|_| ())
                 }),
+                trade.engine.write({
+                    let (who, key) = (who.clone(), Key::Iccid(iccid.clone()));
+                    move |tx, catalogue, how| switch::switch(tx, catalogue, how, &who, (&key, Write::Stop, "s-1")).map(|_| ())
+                }),
+                trade.engine.write({
+                    let (who, iccid) = (who.clone(), iccid.clone());
+                    let why = (Force::Stop, "a person", "no reason");
+                    move |tx, catalogue, how| switch::force(tx, catalogue, how, &who, (&iccid, why.0, why.1, why.2)).map(|_| ())
+                }),
                 trade.engine.write(move |tx, catalogue, how| sims::transfer(tx, catalogue, how, &who, &iccid, OTHER).map(|_| ())),
             ]
         };
-        let unsold =
-            |done: &Result<(), Fail>| matches!(done, Err(Fail::Refused(Refusal::BadField { field, .. })) if field == "iccid");
+        let unsold = |done: &Result<(), Fail>| match done {
+            Err(Fail::Refused(Refusal::BadField { field, rule })) => field == "iccid" && rule.contains("not sold yet"),
+            _ => false,
+        };
         let none = |done: &Result<(), Fail>| matches!(done, Err(Fail::Refused(Refusal::UnknownSim)));
         assert!(refused_to(&all).iter().all(unsold) && refused_to(&mine).iter().all(none), "while it is pending");
         intents::refuse(&trade.engine, 1, "a person", "no such plan").unwrap();

@@ -25,6 +25,8 @@ struct Known {
     sims: HashMap<SimId, Sim>,
     subs: HashMap<SimId, Vec<Subscription>>,
     orders: HashMap<OrderId, Order>,
+    /// When cards that are stopped left pools.
+    left: HashMap<SimId, Vec<Timestamp>>,
 }
 
 impl Known {
@@ -46,7 +48,13 @@ impl Known {
         let told: HashSet<SubscriptionId> = folds.iter().flat_map(|f| f.happenings.iter().filter_map(named)).collect();
         let ids: Vec<OrderId> = subs.values().flatten().filter(|s| told.contains(&s.id)).map(|s| s.order).collect();
         let orders = if ids.is_empty() { Vec::new() } else { tx.orders_by_id(&ids)? };
-        Ok(Known { sims, subs, orders: orders.into_iter().map(|o| (o.id, o)).collect() })
+        let stops = |f: &&Fold| f.moved && f.happenings.iter().any(|h| matches!(h, Happening::Blocked(..)));
+        let ids: Vec<i64> = folds.iter().filter(stops).map(|f| f.sim.0).collect();
+        let mut left: HashMap<SimId, Vec<Timestamp>> = HashMap::new();
+        for stay in if ids.is_empty() { Vec::new() } else { tx.pool_stays_of(&ids)? } {
+            left.entry(stay.sim).or_default().extend(stay.left_at.map(Timestamp));
+        }
+        Ok(Known { sims, subs, orders: orders.into_iter().map(|o| (o.id, o)).collect(), left })
     }
 }
 
@@ -74,8 +82,9 @@ pub(super) fn follow(
         if fold.base.is_some() || fold.happenings.iter().any(|h| matches!(h, Happening::Moved(..))) {
             rests.push((fold, subs.clone()));
         }
-        announce(catalogue, fold, sim, &subs, &known.orders, events)?;
-        warnings::warn(catalogue, fold, sim, &subs, events)?;
+        let left = known.left.get(&fold.sim).map_or(&[][..], Vec::as_slice);
+        announce(catalogue, fold, sim, (&subs, left), &known.orders, events)?;
+        warnings::warn(catalogue, fold, sim, (&subs, left), events)?;
     }
     tx.change_sim_states(&stands)?;
     service::follow(tx, catalogue, &stands, how.now)?;
@@ -189,7 +198,7 @@ fn announce(
     catalogue: &Catalogue,
     fold: &Fold,
     sim: &Sim,
-    subs: &[Subscription],
+    (subs, left): (&[Subscription], &[Timestamp]),
     orders: &HashMap<OrderId, Order>,
     events: &mut Vec<NewEvent>,
 ) -> Result<()> {
@@ -220,7 +229,7 @@ fn announce(
                 }
             }
             Telling::Happened(Happening::Blocked(block, _)) => {
-                let (name, subject) = Stop::of(fold, subs, catalogue.zone(sim.account), at).named("stopped");
+                let (name, subject) = Stop::of(fold, (subs, left), catalogue.zone(sim.account), at).named("stopped");
                 once(name.into(), subject, stopped(*block, at)?);
             }
             Telling::Happened(Happening::Unblocked(_)) => {

@@ -29,7 +29,7 @@ pub(super) fn warn(
     catalogue: &Catalogue,
     fold: &Fold,
     sim: &Sim,
-    subs: &[Subscription],
+    (subs, left): (&[Subscription], &[Timestamp]),
     events: &mut Vec<NewEvent>,
 ) -> Result<()> {
     if !wanted(catalogue, sim.account) {
@@ -63,13 +63,14 @@ pub(super) fn warn(
                 }
             }
             Happening::PoolOver(id, at) => {
-                let joint = fold.present.stake.is_some();
+                // What a card takes of a joint pool is its own, and is used up month by month.
+                let joint = subs.iter().any(|s| s.id == *id);
                 last = Some(*id).filter(|_| !joint);
                 let subject = if joint { at.0 } else { id.0 };
                 told_as(("warned15".into(), subject), WarningKind::PoolShareUsed, None, *at)?;
             }
             Happening::Blocked(block, at) => {
-                let stop = Stop::of(fold, subs, catalogue.zone(sim.account), *at);
+                let stop = Stop::of(fold, (subs, left), catalogue.zone(sim.account), *at);
                 let (name, kind, about) = match block {
                     PackageBlock::Quota | PackageBlock::PoolExhausted => ("warned51", WarningKind::StoppedAtCap, stop.about()),
                     PackageBlock::Expired | PackageBlock::NoPackage => ("warned41", WarningKind::NoPackage, None),

@@ -5,7 +5,7 @@ use crate::act::Actor;
 use crate::cards::{self, Settle, Settling};
 use crate::catalogue::{Catalogue, Quote};
 use crate::error::{Fail, Result, fault};
-use crate::{esim, notices, profits};
+use crate::{esim, money, notices, profits};
 use kachi_domain::event::EventKind;
 use kachi_domain::ledger::{self, Journal, Share};
 use kachi_domain::order::{OrderState, SubscriptionState};
@@ -201,9 +201,7 @@ fn add_orders(tx: &mut Tx<'_>, actor: &Actor, chosen: &[&Chosen<'_>], now: Times
         order.id = id;
     }
     let paid = |(c, o): (&&Chosen<'_>, &Order)| price_of(o, &c.quote.shares, is_local(c.package));
-    let mut journals = chosen.iter().zip(&orders).map(paid).collect::<Vec<_>>();
-    profits::debts_first(tx, &mut journals)?;
-    tx.post_all(&journals, now)?;
+    money::post_all(tx, chosen.iter().zip(&orders).map(paid).collect(), now)?;
     for (choice, order) in chosen.iter().zip(&orders).filter(|(c, _)| is_local(c.package)) {
         profits::earned(tx, order, &choice.quote.shares, now)?;
     }
@@ -216,9 +214,7 @@ pub(crate) fn pay(tx: &mut Tx<'_>, actor: &Actor, order: &Order, shares: &[Share
     if available.saturating_add(credit) < order.paid_minor {
         return Err(Refusal::InsufficientBalance.into());
     }
-    let mut journal = [price_of(order, shares, local)];
-    profits::debts_first(tx, &mut journal)?;
-    tx.post_all(&journal, now)?;
+    money::post_all(tx, vec![price_of(order, shares, local)], now)?;
     if local {
         profits::earned(tx, order, shares, now)?;
     }

@@ -6,7 +6,7 @@ use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::Result;
 use crate::sims::{self, Card};
-use kachi_domain::order::SubscriptionState;
+use kachi_domain::order::{OrderState, SubscriptionState};
 use kachi_domain::rating::{CardState, Input, Live, Usage};
 use kachi_domain::{Iccid, SubscriptionId, Timestamp, Zone};
 use kachi_store::devices::Device;
@@ -47,7 +47,7 @@ pub struct CardPage {
     pub card: Card,
     /// Its subscriptions, newest first.
     pub subscriptions: Vec<SubscriptionLine>,
-    /// Its newest orders, of those the asker sees.
+    /// Its newest orders, whoever bought.
     pub orders: Vec<OrderLine>,
     /// Its newest notices.
     pub notices: Vec<NoticeLine>,
@@ -65,7 +65,8 @@ pub fn card(engine: &Engine, actor: &Actor, iccid: &Iccid) -> Result<CardPage> {
         let card = sims::card(catalogue, actor, read, now)?;
         let sim = card.sim.id;
         let mut orders = tx.orders_of_sim(sim)?;
-        orders.retain(|o| actor.may_see(o.account));
+        // As in its order record: what came to nothing is its buyer's alone.
+        orders.retain(|o| actor.may_see(o.account) || o.state != OrderState::Failed);
         orders.reverse();
         orders.truncate(OF_CARD_MAX as usize);
         let payer = payer(&card.state, catalogue.zone(card.sim.account));
@@ -75,7 +76,7 @@ pub fn card(engine: &Engine, actor: &Actor, iccid: &Iccid) -> Result<CardPage> {
         Ok(CardPage {
             line: card_line(catalogue, &card),
             subscriptions,
-            orders: orders.iter().map(|o| order_line(catalogue, o, card.sim.iccid.clone())).collect(),
+            orders: orders.iter().map(|o| order_line(catalogue, actor, o, card.sim.iccid.clone())).collect(),
             notices: tx.deliveries_of_sim(&actor.sees, sim, OF_CARD_MAX)?,
             device: tx.devices_of_sims(&[sim.0])?.pop(),
             usage: days(tx, catalogue.zone(actor.account), actor, Some(sim), now)?,

@@ -10,7 +10,7 @@ use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Result, fault};
-use crate::profits;
+use crate::money;
 use kachi_domain::carrier::{Card, Request, Write};
 use kachi_domain::ledger::{self, Journal};
 use kachi_domain::sms::{BATCH_NUMBERS_MAX, REJECTED, SmsState, fill, parts, refuse_length};
@@ -51,8 +51,8 @@ fn send(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Actor, c
     if available.saturating_add(credit) < price {
         return Err(Refusal::InsufficientBalance.into());
     }
-    let postings = ledger::sms_charge(actor.account, price);
-    tx.post(actor.account, Journal::SmsCharge, &format!("sms {}", cmd.task), &postings, how.now)?;
+    let (cause, postings) = (format!("sms {}", cmd.task), ledger::sms_charge(actor.account, price));
+    money::post_all(tx, vec![NewJournal { account: actor.account, name: Journal::SmsCharge, cause, postings }], how.now)?;
     let messages: Vec<(SimId, String, String)> =
         numbers.into_iter().enumerate().map(|(n, to)| (SimId(0), to, format!("{}-{n}", cmd.task))).collect();
     let Some(platform) = channel(catalogue) else {
@@ -155,9 +155,7 @@ pub fn refuse(
         if back > 0 {
             let postings = ledger::refund(account, back, back, &[]);
             let cause = format!("sms {}", sms.number);
-            let mut journal = [NewJournal { account, name: Journal::Refund, cause, postings }];
-            profits::debts_first(tx, &mut journal)?;
-            tx.post_all(&journal, how.now)?;
+            money::post_all(tx, vec![NewJournal { account, name: Journal::Refund, cause, postings }], how.now)?;
         }
         tx.set_sms(&sms.number, SmsState::Failed, &format!("refused by {who}: {reason}"), how.now)?;
         super::report(tx, catalogue, sms, REJECTED, how.now)?;

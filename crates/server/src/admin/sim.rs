@@ -1,13 +1,14 @@
 //! `kachi admin sim`: a card as it is now; stopping it, letting it on, forcing it off; giving it to another account, product or IMEI group.
 
 use super::{account, code};
-use crate::args::{Shape, Sim};
+use crate::args::{OnOff, Shape, Sim};
 use crate::exit::Exit;
 use crate::{print, secrets};
-use kachi_domain::carrier::Write;
+use kachi_domain::carrier::{Function, Write};
 use kachi_domain::diagnose::{Lang, listed};
 use kachi_domain::ledger::OPERATOR;
 use kachi_domain::{Iccid, Refusal, Timestamp};
+use kachi_engine::functions::{self, Set};
 use kachi_engine::imei::{self, Joined};
 use kachi_engine::overview::{self, CardPage, SubscriptionLine};
 use kachi_engine::stock::Key;
@@ -29,6 +30,8 @@ pub fn run(engine: &Engine, verb: Sim) -> Result<(), Exit> {
         Sim::Resume { iccid, shape } => stop_or_resume(engine, &iccid, Write::Resume, shape),
         Sim::ForceStop { iccid, by, reason, shape } => force(engine, &iccid, (Force::Stop, by, reason), shape),
         Sim::ForceLift { iccid, by, reason, shape } => force(engine, &iccid, (Force::Lift, by, reason), shape),
+        Sim::Sms { iccid, to, shape } => function(engine, &iccid, (Function::Sms, to == OnOff::On), shape),
+        Sim::Voice { iccid, to, shape } => function(engine, &iccid, (Function::Voice, to == OnOff::On), shape),
         Sim::Move { iccid, account, shape } => transfer(engine, &iccid, &account, shape),
         Sim::Product { iccid, product, shape } => switch_product(engine, &iccid, product, shape),
         Sim::Join { iccid, group, until, shape } => join(engine, &iccid, group, until.as_deref(), shape),
@@ -92,6 +95,19 @@ fn force(engine: &Engine, iccid: &str, (force, by, reason): (Force, String, Stri
         return print::json(&json!({"iccid": iccid.as_str(), "outcome": word}));
     }
     print::line(format_args!("{iccid}: {says}"))
+}
+
+fn function(engine: &Engine, iccid: &str, (what, on): (Function, bool), shape: Shape) -> Result<(), Exit> {
+    let (iccid, actor) = (parse(iccid)?, operator(engine)?);
+    let (card, reference) = (iccid.clone(), secrets::made());
+    let set = engine.write(move |tx, c, how| functions::set(tx, c, how, &actor, (&card, (what, on), &reference)));
+    let (word, says) = match set.map_err(|e| unknown(e, &iccid))? {
+        Set::Asked => ("asked", "its carrier is being asked; `kachi admin intent list` shows its word"),
+        Set::Waiting => ("waiting", "its carrier is being asked already; `kachi admin intent list` shows its word"),
+        Set::Already => ("already", "it is so already"),
+    };
+    let told = json!({"iccid": iccid.as_str(), "function": what.word(), "on": on, "outcome": word});
+    print::done(shape.json, &told, format_args!("{iccid}: {says}"))
 }
 
 fn transfer(engine: &Engine, iccid: &str, to: &str, shape: Shape) -> Result<(), Exit> {

@@ -79,6 +79,7 @@ impl Work<'_, '_> {
                 ("contact", base.contact != wanted.contact),
                 ("state", base.switch != wanted.switch),
                 ("fastbee.claim", base.claims != wanted.claims),
+                ("credit_stop", base.credit_stop != wanted.credit_stop),
             ]);
             self.outcome.compared("account", &entry.code, &fields);
         }
@@ -137,6 +138,7 @@ impl Work<'_, '_> {
             contact: "{}".to_owned(),
             switch: Switch::On,
             claims: false,
+            credit_stop: false,
         })
     }
 
@@ -187,6 +189,9 @@ impl Work<'_, '_> {
         }
         if let Some(claim) = entry.fastbee.as_ref().and_then(|f| f.claim) {
             wanted.claims = claim;
+        }
+        if let Some(stops) = entry.credit_stop {
+            wanted.credit_stop = stops;
         }
         if let Some(contact) = &entry.contact {
             wanted.contact = self.at(&format!("{place}.contact"), serde_json::to_string(contact))?;

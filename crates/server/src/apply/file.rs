@@ -65,6 +65,7 @@ pub struct Account {
     pub time_zone: Option<String>,
     pub opening_balance: Option<String>,
     pub credit: Option<String>,
+    pub credit_stop: Option<bool>,
     pub credentials: Option<Credentials>,
     pub ip_allow: Option<Vec<String>>,
     pub notify: Option<BTreeMap<String, String>>,

@@ -3,6 +3,15 @@
 use super::Shape;
 use clap::Subcommand;
 
+/// Off or on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum OnOff {
+    /// Off.
+    Off,
+    /// On.
+    On,
+}
+
 /// Cards.
 #[derive(Debug, Subcommand)]
 pub enum Sim {
@@ -54,6 +63,26 @@ pub enum Sim {
         /// Why
         #[arg(long)]
         reason: String,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// Switch a card's messages off or on at its carrier, and nothing else
+    Sms {
+        /// The card
+        iccid: String,
+        /// Off or on
+        to: OnOff,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
+    },
+    /// Switch a card's voice off or on at its carrier, and nothing else
+    Voice {
+        /// The card
+        iccid: String,
+        /// Off or on
+        to: OnOff,
         /// How to print.
         #[command(flatten)]
         shape: Shape,

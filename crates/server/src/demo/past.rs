@@ -339,6 +339,7 @@ fn account(id: AccountId, code: &str, name: &str, parent: &Path, notify: &str) -
         contact: "{}".into(),
         switch: Switch::On,
         claims: false,
+        credit_stop: false,
     }
 }
 

@@ -57,6 +57,9 @@ const STEPS: &[Step] = &[
     step!(37, "0037_rating_lanes.sql"),
     step!(38, "0038_power.sql"),
     step!(39, "0039_reasons.sql"),
+    step!(40, "0040_watched.sql"),
+    step!(41, "0041_voice_at_moves.sql"),
+    step!(42, "0042_arrears_and_profits.sql"),
 ];
 
 /// Why the database could not be opened.

@@ -1,0 +1,92 @@
+//! Messages and voice of a card, switched by themselves at its carrier. On both engines.
+
+use kachi_domain::carrier::Function;
+use kachi_domain::sim::Blocks;
+use kachi_domain::{AccountId, Refusal};
+use kachi_engine::functions::{self, Set};
+use kachi_engine::{Fail, Result, diagnose, intents};
+use kachi_testkit::carrier::Carrier;
+use kachi_testkit::db::each;
+use kachi_testkit::world::{ACME, World};
+use serde_json::{Value, json};
+use std::cell::Cell;
+
+fn world(store: kachi_store::Store, settings: Value) -> (World, Carrier) {
+    let w = World::new(store);
+    let carrier = Carrier::of(&w.engine, "1US-1", settings, &[]);
+    carrier.remember(&w.engine);
+    w.add_cards(ACME, 0..2);
+    w.buy(0, "Q100-30D", "n-1").unwrap();
+    w.pass(60);
+    carrier.work(&w.engine);
+    (w, carrier)
+}
+
+fn set(w: &World, asked: &Cell<u32>, card: u64, what: (Function, bool)) -> Result<Set> {
+    asked.set(asked.get() + 1);
+    let (actor, reference) = (w.actor(AccountId(1)), format!("f-{}", asked.get()));
+    w.engine.write(move |tx, c, how| functions::set(tx, c, how, &actor, (&World::iccid(card), what, &reference)))
+}
+
+#[test]
+fn a_cards_messages_and_voice_are_off_when_its_carrier_has_switched_them() {
+    each(|store| {
+        let (w, carrier) = world(store, json!({"lag_seconds": 60}));
+        let (asked, off) = (Cell::new(0), |what| (what, false));
+        let there = || carrier.world.card(World::iccid(0).as_str(), w.now());
+        assert_eq!(set(&w, &asked, 0, (Function::Sms, true)).unwrap(), Set::Already);
+        assert_eq!(set(&w, &asked, 0, off(Function::Sms)).unwrap(), Set::Asked);
+        assert_eq!(set(&w, &asked, 0, off(Function::Sms)).unwrap(), Set::Waiting);
+        carrier.work(&w.engine);
+        assert!(w.card(0).blocks().is_empty(), "not before its carrier has done it");
+        w.pass(120);
+        carrier.work(&w.engine);
+        assert_eq!((w.card(0).blocks(), there().functions_off), (Blocks::SMS_OFF, vec![Function::Sms]));
+        assert!(there().stopped.is_none(), "the card goes on");
+        assert_eq!(set(&w, &asked, 0, off(Function::Voice)).unwrap(), Set::Asked);
+        w.pass(120);
+        carrier.work(&w.engine);
+        w.pass(120);
+        carrier.work(&w.engine);
+        assert_eq!(w.card(0).blocks().names(), ["sms_off", "voice_off"]);
+        let report = diagnose::diagnose(&w.engine, &w.actor(ACME), &World::iccid(0), None).unwrap();
+        let found: Vec<_> = report.causes.iter().map(|f| (f.cause.word(), f.cause.row().who.word())).collect();
+        assert_eq!(found, [("sms_off", "operator"), ("voice_off", "operator")]);
+        let command = report.causes[0].command(World::iccid(0).as_str());
+        assert_eq!(command, Some(format!("kachi admin sim sms {} on", World::iccid(0))));
+        // What was not sent yet gives way to its contrary.
+        assert_eq!(set(&w, &asked, 0, (Function::Sms, true)).unwrap(), Set::Asked);
+        assert_eq!(set(&w, &asked, 0, off(Function::Sms)).unwrap(), Set::Asked);
+        w.pass(120);
+        carrier.work(&w.engine);
+        w.pass(120);
+        carrier.work(&w.engine);
+        assert_eq!(w.card(0).blocks().names(), ["sms_off", "voice_off"]);
+        for what in [Function::Sms, Function::Voice] {
+            assert_eq!(set(&w, &asked, 0, (what, true)).unwrap(), Set::Asked);
+            w.pass(120);
+            carrier.work(&w.engine);
+            w.pass(120);
+            carrier.work(&w.engine);
+        }
+        assert!(w.card(0).blocks().is_empty() && there().functions_off.is_empty());
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn a_carrier_that_refuses_or_cannot_changes_nothing() {
+    each(|store| {
+        let (w, _) = world(store, json!({"without": ["functions"]}));
+        let found = set(&w, &Cell::new(0), 0, (Function::Voice, false));
+        assert!(matches!(found, Err(Fail::Refused(Refusal::Unsupported))), "{found:?}");
+    });
+    each(|store| {
+        let (w, _) = world(store, json!({}));
+        assert_eq!(set(&w, &Cell::new(0), 0, (Function::Voice, false)).unwrap(), Set::Asked);
+        let id = w.engine.read(|tx, _| Ok(tx.last_intent_number()?)).unwrap();
+        intents::refuse(&w.engine, id, "a person", "not in the contract").unwrap();
+        assert!(w.card(0).blocks().is_empty());
+        w.assert_sound();
+    });
+}

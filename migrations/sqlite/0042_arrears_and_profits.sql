@@ -1,0 +1,15 @@
+-- Whether an account's cards are stopped while it is in arrears.
+ALTER TABLE account ADD COLUMN credit_stop INTEGER NOT NULL DEFAULT 0;
+
+-- Accounts whose cards are stopped for it (stops: 1) or are being let on again (0), and since when.
+CREATE TABLE credit_stop (
+  account_id INTEGER PRIMARY KEY,
+  since INTEGER NOT NULL,
+  stops INTEGER NOT NULL
+);
+
+-- The how-manieth line of its account a profit is: lines only come, so that a page is found by it.
+ALTER TABLE profit ADD COLUMN nth INTEGER NOT NULL DEFAULT 0;
+UPDATE profit SET nth = n.nth FROM (SELECT id, ROW_NUMBER() OVER (PARTITION BY account_id ORDER BY id) AS nth FROM profit) AS n WHERE n.id = profit.id;
+DROP INDEX profit_account;
+CREATE UNIQUE INDEX profit_nth ON profit (account_id, nth);
