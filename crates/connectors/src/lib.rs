@@ -10,7 +10,7 @@
 //! What it does not: keep state, retry later, decide anything, or read a clock.
 
 use kachi_domain::address::Addresses;
-use kachi_domain::carrier::{Answer, Connector, Purpose, Request, Sent};
+use kachi_domain::carrier::{Answer, Connector, Purpose, Request, Sent, Write};
 use kachi_domain::time::{DEFAULT_ZONE, Timestamp, Zone};
 use serde_json::{Map, Value};
 
@@ -104,6 +104,36 @@ const AGAIN_SECONDS: i64 = 5;
 fn before(answer: Answer) -> Answer {
     match answer {
         Answer::InDoubt { reason } => Answer::Later { seconds: AGAIN_SECONDS, reason },
+        other => other,
+    }
+}
+
+/// A question about a write that was sent before: that it is refused says nothing of the write.
+fn unanswered(answer: Answer) -> Answer {
+    match answer {
+        Answer::Refused { code, reason } => {
+            Answer::InDoubt { reason: format!("the question about it is refused: {code} {reason}") }
+        }
+        Answer::Already => Answer::InDoubt { reason: "the question about it was answered with \"already\"".into() },
+        other => other,
+    }
+}
+
+/// A package is ordered once, from now on, for as long as it lasts: where the carrier can be told no more, a renewal of several
+/// cycles or for a later start is refused before it is sent, and its money goes back.
+fn one_order(write: &Write) -> Result<(), Answer> {
+    match write {
+        Write::Subscribe { months, lasts, from, .. } if from.is_some() || months.unwrap_or(1) > lasts.unwrap_or(1) => {
+            Err(Answer::unsupported("order several cycles at once, or for a later start"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What came of an order: that a gateway is busy does not say that it did not pass it on, and an order is not sent twice.
+fn ordering(answer: Answer) -> Answer {
+    match answer {
+        Answer::Later { reason, .. } if reason.starts_with("HTTP 503") => Answer::InDoubt { reason },
         other => other,
     }
 }

@@ -34,6 +34,11 @@ impl Plans {
         let speeds = speeds::read(slow, &keys.text(slow, "")?)?;
         match with {
             None if without.is_none() && speeds.is_empty() => Ok(None),
+            Some(with)
+                if without.as_ref() == Some(&with) || speeds.iter().any(|(_, p)| *p == with || without.as_ref() == Some(p)) =>
+            {
+                Err(format!("{on}, {off} and {slow} must name different plans, or a card shows one for another"))
+            }
             Some(with) if without.is_some() || !speeds.is_empty() => Ok(Some(Plans { on: with, off: without, speeds })),
             _ => Err(format!("{on} and {off} go together, and {slow} with {on}")),
         }

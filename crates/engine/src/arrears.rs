@@ -9,12 +9,12 @@
 use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
-use crate::error::Result;
+use crate::error::{Result, fault};
 use crate::{notices, service};
 use kachi_domain::event::{Body, EventKind};
 use kachi_domain::ledger::{self, OPERATOR};
 use kachi_domain::sim::{BaseState, Blocks};
-use kachi_domain::{AccountId, Timestamp};
+use kachi_domain::{AccountId, SimId, Timestamp};
 use kachi_store::Tx;
 use kachi_store::lists::NewState;
 use kachi_store::sims::Sim;
@@ -78,10 +78,13 @@ fn settle(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, account: Accou
     Ok(ids.len())
 }
 
-/// A card, whose state is locked, has come to its account: whether it is stopped depends on that one.
-pub(crate) fn moved(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, now: Timestamp) -> Result<()> {
-    let stops = tx.credit_stop(sim.account)? == Some(true);
-    switch(tx, catalogue, std::slice::from_ref(sim), stops, now)
+/// A card, whose state is locked, has come to its account: whether it is stopped depends on that one, which does not change its
+/// mind meanwhile.
+pub(crate) fn moved(tx: &mut Tx<'_>, catalogue: &Catalogue, id: SimId, now: Timestamp) -> Result<()> {
+    // Its blocks as this transaction left them: the move may have lifted others.
+    let Some(sim) = tx.sim_by_id(id)? else { return Err(fault(format!("card {id} vanished"))) };
+    let stops = tx.credit_stop_shared(sim.account)? == Some(true);
+    switch(tx, catalogue, &[sim], stops, now)
 }
 
 /// Sets the block of the cards, whose states are locked, or lifts it.

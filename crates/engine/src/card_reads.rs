@@ -16,7 +16,7 @@ use crate::intents::Connectors;
 use crate::upstream::{self, Purpose};
 use crate::{network, stock, told};
 use kachi_domain::account::Path;
-use kachi_domain::carrier::{Answer, Card as Named, Fact, Facts, Line};
+use kachi_domain::carrier::{Answer, Card as Named, Fact, Facts, Line, Matter};
 use kachi_domain::{Iccid, PlatformId, Refusal, Timestamp};
 use kachi_store::Tx;
 use kachi_store::card_reads::CardRead;
@@ -197,6 +197,15 @@ fn settle(
         let wait = grown.min(later_max).max(seconds.min(CARRIERS_SECONDS_MAX));
         (wish.tries + 1 < tries_max).then(|| how.now.plus(wait))
     };
+    // What was read as a write was confirmed says less than was asked for: the card is read once more, rather than told unread.
+    let outdated = match (word, wish.sim) {
+        (Ok(_), Some(sim)) if wish.tries + 1 < tries_max => {
+            !tx.confirmed_since(&[sim.0], &[Matter::Service, Matter::Data, Matter::Network], asked_at)?.is_empty()
+        }
+        _ => false,
+    };
+    let meanwhile = Err(Answer::Later { seconds: 1, reason: "its carrier confirmed a write meanwhile".into() });
+    let word = if outdated { &meanwhile } else { word };
     let (state, words, due) = match word {
         Ok(_) => ("done", String::new(), None),
         Err(Answer::Refused { code, reason }) => ("failed", format!("{code} {reason}"), None),

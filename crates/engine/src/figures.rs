@@ -88,7 +88,7 @@ pub fn of(
     sims.sort_unstable();
     let zone = catalogue.zone(actor.account);
     let (from, to) = (zone.start_of_day(first), zone.start_of_day(last + 1));
-    let months = |card: &Card| (card.sim.id.0, billed(cycle(catalogue, card), (first, last), (from, to)));
+    let months = |card: &Card| (card.sim.id.0, billed(cycle(catalogue, card), (first, last)));
     let months: HashMap<i64, (Timestamp, Timestamp)> = found.iter().map(months).collect();
     let voice_since = months.values().map(|(from, _)| *from).fold(from, Timestamp::min);
     let (accounts, all) = (&actor.sees, depth == Depth::All);
@@ -171,9 +171,9 @@ fn cycle(catalogue: &Catalogue, card: &Card) -> Cycle {
 
 /// When the billing months begin that are named after the calendar months of days `first..=last`, and when the next one does: a
 /// carrier's month that begins on the 27th is the one that it ends in.
-fn billed(cycle: Cycle, (first, last): (i64, i64), calendar: (Timestamp, Timestamp)) -> (Timestamp, Timestamp) {
+fn billed(cycle: Cycle, (first, last): (i64, i64)) -> (Timestamp, Timestamp) {
     let named = |day| Cycle::NATURAL.month(day);
-    if cycle == Cycle::NATURAL { calendar } else { (cycle.start(named(first)), cycle.start(named(last).after())) }
+    (cycle.start(named(first)), cycle.start(named(last).after()))
 }
 
 /// Bytes since an instant of packages that ended since then. One that refills each month has its whole life's bytes kept: of it counts

@@ -31,6 +31,8 @@ pub enum Set {
     Waiting,
     /// It is so already.
     Already,
+    /// The card's present carrier has no such switch: what another one had switched off counts no more.
+    Lifted,
 }
 
 /// Asks the carrier to switch one function of a card off or on. `reference` is a text that no other write has.
@@ -44,16 +46,25 @@ pub fn set(
     let sim = CardKey::Iccid(iccid.clone()).lock(tx, actor)?;
     network::refuse_out_of_service(tx, &sim)?;
     let write = Write::SetFunction { function, on };
+    let is_off = Blocks(sim.blocks).has(block(function));
+    let platform = network::platform(catalogue, &sim)?;
+    if on && is_off && platform.capabilities.is_some_and(|can| !can.can(&write)) {
+        let blocks = Blocks(sim.blocks).without(block(function)).0;
+        let why = format!("{} is no longer switched off: its carrier has no such switch", function.word());
+        switch::stand(tx, &sim, (&sim.state, blocks), &why, how.now)?;
+        return Ok(Set::Lifted);
+    }
     network::refuse_unable(catalogue, &sim, &write)?;
     let mut last = None;
-    for intent in order::about(tx, &[sim.id], write.matter())? {
+    for intent in order::about(tx, &[sim.id], write.matter())?.into_iter().filter(|i| i.platform == platform.id) {
         let asked = network::asked(&intent)?.write;
-        last = Some((network::is_under_way(&intent), asked));
+        last = Some((network::is_under_way(&intent), network::is_open(&intent), asked));
     }
     match last {
-        Some((true, asked)) if asked == write => return Ok(Set::Waiting),
-        Some((true, _)) => {}
-        _ if Blocks(sim.blocks).has(block(function)) != on => return Ok(Set::Already),
+        Some((true, _, asked)) if asked == write => return Ok(Set::Waiting),
+        // Left to a person, it may have been done: nobody knows how it is, so that it is asked for.
+        Some((_, true, _)) => {}
+        _ if is_off != on => return Ok(Set::Already),
         _ => {}
     }
     network::wish(tx, catalogue, &sim, (FUNCTION, None, actor.account), (reference, write), how.now)?;
@@ -68,9 +79,18 @@ fn block(function: Function) -> Blocks {
 }
 
 /// The carrier, or a person, says that it is done.
-pub(crate) fn done(tx: &mut Tx<'_>, intent: &Intent, (function, on): (Function, bool), now: Timestamp) -> Result<()> {
+pub(crate) fn done(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    intent: &Intent,
+    (function, on): (Function, bool),
+    now: Timestamp,
+) -> Result<()> {
     let row = tx.state_locked(intent.sim)?;
     let Some(sim) = tx.sim_by_id(intent.sim)? else { return Err(fault(format!("card {} vanished", intent.sim))) };
+    if network::platform(catalogue, &sim)?.id != intent.platform {
+        return Ok(()); // it has another carrier by now
+    }
     let sim = Sim { account: row.account, ..sim };
     let without = Blocks(sim.blocks).without(block(function));
     let blocks = if on { without.0 } else { without.0 | block(function).0 };

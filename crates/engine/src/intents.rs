@@ -151,7 +151,7 @@ fn finish(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, intent: &Inten
             switch::switched(tx, intent, write, how.now)?;
         }
         (Write::SetFunction { function, on }, Answer::Confirmed | Answer::Already) => {
-            functions::done(tx, intent, (*function, *on), how.now)?;
+            functions::done(tx, catalogue, intent, (*function, *on), how.now)?;
         }
         (Write::LimitSpeed { kbps }, answer) => speed::told(tx, catalogue, how, (intent, *kbps), answer)?,
         (Write::SendSms { .. } | Write::SendPhone { .. }, _) => sms::told(tx, catalogue, how, &request.reference, answer)?,

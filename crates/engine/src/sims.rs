@@ -357,7 +357,7 @@ pub fn transfer(
         events.push(notices::subscription(catalogue, (&here, order), s, EventKind::SubscriptionBought, how.now)?);
     }
     tx.tell(&events, how.now)?;
-    crate::arrears::moved(tx, catalogue, &here, how.now)?;
+    crate::arrears::moved(tx, catalogue, here.id, how.now)?;
     cards::settle(tx, catalogue, how, &mut row, &[])?;
     tx.put_states(&[row])?;
     Ok(Moved { from: sim.account, subscriptions: subs.iter().filter(open).count() })

@@ -137,7 +137,10 @@ pub fn force(
         }
     }
     let sim = CardKey::Iccid(iccid.clone()).lock(tx, actor)?;
-    network::refuse_out_of_service(tx, &sim)?;
+    match force {
+        Force::Stop => network::refuse_out_of_service(tx, &sim)?,
+        Force::Lift => network::refuse_over(&sim)?,
+    }
     let (blocks, said) = match force {
         Force::Stop => (sim.blocks | Blocks::FORCED.0, "forced off"),
         Force::Lift => (sim.blocks & !Blocks::FORCED.0, "force lifted"),

@@ -115,7 +115,7 @@ pub(crate) fn stand(
     let mut outdated = BTreeSet::new();
     for (id, matter) in tx.confirmed_since(&ids, &[Matter::Service, Matter::Data], asked_at)? {
         let Some(line) = lines.get_mut(&SimId(id)).map(Cow::to_mut) else { continue };
-        line.sessions = None;
+        (line.sessions, line.power) = (None, None);
         if matter == Matter::Service.number() {
             (line.standing, line.stop) = (None, None);
             outdated.insert(SimId(id));

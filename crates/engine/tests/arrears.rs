@@ -1,17 +1,19 @@
 //! Accounts in arrears: their cards stop at their carriers where they are set so, and go on when they have paid. On both engines.
 
 use kachi_domain::carrier::Write;
+use kachi_domain::ids::Imei;
 use kachi_domain::ledger::{Journal, Posting};
 use kachi_domain::sim::Blocks;
 use kachi_domain::{AccountId, Currency, Money, Refusal};
 use kachi_engine::stock::Key;
 use kachi_engine::switch::{self, Force};
-use kachi_engine::{Fail, arrears, diagnose, money, sims};
+use kachi_engine::{Fail, arrears, diagnose, imei, money, sims};
 use kachi_store::Store;
 use kachi_store::accounts::Account;
+use kachi_store::imei::ImeiGroup;
 use kachi_testkit::carrier::Carrier;
 use kachi_testkit::db::each;
-use kachi_testkit::world::{ACME, NORTH, STRANGER, World};
+use kachi_testkit::world::{ACME, NORTH, STRANGER, World, line_in};
 use serde_json::json;
 
 /// Acme's cards 0..3 and a stranger's card 9, at a carrier that is asked.
@@ -135,6 +137,37 @@ fn one_that_owes_stops_too_and_only_where_it_is_set_so() {
         w.pass(600);
         work(&w, &carrier);
         assert_eq!(stand(&w, &carrier), [(false, false); 3], "no longer set so");
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn a_card_that_leaves_its_imei_group_and_its_accounts_arrears_at_once_is_on() {
+    each(|store| {
+        let (w, carrier) = world(store);
+        let group = ImeiGroup { id: 7, account: ACME, code: "g7".into(), unlocks_per_month: 3, bound_sim: None };
+        let (made, operator) = (group.clone(), w.actor(AccountId(1)));
+        let joined = w.engine.write(move |tx, c, how| {
+            tx.add_imei_group(&made, how.now)?;
+            tx.add_imei(&made, &Imei::parse("867530912345678").expect("an IMEI"))?;
+            imei::join(tx, c, how, &operator, (&World::iccid(0), &group), None)
+        });
+        joined.unwrap();
+        w.pass(600);
+        let at = w.now().0;
+        w.cdr("seen", &line_in(1, 0, at - 60, at - 30, 1, 355_000_000_000_017));
+        set(&w, 500, true);
+        spend(&w, w.balance(ACME) + 500);
+        work(&w, &carrier);
+        assert_eq!(w.card(0).blocks(), Blocks(Blocks::CREDIT.0 | Blocks::IMEI_LOCK.0));
+        w.pass(600);
+        let operator = w.actor(AccountId(1));
+        w.engine.write(move |tx, c, how| sims::transfer(tx, c, how, &operator, &World::iccid(0), NORTH)).unwrap();
+        assert!(w.card(0).blocks().is_empty(), "{:?}", w.card(0).blocks().names());
+        work(&w, &carrier);
+        w.pass(600);
+        work(&w, &carrier);
+        assert!(carrier.world.card(World::iccid(0).as_str(), w.now()).stopped.is_none(), "and its carrier lets it on");
         w.assert_sound();
     });
 }

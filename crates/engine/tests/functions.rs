@@ -75,6 +75,42 @@ fn a_cards_messages_and_voice_are_off_when_its_carrier_has_switched_them() {
 }
 
 #[test]
+fn what_nobody_knows_is_asked_for() {
+    each(|store| {
+        let (w, carrier) = world(store, json!({"lag_seconds": 100 * 86_400}));
+        let asked = Cell::new(0);
+        assert_eq!(set(&w, &asked, 0, (Function::Sms, false)).unwrap(), Set::Asked);
+        carrier.work(&w.engine);
+        w.pass(4 * 86_400);
+        carrier.work(&w.engine);
+        let open = w.engine.read(|tx, _| Ok(tx.last_intent_number()?)).unwrap();
+        let left = w.engine.read(move |tx, _| Ok(tx.intent(open)?)).unwrap().expect("the write");
+        assert_eq!((left.state.as_str(), left.due_at), ("in_doubt", None), "it is left to a person");
+        assert_eq!(set(&w, &asked, 0, (Function::Sms, true)).unwrap(), Set::Asked, "it may be off");
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn a_carrier_without_the_switch_keeps_no_block_of_another() {
+    each(|store| {
+        let (w, carrier) = world(store, json!({}));
+        let asked = Cell::new(0);
+        assert_eq!(set(&w, &asked, 0, (Function::Sms, false)).unwrap(), Set::Asked);
+        for _ in 0..2 {
+            w.pass(120);
+            carrier.work(&w.engine);
+        }
+        assert_eq!(w.card(0).blocks(), Blocks::SMS_OFF);
+        let other = Carrier::of(&w.engine, "1US-1", json!({"without": ["functions"]}), &[]);
+        other.remember(&w.engine);
+        assert_eq!(set(&w, &asked, 0, (Function::Sms, true)).unwrap(), Set::Lifted);
+        assert!(w.card(0).blocks().is_empty());
+        w.assert_sound();
+    });
+}
+
+#[test]
 fn a_carrier_that_refuses_or_cannot_changes_nothing() {
     each(|store| {
         let (w, _) = world(store, json!({"without": ["functions"]}));

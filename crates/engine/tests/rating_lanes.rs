@@ -117,6 +117,16 @@ fn each_lane_goes_on_at_its_own_mark() {
         assert_eq!((report.loaded, report.duplicate, report.known), (RECORDS, 0, false));
         assert_eq!(shape(&whole, pools), shape(&w, pools));
         assert_eq!(w.engine.read(|tx, _| Ok(tx.rating_lanes(1)?)).expect("the lanes"), []);
+        // One who slept through the end of a rating takes the next one, which begins alike, for none of his.
+        let moved = w.engine.write(|tx, _, how| {
+            let stale = tx.open_rating_lanes(1, &[0], how.now)?[0];
+            tx.close_batches(1, how.now)?;
+            let fresh = tx.open_rating_lanes(1, &[0], how.now)?[0];
+            let moved = (tx.rate_up_to(stale, 5, how.now)?, tx.rate_up_to(fresh, 5, how.now)?);
+            tx.close_batches(1, how.now)?;
+            Ok(moved)
+        });
+        assert_eq!(moved.expect("lanes"), (false, true));
         w.assert_sound();
     });
 }

@@ -95,6 +95,10 @@ fn orders_and_stops_go_upstream_once_and_come_back_done(house: &House) {
     house.apply(&below(&up.address, &data, &direct));
     let server = house.serve(&[("KACHI_OUTBOUND__ALLOW", r#"["127.0.0.0/8"]"#)]);
 
+    // Before the orders: a package that starts lets its card on, and above a card is switched once in three minutes.
+    house.done(&["admin", "sim", "force-stop", &iccid(BOSS), "--by", "Ann", "--reason", "unpaid"]);
+    until("it is stopped above", || blocks(&top, &iccid(BOSS)).to_string().contains("owner_stop").then_some(()));
+
     for (card, package, order, account) in [(OPEN, "GJ-100M", "o-1", 10_001), (BOSS, "CN-1G", "o-2", 10_002)] {
         let number = ACME.bought(&server.address, card, package, order);
         until("the order is done", || (ACME.order_state(&server.address, card, number) == 1).then_some(()));
@@ -106,9 +110,6 @@ fn orders_and_stops_go_upstream_once_and_come_back_done(house: &House) {
         "the reseller paid above: one order, and twelve months"
     );
     assert_eq!(house.money(10_003), (300, 0), "and was paid below");
-
-    house.done(&["admin", "sim", "force-stop", &iccid(BOSS), "--by", "Ann", "--reason", "unpaid"]);
-    until("it is stopped above", || blocks(&top, &iccid(BOSS)).to_string().contains("owner_stop").then_some(()));
     server.stop();
     up.stop();
     house.assert_sound();

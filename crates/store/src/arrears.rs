@@ -18,6 +18,13 @@ impl Tx<'_> {
         Ok(row.map(|r| r.0 != 0))
     }
 
+    /// The same, which nobody changes until the transaction ends.
+    pub fn credit_stop_shared(&mut self, account: AccountId) -> Result<Option<bool>, Error> {
+        let lock = if self.is_postgres() { " FOR SHARE" } else { "" };
+        let row = self.row::<(i64,)>(&format!("SELECT stops FROM credit_stop WHERE account_id = ?{lock}"), &binds![account.0])?;
+        Ok(row.map(|r| r.0 != 0))
+    }
+
     /// The account's cards are to be stopped, or to be let on again.
     pub fn set_credit_stop(&mut self, account: AccountId, stops: bool, now: Timestamp) -> Result<(), Error> {
         self.run(
@@ -37,8 +44,10 @@ impl Tx<'_> {
     /// Cards of the account that are not stopped for what it owes and live, or (`stops` false) that are, by number.
     pub fn cards_to_credit_stop(&mut self, account: AccountId, stops: bool, limit: i64) -> Result<Vec<SimId>, Error> {
         let which = if stops { "= 0 AND state NOT IN ('pre_closed', 'closed', 'replaced')" } else { "<> 0" };
-        let text = format!("SELECT id FROM sim WHERE account_id = ? AND (blocks & ?) {which} ORDER BY id LIMIT ?");
-        let rows = self.rows::<(i64,)>(&text, &binds![account.0, Blocks::CREDIT.0, limit])?;
+        // Written out, as the index of those that are stopped has it.
+        let text =
+            format!("SELECT id FROM sim WHERE account_id = ? AND (blocks & {}) {which} ORDER BY id LIMIT ?", Blocks::CREDIT.0);
+        let rows = self.rows::<(i64,)>(&text, &binds![account.0, limit])?;
         Ok(rows.into_iter().map(|r| SimId(r.0)).collect())
     }
 }

@@ -15,6 +15,8 @@ pub struct RatingLane {
     pub from_sim: i64,
     /// Those numbered up to this are rated.
     pub rated_sim: i64,
+    /// Which rating of the file this is: a worker that slept through the end of one takes no later one for it.
+    pub round: i64,
 }
 
 impl RatingLane {
@@ -31,26 +33,26 @@ pub(crate) const IN_LANE: &str =
 impl Tx<'_> {
     /// The lanes of a file that is being rated, in the order of their cards.
     pub fn rating_lanes(&mut self, file: i64) -> Result<Vec<RatingLane>, Error> {
-        let text = "SELECT file_id, from_sim, rated_sim FROM rating_lane WHERE file_id = ? ORDER BY from_sim";
-        let lane = |r: (i64, i64, i64)| RatingLane { file: r.0, from_sim: r.1, rated_sim: r.2 };
+        let text = "SELECT file_id, from_sim, rated_sim, round FROM rating_lane WHERE file_id = ? ORDER BY from_sim";
+        let lane = |r: (i64, i64, i64, i64)| RatingLane { file: r.0, from_sim: r.1, rated_sim: r.2, round: r.3 };
         Ok(self.rows(text, &binds![file])?.into_iter().map(lane).collect())
     }
 
     /// Begins to rate a file whose row the caller has locked, a lane from each of these card numbers on.
     pub fn open_rating_lanes(&mut self, file: i64, from_sims: &[i64], now: Timestamp) -> Result<Vec<RatingLane>, Error> {
-        for from in from_sims {
-            let text = "INSERT INTO rating_lane (file_id, from_sim, rated_sim, moved_at) VALUES (?, ?, ?, ?)";
-            self.run(text, &binds![file, *from, *from, now.0])?;
-        }
         self.run("UPDATE cdr_file SET rounds = rounds + 1, moved_at = ? WHERE id = ?", &binds![now.0, file])?;
+        for from in from_sims {
+            let text = "INSERT INTO rating_lane (file_id, from_sim, rated_sim, round, moved_at) SELECT id, ?, ?, rounds, ? FROM cdr_file WHERE id = ?";
+            self.run(text, &binds![*from, *from, now.0, file])?;
+        }
         self.rating_lanes(file)
     }
 
     /// Marks the facts of the lane as rated for cards numbered up to `sim`: from here on the questions by card, in this transaction
     /// too, count them. False if somebody else moved the lane on.
     pub fn rate_up_to(&mut self, lane: RatingLane, sim: i64, now: Timestamp) -> Result<bool, Error> {
-        let text = "UPDATE rating_lane SET rated_sim = ?, moved_at = ? WHERE file_id = ? AND from_sim = ? AND rated_sim = ?";
-        Ok(self.run(text, &binds![sim, now.0, lane.file, lane.from_sim, lane.rated_sim])? == 1)
+        let text = "UPDATE rating_lane SET rated_sim = ?, moved_at = ? WHERE file_id = ? AND from_sim = ? AND rated_sim = ? AND round = ?";
+        Ok(self.run(text, &binds![sim, now.0, lane.file, lane.from_sim, lane.rated_sim, lane.round])? == 1)
     }
 
     /// All waiting batches of the file, whose row the caller has locked, are rated for every card.

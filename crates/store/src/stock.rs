@@ -142,6 +142,8 @@ impl Tx<'_> {
             "DELETE FROM sim_key WHERE sim_id = ?",
             "DELETE FROM counter_reading WHERE sim_id = ?",
             "DELETE FROM sync_read WHERE sim_id = ?",
+            "DELETE FROM sync_since WHERE sim_id = ?",
+            "DELETE FROM voice_use WHERE sim_id = ?",
             "DELETE FROM finding WHERE sim_id = ?",
             "DELETE FROM carrier_word WHERE sim_id = ?",
             "DELETE FROM sim_move WHERE sim_id = ?",

@@ -239,8 +239,9 @@ impl Tx<'_> {
              ON CONFLICT (platform_id) DO NOTHING",
             &binds![platform.0],
         )?;
-        self.run("DELETE FROM sync_since WHERE at <= ?", &binds![then.0])?;
-        self.run("UPDATE sync_since SET at = ? WHERE at IS NULL", &binds![now.0])?;
+        let of_it = "sim_id IN (SELECT s.id FROM sim s JOIN product p ON p.id = s.product_id WHERE p.platform_id = ?)";
+        self.run(&format!("DELETE FROM sync_since WHERE at <= ? AND {of_it}"), &binds![then.0, platform.0])?;
+        self.run(&format!("UPDATE sync_since SET at = ? WHERE at IS NULL AND {of_it}"), &binds![now.0, platform.0])?;
         type R = (Option<i64>, Option<i64>, Option<i64>);
         let text = "SELECT (SELECT MIN(watched_since) FROM product WHERE platform_id = n.id), y.stale_since,
              CASE WHEN y.quiet_alert = ? THEN y.quiet_until END

@@ -256,7 +256,7 @@ impl Connector for CtWing {
             None if matches!(request.write, Write::LimitSpeed { .. }) => Answer::Confirmed,
             None => {
                 let told = self.number(call, &request.card).and_then(|number| self.shows(call, &request.write, &number));
-                told.map_or_else(|answer| answer, |done| crate::by_sight(done, call.now, sent, self.terms.apply_seconds))
+                told.map_or_else(crate::unanswered, |done| crate::by_sight(done, call.now, sent, self.terms.apply_seconds))
             }
         }
     }

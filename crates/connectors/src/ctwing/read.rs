@@ -43,18 +43,20 @@ impl CtWing {
         }
         let number = self.number(call, card)?;
         let as_of = call.now.plus(-self.terms.lag_seconds);
+        let mut asked = false;
         if wanted.any(&[Fact::State, Fact::StopReason, Fact::Apns]) {
             let told = self.main(call, &number)?;
             line.standing = telecom::standing(&told).filter(|_| wanted.has(Fact::State));
             line.stop = telecom::main_stop(&told).filter(|_| wanted.has(Fact::StopReason));
-            if wanted.has(Fact::Packages) || line.stop.as_ref().is_some_and(telecom::wants_reason) {
+            asked = wanted.has(Fact::Packages) || line.stop.as_ref().is_some_and(telecom::wants_reason);
+            if asked {
                 self.product(call, &number, wanted, &mut line)?;
             }
             // The platform tells a card's data as a whole.
             let apn = || vec![Apn { name: String::new(), on: telecom::is_cut(&told).map(|cut| !cut), bytes: None }];
             line.apns = wanted.has(Fact::Apns).then(apn);
         }
-        if wanted.has(Fact::Packages) && line.packages.is_none() {
+        if wanted.has(Fact::Packages) && !asked {
             self.product(call, &number, wanted, &mut line)?;
         }
         if wanted.has(Fact::Numbers) {
@@ -85,15 +87,15 @@ impl CtWing {
         Ok(line)
     }
 
-    /// The card as a product: its packages, and what that says of why it has no network. An account that has no such question is told no
-    /// reason.
+    /// The card as a product: its packages, and what that says of why it has no network. An account that has no such question is told
+    /// neither.
     fn product(&self, call: &Call<'_>, number: &str, wanted: Facts, line: &mut Line) -> Result<(), Answer> {
         match self.about(call, "/openapi/v1/prodinst/prodInstQuery", number, &[]) {
             Ok(told) => {
                 line.packages = wanted.has(Fact::Packages).then(|| product::offers(&told));
                 line.stop = line.stop.take().map(|stop| product::explain(stop, &told));
             }
-            Err(Answer::Refused { .. }) if !wanted.has(Fact::Packages) => {}
+            Err(Answer::Refused { .. }) => {}
             Err(no) => return Err(no),
         }
         Ok(())

@@ -302,10 +302,10 @@ impl Connector for Jasper {
         match (self.capabilities().refuse(&request.write), &request.write) {
             (Some(refused), _) => refused,
             (None, Write::RefreshUsage) => Answer::Confirmed,
-            (None, Write::SendSms { .. }) => self.message(call, sent).unwrap_or_else(|answer| answer),
+            (None, Write::SendSms { .. }) => self.message(call, sent).unwrap_or_else(crate::unanswered),
             (None, _) => match self.shows(call, request) {
                 Ok(done) => crate::by_sight(done, call.now, sent, self.apply_seconds),
-                Err(answer) => answer,
+                Err(answer) => crate::unanswered(answer),
             },
         }
     }

@@ -196,7 +196,7 @@ impl Connector for OneLink {
     fn look(&self, call: &Call<'_>, request: &Request, sent: &Sent) -> Answer {
         match self.capabilities().refuse(&request.write) {
             Some(refused) => refused,
-            None => self.outcome(call, request, sent).unwrap_or_else(|answer| answer),
+            None => self.outcome(call, request, sent).unwrap_or_else(crate::unanswered),
         }
     }
 

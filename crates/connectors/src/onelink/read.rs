@@ -19,6 +19,9 @@ const STATES: [&str; 7] = ["1", "2", "4", "6", "7", "8", "9"];
 /// The figure of each card, or why there is none.
 type Amounts = Vec<Result<Option<i64>, Answer>>;
 
+/// Whether the device is switched on.
+const POWER: &str = "on-off-status";
+
 /// What each request tells.
 const REQUESTS: [(&[Fact], &str); 9] = [
     (&[Fact::Numbers], "sim-basic-info"),
@@ -30,7 +33,7 @@ const REQUESTS: [(&[Fact], &str); 9] = [
     (&[Fact::Apns], "apn-info"),
     (&[Fact::Packages], "sim-data-margin"),
     (&[Fact::Voice], "sim-voice-usage"),
-    (&[Fact::Power], "on-off-status"),
+    (&[Fact::Power], POWER),
 ];
 
 /// Requests that a reading makes.
@@ -45,7 +48,11 @@ impl OneLink {
     pub(super) fn line(&self, call: &Call<'_>, card: &Card, wanted: Facts) -> Result<Line, Answer> {
         let mut line = Line::default();
         for (_, path) in REQUESTS.iter().filter(|(facts, _)| wanted.any(facts)) {
-            let row = self.about(call, &format!("query/{path}"), card, &[])?;
+            let row = match self.about(call, &format!("query/{path}"), card, &[]) {
+                // An account that was not given this question is told the rest.
+                Err(Answer::Refused { .. }) if *path == POWER => continue,
+                row => row?,
+            };
             learn(&mut line, path, &row);
             if *path == "sim-voice-usage" {
                 line.voice = spoken(&row, call.now);

@@ -58,9 +58,10 @@ impl OneLink {
     /// Orders a package by its type (23R08). The carrier takes no reference of ours: its own number is kept, and what the card had.
     fn order(&self, call: &Call<'_>, request: &Request, package: &str) -> Result<Answer, Answer> {
         let Some(main) = &self.terms.main_offer else { return Err(Answer::unsupported("activate packages")) };
+        crate::one_order(&request.write)?;
         let had = Has::of_any(&self.offerings(call, request).map_err(before)?);
         let params = [("maincommoDity", main.as_str()), ("packageType", package)];
-        let told = self.about(call, "order/gprspackage-order", &request.card, &params)?;
+        let told = self.about(call, "order/gprspackage-order", &request.card, &params).map_err(crate::ordering)?;
         Ok(Answer::Accepted { job: Some(had.beside(json::text(&told, "orderNum").as_deref())) })
     }
 

@@ -141,8 +141,9 @@ impl TelecomDes {
             }
             Write::RefreshUsage => return Ok(Answer::Confirmed),
             Write::Subscribe { package, .. } => {
-                let had = Has::of_any(&self.packages(call, card).map_err(before)?);
-                self.ask(call, "orderFlow", card, &[("flowValue", package)], &[])?;
+                crate::one_order(write)?;
+                let had = self.offers(call, card).map_err(before)?;
+                self.ask(call, "orderFlow", card, &[("flowValue", package)], &[]).map_err(crate::ordering)?;
                 return Ok(Answer::Accepted { job: Some(had.beside(None)) });
             }
             Write::LimitSpeed { kbps } => {
@@ -166,6 +167,11 @@ impl TelecomDes {
         }
     }
 
+    /// What the card has of packages, for an order: by the one question that tells of purchases.
+    fn offers(&self, call: &Call<'_>, card: &Card) -> Result<Has, Answer> {
+        Ok(Has::of_any(&product::offers(&self.query(call, "prodInstQuery", card)?)))
+    }
+
     /// What the card has, with its use where the portal tells it.
     fn packages(&self, call: &Call<'_>, card: &Card) -> Result<Vec<Bought>, Answer> {
         let mut packages = product::offers(&self.query(call, "prodInstQuery", card)?);
@@ -183,7 +189,7 @@ impl TelecomDes {
             let reason = "the portal keeps no reference of ours; look there whether it has the order".into();
             return Err(Answer::InDoubt { reason });
         };
-        let has = Has::of_any(&self.packages(call, &request.card)?);
+        let has = self.offers(call, &request.card)?;
         Ok(if has.is_more_than(&had) { Answer::Confirmed } else { Answer::Accepted { job: sent.job.clone() } })
     }
 
@@ -273,7 +279,10 @@ impl TelecomDes {
                 telecom::total_bytes(&told).map(|bytes| Period::of_day(day, bytes, as_of.max(crate::china().start_of_day(day))));
         }
         if wanted.has(Fact::Packages) {
-            line.packages = Some(self.packages(call, card)?);
+            line.packages = match self.packages(call, card) {
+                Err(Answer::Refused { .. }) => None, // an account that has no such question is told the rest
+                told => Some(told?),
+            };
         }
         Ok(line)
     }
@@ -329,14 +338,14 @@ impl Connector for TelecomDes {
             Some(refused) => refused,
             None if request.write == Write::RefreshUsage => Answer::Confirmed,
             None if matches!(request.write, Write::Subscribe { .. }) => {
-                self.ordered(call, request, sent).unwrap_or_else(|answer| answer)
+                self.ordered(call, request, sent).unwrap_or_else(crate::unanswered)
             }
             // Done again it does no harm.
             None if matches!(request.write, Write::LimitSpeed { .. }) && sent.accepted.is_none() => Answer::Unknown,
             None if matches!(request.write, Write::LimitSpeed { .. }) => Answer::Confirmed,
             None => match self.shows(call, request) {
                 Ok(done) => crate::by_sight(done, call.now, sent, self.apply_seconds),
-                Err(answer) => answer,
+                Err(answer) => crate::unanswered(answer),
             },
         }
     }

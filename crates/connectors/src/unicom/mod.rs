@@ -292,7 +292,7 @@ impl Connector for Unicom {
             None if request.write == Write::RefreshUsage => Answer::Confirmed,
             None => match self.shows(call, request) {
                 Ok(done) => crate::by_sight(done, call.now, sent, self.apply_seconds),
-                Err(answer) => answer,
+                Err(answer) => crate::unanswered(answer),
             },
         }
     }

@@ -120,6 +120,62 @@ fn an_order_that_was_taken_and_never_done_is_not_said_to_be() {
 }
 
 #[test]
+fn a_refused_question_about_an_order_is_no_refusal_of_the_order() {
+    for (far, card) in Far::each(Base::Active).filter(|(far, _)| far.can(&order(far).0)) {
+        let (write, has) = order(&far);
+        let Answer::Accepted { job } = far.submit(&request(&card, write.clone())) else { panic!("{}", far.name) };
+        let sent = Sent { at: far.now(), accepted: Some(far.now()), job };
+        let look = || far.call(&|call| Ok(far.connector.look(call, &request(&card, write.clone()), &sent)));
+        far.sim.advance(30);
+        far.sim.fault(Fault::new(far.platform, FaultKind::ErrorBody).count(1)).expect("every carrier has it");
+        let told = look();
+        assert!(
+            !matches!(told, Ok(Answer::Refused { .. } | Answer::Already)),
+            "{}: {told:?}, and the money would go back",
+            far.name
+        );
+        assert_eq!(look(), Ok(Answer::Confirmed), "{}", far.name);
+        assert!(has(&far.sim.card(&card.iccid)), "{}", far.name);
+    }
+}
+
+#[test]
+fn a_renewal_of_several_cycles_is_not_sent_as_one() {
+    for (far, card) in Far::each(Base::Active).filter(|(far, _)| matches!(far.name, "onelink" | "telecom_des")) {
+        let (write, has) = order(&far);
+        let Write::Subscribe { package, .. } = write else { panic!("an order") };
+        let later = Some(far.now().plus(86_400));
+        for (months, lasts, from) in [(Some(3), Some(1), None), (None, Some(1), later), (Some(2), None, None)] {
+            let write = Write::Subscribe { package: package.clone(), months, lasts, from };
+            let told = far.submit(&request(&card, write.clone()));
+            assert!(matches!(told, Answer::Refused { .. }), "{} {write:?}: {told:?}", far.name);
+        }
+        far.sim.advance(30);
+        assert!(!has(&far.sim.card(&card.iccid)), "{}", far.name);
+        let whole = Write::Subscribe { package, months: Some(3), lasts: Some(3), from: None };
+        assert!(matches!(far.submit(&request(&card, whole)), Answer::Accepted { .. }), "{}", far.name);
+    }
+}
+
+#[test]
+fn an_account_without_a_question_is_told_the_rest() {
+    let status = [Fact::State, Fact::Session, Fact::Power];
+    for (name, path, facts, missing) in [
+        ("onelink", "on-off-status", status.as_slice(), Fact::Power),
+        ("ctwing", "prodInstQuery", &[Fact::Month, Fact::Packages], Fact::Packages),
+        ("telecom_des", "prodInstQuery", &[Fact::Month, Fact::Packages], Fact::Packages),
+    ] {
+        let (far, card) = Far::each(Base::Active).find(|(far, _)| far.name == name).expect("a carrier");
+        far.read(&card, facts);
+        far.sim.fault(Fault::new(far.platform, FaultKind::ErrorBody).on(path).count(1)).expect("every carrier has it");
+        let told = far.read(&card, facts);
+        assert_eq!(far.sim.faults_left(far.platform, FaultKind::ErrorBody), 0, "{name}");
+        assert!(told.power.is_none() && told.packages.is_none(), "{name}: {missing:?} {told:?}");
+        assert!(told.standing.is_some() || told.month.is_some(), "{name}: {told:?}");
+    }
+}
+
+#[test]
 fn an_order_whose_answer_is_lost_is_never_sent_twice() {
     for (far, card) in Far::each(Base::Active).filter(|(far, _)| far.can(&order(far).0)) {
         let (write, has) = order(&far);

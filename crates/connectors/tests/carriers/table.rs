@@ -72,6 +72,7 @@ const ROWS: &[Row] = &[
     ("Activates cards", |c| yes(c.activate)),
     ("Ends test periods", |c| yes(c.end_test)),
     ("Data off and on", |c| yes(c.data_switch)),
+    ("Messages and voice off and on", |c| yes(c.functions)),
     ("Limits speed", |c| yes(c.speed)),
     ("List of numbers for calls", |c| yes(c.voice_list)),
     ("Cuts sessions", |c| yes(c.session_reset)),

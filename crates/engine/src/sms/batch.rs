@@ -92,7 +92,7 @@ fn send(
     let mut found: BTreeMap<SimId, Sim> = BTreeMap::new();
     for card in cards {
         let sim = card.find(tx, actor)?;
-        network::refuse_over(&sim)?;
+        network::refuse_out_of_service(tx, &sim)?;
         found.insert(sim.id, sim);
     }
     let write = Write::SendSms { text: text.to_owned() };

@@ -85,13 +85,19 @@ impl Work<'_> {
             for sim in &sims {
                 let (wait, words) = match read.get(&sim.iccid) {
                     None => continue,
-                    Some(Ok(_)) if outdated.contains(&sim.id) => (AGAIN_SECONDS, String::new()),
-                    Some(Ok(_)) => (DAY_SECONDS, String::new()),
-                    Some(Err(no @ Answer::Refused { .. })) => (DAY_SECONDS, noted_no(no)),
-                    Some(Err(silent)) => (AGAIN_SECONDS, noted_no(silent)),
+                    Some(Ok(_)) if outdated.contains(&sim.id) => (Some(AGAIN_SECONDS), String::new()),
+                    // Told: until its next stop nobody asks again, and then at once.
+                    Some(Ok(line)) if line.stop.is_some() => (None, String::new()),
+                    Some(Ok(_)) => (Some(DAY_SECONDS), String::new()),
+                    Some(Err(no @ Answer::Refused { .. })) => (Some(DAY_SECONDS), noted_no(no)),
+                    Some(Err(silent)) => (Some(AGAIN_SECONDS), noted_no(silent)),
                 };
-                // It is asked for again only if it is not told by then.
-                asked.push(Asked { sim: sim.id.0, as_of: Some(how.now.0), held_until: Some(how.now.plus(wait).0), words });
+                asked.push(Asked {
+                    sim: sim.id.0,
+                    as_of: Some(how.now.0),
+                    held_until: wait.map(|wait| how.now.plus(wait).0),
+                    words,
+                });
             }
             tx.note_asked(platform, REASON, &asked, how.now)?;
             Ok(tx.add_sync_calls(platform, china().day(how.now), REASON, i64::from(requests))?)

@@ -105,6 +105,7 @@ fn function(engine: &Engine, iccid: &str, (what, on): (Function, bool), shape: S
         Set::Asked => ("asked", "its carrier is being asked; `kachi admin intent list` shows its word"),
         Set::Waiting => ("waiting", "its carrier is being asked already; `kachi admin intent list` shows its word"),
         Set::Already => ("already", "it is so already"),
+        Set::Lifted => ("lifted", "its present carrier has no such switch: what an earlier one had switched off counts no more"),
     };
     let told = json!({"iccid": iccid.as_str(), "function": what.word(), "on": on, "outcome": word});
     print::done(shape.json, &told, format_args!("{iccid}: {says}"))
