@@ -93,7 +93,7 @@ impl Tx<'_> {
 
     /// The newest messages of all accounts that nobody has taken, with the reason why in their note.
     pub fn sms_held(&mut self, limit: i64) -> Result<Vec<Sms>, Error> {
-        let text = format!("SELECT {COLUMNS} FROM sms WHERE state = ? AND unsent = 1 AND note <> '' ORDER BY id DESC LIMIT ?");
+        let text = format!("SELECT {COLUMNS} FROM sms WHERE state = ? AND note <> '' ORDER BY id DESC LIMIT ?");
         self.rows::<R>(&text, &binds![SmsState::Queued.word(), limit])?.into_iter().map(sms).collect()
     }
 

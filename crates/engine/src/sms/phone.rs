@@ -138,7 +138,10 @@ pub fn refuse(
     }
     let missing = || Refusal::BadField {
         field: "message".into(),
-        rule: format!("no message {name} waits for a way to telephones; `kachi admin sms list --waiting` names those that do"),
+        rule: format!(
+            "no message {name} to telephones waits for a way; `kachi admin sms list --waiting` names those that do, beside those to \
+             cards, which go when the card's platform can send them"
+        ),
     };
     let waiting = tx.sms_unsent_named(name)?;
     let account = waiting.first().map(|sms| sms.account).ok_or_else(missing)?;

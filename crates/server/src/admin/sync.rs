@@ -73,7 +73,12 @@ fn show(shown: &[Shown]) -> Result<(), Exit> {
         let calls: Vec<String> = p.calls_today.iter().map(|(what, n)| format!("{n} for {what}")).collect();
         let calls = if calls.is_empty() { "none".to_owned() } else { calls.join(", ") };
         let words = if p.words.is_empty() { String::new() } else { format!("; its last word: {}", p.words) };
-        print::line(format_args!("{}: requests today: {calls}; looked at again {}{words}", p.platform, instant(p.due_at)))?;
+        let again = match (p.on, p.due_at) {
+            (false, _) => "not kept up with".to_owned(),
+            (true, 0) => "looked at at once".to_owned(),
+            (true, at) => format!("looked at again {}", instant(at)),
+        };
+        print::line(format_args!("{}: requests today: {calls}; {again}{words}", p.platform))?;
         for f in &p.fallen {
             print::line(format_args!(
                 "{}: the {} counter of {} fell from {} to {} bytes at {}",
