@@ -233,4 +233,15 @@ mod tests {
         assert_eq!(error("manual", json!({"stop_cards": "no"})), "connector manual: stop_cards: \"no\" is not true or false");
         assert_eq!(error("manual", json!([])), "connector manual: settings must be an object, not []");
     }
+
+    #[test]
+    fn a_busy_gateway_may_have_passed_an_order_on() {
+        let later = |words: &str| Answer::Later { seconds: 9, reason: words.into() };
+        for seen in ["HTTP 503", "HTTP 503: busy"] {
+            assert_eq!(ordering(later(seen)), Answer::InDoubt { reason: seen.into() });
+        }
+        for known in [later("HTTP 429"), later("13009 too soon"), Answer::Confirmed] {
+            assert_eq!(ordering(known.clone()), known, "that it was not taken is known");
+        }
+    }
 }

@@ -110,6 +110,31 @@ enum Went {
     Rests,
 }
 
+/// Whether it says nothing of the card that was asked about, but of its platform.
+fn is_silent(told: &Told<Line>) -> bool {
+    matches!(told, Err(no) if !matches!(no, Answer::Refused { .. }))
+}
+
+/// Reads cards one after the other, up to the first that gets no answer.
+fn one_by_one(
+    connector: &dyn Connector,
+    call: &Call<'_>,
+    cards: &[Card],
+    wanted: Facts,
+) -> std::result::Result<Vec<Told<Line>>, Answer> {
+    let mut told = Vec::with_capacity(cards.len());
+    for card in cards {
+        match connector.read(call, card, wanted) {
+            Err(no @ Answer::NoLogin { .. }) => return Err(no),
+            one => told.push(one),
+        }
+        if told.last().is_some_and(is_silent) {
+            break;
+        }
+    }
+    Ok(told)
+}
+
 impl Work<'_> {
     fn run(&mut self) -> Result<()> {
         let now = self.engine.now();
@@ -270,24 +295,12 @@ impl Work<'_> {
         let (connector, before, wanted) = (self.connector, self.made, self.wanted(ask));
         let asked_at = self.engine.now();
         let requests = connector.cost(wanted).saturating_mul(u32::try_from(cards.len()).unwrap_or(u32::MAX));
-        let told = self.ask(requests, &|call| {
-            let mut told = Vec::with_capacity(cards.len());
-            for card in cards {
-                match connector.read(call, card, wanted) {
-                    Err(no @ Answer::NoLogin { .. }) => return Err(no),
-                    one => told.push(one),
-                }
-                if matches!(told.last(), Some(Err(no)) if !matches!(no, Answer::Refused { .. })) {
-                    break;
-                }
-            }
-            Ok(told)
-        })?;
+        let told = self.ask(requests, &|call| one_by_one(connector, call, cards, wanted))?;
         let told = match told {
             Err(no) => return self.no_answer(no),
             Ok(told) => told,
         };
-        let silent = told.last().and_then(|last| last.as_ref().err()).filter(|no| !matches!(no, Answer::Refused { .. })).cloned();
+        let silent = told.last().filter(|last| is_silent(last)).and_then(|last| last.as_ref().err()).cloned();
         let asked = &cards[..told.len()];
         let went = self.settle((ask, asked_at), asked, told, self.made - before)?;
         match silent {

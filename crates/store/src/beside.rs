@@ -146,7 +146,7 @@ impl Beside {
                 self.held.entry(sim).or_default().push(held);
             }
             6 => _ = self.balances.insert(sim, n),
-            _ => _ = self.heard.insert(sim, heard((x, y, b, a, None, None, None, None, z, c, d, e))),
+            _ => self.heard.extend([heard((sim, x, y, b, a, None, None, None, None, z, c, d, e))]),
         }
         Ok(())
     }

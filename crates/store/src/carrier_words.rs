@@ -8,11 +8,12 @@ use kachi_domain::carrier::{Heard, Standing, Stop};
 use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::{SimId, Timestamp};
 
-const COLUMNS: &str = "base, raw, since, standing_at, stop_blocks, stop_raw, stop_words, stop_at, sessions, sessions_at,
+const COLUMNS: &str = "sim_id, base, raw, since, standing_at, stop_blocks, stop_raw, stop_words, stop_at, sessions, sessions_at,
      power, power_at";
 
 /// What is kept of a carrier's word: the columns of [`COLUMNS`].
 pub(crate) type R = (
+    i64,
     Option<String>,
     Option<String>,
     Option<i64>,
@@ -27,51 +28,36 @@ pub(crate) type R = (
     Option<i64>,
 );
 
-pub(crate) fn heard(r: R) -> Heard {
+/// The card, and what was said of it.
+pub(crate) fn heard(r: R) -> (i64, Heard) {
     let standing = |at: i64| {
-        let base = r.0.as_deref().and_then(|word| BaseState::parse(word).ok()).unwrap_or(BaseState::Unknown);
-        (Standing { base, raw: r.1.clone().unwrap_or_default(), since: r.2.map(Timestamp) }, Timestamp(at))
+        let base = r.1.as_deref().and_then(|word| BaseState::parse(word).ok()).unwrap_or(BaseState::Unknown);
+        (Standing { base, raw: r.2.clone().unwrap_or_default(), since: r.3.map(Timestamp) }, Timestamp(at))
     };
     let stop = |at: i64| {
-        let (raw, words) = (r.5.clone().unwrap_or_default(), r.6.clone().unwrap_or_default());
-        (Stop { blocks: Blocks(r.4.unwrap_or(0)), raw, words }, Timestamp(at))
+        let (raw, words) = (r.6.clone().unwrap_or_default(), r.7.clone().unwrap_or_default());
+        (Stop { blocks: Blocks(r.5.unwrap_or(0)), raw, words }, Timestamp(at))
     };
     let sessions = |at: i64| {
-        let all = r.8.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let all = r.9.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         (all, Timestamp(at))
     };
-    let power = |at: i64| (r.10 == Some(1), Timestamp(at));
-    Heard { standing: r.3.map(standing), stop: r.7.map(stop), sessions: r.9.map(sessions), power: r.11.map(power) }
+    let power = |at: i64| (r.11 == Some(1), Timestamp(at));
+    let (standing, stop) = (r.4.map(standing), r.8.map(stop));
+    (r.0, Heard { standing, stop, sessions: r.10.map(sessions), power: r.12.map(power) })
 }
 
 impl Tx<'_> {
     /// What its carrier last said of the card.
     pub fn carrier_word(&mut self, sim: SimId) -> Result<Heard, Error> {
-        let text = format!("SELECT {COLUMNS} FROM carrier_word WHERE sim_id = ?");
-        Ok(self.row::<R>(&text, &binds![sim.0])?.map(heard).unwrap_or_default())
+        Ok(self.carrier_words(&[sim.0])?.pop().map(|(_, word)| word).unwrap_or_default())
     }
 
     /// The same of many: (card, that); of those of which anything was said.
     pub fn carrier_words(&mut self, sims: &[i64]) -> Result<Vec<(i64, Heard)>, Error> {
-        type Row = (
-            i64,
-            Option<String>,
-            Option<String>,
-            Option<i64>,
-            Option<i64>,
-            Option<i64>,
-            Option<String>,
-            Option<String>,
-            Option<i64>,
-            Option<String>,
-            Option<i64>,
-            Option<i64>,
-            Option<i64>,
-        );
         let (among, value) = self.among("sim_id", sims);
-        let text = format!("SELECT sim_id, {COLUMNS} FROM carrier_word WHERE {among}");
-        let word = |r: Row| (r.0, heard((r.1, r.2, r.3, r.4, r.5, r.6, r.7, r.8, r.9, r.10, r.11, r.12)));
-        Ok(self.rows::<Row>(&text, &[value])?.into_iter().map(word).collect())
+        let text = format!("SELECT {COLUMNS} FROM carrier_word WHERE {among}");
+        Ok(self.rows::<R>(&text, &[value])?.into_iter().map(heard).collect())
     }
 
     /// Those of the cards that are stopped by their carriers' last word, each with the reasons that were read no earlier than `since`.

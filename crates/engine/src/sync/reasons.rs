@@ -5,7 +5,7 @@
 //! fifth of all cards must not cost a request for each. What is left over is read on the days after; whoever asks for a card has its
 //! reason at once. One that the carrier does not tell is asked for again after a day.
 
-use super::{AGAIN_SECONDS, READS_AT_ONCE, Went, Work, china, named, noted_no};
+use super::{AGAIN_SECONDS, READS_AT_ONCE, Went, Work, china, is_silent, named, noted_no, one_by_one};
 use crate::error::{Fail, Result};
 use crate::told;
 use kachi_domain::carrier::{Answer, Card, Fact, Facts, Line};
@@ -47,24 +47,13 @@ impl Work<'_> {
             return Ok(Went::On);
         }
         let (requests, before) = (connector.cost(wanted).saturating_mul(cards.len() as u32), self.made);
-        let told = self.ask(requests, &|call| {
-            let mut told = Vec::with_capacity(cards.len());
-            for card in &cards {
-                match connector.read(call, card, wanted) {
-                    Err(no @ Answer::NoLogin { .. }) => return Err(no),
-                    Err(silent) if told.is_empty() && !matches!(silent, Answer::Refused { .. }) => return Err(silent),
-                    one => told.push(one),
-                }
-                if matches!(told.last(), Some(Err(no)) if !matches!(no, Answer::Refused { .. })) {
-                    break;
-                }
-            }
-            Ok(told)
-        })?;
-        let told = match told {
+        let told = match self.ask(requests, &|call| one_by_one(connector, call, &cards, wanted))? {
             Err(no) => return self.no_answer(no),
             Ok(told) => told,
         };
+        if let Some(Err(silent)) = told.first().filter(|first| is_silent(first)) {
+            return self.no_answer(silent.clone());
+        }
         let read: HashMap<String, _> = cards.iter().map(|card| card.iccid.clone()).zip(told).collect();
         self.explained(read, now, self.made - before)
     }
