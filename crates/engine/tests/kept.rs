@@ -72,6 +72,28 @@ fn an_answer_is_made_once_while_nothing_changes() {
     each(an_answer_is_made_once_while_nothing_changes_on);
 }
 
+/// Those who ask at once share a reading of the stamp: none is forgotten, and none is told one of before it asked.
+fn those_who_ask_at_once_are_told_what_was_committed_on(store: Store) {
+    const AT_ONCE: usize = 16;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let all = || {
+        let asked: Vec<_> = (0..AT_ONCE).map(|_| store.clone()).map(|s| runtime.spawn(async move { s.stamp().await })).collect();
+        asked.into_iter().map(|told| runtime.block_on(told).unwrap().unwrap()).collect::<Vec<_>>()
+    };
+    let mut before = all();
+    for minor in 1..=30 {
+        put(&store, minor, Timestamp(minor));
+        let after = all();
+        assert_eq!(after.len(), AT_ONCE);
+        assert!(after.iter().all(|stamp| !before.contains(stamp)), "{minor}: {before:?}, then {after:?}");
+        before = after;
+    }
+}
+#[test]
+fn those_who_ask_at_once_are_told_what_was_committed() {
+    each(those_who_ask_at_once_are_told_what_was_committed_on);
+}
+
 fn an_answer_ends_when_time_makes_another_on(store: Store) {
     let w = World::new(store);
     w.add_cards(ACME, 0..1);

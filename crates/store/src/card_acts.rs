@@ -52,7 +52,7 @@ impl Tx<'_> {
     pub fn put_apns_off(&mut self, off: &[(SimId, String)], now: Timestamp) -> Result<(), Error> {
         let columns = [BulkColumn::Int("sim_id"), BulkColumn::Text("apn"), BulkColumn::Int("off_at")];
         let rows: Vec<Vec<Value<'_>>> = off.iter().map(|(sim, apn)| binds![sim.0, apn, now.0].to_vec()).collect();
-        self.add_rows::<(i64,)>("sim_apn_off", &columns, &rows, "ON CONFLICT (sim_id, apn) DO NOTHING", "sim_id")?;
+        self.add_rows("sim_apn_off", &columns, &rows, "ON CONFLICT (sim_id, apn) DO NOTHING")?;
         Ok(())
     }
 

@@ -116,7 +116,7 @@ impl Tx<'_> {
              standing_at = excluded.standing_at, stop_blocks = excluded.stop_blocks, stop_raw = excluded.stop_raw,
              stop_words = excluded.stop_words, stop_at = excluded.stop_at, sessions = excluded.sessions,
              sessions_at = excluded.sessions_at, power = excluded.power, power_at = excluded.power_at";
-        self.add_rows::<(i64,)>("carrier_word", &columns, &rows, newer, "sim_id")?;
+        self.add_rows("carrier_word", &columns, &rows, newer)?;
         Ok(())
     }
 

@@ -77,7 +77,7 @@ impl Tx<'_> {
         let rows: Vec<_> = counts.iter().map(row).collect();
         let newer = "ON CONFLICT (sim_id, source, counts, from_at, as_of) DO UPDATE SET bytes = excluded.bytes,
              received_at = excluded.received_at, fell_from = COALESCE(excluded.fell_from, counter_reading.fell_from)";
-        self.add_rows::<(i64,)>("counter_reading", &columns, &rows, newer, "sim_id")?;
+        self.add_rows("counter_reading", &columns, &rows, newer)?;
         Ok(())
     }
 

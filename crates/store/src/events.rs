@@ -27,6 +27,9 @@ pub struct NewEvent {
     pub once: Option<(Cow<'static, str>, i64)>,
 }
 
+/// Tellings remembered in one statement at most; bounds its text.
+const TOLD_AT_ONCE: usize = 1_000;
+
 /// An event as kept: (id, account, card, kind, at, body).
 pub type EventRow = (i64, i64, Option<i64>, String, i64, String);
 
@@ -60,24 +63,34 @@ impl Tx<'_> {
         Ok(n > 0)
     }
 
+    /// As [`Tx::announce`], of many; the answer is those that were not told before.
+    fn announce_all(&mut self, told: &[(i64, &str, i64)]) -> Result<HashSet<(i64, String, i64)>, Error> {
+        let mut added = HashSet::with_capacity(told.len());
+        if !self.is_postgres() {
+            for (sim, kind, subject) in told {
+                if self.announce(SimId(*sim), kind, *subject)? {
+                    added.insert((*sim, (*kind).to_owned(), *subject));
+                }
+            }
+            return Ok(added);
+        }
+        let text = "INSERT INTO announced (sim_id, kind, subject)
+             SELECT CAST(t.value ->> 0 AS BIGINT), t.value ->> 1, CAST(t.value ->> 2 AS BIGINT) FROM json_array_elements(CAST(? AS JSON)) AS t
+             ON CONFLICT (sim_id, kind, subject) DO NOTHING RETURNING sim_id, kind, subject";
+        for part in told.chunks(TOLD_AT_ONCE) {
+            let list = serde_json::to_string(part).map_err(|e| Error::Engine(e.to_string()))?;
+            added.extend(self.rows::<(i64, String, i64)>(text, &binds![list])?);
+        }
+        Ok(added)
+    }
+
     /// The events that were not told before, each remembered as told from now on.
     fn untold<'e>(&mut self, events: &'e [NewEvent]) -> Result<Vec<&'e NewEvent>, Error> {
-        use BulkColumn::{Int, Text};
-        let rows: Vec<Vec<Value<'_>>> = events
-            .iter()
-            .filter_map(|e| e.sim.zip(e.once.as_ref()))
-            .map(|(sim, (kind, subject))| binds![sim.0, &**kind, *subject].into())
-            .collect();
-        if rows.is_empty() {
-            return Ok(events.iter().collect());
-        }
-        let columns = [Int("sim_id"), Text("kind"), Int("subject")];
-        let otherwise = "ON CONFLICT (sim_id, kind, subject) DO NOTHING";
-        let added = self.add_rows::<(i64, String, i64)>("announced", &columns, &rows, otherwise, "sim_id, kind, subject")?;
-        let mut added: HashSet<_> = added.into_iter().collect();
-        let mut is_new =
-            |(sim, (kind, subject)): (SimId, &(Cow<'_, str>, i64))| added.remove(&(sim.0, kind.to_string(), *subject));
-        Ok(events.iter().filter(|e| e.sim.zip(e.once.as_ref()).is_none_or(&mut is_new)).collect())
+        let key = |e: &'e NewEvent| e.sim.zip(e.once.as_ref()).map(|(sim, (kind, subject))| (sim.0, &**kind, *subject));
+        let once: Vec<(i64, &str, i64)> = events.iter().filter_map(key).collect();
+        let mut added = self.announce_all(&once)?;
+        let mut is_new = |(sim, kind, subject): (i64, &str, i64)| added.remove(&(sim, kind.to_owned(), subject));
+        Ok(events.iter().filter(|e| key(e).is_none_or(&mut is_new)).collect())
     }
 
     /// The newest events of the accounts, newest first.

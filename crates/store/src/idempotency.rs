@@ -53,7 +53,7 @@ impl Tx<'_> {
             ]
         }
         let rows: Vec<_> = answers.iter().map(|a| row(a, now)).collect();
-        self.add_rows::<(i64,)>("idempotency", &columns, &rows, "", "account_id")?;
+        self.add_rows("idempotency", &columns, &rows, "")?;
         Ok(())
     }
 

@@ -79,7 +79,7 @@ impl Tx<'_> {
             }
         }
         let columns = [Int("journal_id"), Int("line"), Int("account_id"), Text("bucket"), Int("minor")];
-        self.add_rows::<(i64,)>("posting", &columns, &rows, "", "line")?;
+        self.add_rows("posting", &columns, &rows, "")?;
         self.move_balances(&moved)
     }
 

@@ -92,7 +92,7 @@ impl Tx<'_> {
             "ON CONFLICT (sim_id, cycle_from) DO UPDATE SET account_id = excluded.account_id, platform_id = excluded.platform_id,
              record_bytes = excluded.record_bytes, record_as_of = excluded.record_as_of, carrier_bytes = excluded.carrier_bytes,
              carrier_as_of = excluded.carrier_as_of, last_seen = excluded.last_seen, resolved_at = NULL";
-        self.add_rows::<(i64,)>("finding", &columns, &rows, again, "sim_id")?;
+        self.add_rows("finding", &columns, &rows, again)?;
         Ok(())
     }
 

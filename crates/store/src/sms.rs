@@ -141,7 +141,7 @@ impl Tx<'_> {
             ]
         };
         let rows: Vec<_> = messages.iter().map(row).collect();
-        self.add_rows::<(i64,)>("sms", &columns, &rows, "", "id")?;
+        self.add_rows("sms", &columns, &rows, "")?;
         Ok(())
     }
 

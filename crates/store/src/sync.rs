@@ -337,7 +337,7 @@ impl Tx<'_> {
         let known = "ON CONFLICT (sim_id, what) DO UPDATE SET as_of = CASE WHEN excluded.as_of IS NULL
              AND sync_read.platform_id = excluded.platform_id THEN sync_read.as_of ELSE excluded.as_of END,
              platform_id = excluded.platform_id, asked_at = excluded.asked_at, held_until = excluded.held_until, words = excluded.words";
-        self.add_rows::<(i64,)>("sync_read", &columns, &rows, known, "sim_id")?;
+        self.add_rows("sync_read", &columns, &rows, known)?;
         Ok(())
     }
 

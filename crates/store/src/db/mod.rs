@@ -207,6 +207,19 @@ impl Conn {
     }
 }
 
+/// The text with so many of the marks in place of its `{}`.
+fn repeated(text: &str, marks: &str, times: usize) -> String {
+    let mut all = String::with_capacity(text.len() + (marks.len() + 2) * times);
+    let (before, after) = text.split_once("{}").unwrap_or((text, ""));
+    all.push_str(before);
+    for i in 0..times {
+        all.push_str(if i == 0 { "" } else { ", " });
+        all.push_str(marks);
+    }
+    all.push_str(after);
+    all
+}
+
 /// An open transaction: the only way to read or write.
 pub struct Tx<'c> {
     pub(crate) conn: &'c mut Conn,
@@ -241,7 +254,9 @@ impl Tx<'_> {
         self.execute(text, values, true)
     }
 
-    /// Runs a statement on `groups` repetitions of `marks` in place of `{}`; only a whole group stays prepared.
+    /// Runs a statement on `groups` repetitions of `marks` in place of `{}`, each with as many of the values. Only a whole group
+    /// stays prepared; on SQLite what is less goes in parts of so many that they stay prepared too, for there a statement
+    /// costs less than to prepare one.
     pub(crate) fn run_group(
         &mut self,
         text: &str,
@@ -250,15 +265,16 @@ impl Tx<'_> {
         whole: usize,
         values: &[Value<'_>],
     ) -> Result<usize, Error> {
-        let mut all = String::with_capacity(text.len() + (marks.len() + 2) * groups);
-        let (before, after) = text.split_once("{}").unwrap_or((text, ""));
-        all.push_str(before);
-        for i in 0..groups {
-            all.push_str(if i == 0 { "" } else { ", " });
-            all.push_str(marks);
+        debug_assert!(values.len().is_multiple_of(groups), "as many values for each");
+        let (each, mut touched, mut rest) = (values.len() / groups.max(1), 0, values);
+        while !rest.is_empty() {
+            let left = rest.len() / each;
+            let some = if left == whole || self.is_postgres() { left } else { 1 << left.ilog2() };
+            let (now, later) = rest.split_at(some * each);
+            touched += self.execute(&repeated(text, marks, some), now, some == whole || !self.is_postgres())?;
+            rest = later;
         }
-        all.push_str(after);
-        self.execute(&all, values, groups == whole)
+        Ok(touched)
     }
 
     fn execute(&mut self, text: &str, values: &[Value<'_>], keep: bool) -> Result<usize, Error> {

@@ -8,7 +8,7 @@
 
 use super::{Conn, Error, Place, Tx};
 use crate::binds;
-use std::sync::Mutex;
+use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -19,14 +19,16 @@ pub struct Stamp(String);
 /// What is told to one who asked.
 type Answer = Result<Stamp, Error>;
 
-/// How long the asker rests after it answered many at once, so that more share the next question: on two cores, asking without
-/// a rest takes the processor from those who are asked about.
-const REST: Duration = Duration::from_micros(200);
+/// How long the asker, having answered many at once, waits at most for as many to come again before it asks for them together:
+/// on two cores, asking without a rest takes the processor from those who are asked about.
+const REST_MAX: Duration = Duration::from_micros(500);
 
 /// Those who wait for a stamp, and the connection that reads it.
 #[derive(Default)]
 pub(super) struct Stamps {
     waiting: Mutex<Waiting>,
+    /// Told when as many wait as the resting asker waits for.
+    enough_wait: Condvar,
     reader: Mutex<Reader>,
 }
 
@@ -34,6 +36,8 @@ pub(super) struct Stamps {
 struct Waiting {
     callers: Vec<oneshot::Sender<Answer>>,
     asked: bool,
+    /// For how many the asker rests, while it does.
+    enough: Option<usize>,
 }
 
 #[derive(Default)]
@@ -54,6 +58,9 @@ impl Stamps {
         let (caller, answer) = oneshot::channel();
         let mut waiting = self.waiting.lock().expect("stamps lock");
         waiting.callers.push(caller);
+        if waiting.enough.is_some_and(|enough| waiting.callers.len() >= enough) {
+            self.enough_wait.notify_one();
+        }
         let must_ask = !std::mem::replace(&mut waiting.asked, true);
         (answer, must_ask)
     }
@@ -62,7 +69,7 @@ impl Stamps {
     pub(super) fn ask(&self, place: &Place) {
         let _leaving = Leaving(self);
         while let Some(callers) = self.next_or_leave() {
-            let many = callers.len() > 1;
+            let many = callers.len();
             let stamp = self.read(place);
             for caller in callers {
                 let told = match &stamp {
@@ -71,10 +78,19 @@ impl Stamps {
                 };
                 let _ = caller.send(told); // a caller that went away asks nobody
             }
-            if many {
-                std::thread::sleep(REST);
+            if many > 1 {
+                self.rest(many);
             }
         }
+    }
+
+    /// Waits until that many wait, or long enough.
+    fn rest(&self, enough: usize) {
+        let mut waiting = self.waiting.lock().expect("stamps lock");
+        waiting.enough = Some(enough);
+        let few = |waiting: &mut Waiting| waiting.callers.len() < enough;
+        let (mut waiting, _) = self.enough_wait.wait_timeout_while(waiting, REST_MAX, few).expect("stamps lock");
+        waiting.enough = None;
     }
 
     fn next_or_leave(&self) -> Option<Vec<oneshot::Sender<Answer>>> {
