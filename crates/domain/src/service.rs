@@ -2,7 +2,8 @@
 //!
 //! What is in a card's way with us keeps it off at its carrier too: its owner's stop, an IMEI lock, the operator's force, money
 //! that is owed; and packages that are used up or missing, where the product does not allow bare use and its platform's cards
-//! are stopped for that (`stop_cards`). A card is stopped for packages only if one of its own ended here: one that never had any is
+//! are stopped for that (`stop_cards`). Money that is owed leaves cards alone that lie in stock or are in their test period: they cost
+//! nothing yet. A card is stopped for packages only if one of its own ended here: one that never had any is
 //! left as its carrier has it. What the carrier itself keeps it off for is the carrier's. Only the present counts: who
 //! asks the carrier compares this with what it was last asked for.
 
@@ -33,12 +34,18 @@ pub enum UsedUp {
 pub const KEPT_OFF: Blocks =
     Blocks(Blocks::OWNER_STOP.0 | Blocks::CREDIT.0 | Blocks::FORCED.0 | Blocks::IMEI_LOCK.0 | Blocks::UNPAID.0);
 
+/// Those of them that are about an account's money, and so about all of its cards.
+const MONEY: Blocks = Blocks(Blocks::CREDIT.0 | Blocks::UNPAID.0);
+
 /// Whether the carrier is to let a card on that stands here with this in its way; none: that is left as it is. A card that was
-/// never on has no use of a package to lose, and one whose life is over is not asked about.
+/// never on has no use of a package to lose, and one whose life is over is not asked about. One in stock or in its test period costs
+/// its account nothing, and carriers stop cards that were activated alone, so that money that is owed is no matter of its carrier's until
+/// it leaves the stock.
 pub fn wanted(base: BaseState, blocks: Blocks, used_up: UsedUp) -> Option<Service> {
     let has = |of: Blocks| blocks.0 & of.0 != 0;
     match base {
         base if base.is_over() => None,
+        base if base.is_stock() && !has(KEPT_OFF.without(MONEY)) => None,
         _ if has(KEPT_OFF) => Some(Service::Off),
         BaseState::Inventory | BaseState::Testing | BaseState::Ready => None,
         _ if used_up == UsedUp::Stopped && has(Blocks::PACKAGE) => Some(Service::Off),
@@ -75,6 +82,11 @@ mod tests {
         ready: no_package imei_lock | off off off
         testing: | - - -
         inventory: owner_stop | off off off
+        inventory: credit no_package | - - -
+        inventory: credit forced | off off off
+        testing: unpaid credit | - - -
+        testing: imei_lock credit | off off off
+        ready: credit no_package | off off off
         pre_closed: owner_stop | - - -
         closed: quota | - - -
         replaced: | - - -

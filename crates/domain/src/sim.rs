@@ -37,6 +37,11 @@ impl BaseState {
         matches!(self, BaseState::Inventory | BaseState::Testing | BaseState::Ready)
     }
 
+    /// In stock, or in the test period that its carrier gives: nobody pays for it yet.
+    pub fn is_stock(self) -> bool {
+        matches!(self, BaseState::Inventory | BaseState::Testing)
+    }
+
     /// Closed for good or on the way there: nothing can be bought for it.
     pub fn is_over(self) -> bool {
         matches!(self, BaseState::PreClosed | BaseState::Closed | BaseState::Replaced)

@@ -56,6 +56,7 @@ pub fn audit(engine: &Engine) -> Result<Report> {
             found.push(words);
         }
         found.extend(tx.audit_imei(Blocks::IMEI_LOCK.0)?);
+        found.extend(tx.audit_credit_stops()?);
         found.extend(tx.audit_lists()?);
         found.extend(tx.audit_devices()?);
         (readings, unrated) = tx.audit_readings()?;

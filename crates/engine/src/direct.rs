@@ -338,12 +338,12 @@ fn refuse_below_margin(state: &CardState, margin_percent: u32) -> Result<()> {
 }
 
 /// The carrier, or a person, says that one of these acts is done.
-pub(crate) fn done(tx: &mut Tx<'_>, intent: &Intent, write: &Write, now: Timestamp) -> Result<()> {
+pub(crate) fn done(tx: &mut Tx<'_>, catalogue: &Catalogue, (intent, write): (&Intent, &Write), now: Timestamp) -> Result<()> {
     let row = tx.state_locked(intent.sim)?;
     let card = tx.sim_by_id(intent.sim)?.ok_or_else(|| fault(format!("card {} vanished", intent.sim)))?;
     let sim = Sim { account: row.account, ..card };
     match write {
-        Write::EndTest | Write::Activate | Write::Stop | Write::Resume => switch::done(tx, &sim, write, now),
+        Write::EndTest | Write::Activate | Write::Stop | Write::Resume => switch::done(tx, catalogue, (&sim, write), now),
         Write::DataOff { apn } => {
             tx.put_apn_off(sim.id, apn.as_deref().unwrap_or_default(), now)?;
             switched(tx, &sim, "off", apn.as_deref(), now)

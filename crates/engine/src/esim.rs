@@ -12,7 +12,7 @@ use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};
 use crate::refunds::{self, RefundQuote};
-use crate::{money, network, notices, orders, profits, sims};
+use crate::{arrears, money, network, notices, orders, profits, sims};
 use kachi_domain::carrier::{Request, Write};
 use kachi_domain::event::EventKind;
 use kachi_domain::ledger::{self, Journal, OPERATOR, Share};
@@ -136,7 +136,8 @@ fn handed(tx: &mut Tx<'_>, catalogue: &Catalogue, stocked: Sim, buyer: AccountId
     tx.state_locked(stocked.id)?;
     let sim = sims::give(tx, catalogue, &stocked, buyer, now)?;
     tx.tell(&[notices::sim(catalogue, &sim, EventKind::SimMoved, "from the stock of eSIM goods", now)?], now)?;
-    Ok(sim)
+    arrears::moved(tx, catalogue, sim.id, now)?;
+    tx.sim_by_id(sim.id)?.ok_or_else(|| fault(format!("card {} vanished", sim.id)))
 }
 
 /// The carrier confirmed an order: if it was for an eSIM, its card is the buyer's from now on. The answer is the card.

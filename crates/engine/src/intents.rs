@@ -142,13 +142,13 @@ fn finish(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, intent: &Inten
             network::switched(tx, intent.sim, network, how.now)?;
         }
         (write, Answer::Confirmed | Answer::Already) if direct::is_direct(intent) => {
-            direct::done(tx, intent, write, how.now)?;
+            direct::done(tx, catalogue, (intent, write), how.now)?;
             if matches!(write, Write::DataOn { .. }) {
                 speed::data_is_on(tx, catalogue, intent.sim, how.now)?;
             }
         }
         (write @ (Write::Stop | Write::Resume | Write::Activate), Answer::Confirmed | Answer::Already) => {
-            switch::switched(tx, intent, write, how.now)?;
+            switch::switched(tx, catalogue, (intent, write), how.now)?;
         }
         (Write::SetFunction { function, on }, Answer::Confirmed | Answer::Already) => {
             functions::done(tx, catalogue, intent, (*function, *on), how.now)?;

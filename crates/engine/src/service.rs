@@ -70,7 +70,7 @@ impl Turn<'_> {
     fn of<'a>(change: &NewState<'a>) -> Option<Turn<'a>> {
         let (before, after) = (base(&change.before.state), base(change.state));
         let matters = |base: BaseState, blocks: i64| {
-            (blocks & KEPT_OFF.0, blocks & Blocks::PACKAGE.0 != 0, base.is_dormant(), base.is_over())
+            (blocks & KEPT_OFF.0, blocks & Blocks::PACKAGE.0 != 0, base.is_stock(), base.is_dormant(), base.is_over())
         };
         let ended = |blocks: i64| Blocks(blocks).has(Blocks(Blocks::QUOTA.0 | Blocks::EXPIRED.0));
         // A package may be over as soon as the card has it: it was brought along.

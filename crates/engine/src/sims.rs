@@ -182,9 +182,11 @@ impl Arrivals {
         }
     }
 
-    /// Gives the new cards their places, in the order they came, and then the usage that waited for them.
+    /// Gives the new cards their places, in the order they came, stops those of accounts in arrears, and gives them the usage that
+    /// waited for them.
     pub fn settle(self, tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling) -> Result<()> {
         tx.place_new(&self.0)?;
+        crate::arrears::came(tx, catalogue, &self.0, how.now)?;
         crate::import::adopt_orphans(tx, catalogue, how, &self.0.iter().map(|s| s.iccid.as_str()).collect::<Vec<_>>())?;
         Ok(())
     }

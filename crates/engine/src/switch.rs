@@ -15,7 +15,7 @@ use crate::intents::order;
 use crate::network::CardKey;
 use crate::stock::{self, Key};
 use crate::told::CARRIERS;
-use crate::{network, notices, service, sims};
+use crate::{arrears, network, notices, service, sims};
 use kachi_domain::carrier::{Heard, Line, Matter, Write};
 use kachi_domain::diagnose::Cause;
 use kachi_domain::event::EventKind;
@@ -234,19 +234,19 @@ fn unsent_stops(tx: &mut Tx<'_>, sim: SimId) -> Result<Vec<Intent>> {
 }
 
 /// The carrier's last word on a write that stops a card or lets it on, or a person's: what the owner asked for is so.
-pub(crate) fn switched(tx: &mut Tx<'_>, intent: &Intent, write: &Write, now: Timestamp) -> Result<()> {
+pub(crate) fn switched(tx: &mut Tx<'_>, catalogue: &Catalogue, (intent, write): (&Intent, &Write), now: Timestamp) -> Result<()> {
     let row = tx.state_locked(intent.sim)?;
     let Some(sim) = tx.sim_by_id(intent.sim)? else { return Err(fault(format!("card {} vanished", intent.sim))) };
     if intent.cause == SWITCH {
         // Where the carrier has no act of its own for it, letting a card on that was never on has activated it.
         let write = if *write == Write::Resume && base(&sim).is_dormant() { &Write::Activate } else { write };
-        return done(tx, &Sim { account: row.account, ..sim }, write, now);
+        return done(tx, catalogue, (&Sim { account: row.account, ..sim }, write), now);
     }
     Ok(tx.forget_carrier_word(sim.id)?)
 }
 
 /// The card is as the write would have it.
-pub(crate) fn done(tx: &mut Tx<'_>, sim: &Sim, write: &Write, now: Timestamp) -> Result<()> {
+pub(crate) fn done(tx: &mut Tx<'_>, catalogue: &Catalogue, (sim, write): (&Sim, &Write), now: Timestamp) -> Result<()> {
     tx.forget_carrier_word(sim.id)?;
     let (before, active) = (base(sim), BaseState::Active.word());
     let (state, blocks, why) = match write {
@@ -265,7 +265,8 @@ pub(crate) fn done(tx: &mut Tx<'_>, sim: &Sim, write: &Write, now: Timestamp) ->
     if (state, blocks) == (sim.state.as_str(), sim.blocks) {
         return Ok(());
     }
-    stand(tx, sim, (state, blocks), why, now)
+    stand(tx, sim, (state, blocks), why, now)?;
+    arrears::stood(tx, catalogue, &[NewState { before: sim, state, blocks, activated_at: None }], now)
 }
 
 /// The card stands otherwise from now on; that is on its record.

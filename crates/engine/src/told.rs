@@ -9,7 +9,7 @@
 use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::error::{Result, fault};
-use crate::{cards, direct, imei, network, notices, sims, switch};
+use crate::{arrears, cards, direct, imei, network, notices, sims, switch};
 use kachi_domain::carrier::{Count, Cycle, Line, Matter, Of};
 use kachi_domain::event::EventKind;
 use kachi_domain::ids::Imei;
@@ -150,6 +150,7 @@ pub(crate) fn stand(
         }
     }
     tx.change_sim_states(&changed)?;
+    arrears::stood(tx, catalogue, &changed, how.now)?;
     tx.tell(&news, how.now)?;
     seen(tx, catalogue, how, &lines, rows)?;
     Ok(outdated)

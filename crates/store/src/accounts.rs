@@ -92,7 +92,7 @@ impl Tx<'_> {
              ON CONFLICT (account_id) DO UPDATE SET credit_minor = excluded.credit_minor",
             &binds![a.id.0, a.credit_minor],
         )?;
-        Ok(())
+        self.add_credit_stop(a.id, now)
     }
 
     /// The greatest account number in use.

@@ -2,7 +2,7 @@
 //! together. Nothing is decided here: the engine decides, the store keeps.
 
 pub mod accounts;
-mod arrears;
+pub mod arrears;
 pub mod beside;
 pub mod card_acts;
 pub mod card_reads;

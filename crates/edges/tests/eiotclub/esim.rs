@@ -4,14 +4,17 @@ use crate::answers::{good, good_as};
 use crate::client::{Answer, Client};
 use crate::contract::{self, faults};
 use kachi_domain::carrier::Write;
+use kachi_domain::ledger::{self, Journal};
 use kachi_domain::order::Channel;
+use kachi_domain::sim::Blocks;
 use kachi_domain::{Iccid, Refusal};
 use kachi_engine::network::CardKey;
 use kachi_engine::orders::{self, Place};
 use kachi_engine::renewals::{self, Again, Renew, Review};
 use kachi_engine::stock::Key;
 use kachi_engine::switch::{self, Force};
-use kachi_engine::{Actor, Fail, intents, sims};
+use kachi_engine::{Actor, Fail, arrears, intents, sims};
+use kachi_store::accounts::Account;
 use kachi_store::esim::GoodsPrice;
 use kachi_testkit::db;
 use kachi_testkit::trade::{ACME, CARD, KYOTO, NORTH, OPERATOR, OTHER, Trade};
@@ -136,6 +139,31 @@ fn the_carriers_word_makes_or_undoes_the_order() {
         intents::confirm(&trade.engine, 2, "a person").unwrap();
         let told = good(&client, STATUS, json!({"orderId": id}));
         assert_eq!((&told["status"], &told["iccid"]), (&json!(2), &json!(PROFILES[0])), "the profile was in stock again");
+        trade.assert_sound();
+    });
+}
+
+#[test]
+fn a_profile_that_comes_to_an_account_in_arrears_is_stopped() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        trade.esim_goods("ESIM-CARRIER", "GJ-CARRIER", 300, &PROFILES[..1]);
+        let client = Client::new(&trade);
+        bought(&client, "ESIM-CARRIER", "c-1");
+        let spent = trade.engine.write(|tx, catalogue, how| {
+            let acme = catalogue.account(ACME).map(|a| a.account.clone()).expect("acme");
+            tx.put_account(&Account { credit_minor: 500, credit_stop: true, ..acme }, how.now)?;
+            let (available, ..) = tx.balance(ACME)?;
+            tx.post(ACME, Journal::SmsCharge, "test", &ledger::sms_charge(ACME, available + 500), how.now)?;
+            Ok(tx.touch_catalogue()?)
+        });
+        spent.unwrap();
+        while arrears::step(&trade.engine).unwrap() > 0 {}
+        intents::confirm(&trade.engine, 1, "a person").unwrap();
+        let card = trade.engine.read(|tx, _| Ok(tx.sim_by_id(trade.sim(PROFILES[0]))?)).unwrap().expect("the card");
+        assert_eq!(card.account, ACME);
+        assert!(Blocks(card.blocks).has(Blocks::CREDIT), "{:?}", Blocks(card.blocks).names());
+        assert_eq!(arrears::step(&trade.engine).unwrap(), 0);
         trade.assert_sound();
     });
 }

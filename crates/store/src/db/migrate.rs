@@ -60,6 +60,7 @@ const STEPS: &[Step] = &[
     step!(40, "0040_watched.sql"),
     step!(41, "0041_voice_at_moves.sql"),
     step!(42, "0042_arrears_and_profits.sql"),
+    step!(43, "0043_arrears_walk.sql"),
 ];
 
 /// Why the database could not be opened.
