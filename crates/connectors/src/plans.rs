@@ -1,7 +1,7 @@
 //! Communication plans: what a card may have of data, and how fast, as one plan of the account's own (China Unicom, Jasper).
 //!
 //! Plans are named in the settings, for each account has its own. A card whose data is off has the plan without data, so that it has no
-//! speed then; data that is switched on again is of full speed.
+//! speed then; data that is switched on again has the speed that is wanted by then.
 
 use crate::keys::Keys;
 use crate::speeds;
@@ -62,6 +62,7 @@ impl Plans {
     fn target(&self, write: &Write) -> Option<&str> {
         match write {
             Write::DataOff { .. } => self.off.as_deref(),
+            Write::DataOn { kbps: Some(kbps), .. } if !self.speeds.is_empty() => speeds::step(&self.speeds, *kbps),
             Write::DataOn { .. } | Write::LimitSpeed { kbps: None } => Some(&self.on),
             Write::LimitSpeed { kbps: Some(kbps) } => speeds::step(&self.speeds, *kbps),
             _ => None,
@@ -124,12 +125,19 @@ mod tests {
     #[test]
     fn a_plan_says_what_is_done_and_what_is_to_do() {
         let plans = read(&json!({"on": "ON", "off": "OFF", "slow": "512=M,128=S"})).unwrap().unwrap();
-        let (off, on) = (Write::DataOff { apn: None }, Write::DataOn { apn: None });
+        let (off, on) = (Write::DataOff { apn: None }, Write::DataOn { apn: None, kbps: None });
+        let slowly = |kbps| Write::DataOn { apn: None, kbps: Some(kbps) };
         let slow = |kbps| Write::LimitSpeed { kbps };
         let refused = |next: Next<'_>| matches!(next, Next::Said(Answer::Refused { code, .. }) if code == "data_off");
         assert_eq!(plans.next(&off, "ON"), Next::Give("OFF"));
         assert_eq!(plans.next(&off, "OFF"), Next::Said(Answer::Already));
         assert_eq!(plans.next(&on, "OFF"), Next::Give("ON"));
+        assert_eq!(plans.next(&slowly(600), "OFF"), Next::Give("M"), "never of full speed in between");
+        assert_eq!(
+            plans.next(&slowly(128), "ON"),
+            Next::Said(Answer::Already),
+            "it has data, and its speed is asked for by itself"
+        );
         assert_eq!(plans.next(&on, "S"), Next::Said(Answer::Already), "a slow one has data");
         assert_eq!(plans.next(&slow(Some(600)), "ON"), Next::Give("M"));
         assert_eq!(plans.next(&slow(Some(128)), "M"), Next::Give("S"));

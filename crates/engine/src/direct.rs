@@ -9,7 +9,7 @@
 //! card are kept on our side too, in whatever process. What the card is with us changes when the carrier has confirmed.
 
 use crate::act::{Actor, Once, RequestKey};
-use crate::cards::Settling;
+use crate::cards::{Settling, speed};
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Result, fault};
@@ -260,7 +260,7 @@ fn write(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, act: &Act, now: Time
         Act::DataOn { apn, margin_percent } => {
             let apn = which(sim, apn.as_deref())?;
             refuse_below_margin(&sims::present(tx, catalogue, sim, now)?, *margin_percent)?;
-            Write::DataOn { apn }
+            Write::DataOn { apn, kbps: speed::with_data(tx, catalogue, sim)? }
         }
         Act::VoiceAdd { numbers, group } => {
             let numbers = voice::numbers(numbers, voice::NUMBERS_MAX)?;
@@ -348,7 +348,7 @@ pub(crate) fn done(tx: &mut Tx<'_>, catalogue: &Catalogue, (intent, write): (&In
             tx.put_apn_off(sim.id, apn.as_deref().unwrap_or_default(), now)?;
             switched(tx, &sim, "off", apn.as_deref(), now)
         }
-        Write::DataOn { apn } => {
+        Write::DataOn { apn, .. } => {
             match apn {
                 // Which there are is not known: all of them are meant.
                 None if apns(&sim).is_empty() => tx.remove_apns_off(sim.id)?,

@@ -191,11 +191,12 @@ pub(crate) fn wish(
     now: Timestamp,
 ) -> Result<i64> {
     let asked_by = asked_by.into();
-    order::make_way(tx, sim.id, (&write, asked_by), now)?;
+    let platform = platform(catalogue, sim)?;
+    let matter = platform.capabilities.unwrap_or_default().matter(&write);
+    order::make_way(tx, sim.id, (&write, matter, asked_by), now)?;
     let request = Request { reference: reference.to_owned(), card: named(sim), write };
-    let matter = request.write.matter().number();
     let request = serde_json::to_string(&request).map_err(|e| fault(e.to_string()))?;
-    let platform = platform(catalogue, sim)?.id;
+    let (platform, matter) = (platform.id, matter.number());
     let wish = Wish { account: sim.account, sim: sim.id, platform, cause, task, asked_by, matter, request: &request };
     Ok(tx.add_wish(&wish, now)?)
 }

@@ -352,7 +352,7 @@ fn access_points_are_as_the_carrier_tells_them() {
             carrier.hand_in(&Request { reference: format!("by itself {}", card.iccid), card, write }, w.now());
             w.pass(60);
         };
-        by_itself(3, Write::DataOn { apn: None });
+        by_itself(3, Write::DataOn { apn: None, kbps: None });
         by_itself(2, Write::DataOff { apn: None });
         read(3);
         read(2);

@@ -273,7 +273,7 @@ impl House {
     /// Accepts an act on a card, or says why not.
     pub(crate) fn write(&mut self, ask: &Ask, card: u32, act: Act) -> Result<(), Refusal> {
         let soon = self.strikes_card(ask, FaultKind::TooSoon, &[card]).is_some();
-        if !soon && self.world.now < self.world.cards[card as usize].busy_until {
+        if !soon && !self.settings.overlap && self.world.now < self.world.cards[card as usize].busy_until {
             return Err(Refusal::Busy);
         }
         if soon || self.world.is_cooling(card, self.settings.cooldown_seconds) {

@@ -35,6 +35,8 @@ pub struct Settings {
     pub write_seconds: i64,
     /// Virtual seconds between two writes to one card.
     pub cooldown_seconds: i64,
+    /// Whether a card takes a write while another of it waits for its effect; each has its own then, in their order [G].
+    pub overlap: bool,
     /// How old the counters are that a carrier shows.
     pub lag: Lag,
     /// Decimals of the KB in which OneLink writes bytes, at most 10; what is below is cut off [G].
@@ -72,6 +74,7 @@ impl Default for Settings {
             second_login_kills: true,
             write_seconds: 2,
             cooldown_seconds: 180,
+            overlap: false,
             lag: Lag::default(),
             kb_decimals: 2,
             batch_moves: [

@@ -246,7 +246,7 @@ impl CardBoss {
             Write::Activate => send(&ACTIVATE, &[])?,
             Write::EndTest => send(&STOP_TEST, &[])?,
             Write::DataOff { apn } => data(apn, "0")?,
-            Write::DataOn { apn } => data(apn, "1")?,
+            Write::DataOn { apn, .. } => data(apn, "1")?,
             Write::AllowCalls { numbers, group } => {
                 for (n, number) in numbers.iter().enumerate() {
                     let sent = send(&WHITE, &[("opertype", "1"), ("taskid", group), ("content", number)]);
@@ -291,7 +291,7 @@ impl CardBoss {
                     _ => base == Some(BaseState::Active),
                 }
             }
-            Write::DataOff { apn } | Write::DataOn { apn } => {
+            Write::DataOff { apn } | Write::DataOn { apn, .. } => {
                 let apns = learn(&self.detail(call, &request.card)?, Facts::of(&[Fact::Apns]), call).apns.unwrap_or_default();
                 let on = matches!(write, Write::DataOn { .. });
                 apns.iter().any(|a| apn.as_ref().is_none_or(|apn| *apn == a.name) && a.on == Some(on))

@@ -12,7 +12,7 @@ impl OneLink {
         match &request.write {
             Write::Stop | Write::Resume | Write::Activate | Write::EndTest => self.change_state(call, request),
             Write::DataOff { apn } => self.switch_data(call, request, (apn.as_deref(), "1")),
-            Write::DataOn { apn } => self.switch_data(call, request, (apn.as_deref(), "0")),
+            Write::DataOn { apn, .. } => self.switch_data(call, request, (apn.as_deref(), "0")),
             Write::SetFunction { function, on } => {
                 let path = match function {
                     Function::Sms => "operate/sim-sms-function",
@@ -209,7 +209,7 @@ impl OneLink {
                 wire::is_so(&request.write, self.standing(call, &request.card)?.base)
             }
             Write::DataOff { apn } => self.data_is(call, request, (apn.as_deref(), false))?,
-            Write::DataOn { apn } => self.data_is(call, request, (apn.as_deref(), true))?,
+            Write::DataOn { apn, .. } => self.data_is(call, request, (apn.as_deref(), true))?,
             Write::Subscribe { .. } => return self.ordered(call, request, sent),
             Write::SetFunction { function, on } => self.function(call, &request.card, *function)? == Some(*on),
             // Told once, and done no harm by a second time.

@@ -199,10 +199,19 @@ impl Card {
                 (self.data_off, self.session) = (true, None);
                 self.speed = self.speed.filter(|_| !self.one_plan);
             }
-            Write::DataOn { .. } => self.data_off = false,
+            Write::DataOn { kbps, .. } => {
+                self.data_off = false;
+                if self.one_plan {
+                    self.speed = *kbps;
+                }
+            }
             Write::SetFunction { function, on: true } => self.functions_off.retain(|off| off != function),
             Write::SetFunction { function, .. } => self.functions_off.push(*function),
-            Write::LimitSpeed { kbps } => self.speed = *kbps,
+            Write::LimitSpeed { kbps } => {
+                self.speed = *kbps;
+                // The plan that it is given has data.
+                self.data_off &= !self.one_plan;
+            }
             Write::AllowCalls { numbers, group } => {
                 self.numbers.extend(numbers.iter().cloned());
                 self.voice_group.clone_from(group);

@@ -12,7 +12,7 @@ fn a_cards_data_is_switched_off_and_on() {
         assert!(!far.sim.card(&card.iccid).data_off.is_empty(), "{}", far.name);
         let apns = far.read(&card, &[Fact::Apns]).apns.expect("they are told");
         assert_eq!(apns[0].on, Some(false), "{}", far.name);
-        assert_eq!(far.settle(&request(&card, Write::DataOn { apn: None })), Answer::Confirmed, "{}", far.name);
+        assert_eq!(far.settle(&request(&card, Write::DataOn { apn: None, kbps: None })), Answer::Confirmed, "{}", far.name);
         assert!(far.sim.card(&card.iccid).data_off.is_empty(), "{}", far.name);
         able.push(far.name);
     }
@@ -54,7 +54,7 @@ fn a_cards_speed_is_limited_and_the_limit_lifted() {
 
 #[test]
 fn where_data_and_speed_are_one_plan_a_slow_card_stays_without_data_and_a_card_with_data_is_not_sped_up() {
-    let (off, on) = (Write::DataOff { apn: None }, Write::DataOn { apn: None });
+    let (off, on) = (Write::DataOff { apn: None }, Write::DataOn { apn: None, kbps: None });
     let slow = Write::LimitSpeed { kbps: Some(1024) };
     let mut able = 0;
     for (far, card) in Far::each(Base::Active).filter(|(far, _)| far.connector.capabilities().one_plan) {

@@ -137,7 +137,7 @@ fn card_acts() -> [Write; 10] {
         Write::EndTest,
         Write::Activate,
         Write::DataOff { apn: None },
-        Write::DataOn { apn: None },
+        Write::DataOn { apn: None, kbps: None },
         Write::SetFunction { function: Function::Sms, on: false },
         Write::SetFunction { function: Function::Sms, on: true },
         Write::LimitSpeed { kbps: Some(512) },

@@ -23,8 +23,8 @@ pub struct Capabilities {
     pub functions: bool,
     /// Limits a card's speed, and lifts the limit.
     pub speed: bool,
-    /// A card's data and its speed are one plan there: data that is switched on is of full speed, and a card whose data is off
-    /// has no speed.
+    /// A card's data and its speed are one plan there: data that is switched on has the speed that is named with it, a card whose data is
+    /// off has no speed, and one that is given a speed has data.
     pub one_plan: bool,
     /// Keeps a list of the numbers that a card may call and be called by.
     pub voice_list: bool,

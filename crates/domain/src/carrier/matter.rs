@@ -4,7 +4,7 @@
 //! word on an earlier one. Those of two matters do not wait for each other, for neither changes what the other asks for; a
 //! message, the end of a session or a fresh counter waits for nothing and holds nothing.
 
-use super::{Answer, Function, Write};
+use super::{Answer, Capabilities, Function, Write};
 
 /// What of a card a write is about; the number is kept with the write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +36,19 @@ impl Matter {
     }
 }
 
+impl Capabilities {
+    /// What of a card a write is about at this platform. Where data and speed are one plan they are one matter: the plan that a write
+    /// gives the card is made of the one it has, so that each waits for the one before.
+    pub fn matter(&self, write: &Write) -> Matter {
+        match write.matter() {
+            Matter::Speed if self.one_plan => Matter::Data,
+            matter => matter,
+        }
+    }
+}
+
 impl Write {
-    /// What of the card it is about.
+    /// What of the card it is about, where no platform is known to have it otherwise ([`Capabilities::matter`]).
     pub fn matter(&self) -> Matter {
         match self {
             Write::Stop | Write::Resume | Write::Activate | Write::EndTest => Matter::Service,
@@ -57,9 +68,8 @@ impl Write {
     pub fn undoes(&self, earlier: &Write) -> bool {
         match (self, earlier) {
             (Write::Stop, Write::Resume | Write::Activate) | (Write::Resume | Write::Activate, Write::Stop) => true,
-            (Write::DataOff { apn: a }, Write::DataOn { apn: b }) | (Write::DataOn { apn: a }, Write::DataOff { apn: b }) => {
-                a == b
-            }
+            (Write::DataOff { apn: a }, Write::DataOn { apn: b, .. })
+            | (Write::DataOn { apn: a, .. }, Write::DataOff { apn: b }) => a == b,
             (Write::SetFunction { function: a, on }, Write::SetFunction { function: b, on: earlier }) => a == b && on != earlier,
             (Write::LimitSpeed { .. }, Write::LimitSpeed { .. }) | (Write::SwitchNetwork { .. }, Write::SwitchNetwork { .. }) => {
                 self != earlier
@@ -92,7 +102,7 @@ mod tests {
             "subscribe" => Write::subscribe(&named()),
             "unsubscribe" => Write::Unsubscribe { package: named(), of: None },
             "off" => Write::DataOff { apn: name },
-            "on" => Write::DataOn { apn: name },
+            "on" => Write::DataOn { apn: name, kbps: None },
             "function" => {
                 let (function, on) = name.as_deref().and_then(|n| n.split_once('_')).expect("sms_off and the like");
                 Write::SetFunction { function: Function::parse(function).expect("a function"), on: on == "on" }
@@ -160,5 +170,15 @@ mod tests {
             };
             assert_eq!(told, wanted, "{case}");
         }
+    }
+
+    #[test]
+    fn data_and_speed_are_one_matter_where_they_are_one_plan() {
+        let (apart, one_plan) = (Capabilities::default(), Capabilities { one_plan: true, ..Capabilities::default() });
+        let matters =
+            |can: Capabilities| ["on", "off", "speed:128", "speed", "stop", "sms:x"].map(|word| can.matter(&write(word)));
+        use Matter::{Data, None, Service, Speed};
+        assert_eq!(matters(apart), [Data, Data, Speed, Speed, Service, None]);
+        assert_eq!(matters(one_plan), [Data, Data, Data, Data, Service, None]);
     }
 }

@@ -32,7 +32,7 @@ impl Write {
         match self {
             Write::Stop | Write::Resume | Write::Activate | Write::EndTest => self.seen_standing(line),
             Write::DataOff { apn } => seen_data(line, apn.as_deref(), false),
-            Write::DataOn { apn } => seen_data(line, apn.as_deref(), true),
+            Write::DataOn { apn, .. } => seen_data(line, apn.as_deref(), true),
             Write::SwitchNetwork { network } if line.network.as_ref() == Some(network) => Sight::Done,
             Write::SwitchNetwork { .. } => {
                 let seen = line.network.as_ref().map_or_else(|| "none that it tells".to_owned(), |n| format!("\"{n}\""));
@@ -98,7 +98,7 @@ mod tests {
     fn a_write_is_done_when_the_card_shows_it() {
         let data = |on: bool, apn: Option<&str>| {
             let apn = apn.map(str::to_owned);
-            if on { Write::DataOn { apn } } else { Write::DataOff { apn } }
+            if on { Write::DataOn { apn, kbps: None } } else { Write::DataOff { apn } }
         };
         let both = Blocks(Blocks::OWNER_STOP.0 | Blocks::CREDIT.0);
         for (write, line, seen) in [

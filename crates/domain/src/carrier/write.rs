@@ -56,6 +56,10 @@ pub enum Write {
     DataOn {
         /// The access point; none: the card's only one.
         apn: Option<String>,
+        /// The speed at which it has data then, where data and speed are one plan ([`super::Capabilities::one_plan`]); none: as fast as
+        /// it can.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kbps: Option<u32>,
     },
     /// Switch one of the card's other functions off or on, and nothing else.
     SetFunction {
@@ -194,6 +198,8 @@ mod tests {
         let read: Request = serde_json::from_str(kept).unwrap();
         assert_eq!(read, Request { reference: "R1".into(), card: Card::of_iccid("8986"), write: Write::Stop });
         assert_eq!(serde_json::to_string(&read).unwrap(), kept);
+        let on = Write::DataOn { apn: None, kbps: None };
+        assert_eq!(serde_json::from_str::<Write>(r#"{"act":"data_on","apn":null}"#).unwrap(), on);
         assert_eq!(
             serde_json::from_str::<super::super::Answer>(r#"{"answer":"accepted"}"#).unwrap(),
             super::super::Answer::ACCEPTED

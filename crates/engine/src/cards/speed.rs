@@ -2,8 +2,9 @@
 //! when the month refills, the next subscription starts or another has an allowance (domain rule: carriers do not restore it).
 //!
 //! Promised: what a card's state wants is noted with the state, and at most one write about its speed is under way a card; when
-//! it has its last word and something else is wanted by then, that is asked for. Where a card's data and its speed are one plan, a lower
-//! speed is asked for again when its data is on again. A platform that cannot limit speeds leaves the
+//! it has its last word and something else is wanted by then, that is asked for. Where a card's data and its speed are one plan, writes
+//! about them go one after the other, data that is switched on comes at the speed that is wanted, and a lower speed is asked for again when
+//! its data is on again. A platform that cannot limit speeds leaves the
 //! card as fast as it is, and the card's record says so. Not promised: that a carrier's steps have the very speed.
 
 use super::{Fold, Settling};
@@ -105,13 +106,24 @@ pub(crate) fn left(tx: &mut Tx<'_>, catalogue: &Catalogue, intent: &Intent, now:
     catch_up(tx, catalogue, &sim, kbps, now)
 }
 
-/// The card's data is on again: where its speed is of the same plan, it is at full speed now, whatever is wanted.
+/// The speed that a card is to have when its data is switched on, where that is one plan with its data; none: full speed, or it is set
+/// by itself.
+pub(crate) fn with_data(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim) -> Result<Option<u32>> {
+    if !is_of_data(catalogue, sim)? {
+        return Ok(None);
+    }
+    Ok(tx.card_speeds(&[sim.id.0])?.pop().and_then(|(_, wanted)| wanted))
+}
+
+fn is_of_data(catalogue: &Catalogue, sim: &Sim) -> Result<bool> {
+    Ok(network::platform(catalogue, sim)?.capabilities.is_some_and(|can| can.one_plan && can.speed))
+}
+
+/// The card's data is on again: where its speed is of the same plan, what is wanted is asked for once more, so that the carrier's
+/// word on it is on the card's record; a speed that came with the data is there already.
 pub(crate) fn data_is_on(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: SimId, now: Timestamp) -> Result<()> {
     let Some(sim) = tx.sim_by_id(sim)? else { return Err(fault(format!("card {sim} vanished"))) };
-    if !network::platform(catalogue, &sim)?.capabilities.is_some_and(|can| can.one_plan && can.speed) {
-        return Ok(());
-    }
-    catch_up(tx, catalogue, &sim, None, now)
+    if is_of_data(catalogue, &sim)? { catch_up(tx, catalogue, &sim, None, now) } else { Ok(()) }
 }
 
 /// Asks for the speed that is wanted now, if it is another than the one that was asked for.

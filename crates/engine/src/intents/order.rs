@@ -14,18 +14,18 @@ use kachi_domain::{AccountId, SimId, Timestamp};
 use kachi_store::Tx;
 use kachi_store::intents::Intent;
 
-/// Gives up the card's earlier writes that this one makes needless.
+/// Gives up the card's earlier writes about the matter that this one makes needless.
 pub(crate) fn make_way(
     tx: &mut Tx<'_>,
     sim: SimId,
-    (write, asked_by): (&Write, Option<AccountId>),
+    (write, matter, asked_by): (&Write, Matter, Option<AccountId>),
     now: Timestamp,
 ) -> Result<()> {
-    if write.matter() == Matter::None {
+    if matter == Matter::None {
         return Ok(());
     }
     let mut needless = Vec::new();
-    for earlier in about(tx, &[sim], write.matter())? {
+    for earlier in about(tx, &[sim], matter)? {
         if is_needless(&earlier, write, asked_by)? {
             needless.push(earlier);
         }
