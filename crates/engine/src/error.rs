@@ -12,6 +12,11 @@ pub enum Fail {
     Fault(kachi_store::Error),
     /// The caller worked from an old catalogue: read it again and retry.
     Stale,
+    /// Another worker takes this usage file in: [`crate::import::Watch`] says when it is worth trying again.
+    InHand {
+        /// The file's number with us.
+        file: i64,
+    },
 }
 
 /// What an act comes to.
@@ -30,6 +35,10 @@ impl fmt::Display for Fail {
             Fail::Refused(r) => r.fmt(f),
             Fail::Fault(e) => e.fmt(f),
             Fail::Stale => write!(f, "the catalogue has changed meanwhile"),
+            Fail::InHand { .. } => write!(
+                f,
+                "another worker is taking this file in; wait until it is done, then take it in again to see what came of it"
+            ),
         }
     }
 }

@@ -26,9 +26,10 @@ pub(crate) use rate::Fact;
 
 use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};
-use kachi_domain::PlatformId;
 use kachi_domain::cdr::{Feed, Line, Position};
+use kachi_domain::{PlatformId, Timestamp};
 use kachi_store::files::CdrFile;
+use kachi_store::rating_lanes::RatingLane;
 use sha2::{Digest, Sha256};
 use spill::Spill;
 use std::io::{Read, Seek, SeekFrom};
@@ -61,7 +62,8 @@ const RACE_TRIES: usize = 5;
 /// A file that has not moved for so long has lost its importer.
 pub(crate) const LEFT_SECONDS: i64 = 600;
 
-/// Takes in a CDR file of the platform. `progress` is told the bytes read so far.
+/// Takes in a CDR file of the platform. `progress` is told the bytes read so far. [`Fail::InHand`] if another worker moves its marks
+/// meanwhile; what that one leaves is taken in by coming again.
 pub fn import_file(engine: &Engine, platform: PlatformId, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<Report> {
     let mut file = std::fs::File::open(path).map_err(|e| fault(format!("{}: {e}", path.display())))?;
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
@@ -110,6 +112,37 @@ pub fn import(
     }
 }
 
+/// A file that another worker has in hand ([`Fail::InHand`]), watched by who would take it in too: its marks are looked at, and not the
+/// file.
+#[derive(Debug)]
+pub struct Watch {
+    mark: (CdrFile, Vec<RatingLane>),
+    moved: Timestamp,
+}
+
+impl Watch {
+    /// Watches the file with this number from now on.
+    pub fn begin(engine: &Engine, file: i64) -> Result<Watch> {
+        Ok(Watch { mark: marks(engine, file)?, moved: engine.now() })
+    }
+
+    /// Whether the file is to be taken in again: the other is done with it, or none of its marks has moved for
+    /// `limits.lease_seconds`. A worker that was only slow loses nothing by it: who moves a mark next goes on.
+    pub fn is_free(&mut self, engine: &Engine) -> Result<bool> {
+        let now = engine.now();
+        let mark = marks(engine, self.mark.0.id)?;
+        if mark != self.mark {
+            *self = Watch { mark, moved: now };
+        }
+        Ok(self.mark.0.done || now.since(self.moved) >= engine.settings().lease_seconds)
+    }
+}
+
+/// How far a file is: its row, and the lanes in which it is rated.
+fn marks(engine: &Engine, file: i64) -> Result<(CdrFile, Vec<RatingLane>)> {
+    engine.store().read(|tx| Ok((tx.cdr_file(file)?, tx.rating_lanes(file)?)))
+}
+
 /// A file being taken in.
 struct Taking<'e> {
     engine: &'e Engine,
@@ -123,7 +156,7 @@ impl Taking<'_> {
     /// What an earlier run loaded and did not rate.
     fn find_waiting(&mut self) -> Result<()> {
         let begun = rate::find_waiting(self.engine.store(), self.mark.id, &mut self.spill)?;
-        if begun { rate::rate_waiting(self.engine, &mut self.mark, &mut self.spill) } else { Ok(()) }
+        if begun.is_empty() { Ok(()) } else { rate::rate_waiting(self.engine, &mut self.mark, &mut self.spill, begun) }
     }
 
     fn take(&mut self, stretch: Stretch, position: Position, ended: bool) -> Result<()> {
@@ -133,7 +166,7 @@ impl Taking<'_> {
         self.mark = mark;
         self.spill.extend(&loaded)?;
         if (ended && !self.spill.is_empty()) || self.spill.len() >= self.engine.settings().rate_rows {
-            rate::rate_waiting(self.engine, &mut self.mark, &mut self.spill)?;
+            rate::rate_waiting(self.engine, &mut self.mark, &mut self.spill, Vec::new())?;
         }
         if ended && !self.mark.done {
             self.mark = rate::end(self.engine, &self.mark)?;
@@ -150,8 +183,8 @@ pub fn finish_left(engine: &Engine) -> Result<usize> {
     for &file in &left {
         let mut mark = engine.store().look(|tx| tx.file_locked(file).map_err(Fail::from))?;
         let mut spill = Spill::open(engine)?;
-        rate::find_waiting(engine.store(), file, &mut spill)?;
-        rate::rate_waiting(engine, &mut mark, &mut spill)?;
+        let begun = rate::find_waiting(engine.store(), file, &mut spill)?;
+        rate::rate_waiting(engine, &mut mark, &mut spill, begun)?;
         tracing::info!(file, "rated what an importer that went away had loaded");
     }
     Ok(left.len())
@@ -168,10 +201,6 @@ fn racing<T>(mut f: impl FnMut() -> Result<T>) -> Result<T> {
             other => return other,
         }
     }
-}
-
-fn another_worker() -> Fail {
-    fault("another worker is taking this file in; wait until it is done, then take it in again to see what came of it")
 }
 
 fn report(row: &CdrFile) -> Report {

@@ -131,6 +131,56 @@ fn each_lane_goes_on_at_its_own_mark() {
     });
 }
 
+/// Who goes on with a rating takes all of its lanes: of two, each with a lane of the other's, neither would come to the end.
+#[test]
+fn who_goes_on_with_a_rating_has_all_of_its_lanes() {
+    each(|store| {
+        let (w, _) = begin(&store, small());
+        w.cdr("all", &traffic(0, w.now().0 - 9_000));
+        let moved = w.engine.write(|tx, _, how| {
+            let one = tx.open_rating_lanes(1, &[0, 5], how.now)?;
+            let other = tx.take_rating_lanes(1, how.now)?;
+            let mut moved = Vec::new();
+            for lane in one.iter().chain(&other) {
+                moved.push(tx.rate_up_to(*lane, lane.from_sim + 1, how.now)?);
+            }
+            tx.close_batches(1, how.now)?;
+            Ok(moved)
+        });
+        assert_eq!(moved.expect("lanes"), [false, false, true, true]);
+    });
+}
+
+/// A rating that broke off is gone on with by several at once: one of them comes to the end, and the others are told who has it.
+#[test]
+fn of_several_who_go_on_with_a_rating_one_comes_to_its_end() {
+    each(|store| {
+        for round in 0..6 {
+            let database = Database::like(&store);
+            let (w, _) = begin(&database.open(), Settings { rate_rows: 1_000, ..small() });
+            w.pass(3_600);
+            let content = traffic(0, w.now().0 - 9_000);
+            let broken = sim_id(&w, CARDS - 1);
+            let head = set_head(&w, broken, vec![0xff; 3]);
+            w.try_cdr("all", &content).expect_err("a state that does not read");
+            set_head(&w, broken, head);
+            let together = std::sync::Barrier::new(3);
+            let came: Vec<_> = std::thread::scope(|s| {
+                let one = || {
+                    together.wait();
+                    w.try_cdr("all", &content)
+                };
+                let all: Vec<_> = (0..3).map(|_| s.spawn(one)).collect();
+                all.into_iter().map(|one| one.join().expect("an answer")).collect()
+            });
+            let is_told = |r: &kachi_engine::Result<_>| matches!(r, Ok(_) | Err(kachi_engine::Fail::InHand { .. }));
+            assert!(came.iter().all(is_told) && came.iter().any(Result::is_ok), "round {round}: {came:?}");
+            assert!(w.cdr("all", &content).known);
+            w.assert_sound();
+        }
+    });
+}
+
 /// Writes a card's state as it stands in the database; the answer is what was there.
 fn set_head(w: &World, sim: kachi_domain::SimId, head: Vec<u8>) -> Vec<u8> {
     let set = w.engine.write(move |tx, _, _| {

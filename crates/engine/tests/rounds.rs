@@ -1,8 +1,9 @@
 //! A file is loaded first and rated afterwards, some cards at a time: wherever that is cut, the answer is that of one
 //! transaction. On both engines.
 
+use kachi_engine::import::Watch;
 use kachi_engine::stock::{self, Key};
-use kachi_engine::{Settings, import};
+use kachi_engine::{Fail, Settings, import};
 use kachi_store::Store;
 use kachi_testkit::db::each;
 use kachi_testkit::world::{ACME, MB, World, line};
@@ -207,10 +208,37 @@ fn what_another_worker_rates_meanwhile_is_not_rated_again() {
         let mut content_again =
             Interrupted { content: Cursor::new(content.clone().into_bytes()), looks: 0, meanwhile: Some(rate) };
         let second = import::import(&w.engine, w.platform(), "all", &mut content_again, &mut |_| {});
-        let told = second.expect_err("its file was moved under its hands");
-        assert!(told.to_string().contains("another worker is taking this file in; wait until it is done"), "{told}");
+        assert!(matches!(second, Err(Fail::InHand { .. })), "its file was moved under its hands: {second:?}");
         w.assert_sound();
         assert_eq!(w.cdr("all", &content).loaded, LINES);
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn who_waits_for_a_file_is_told_when_the_other_is_done_or_does_not_get_on() {
+    each(|store| {
+        let w = begin(&store, settings(5, 1_000));
+        let content = lines(w.now().0);
+        let take_up_to = |good_bytes: u64| {
+            let mut torn = Torn { content: Cursor::new(content.clone().into_bytes()), good_bytes, looks: 0 };
+            import::import(&w.engine, w.platform(), "all", &mut torn, &mut |_| {}).unwrap_err();
+        };
+        take_up_to(1_500);
+        let mut watch = Watch::begin(&w.engine, 2).unwrap(); // the world has taken in one before
+        w.pass(59);
+        assert!(!watch.is_free(&w.engine).unwrap());
+        take_up_to(3_000);
+        assert!(!watch.is_free(&w.engine).unwrap());
+        w.pass(59);
+        assert!(!watch.is_free(&w.engine).unwrap(), "it got on 59 seconds ago");
+        w.pass(1);
+        assert!(watch.is_free(&w.engine).unwrap(), "limits.lease_seconds are over");
+        let mut watch = Watch::begin(&w.engine, 2).unwrap();
+        assert!(!watch.is_free(&w.engine).unwrap());
+        w.cdr("all", &content);
+        assert!(watch.is_free(&w.engine).unwrap(), "it is done");
+        assert!(w.cdr("all", &content).known);
         w.assert_sound();
     });
 }

@@ -7,7 +7,7 @@ use crate::exit::Exit;
 use crate::{open, print};
 use kachi_domain::PlatformId;
 use kachi_domain::usage::Fate;
-use kachi_engine::import::{Report, import_file};
+use kachi_engine::import::{Report, Watch, import_file};
 use kachi_engine::{Engine, Fail};
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
@@ -16,11 +16,8 @@ use std::time::Duration;
 
 /// Bad lines written beside the file, at most; the rest are in the database.
 const BAD_LINES_MAX: i64 = 1_000_000;
-/// How the engine says that somebody else has the file in hand.
-const IN_HAND: &str = "another worker is taking this file in";
-/// Between two looks at a file that somebody else has in hand, and how many, at most: ten minutes.
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
-const LOOKS_MAX: usize = 300;
+/// Between two looks at how far somebody else is who has the file in hand.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Takes in each file in turn, if all of them can be read. Bad lines make the exit code 1: the good ones are in. What came of
 /// the files before one that fails is printed all the same.
@@ -71,21 +68,23 @@ fn one(engine: &Engine, platform: PlatformId, file: &Path, reports: Option<&mut 
     Ok(bad_file?.is_none())
 }
 
-/// Takes a file in, or what another leaves of it. Whoever moves its mark goes on and the other comes again, so nothing is
-/// taken twice and one of them always gets on.
+/// Takes a file in, or what another leaves of it. While another has it in hand its marks are watched, so it is read again only once
+/// the other is done, or has gone away. Whoever moves a mark goes on, so nothing is taken twice and one of them always gets on; a
+/// try more is made only where another got on since the last.
 fn take(engine: &Engine, platform: PlatformId, file: &Path) -> Result<Report, Fail> {
-    let mut looks = 0;
+    let mut told = false;
     loop {
-        match import_file(engine, platform, file, &mut progress(file)) {
-            Err(Fail::Fault(e)) if looks < LOOKS_MAX && e.to_string().contains(IN_HAND) => {
-                if looks == 0 {
-                    clear_progress();
-                    eprintln!("{}: {IN_HAND}; waiting for it, for ten minutes at most", file.display());
-                }
-                looks += 1;
-                std::thread::sleep(LOOK_AGAIN);
-            }
+        let number = match import_file(engine, platform, file, &mut progress(file)) {
+            Err(Fail::InHand { file }) => file,
             taken => return taken,
+        };
+        let mut watch = Watch::begin(engine, number)?;
+        if !std::mem::replace(&mut told, true) {
+            clear_progress();
+            eprintln!("{}: another worker is taking this file in; waiting for it", file.display());
+        }
+        while !watch.is_free(engine)? {
+            std::thread::sleep(LOOK_AGAIN);
         }
     }
 }

@@ -101,6 +101,12 @@ impl Tx<'_> {
         self.row::<R>(&text, &binds![platform.0, digest])?.map(file).ok_or_else(|| Error::Engine("the file row vanished".into()))
     }
 
+    /// A file's row.
+    pub fn cdr_file(&mut self, id: i64) -> Result<CdrFile, Error> {
+        let text = format!("SELECT {COLUMNS} FROM cdr_file WHERE id = ?");
+        self.row::<R>(&text, &binds![id])?.map(file).ok_or_else(|| Error::Engine("the file row vanished".into()))
+    }
+
     /// A file's row, locked where the engine locks rows: who holds it is the one who reads on.
     pub fn file_locked(&mut self, id: i64) -> Result<CdrFile, Error> {
         let text = format!("SELECT {COLUMNS} FROM cdr_file WHERE id = ?{}", self.for_update());

@@ -48,6 +48,14 @@ impl Tx<'_> {
         self.rating_lanes(file)
     }
 
+    /// Goes on with the lanes of a file whose row the caller has locked: whoever was at them has lost all of them.
+    pub fn take_rating_lanes(&mut self, file: i64, now: Timestamp) -> Result<Vec<RatingLane>, Error> {
+        self.run("UPDATE cdr_file SET rounds = rounds + 1, moved_at = ? WHERE id = ?", &binds![now.0, file])?;
+        let text = "UPDATE rating_lane SET round = (SELECT rounds FROM cdr_file WHERE id = ?), moved_at = ? WHERE file_id = ?";
+        self.run(text, &binds![file, now.0, file])?;
+        self.rating_lanes(file)
+    }
+
     /// Marks the facts of the lane as rated for cards numbered up to `sim`: from here on the questions by card, in this transaction
     /// too, count them. False if somebody else moved the lane on.
     pub fn rate_up_to(&mut self, lane: RatingLane, sim: i64, now: Timestamp) -> Result<bool, Error> {

@@ -57,7 +57,7 @@ impl From<Fail> for No {
         match fail {
             Fail::Refused(refusal) => refusal.into(),
             Fail::Fault(e) => No::Fault(e.to_string()),
-            Fail::Stale => No::Stale,
+            Fail::Stale | Fail::InHand { .. } => No::Stale,
         }
     }
 }

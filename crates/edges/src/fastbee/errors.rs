@@ -105,7 +105,7 @@ impl From<Fail> for No {
         match fail {
             Fail::Refused(refusal) => No::Refused(refusal),
             Fail::Fault(e) => No::Fault(e.to_string()),
-            Fail::Stale => No::Stale,
+            Fail::Stale | Fail::InHand { .. } => No::Stale,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Rating what is loaded: card by card, each card's state and days written once.
 
+use super::racing;
 use super::spill::{Spill, Walk};
-use super::{another_worker, racing};
 use crate::cards::{self, Settle, Settling};
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
@@ -64,8 +64,8 @@ impl Fact {
 /// Readings of an earlier run looked up at once.
 const FOUND_AT_ONCE: i64 = 20_000;
 
-/// Puts what is loaded of the file and not rated into the spill; the answer is whether its rating had begun.
-pub fn find_waiting(store: &Store, file: i64, spill: &mut Spill) -> Result<bool> {
+/// Puts what is loaded of the file and not rated into the spill; the answer is the lanes in which its rating had begun.
+pub fn find_waiting(store: &Store, file: i64, spill: &mut Spill) -> Result<Vec<RatingLane>> {
     let lanes = store.look(|tx| tx.rating_lanes(file).map_err(Fail::from))?;
     for mut batch in store.look(|tx| tx.unrated_batches(file).map_err(Fail::from))? {
         loop {
@@ -77,15 +77,16 @@ pub fn find_waiting(store: &Store, file: i64, spill: &mut Spill) -> Result<bool>
             spill.extend(&waiting.map(Fact::of).collect::<Vec<_>>())?;
         }
     }
-    Ok(!lanes.is_empty())
+    Ok(lanes)
 }
 
 /// Lanes in which a file is rated, where the engine can write as much at once.
 const LANES: usize = 2;
 
 /// Rates all that waits, some cards a transaction, in as many lanes as the engine can write at once, and closes the file's batches.
-pub fn rate_waiting(engine: &Engine, mark: &mut CdrFile, spill: &mut Spill) -> Result<()> {
-    let lanes = begin(engine, mark, spill)?;
+/// `begun` are the lanes in which an earlier run had begun.
+pub fn rate_waiting(engine: &Engine, mark: &mut CdrFile, spill: &mut Spill, begun: Vec<RatingLane>) -> Result<()> {
+    let lanes = begin(engine, mark, spill, begun)?;
     let ends = lanes.iter().skip(1).map(|next| next.from_sim).chain([i64::MAX]);
     let ways: Vec<(RatingLane, Walk)> = lanes.iter().zip(ends).map(|(l, end)| (*l, spill.walk(l.rated_sim, end))).collect();
     let (shared, failed) = (&Mutex::new(&mut *spill), &AtomicBool::new(false));
@@ -105,16 +106,20 @@ pub fn rate_waiting(engine: &Engine, mark: &mut CdrFile, spill: &mut Spill) -> R
     Ok(())
 }
 
-/// The file's lanes: those in which an earlier run had begun, or new ones.
-fn begin(engine: &Engine, mark: &mut CdrFile, spill: &Spill) -> Result<Vec<RatingLane>> {
+/// The file's lanes: those in which an earlier run had begun, or new ones. Who goes on with lanes takes all of them, so that of two who
+/// do one is left; lanes that moved since they were seen are another's.
+fn begin(engine: &Engine, mark: &mut CdrFile, spill: &Spill, begun: Vec<RatingLane>) -> Result<Vec<RatingLane>> {
     let (before, from_sims) = (mark.clone(), spill.lanes(LANES.min(engine.store().writers())));
     let (row, lanes) = engine.write(move |tx, _, how| {
         let row = locked(tx, &before)?;
-        let begun = tx.rating_lanes(row.id)?;
-        if !begun.is_empty() {
-            return Ok((row, begun));
+        let lanes = match begun.as_slice() {
+            [] => tx.open_rating_lanes(row.id, &from_sims, how.now)?,
+            _ => tx.take_rating_lanes(row.id, how.now)?,
+        };
+        let marks = |lanes: &[RatingLane]| lanes.iter().map(|l| (l.from_sim, l.rated_sim)).collect::<Vec<_>>();
+        if !begun.is_empty() && marks(&lanes) != marks(&begun) {
+            return Err(Fail::InHand { file: row.id });
         }
-        let lanes = tx.open_rating_lanes(row.id, &from_sims, how.now)?;
         Ok((CdrFile { rounds: row.rounds + 1, ..row }, lanes))
     })?;
     *mark = row;
@@ -148,7 +153,7 @@ fn rate_lane(
                 let facts = facts.clone();
                 engine.write(move |tx, catalogue, how| {
                     if !tx.rate_up_to(lane, up_to, how.now)? {
-                        return Err(another_worker());
+                        return Err(Fail::InHand { file: lane.file });
                     }
                     rate(tx, catalogue, how, &mut facts.to_vec())
                 })
@@ -183,7 +188,7 @@ pub fn end(engine: &Engine, mark: &CdrFile) -> Result<CdrFile> {
 /// The file's row, if no other worker moved it.
 fn locked(tx: &mut Tx<'_>, mark: &CdrFile) -> Result<CdrFile> {
     let row = tx.file_locked(mark.id)?;
-    if row == *mark { Ok(row) } else { Err(another_worker()) }
+    if row == *mark { Ok(row) } else { Err(Fail::InHand { file: mark.id }) }
 }
 
 /// States read, settled and written together; bounds memory.

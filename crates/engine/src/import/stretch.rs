@@ -3,8 +3,8 @@
 //! The steps, in order: look up cards, sort fates, drop duplicates inside the stretch, load, (only if the load met
 //! known keys: tell duplicates from conflicts, load the rest), rate at once if the file ends here, move the mark.
 
+use super::racing;
 use super::rate::{self, Fact};
-use super::{another_worker, racing};
 use crate::cards::Settling;
 use crate::desk::Engine;
 use crate::error::{Fail, Result};
@@ -189,7 +189,7 @@ pub fn commit(
             let row = tx.file_locked(mark.id)?;
             // Whatever another worker moved since: what was found waiting before is not what waits now.
             if row != mark || row.done {
-                return Err(another_worker());
+                return Err(Fail::InHand { file: mark.id });
             }
             let mut batch = Batch { tx, how, platform, file: mark.id, asides: work.asides.clone(), done: CdrFile::default() };
             let new = batch.take(&work.records, &work.unknown, rating)?;

@@ -36,6 +36,7 @@ impl From<Fail> for Stop {
             Fail::Refused(r) => Stop::Refused(r.to_string()),
             Fail::Fault(e) => e.into(),
             Fail::Stale => Stop::Fault("the catalogue has changed meanwhile: apply again".into()),
+            Fail::InHand { .. } => Stop::Fault(f.to_string()),
         }
     }
 }

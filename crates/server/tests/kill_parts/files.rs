@@ -88,7 +88,7 @@ impl Files {
     /// Kills an importer. One that came to its end by itself has seen every file.
     pub fn end(&mut self, mut importer: Child) {
         match importer.try_wait().expect("its state") {
-            // 1 says that there are bad lines; 3, that another worker is reading the same file.
+            // 1 says that there are bad lines; 3, that it could not go on.
             Some(status) => match status.code() {
                 Some(0 | 1) => self.open = self.names.len(),
                 Some(3) => {}
