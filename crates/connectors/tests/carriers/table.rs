@@ -2,7 +2,7 @@
 
 use super::*;
 use kachi_connectors::NAMES;
-use kachi_domain::carrier::Capabilities;
+use kachi_domain::carrier::{Batches, Capabilities};
 
 /// A connector with what it needs alone, and with everything that makes it do more; `by` says which key is for what.
 struct Both {
@@ -54,9 +54,6 @@ fn both(name: &str) -> Both {
     Both { least: can(&least), most: can(&all), by }
 }
 
-/// What a row of the table asks of a connector.
-type Row = (&'static str, fn(&Capabilities) -> String);
-
 fn yes(can: bool) -> String {
     if can { "yes" } else { "" }.to_owned()
 }
@@ -65,58 +62,99 @@ fn many(cards: u16) -> String {
     if cards > 0 { format!("{cards} cards") } else { String::new() }
 }
 
-const ROWS: &[Row] = &[
-    ("Activates packages", |c| yes(c.subscribe)),
-    ("Takes packages back", |c| yes(c.unsubscribe)),
-    ("Stops and resumes", |c| yes(c.stop_resume)),
-    ("Activates cards", |c| yes(c.activate)),
-    ("Ends test periods", |c| yes(c.end_test)),
-    ("Data off and on", |c| yes(c.data_switch)),
-    ("Messages and voice off and on", |c| yes(c.functions)),
-    ("Limits speed", |c| yes(c.speed)),
-    ("List of numbers for calls", |c| yes(c.voice_list)),
-    ("Cuts sessions", |c| yes(c.session_reset)),
-    ("Another network", |c| yes(c.network)),
-    ("Messages to devices", |c| yes(c.sms)),
-    ("Messages to telephones", |c| yes(c.phone_sms)),
-    ("Many stops or resumes at once", |c| many(c.submit_batch)),
-    ("Tells: numbers", |c| yes(c.facts.has(Fact::Numbers))),
-    ("Tells: state", |c| yes(c.facts.has(Fact::State))),
-    ("Tells: stop reason", |c| yes(c.facts.has(Fact::StopReason))),
-    ("Tells: session", |c| yes(c.facts.has(Fact::Session))),
-    ("Tells: device switched on", |c| yes(c.facts.has(Fact::Power))),
-    ("Tells: IMEI", |c| yes(c.facts.has(Fact::Imei))),
-    ("Tells: access points", |c| yes(c.facts.has(Fact::Apns))),
-    ("Tells: the month's data", |c| yes(c.facts.has(Fact::Month))),
-    ("Tells: today's data", |c| yes(c.facts.has(Fact::Day))),
-    ("Tells: data in all", |c| yes(c.facts.has(Fact::Counter))),
-    ("Tells: packages", |c| yes(c.facts.has(Fact::Packages))),
-    ("Tells: network", |c| yes(c.facts.has(Fact::Network))),
-    ("Tells: minutes spoken", |c| yes(c.facts.has(Fact::Voice))),
-    ("States of many cards", |c| many(c.batches.state)),
-    ("Days of many cards", |c| many(c.batches.day)),
-    ("Months of many cards", |c| many(c.batches.month)),
-    ("Tells what changed", |c| yes(c.changes)),
-    ("Tells things by itself", |c| yes(c.callbacks)),
-    ("Months begin on the", |c| if c.by_hand { String::new() } else { c.cycle.first_day.to_string() }),
-    (
-        "Seconds between writes to a card",
-        |c| if c.cool_down_seconds > 0 { c.cool_down_seconds.to_string() } else { String::new() },
-    ),
-];
+/// The rows of the table, with what a connector says to each. Everything that it can say is named here: what is new does not compile
+/// before it has its row, or its reason why it has none.
+fn rows(can: Capabilities) -> Vec<(&'static str, String)> {
+    let Capabilities {
+        subscribe,
+        unsubscribe,
+        stop_resume,
+        activate,
+        end_test,
+        data_switch,
+        functions,
+        speed,
+        one_plan: _, // how data and speed go together: said in words below the table
+        voice_list,
+        session_reset,
+        network,
+        usage: _, // that its counters can be asked for anew: which it tells is in the rows of the facts
+        sms,
+        phone_sms,
+        look: _,  // how a write is settled, which the operator is not asked about
+        shows: _, // the same
+        by_hand,
+        login: _, // that it is logged in to
+        changes,
+        callbacks,
+        facts,
+        batches,
+        submit_batch,
+        cool_down_seconds,
+        cycle,
+        pace: _, // a setting, of every platform
+    } = can;
+    let Batches { state, day, month } = batches;
+    let tells = |fact: Fact| {
+        let row = match fact {
+            Fact::Numbers => "Tells: numbers",
+            Fact::State => "Tells: state",
+            Fact::StopReason => "Tells: stop reason",
+            Fact::Session => "Tells: session",
+            Fact::Power => "Tells: device switched on",
+            Fact::Imei => "Tells: IMEI",
+            Fact::Apns => "Tells: access points",
+            Fact::Month => "Tells: the month's data",
+            Fact::Day => "Tells: today's data",
+            Fact::Counter => "Tells: data in all",
+            Fact::Packages => "Tells: packages",
+            Fact::Network => "Tells: network",
+            Fact::Voice => "Tells: minutes spoken",
+        };
+        (row, yes(facts.has(fact)))
+    };
+    let first_day = if by_hand { String::new() } else { cycle.first_day.to_string() };
+    let seconds = if cool_down_seconds > 0 { cool_down_seconds.to_string() } else { String::new() };
+    let acts = [
+        ("Activates packages", yes(subscribe)),
+        ("Takes packages back", yes(unsubscribe)),
+        ("Stops and resumes", yes(stop_resume)),
+        ("Activates cards", yes(activate)),
+        ("Ends test periods", yes(end_test)),
+        ("Data off and on", yes(data_switch)),
+        ("Messages and voice off and on", yes(functions)),
+        ("Limits speed", yes(speed)),
+        ("List of numbers for calls", yes(voice_list)),
+        ("Cuts sessions", yes(session_reset)),
+        ("Another network", yes(network)),
+        ("Messages to devices", yes(sms)),
+        ("Messages to telephones", yes(phone_sms)),
+        ("Many stops or resumes at once", many(submit_batch)),
+    ];
+    let rest = [
+        ("States of many cards", many(state)),
+        ("Days of many cards", many(day)),
+        ("Months of many cards", many(month)),
+        ("Tells what changed", yes(changes)),
+        ("Tells things by itself", yes(callbacks)),
+        ("Months begin on the", first_day),
+        ("Seconds between writes to a card", seconds),
+    ];
+    acts.into_iter().chain(Fact::ALL.map(tells)).chain(rest).collect()
+}
 
 fn table() -> String {
     // The virtual carrier can be made to do anything, and says nothing of any other.
     let names: Vec<&str> = NAMES.iter().copied().filter(|name| *name != "sandbox").collect();
     let all: Vec<Both> = names.iter().map(|name| both(name)).collect();
     let mut text = format!("| | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(names.len()));
-    for (row, of) in ROWS {
+    for (n, (row, _)) in rows(Capabilities::default()).into_iter().enumerate() {
         let cell = |both: &Both| {
-            let (least, most) = (of(&both.least), of(&both.most));
+            let (least, most) = (rows(both.least).swap_remove(n).1, rows(both.most).swap_remove(n).1);
             if least == most {
                 return if most.is_empty() { "–".to_owned() } else { most };
             }
-            let key = both.by.iter().find(|(what, _)| what == row).map(|(_, key)| *key);
+            let key = both.by.iter().find(|(what, _)| *what == row).map(|(_, key)| *key);
             format!("with `{}`", key.unwrap_or_else(|| panic!("\"{row}\" hangs on a key that is not named here")))
         };
         text += &format!("| {row} | {} |\n", all.iter().map(cell).collect::<Vec<_>>().join(" | "));
