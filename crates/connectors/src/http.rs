@@ -2,7 +2,7 @@
 //!
 //! Promised: a redirect is not followed, a body larger than the limit is not read, private networks are dialled only where
 //! the operator lists them, and no error names more of an address than its host. What failed before anything can have
-//! reached the other side is told apart from what may have been done.
+//! reached the other side is told apart from what may have been done, by one rule for every carrier: see [`Http::send`].
 
 use kachi_domain::address::Addresses;
 use kachi_domain::carrier::Answer;
@@ -16,7 +16,7 @@ use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 const ANSWER_BYTES_MAX: u64 = 4 << 20;
 /// Seconds to wait for a connection.
 const CONNECT_SECONDS: u64 = 5;
-/// Seconds to wait with what could not be sent.
+/// Seconds to wait with what could not be sent, or was not taken.
 const UNSENT_SECONDS: i64 = 30;
 
 /// A client of one host.
@@ -37,6 +37,8 @@ pub struct Ask<'a> {
     pub headers: Vec<(&'static str, String)>,
     /// The body with its type.
     pub body: Option<(&'static str, Vec<u8>)>,
+    /// Whether it must not be done twice: an order, a message.
+    pub once: bool,
 }
 
 /// What came back.
@@ -48,10 +50,10 @@ pub struct Reply {
     pub text: String,
 }
 
-/// Why nothing came back.
+/// Why nothing came back that is an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trouble {
-    /// Nothing reached the other side.
+    /// Nothing reached the other side, or it took nothing.
     Unsent(String),
     /// It may have.
     Lost(String),
@@ -98,7 +100,9 @@ impl Http {
         Ok(Http { agent, base: base.trim_end_matches('/').to_owned() })
     }
 
-    /// One request, one answer, whatever its HTTP status.
+    /// One request, one answer. A server in trouble (5xx) gives none, whatever stands in the body: what was asked may have been done.
+    /// That it is busy (429, 503) means that nothing was; but a gateway that says so (503) may have passed the request on, which does no
+    /// harm where it is made again, and counts as in doubt where it must not be done twice.
     pub fn send(&self, ask: Ask<'_>) -> Result<Reply, Trouble> {
         let mut request = ureq::http::Request::builder().method(ask.verb).uri(format!("{}{}", self.base, ask.path));
         for (name, value) in &ask.headers {
@@ -116,7 +120,14 @@ impl Http {
         let status = answer.status().as_u16();
         let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
         let body = body.map_err(|e| Trouble::Lost(trouble(&e).reason().to_owned()))?;
-        Ok(Reply { status, text: text(&body) })
+        let reply = Reply { status, text: text(&body) };
+        let seen = || format!("HTTP {status}: {}", excerpt(&reply.text));
+        match status {
+            429 => Err(Trouble::Unsent(seen())),
+            503 if !ask.once => Err(Trouble::Unsent(seen())),
+            500..=599 => Err(Trouble::Lost(seen())),
+            _ => Ok(reply),
+        }
     }
 }
 
@@ -287,13 +298,40 @@ mod tests {
         let base = serving(vec![
             |s| answer(s, "302 Found\r\nLocation: http://127.0.0.1:1/", b"there"),
             |s| answer(s, "200 OK", &vec![b'x'; ANSWER_BYTES_MAX as usize + 1]),
-            |s| answer(s, "500 Oops", &[0xd6, 0xd0]),
+            |s| answer(s, "404 Nothing", &[0xd6, 0xd0]),
         ]);
         let http = Http::open(&base, 5, &local()).unwrap();
         let send = || http.send(Ask { verb: "POST", path: "/", body: Some(("text/plain", b"x".to_vec())), ..Ask::default() });
         assert_eq!(send(), Ok(Reply { status: 302, text: "there".into() }));
         assert!(matches!(send(), Err(Trouble::Lost(_))));
-        assert_eq!(send(), Ok(Reply { status: 500, text: "中".into() }), "GBK is read");
+        assert_eq!(send(), Ok(Reply { status: 404, text: "中".into() }), "GBK is read");
+    }
+
+    #[test]
+    fn a_server_in_trouble_gives_no_answer_and_a_busy_gateway_may_have_passed_on_what_must_not_be_done_twice() {
+        for (head, again, once) in [
+            ("429 Too Many Requests", "unsent", "unsent"),
+            ("503 Service Unavailable", "unsent", "lost"),
+            ("500 Internal Server Error", "lost", "lost"),
+            ("504 Gateway Timeout", "lost", "lost"),
+            ("400 Bad Request", "answer", "answer"),
+        ] {
+            for (once, expected) in [(false, again), (true, once)] {
+                let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+                let base = format!("http://{}", listener.local_addr().unwrap());
+                std::thread::spawn(move || answer(listener.accept().unwrap().0, head, br#"{"status":"12089","code":"1"}"#));
+                let http = Http::open(&base, 5, &local()).unwrap();
+                let told =
+                    http.send(Ask { verb: "POST", path: "/", body: Some(("text/plain", b"x".to_vec())), once, ..Ask::default() });
+                let class = match told {
+                    Ok(_) => "answer",
+                    Err(Trouble::Unsent(reason)) if reason.contains("12089") => "unsent",
+                    Err(Trouble::Lost(reason)) if reason.contains("12089") => "lost",
+                    Err(other) => panic!("{head}: {other:?}"),
+                };
+                assert_eq!(class, expected, "{head} once {once}");
+            }
+        }
     }
 
     #[test]

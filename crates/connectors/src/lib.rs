@@ -2,7 +2,9 @@
 //!
 //! The engine opens a connector by name, asks what it can do and hands it one write at a time. What a connector
 //! promises: a call works with the login it is handed and says `NoLogin` when that is over; a write is `Accepted` only if
-//! the carrier took it; an answer that does not say whether it was taken is `InDoubt`, and [`Connector::look`] settles it;
+//! the carrier took it; an answer that does not say whether it was taken is `InDoubt`, and [`Connector::look`] settles it, for
+//! which a question that is refused is no word on the write; what must not be done twice (an order, a message) is `Later` only if
+//! it was not taken;
 //! a reference submitted twice is taken once; an act outside its capabilities is `Refused` before anything is sent;
 //! [`Connector::read`] tells a card as it is and changes nothing.
 //! `tests/contract/` holds every connector of [`NAMES`] to this.
@@ -10,7 +12,7 @@
 //! What it does not: keep state, retry later, decide anything, or read a clock.
 
 use kachi_domain::address::Addresses;
-use kachi_domain::carrier::{Answer, Connector, Purpose, Request, Sent, Write};
+use kachi_domain::carrier::{Answer, Capabilities, Connector, Purpose, Request, Sent, Write};
 use kachi_domain::time::{DEFAULT_ZONE, Timestamp, Zone};
 use serde_json::{Map, Value};
 
@@ -108,14 +110,34 @@ fn before(answer: Answer) -> Answer {
     }
 }
 
-/// A question about a write that was sent before: that it is refused says nothing of the write.
-fn unanswered(answer: Answer) -> Answer {
-    match answer {
+/// Sends a write, if it is one of those that can be asked.
+fn submitted(can: Capabilities, request: &Request, send: impl FnOnce() -> Result<Answer, Answer>) -> Answer {
+    can.refuse(&request.write).unwrap_or_else(|| send().unwrap_or_else(|no| no))
+}
+
+/// Asks about a write that was sent before. That the question is refused, or can be asked no more, says nothing of the write: it is in
+/// doubt, and the money for it is not given back.
+fn looked(can: Capabilities, request: &Request, ask: impl FnOnce() -> Result<Answer, Answer>) -> Answer {
+    let told = can.refuse(&request.write).map_or_else(ask, Err);
+    told.unwrap_or_else(|no| match no {
         Answer::Refused { code, reason } => {
             Answer::InDoubt { reason: format!("the question about it is refused: {code} {reason}") }
         }
         Answer::Already => Answer::InDoubt { reason: "the question about it was answered with \"already\"".into() },
         other => other,
+    })
+}
+
+/// A write that was refused, perhaps because the card is so already, as `shows` tells. Where that is not told it is in doubt: it may be
+/// so by an earlier sending whose answer was lost.
+fn refused_or_so(refused: Answer, shows: impl FnOnce() -> Result<bool, Answer>) -> Answer {
+    match (&refused, shows()) {
+        (_, Ok(true)) => Answer::Already,
+        (_, Ok(false)) => refused,
+        (Answer::Refused { code, reason }, Err(_)) => {
+            Answer::InDoubt { reason: format!("{code} {reason}; whether it is so already is not told") }
+        }
+        (_, Err(_)) => refused,
     }
 }
 
@@ -123,18 +145,18 @@ fn unanswered(answer: Answer) -> Answer {
 /// cycles or for a later start is refused before it is sent, and its money goes back.
 fn one_order(write: &Write) -> Result<(), Answer> {
     match write {
-        Write::Subscribe { months, lasts, from, .. } if from.is_some() || months.unwrap_or(1) > lasts.unwrap_or(1) => {
-            Err(Answer::unsupported("order several cycles at once, or for a later start"))
+        Write::Subscribe { months, lasts, .. } if months.unwrap_or(1) > lasts.unwrap_or(1) => {
+            Err(Answer::unsupported("order several cycles at once"))
         }
-        _ => Ok(()),
+        write => from_now(write),
     }
 }
 
-/// What came of an order: that a gateway is busy does not say that it did not pass it on, and an order is not sent twice.
-fn ordering(answer: Answer) -> Answer {
-    match answer {
-        Answer::Later { reason, .. } if reason.starts_with("HTTP 503") => Answer::InDoubt { reason },
-        other => other,
+/// The same where what is ordered lasts until it is changed: for a later start alone.
+fn from_now(write: &Write) -> Result<(), Answer> {
+    match write {
+        Write::Subscribe { from: Some(_), .. } => Err(Answer::unsupported("order for a later start")),
+        _ => Ok(()),
     }
 }
 
@@ -232,16 +254,5 @@ mod tests {
         );
         assert_eq!(error("manual", json!({"stop_cards": "no"})), "connector manual: stop_cards: \"no\" is not true or false");
         assert_eq!(error("manual", json!([])), "connector manual: settings must be an object, not []");
-    }
-
-    #[test]
-    fn a_busy_gateway_may_have_passed_an_order_on() {
-        let later = |words: &str| Answer::Later { seconds: 9, reason: words.into() };
-        for seen in ["HTTP 503", "HTTP 503: busy"] {
-            assert_eq!(ordering(later(seen)), Answer::InDoubt { reason: seen.into() });
-        }
-        for known in [later("HTTP 429"), later("13009 too soon"), Answer::Confirmed] {
-            assert_eq!(ordering(known.clone()), known, "that it was not taken is known");
-        }
     }
 }

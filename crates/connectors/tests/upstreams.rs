@@ -10,9 +10,10 @@ use kachi_domain::carrier::{
 use kachi_domain::sim::BaseState;
 use kachi_domain::time::Timestamp;
 use serde_json::{Value, json};
-use std::io::{Read, Write as _};
-use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
+
+#[path = "parts/listen.rs"]
+mod listen;
 
 const ICCID: &str = "89860412345678901234";
 const NOW: Timestamp = Timestamp(1_773_100_800); // 2026-03-10 08:00:00 in China
@@ -22,32 +23,11 @@ type Asked = Arc<Mutex<Vec<(String, String)>>>;
 
 /// A server that answers each request with what `tell` says; none: the connection is cut.
 fn serving(tell: impl Fn(&str, &str) -> Option<Value> + Send + 'static) -> (String, Asked) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let (address, asked) = (format!("http://{}", listener.local_addr().expect("an address")), Asked::default());
+    let asked = Asked::default();
     let kept = asked.clone();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let Ok(mut stream) = stream else { return };
-            let (mut seen, mut byte) = (Vec::new(), [0]);
-            while !seen.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n > 0) {
-                seen.push(byte[0]);
-            }
-            let head = String::from_utf8_lossy(&seen).into_owned();
-            let header = |line: &str| line.to_ascii_lowercase().strip_prefix("content-length:").map(|n| n.trim().to_owned());
-            let length = head.lines().find_map(header).and_then(|n| n.parse().ok()).unwrap_or(0);
-            let mut body = vec![0; length];
-            if stream.read_exact(&mut body).is_err() {
-                continue;
-            }
-            let (path, body) =
-                (head.split(' ').nth(1).unwrap_or_default().to_owned(), String::from_utf8_lossy(&body).into_owned());
-            kept.lock().expect("a list").push((path.clone(), body.clone()));
-            if let Some(answer) = tell(&path, &body) {
-                let text = answer.to_string();
-                let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", text.len());
-                let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(text.as_bytes()));
-            }
-        }
+    let address = listen::listen(move |path, body| {
+        kept.lock().expect("a list").push((path.to_owned(), body.to_owned()));
+        tell(path, body).map(|answer| ("200 OK", answer.to_string()))
     });
     (address, asked)
 }

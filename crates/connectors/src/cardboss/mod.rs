@@ -130,7 +130,8 @@ impl CardBoss {
             body = Some(("application/x-www-form-urlencoded", query.into_bytes()));
         }
         let http = if operation.direct { &self.direct } else { &self.data };
-        let reply = http.send(Question { verb: operation.verb, path: &path, body, ..Question::default() })?;
+        let once = [RENEW.path, SMS.path].contains(&operation.path);
+        let reply = http.send(Question { verb: operation.verb, path: &path, body, once, ..Question::default() })?;
         let doubt = || Answer::InDoubt { reason: format!("HTTP {}: {}", reply.status, http::excerpt(&reply.text)) };
         let told: Value = serde_json::from_str(&reply.text).map_err(|_| doubt())?;
         // The white list passes on the carrier's own envelope.
@@ -438,17 +439,11 @@ impl Connector for CardBoss {
     }
 
     fn submit(&self, call: &Call<'_>, request: &Request) -> Answer {
-        match self.capabilities().refuse(&request.write) {
-            Some(refused) => refused,
-            None => self.write(call, request).unwrap_or_else(|answer| answer),
-        }
+        crate::submitted(self.capabilities(), request, || self.write(call, request))
     }
 
     fn look(&self, call: &Call<'_>, request: &Request, sent: &Sent) -> Answer {
-        match self.capabilities().refuse(&request.write) {
-            Some(refused) => refused,
-            None => self.outcome(call, request, sent).unwrap_or_else(crate::unanswered),
-        }
+        crate::looked(self.capabilities(), request, || self.outcome(call, request, sent))
     }
 
     fn read(&self, call: &Call<'_>, card: &Card, wanted: Facts) -> Result<Line, Answer> {

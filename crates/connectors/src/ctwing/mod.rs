@@ -29,8 +29,8 @@ const URL: &str = "https://cmp-api.ctwing.cn:20164";
 const BATCH_CARDS_MAX: i64 = 100;
 /// Requests that it takes unless the settings say otherwise; the public sources name no number.
 const PACE: Pace = Pace::a_second(10, 20);
-/// Seconds to wait with a write before which something could not be read.
-const AGAIN_SECONDS: i64 = 5;
+/// Sends a message, which must not be done twice.
+const SEND: &str = "/api/v1/na/notice/message/sendSms";
 /// What `msgCharset` says of a message's text.
 const ASCII: u32 = 0;
 const GB18030: u32 = 15;
@@ -98,17 +98,14 @@ impl CtWing {
         let timestamp = wire::timestamp(self.terms.clock, call.now);
         let sign = wire::sign(&plain, &body, &self.terms.secret_key, &timestamp);
         let headers = vec![("AppKey", self.terms.app_key.clone()), ("Timestamp", timestamp), ("Sign", sign)];
-        let query = http::query(&params);
+        let (query, once) = (http::query(&params), path == SEND);
         let path = if params.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
         let reply = self.http.send(if body.is_empty() {
             let headers = headers.into_iter().chain([("Content-Type", "application/json".to_owned())]).collect();
-            Question { verb: "GET", path: &path, headers, body: None }
+            Question { verb: "GET", path: &path, headers, body: None, once }
         } else {
-            Question { verb: "POST", path: &path, headers, body: Some(("application/json", body.into_bytes())) }
+            Question { verb: "POST", path: &path, headers, body: Some(("application/json", body.into_bytes())), once }
         })?;
-        if matches!(reply.status, 429 | 503) {
-            return Err(Answer::Later { seconds: 30, reason: format!("HTTP {}", reply.status) });
-        }
         Ok(reply)
     }
 
@@ -141,7 +138,7 @@ impl CtWing {
         if *write == Write::RefreshUsage {
             return Ok(Answer::Confirmed);
         }
-        let number = self.number(call, &request.card).map_err(before)?;
+        let number = self.number(call, &request.card).map_err(crate::before)?;
         if let Write::SendSms { text } = write {
             return self.send_text(call, &number, text);
         }
@@ -156,7 +153,7 @@ impl CtWing {
                 return common("speedLimitAction", &telecom::speed(&self.terms.speeds, *kbps)).map(|_| Answer::Confirmed);
             }
             Write::Activate => {
-                let now = self.main(call, &number).map_err(before)?;
+                let now = self.main(call, &number).map_err(crate::before)?;
                 match telecom::standing(&now) {
                     Some(standing) if telecom::is_so(write, &standing) => return Ok(Answer::Already),
                     // Its test has ended: that is lifted by its own act.
@@ -168,11 +165,7 @@ impl CtWing {
         };
         match sent {
             Ok(_) => Ok(Answer::ACCEPTED),
-            // Refused, perhaps because it is so already.
-            Err(refused @ Answer::Refused { .. }) => {
-                let so = self.shows(call, write, &number).unwrap_or(false);
-                if so { Ok(Answer::Already) } else { Err(refused) }
-            }
+            Err(refused @ Answer::Refused { .. }) => Err(crate::refused_or_so(refused, || self.shows(call, write, &number))),
             Err(other) => Err(other),
         }
     }
@@ -185,7 +178,7 @@ impl CtWing {
         let body = json!({
             "accessNumber": number, "custNumber": self.terms.cust_number, "content": content, "msgCharset": charset,
         });
-        let reply = self.send(call, "/api/v1/na/notice/message/sendSms", &[], Some(&body))?;
+        let reply = self.send(call, SEND, &[], Some(&body))?;
         self.fields(&reply)?;
         let told: Value = serde_json::from_str(&reply.text).unwrap_or_default();
         let id = told.get("data").and_then(|data| json::text(data, "messageId")).or_else(|| json::text(&told, "messageId"));
@@ -199,14 +192,6 @@ impl CtWing {
             Write::DataOn { .. } => telecom::is_cut(&told) == Some(false),
             write => telecom::standing(&told).is_some_and(|s| telecom::is_so(write, &s)),
         })
-    }
-}
-
-/// Something that was read before anything was sent: what is not known of it is no doubt about the write.
-fn before(answer: Answer) -> Answer {
-    match answer {
-        Answer::InDoubt { reason } => Answer::Later { seconds: AGAIN_SECONDS, reason },
-        other => other,
     }
 }
 
@@ -236,29 +221,25 @@ impl Connector for CtWing {
     }
 
     fn submit(&self, call: &Call<'_>, request: &Request) -> Answer {
-        match self.capabilities().refuse(&request.write) {
-            Some(refused) => refused,
-            None => self.write(call, request).unwrap_or_else(|answer| answer),
-        }
+        crate::submitted(self.capabilities(), request, || self.write(call, request))
     }
 
     fn look(&self, call: &Call<'_>, request: &Request, sent: &Sent) -> Answer {
-        match self.capabilities().refuse(&request.write) {
-            Some(refused) => refused,
-            None if request.write == Write::RefreshUsage => Answer::Confirmed,
+        crate::looked(self.capabilities(), request, || match (&request.write, sent.accepted) {
+            (Write::RefreshUsage, _) => Ok(Answer::Confirmed),
             // A message is not sent twice, and nobody tells what became of it.
-            None if matches!(request.write, Write::SendSms { .. }) => match sent.accepted {
-                Some(_) => Answer::Accepted { job: sent.job.clone() },
-                None => Answer::InDoubt { reason: "the platform does not tell whether it has the message".into() },
-            },
-            // Done again it does no harm.
-            None if matches!(request.write, Write::LimitSpeed { .. }) && sent.accepted.is_none() => Answer::Unknown,
-            None if matches!(request.write, Write::LimitSpeed { .. }) => Answer::Confirmed,
-            None => {
-                let told = self.number(call, &request.card).and_then(|number| self.shows(call, &request.write, &number));
-                told.map_or_else(crate::unanswered, |done| crate::by_sight(done, call.now, sent, self.terms.apply_seconds))
+            (Write::SendSms { .. }, Some(_)) => Ok(Answer::Accepted { job: sent.job.clone() }),
+            (Write::SendSms { .. }, None) => {
+                Err(Answer::InDoubt { reason: "the platform does not tell whether it has the message".into() })
             }
-        }
+            // Done again it does no harm.
+            (Write::LimitSpeed { .. }, accepted) => Ok(accepted.map_or(Answer::Unknown, |_| Answer::Confirmed)),
+            (write, _) => {
+                let number = self.number(call, &request.card)?;
+                let done = self.shows(call, write, &number)?;
+                Ok(crate::by_sight(done, call.now, sent, self.terms.apply_seconds))
+            }
+        })
     }
 
     fn read(&self, call: &Call<'_>, card: &Card, wanted: Facts) -> Result<Line, Answer> {

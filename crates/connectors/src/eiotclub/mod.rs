@@ -26,6 +26,10 @@ const BATCH_CARDS: u16 = 50;
 const REFRESH_SECONDS: i64 = 300;
 /// Requests that it takes unless the settings say otherwise; its document names no number.
 const PACE: Pace = Pace::a_second(10, 20);
+/// Orders a package; sends a message: what must not be done twice.
+const ORDER: &str = "package/orderPackage";
+const SEND: &str = "sms/sendSms";
+const ONCE: [&str; 2] = [ORDER, SEND];
 /// What a card's page tells.
 const FACTS: Facts = Facts::of(&[Fact::Numbers, Fact::State, Fact::Counter, Fact::Packages, Fact::Network, Fact::Month]);
 
@@ -61,8 +65,8 @@ impl Eiotclub {
         let params = params.map_err(|e| Answer::Refused { code: "request".into(), reason: e.to_string() })?;
         body["sign"] = Value::from(sign(&params, &self.secret, Form::default()));
         let body = Some(("application/json", body.to_string().into_bytes()));
-        let path = format!("/api/v3/{operation}");
-        let reply = self.http.send(Question { verb: "POST", path: &path, body, ..Question::default() })?;
+        let (path, once) = (format!("/api/v3/{operation}"), ONCE.contains(&operation));
+        let reply = self.http.send(Question { verb: "POST", path: &path, body, once, ..Question::default() })?;
         let doubt = || Answer::InDoubt { reason: format!("HTTP {}: {}", reply.status, http::excerpt(&reply.text)) };
         let told: Value = serde_json::from_str(&reply.text).map_err(|_| doubt())?;
         match json::text(&told, "code").as_deref() {
@@ -131,19 +135,20 @@ impl Eiotclub {
         let iccid = &request.card.iccid;
         match &request.write {
             Write::Subscribe { package, .. } => {
+                crate::one_order(&request.write)?;
                 let fields = json!({"iccid": iccid, "packageCode": package, "outTradeNo": request.reference});
-                match self.ask(call, "package/orderPackage", fields) {
+                match self.ask(call, ORDER, fields) {
                     Ok(order) => Ok(Answer::Accepted { job: json::text(&order, "orderId") }),
                     // Our reference is there: it was taken when we did not hear of it.
                     Err(Answer::Already) => Ok(Answer::ACCEPTED),
                     Err(answer) => Err(answer),
                 }
             }
-            Write::Unsubscribe { package, of } => {
-                // The card's other orders of the package are others' and stay.
+            Write::Unsubscribe { of, .. } => {
+                // The card's other orders are others' and stay; the package may be ordered under another code by now.
                 let bought = of.as_deref().or(request.reference.strip_suffix("-back")).unwrap_or(&request.reference);
                 let is_it = |o: &&Value| json::text(o, "outTradeNo").as_deref() == Some(bought) && !is_refunded(o);
-                let orders = self.orders(call, request, package)?;
+                let orders = self.orders(call, request)?;
                 let Some(order) = orders.iter().find(is_it) else { return Ok(Answer::Already) };
                 let order = json::text(order, "orderId").unwrap_or_default();
                 self.ask(call, "package/refundPackage", json!({"iccid": iccid, "orderId": order, "remark": request.reference}))?;
@@ -162,28 +167,27 @@ impl Eiotclub {
                 Ok(Answer::Confirmed)
             }
             Write::SendSms { text } => {
-                let told = self.ask(call, "sms/sendSms", json!({"iccid": iccid, "message": text}))?;
+                let told = self.ask(call, SEND, json!({"iccid": iccid, "message": text}))?;
                 Ok(Answer::Accepted { job: json::text(&told, "trans_id") })
             }
             _ => Err(Answer::unsupported("do this")),
         }
     }
 
-    /// The card's orders of a package.
-    fn orders(&self, call: &Call<'_>, request: &Request, package: &str) -> Result<Vec<Value>, Answer> {
+    /// The card's orders.
+    fn orders(&self, call: &Call<'_>, request: &Request) -> Result<Vec<Value>, Answer> {
         let told = self.ask(call, "package/packageOrderRecord", json!({"iccid": request.card.iccid}))?;
-        let of = |row: &&Value| json::text(row, "packageCode").as_deref() == Some(package);
-        Ok(told.as_array().into_iter().flatten().filter(of).cloned().collect())
+        Ok(told.as_array().cloned().unwrap_or_default())
     }
 
     fn outcome(&self, call: &Call<'_>, request: &Request, sent: &Sent) -> Result<Answer, Answer> {
         match &request.write {
-            Write::Subscribe { package, .. } => {
+            Write::Subscribe { .. } => {
                 let ours = |o: &Value| {
                     let by_reference = json::text(o, "outTradeNo").as_ref() == Some(&request.reference);
                     by_reference || (sent.job.is_some() && json::text(o, "orderId") == sent.job)
                 };
-                let there = self.orders(call, request, package)?.iter().any(ours);
+                let there = self.orders(call, request)?.iter().any(ours);
                 Ok(match (there, &sent.accepted) {
                     (true, _) => Answer::Confirmed,
                     (false, Some(_)) => Answer::Accepted { job: sent.job.clone() },
@@ -287,17 +291,11 @@ impl Connector for Eiotclub {
     }
 
     fn submit(&self, call: &Call<'_>, request: &Request) -> Answer {
-        match self.capabilities().refuse(&request.write) {
-            Some(refused) => refused,
-            None => self.write(call, request).unwrap_or_else(|answer| answer),
-        }
+        crate::submitted(self.capabilities(), request, || self.write(call, request))
     }
 
     fn look(&self, call: &Call<'_>, request: &Request, sent: &Sent) -> Answer {
-        match self.capabilities().refuse(&request.write) {
-            Some(refused) => refused,
-            None => self.outcome(call, request, sent).unwrap_or_else(crate::unanswered),
-        }
+        crate::looked(self.capabilities(), request, || self.outcome(call, request, sent))
     }
 
     fn read(&self, call: &Call<'_>, card: &Card, wanted: Facts) -> Result<Line, Answer> {

@@ -31,6 +31,8 @@ const URL: &str = "https://api.iot.10086.cn";
 const BATCH_CARDS_MAX: i64 = 100;
 /// Requests that it takes unless the settings say otherwise; the public sources name no number.
 const PACE: Pace = Pace::a_second(10, 20);
+/// What must not be done twice.
+const ONCE: [&str; 2] = [writes::ORDER, writes::SEND];
 /// What can be read of a card.
 const FACTS: Facts = Facts::ALL.without(Facts::of(&[Fact::Day, Fact::Counter, Fact::Network]));
 
@@ -110,6 +112,7 @@ impl OneLink {
     }
 
     fn send(&self, path: &str, params: &[(&str, &str)]) -> Result<Vec<Value>, Answer> {
+        let once = ONCE.contains(&path);
         let mut path = format!("/v5/ec/{path}");
         let mut body = None;
         if self.terms.verb == "GET" {
@@ -118,11 +121,11 @@ impl OneLink {
             let fields: Map<String, Value> = params.iter().map(|(k, v)| ((*k).to_owned(), Value::from(*v))).collect();
             body = Some(("application/json", Value::Object(fields).to_string().into_bytes()));
         }
-        let reply = self.http.send(Question { verb: self.terms.verb, path: &path, body, ..Question::default() })?;
+        let reply = self.http.send(Question { verb: self.terms.verb, path: &path, body, once, ..Question::default() })?;
         match wire::open(reply.status, &reply.text) {
             Envelope::Rows(rows) => Ok(rows),
             Envelope::No(code, words) => Err(wire::answer(&code, &words, self.terms.cool_down_seconds)),
-            Envelope::Noise(seen) => Err(wire::noise(reply.status, seen)),
+            Envelope::Noise(seen) => Err(Answer::InDoubt { reason: seen }),
         }
     }
 
@@ -183,10 +186,7 @@ impl Connector for OneLink {
     }
 
     fn submit(&self, call: &Call<'_>, request: &Request) -> Answer {
-        match self.capabilities().refuse(&request.write) {
-            Some(refused) => refused,
-            None => self.write(call, request).unwrap_or_else(|answer| answer),
-        }
+        crate::submitted(self.capabilities(), request, || self.write(call, request))
     }
 
     fn submit_many(&self, call: &Call<'_>, requests: &[Request]) -> Vec<Answer> {
@@ -194,10 +194,7 @@ impl Connector for OneLink {
     }
 
     fn look(&self, call: &Call<'_>, request: &Request, sent: &Sent) -> Answer {
-        match self.capabilities().refuse(&request.write) {
-            Some(refused) => refused,
-            None => self.outcome(call, request, sent).unwrap_or_else(crate::unanswered),
-        }
+        crate::looked(self.capabilities(), request, || self.outcome(call, request, sent))
     }
 
     fn read(&self, call: &Call<'_>, card: &Card, wanted: Facts) -> Result<Line, Answer> {

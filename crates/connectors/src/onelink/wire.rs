@@ -10,8 +10,6 @@ use serde_json::Value;
 
 /// Seconds until a request may be tried again that came too soon by the carrier's one-minute rule.
 const MINUTE_SECONDS: i64 = 60;
-/// Seconds to wait when the platform itself is in trouble.
-const TROUBLE_SECONDS: i64 = 30;
 
 /// The number of a request: appid, China time, and eight digits that no other request of that second has.
 pub fn transid(appid: &str, now: Timestamp, number: u64) -> String {
@@ -61,15 +59,6 @@ pub fn answer(code: &str, words: &str, cool_down_seconds: i64) -> Answer {
             Answer::Later { seconds, reason: format!("{code} {reason}") }
         }
         _ => Answer::Refused { code: code.to_owned(), reason },
-    }
-}
-
-/// What an answer that does not read says of a write.
-pub fn noise(status: u16, seen: String) -> Answer {
-    if matches!(status, 429 | 503) {
-        Answer::Later { seconds: TROUBLE_SECONDS, reason: seen }
-    } else {
-        Answer::InDoubt { reason: seen }
     }
 }
 
@@ -309,9 +298,5 @@ mod tests {
                 );
             }
         }
-        assert!(
-            matches!(noise(502, String::new()), Answer::InDoubt { .. })
-                && matches!(noise(503, String::new()), Answer::Later { .. })
-        );
     }
 }

@@ -6,6 +6,10 @@ use crate::{before, json};
 use kachi_domain::carrier::{Answer, Call, Card, Function, Request, Sent, Write};
 use serde_json::Value;
 
+/// Orders a package; sends a message.
+pub(super) const ORDER: &str = "order/gprspackage-order";
+pub(super) const SEND: &str = "operate/sim-mt-sms";
+
 impl OneLink {
     /// Sends a write for one card. The error is its answer too.
     pub(super) fn write(&self, call: &Call<'_>, request: &Request) -> Result<Answer, Answer> {
@@ -45,7 +49,7 @@ impl OneLink {
                     ("params", text.as_str()),
                     ("encode", encode.as_str()),
                 ];
-                self.ask(call, "operate/sim-mt-sms", &params)?;
+                self.ask(call, SEND, &params)?;
                 Ok(Answer::ACCEPTED)
             }
             Write::Subscribe { package, .. } => self.order(call, request, package),
@@ -61,7 +65,7 @@ impl OneLink {
         crate::one_order(&request.write)?;
         let had = Has::of_any(&self.offerings(call, request).map_err(before)?);
         let params = [("maincommoDity", main.as_str()), ("packageType", package)];
-        let told = self.about(call, "order/gprspackage-order", &request.card, &params).map_err(crate::ordering)?;
+        let told = self.about(call, ORDER, &request.card, &params)?;
         Ok(Answer::Accepted { job: Some(had.beside(json::text(&told, "orderNum").as_deref())) })
     }
 
@@ -106,8 +110,7 @@ impl OneLink {
             Ok(_) => Ok(Answer::ACCEPTED),
             // Not allowed in the present state: because it is that already, or not.
             Err(refused @ Answer::Refused { .. }) if is_code(&refused, "12089") => {
-                let is_so = self.standing(call, &request.card).is_ok_and(|s| wire::is_so(write, s.base));
-                if is_so { Ok(Answer::Already) } else { Err(refused) }
+                Err(crate::refused_or_so(refused, || Ok(wire::is_so(write, self.standing(call, &request.card)?.base))))
             }
             Err(answer) => Err(answer),
         }

@@ -32,9 +32,9 @@ const PACE: Pace = Pace::a_second(5, 20);
 /// Characters of a key.
 pub(crate) const KEY_CHARS: usize = 9;
 /// What is ordered has an address of its own (facts C2.1).
-const ORDERS: [&str; 2] = ["speedLimitAction", "orderFlow"];
-/// Seconds to wait with a write before which something could not be read.
-const AGAIN_SECONDS: i64 = 5;
+const ORDERS: [&str; 2] = ["speedLimitAction", ORDER];
+/// Orders a package, which must not be done twice.
+const ORDER: &str = "orderFlow";
 /// What can be read of a card.
 const FACTS: Facts = Facts::of(&[
     Fact::Numbers,
@@ -111,10 +111,7 @@ impl TelecomDes {
         params.extend([("passWord", pass.as_str()), ("sign", sign.as_str())]);
         let page = if ORDERS.contains(&method) { "app/serviceAccept.do" } else { "query.do" };
         let path = format!("/m2m_ec/{page}?{}", http::query(&params));
-        let reply = self.http.send(Question { verb: "GET", path: &path, ..Question::default() })?;
-        if matches!(reply.status, 429 | 503) {
-            return Err(Answer::Later { seconds: 30, reason: format!("HTTP {}", reply.status) });
-        }
+        let reply = self.http.send(Question { verb: "GET", path: &path, once: method == ORDER, ..Question::default() })?;
         telecom::open(&reply, self.cool_down_seconds)
     }
 
@@ -128,7 +125,7 @@ impl TelecomDes {
             Write::DataOff { .. } => self.ask(call, "singleCutNet", card, &[("action", "ADD")], &[]),
             Write::DataOn { .. } => self.ask(call, "singleCutNet", card, &[("action", "DEL")], &[]),
             Write::Activate => {
-                let now = self.main(call, card).map_err(before)?;
+                let now = self.main(call, card).map_err(crate::before)?;
                 let standing = telecom::standing(&now);
                 if standing.as_ref().is_some_and(|s| telecom::is_so(write, s)) {
                     return Ok(Answer::Already);
@@ -142,8 +139,8 @@ impl TelecomDes {
             Write::RefreshUsage => return Ok(Answer::Confirmed),
             Write::Subscribe { package, .. } => {
                 crate::one_order(write)?;
-                let had = self.offers(call, card).map_err(before)?;
-                self.ask(call, "orderFlow", card, &[("flowValue", package)], &[]).map_err(crate::ordering)?;
+                let had = self.offers(call, card).map_err(crate::before)?;
+                self.ask(call, ORDER, card, &[("flowValue", package)], &[])?;
                 return Ok(Answer::Accepted { job: Some(had.beside(None)) });
             }
             Write::LimitSpeed { kbps } => {
@@ -158,11 +155,7 @@ impl TelecomDes {
         };
         match sent {
             Ok(_) => Ok(Answer::ACCEPTED),
-            // Refused, perhaps because it is so already.
-            Err(refused @ Answer::Refused { .. }) => {
-                let so = self.shows(call, request).unwrap_or(false);
-                if so { Ok(Answer::Already) } else { Err(refused) }
-            }
+            Err(refused @ Answer::Refused { .. }) => Err(crate::refused_or_so(refused, || self.shows(call, request))),
             Err(other) => Err(other),
         }
     }
@@ -295,14 +288,6 @@ pub(crate) fn thirds(key: &str) -> Option<[String; 3]> {
     (chars.len() == KEY_CHARS).then(|| [third(0), third(1), third(2)])
 }
 
-/// Something that was read before anything was sent: what is not known of it is no doubt about the write.
-fn before(answer: Answer) -> Answer {
-    match answer {
-        Answer::InDoubt { reason } => Answer::Later { seconds: AGAIN_SECONDS, reason },
-        other => other,
-    }
-}
-
 impl Connector for TelecomDes {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
@@ -327,27 +312,17 @@ impl Connector for TelecomDes {
     }
 
     fn submit(&self, call: &Call<'_>, request: &Request) -> Answer {
-        match self.capabilities().refuse(&request.write) {
-            Some(refused) => refused,
-            None => self.write(call, request).unwrap_or_else(|answer| answer),
-        }
+        crate::submitted(self.capabilities(), request, || self.write(call, request))
     }
 
     fn look(&self, call: &Call<'_>, request: &Request, sent: &Sent) -> Answer {
-        match self.capabilities().refuse(&request.write) {
-            Some(refused) => refused,
-            None if request.write == Write::RefreshUsage => Answer::Confirmed,
-            None if matches!(request.write, Write::Subscribe { .. }) => {
-                self.ordered(call, request, sent).unwrap_or_else(crate::unanswered)
-            }
+        crate::looked(self.capabilities(), request, || match &request.write {
+            Write::RefreshUsage => Ok(Answer::Confirmed),
+            Write::Subscribe { .. } => self.ordered(call, request, sent),
             // Done again it does no harm.
-            None if matches!(request.write, Write::LimitSpeed { .. }) && sent.accepted.is_none() => Answer::Unknown,
-            None if matches!(request.write, Write::LimitSpeed { .. }) => Answer::Confirmed,
-            None => match self.shows(call, request) {
-                Ok(done) => crate::by_sight(done, call.now, sent, self.apply_seconds),
-                Err(answer) => crate::unanswered(answer),
-            },
-        }
+            Write::LimitSpeed { .. } => Ok(sent.accepted.map_or(Answer::Unknown, |_| Answer::Confirmed)),
+            _ => Ok(crate::by_sight(self.shows(call, request)?, call.now, sent, self.apply_seconds)),
+        })
     }
 
     fn read(&self, call: &Call<'_>, card: &Card, wanted: Facts) -> Result<Line, Answer> {

@@ -82,6 +82,8 @@ impl Unicom {
     fn ask(&self, call: &Call<'_>, api: &str, data: Value) -> Result<Value, Answer> {
         let (timestamp, trans_id) = wire::stamps(call.now, call.next()?);
         let token = wire::token(&self.app_id, &timestamp, &trans_id, &self.app_secret);
+        // A plan is what a customer pays for.
+        let once = data["changeType"] == CHANGE_PLAN;
         let mut inner = json!({"messageId": trans_id, "openId": self.open_id, "version": "1.0"});
         if let (Some(inner), Value::Object(more)) = (inner.as_object_mut(), data) {
             inner.extend(more);
@@ -91,8 +93,8 @@ impl Unicom {
         });
         let body = Some(("application/json", body.to_string().into_bytes()));
         let path = format!("/api/{api}/V1/1Main/vV1.1");
-        let reply = self.http.send(Question { verb: "POST", path: &path, body, ..Question::default() })?;
-        wire::open(reply.status, &reply.text)
+        let reply = self.http.send(Question { verb: "POST", path: &path, body, once, ..Question::default() })?;
+        wire::open(reply.status, &reply.text, once)
     }
 
     /// What is told of these cards, by card number.
@@ -182,6 +184,7 @@ impl Unicom {
         if request.write == Write::RefreshUsage {
             return Ok(Answer::Confirmed);
         }
+        crate::from_now(&request.write)?;
         let (api, data) = match (&request.write, &self.plans) {
             (write, Some(plans)) if Plans::is_for(write) => {
                 let has = self.plan(call, &request.card).map_err(crate::before)?;
@@ -206,11 +209,7 @@ impl Unicom {
         };
         match self.ask(call, api, data) {
             Ok(_) => Ok(Answer::ACCEPTED),
-            // Refused, perhaps because it is so already.
-            Err(refused @ Answer::Refused { .. }) => {
-                let so = self.shows(call, request).unwrap_or(false);
-                if so { Ok(Answer::Already) } else { Err(refused) }
-            }
+            Err(refused @ Answer::Refused { .. }) => Err(crate::refused_or_so(refused, || self.shows(call, request))),
             Err(other) => Err(other),
         }
     }
@@ -280,21 +279,14 @@ impl Connector for Unicom {
     }
 
     fn submit(&self, call: &Call<'_>, request: &Request) -> Answer {
-        match self.capabilities().refuse(&request.write) {
-            Some(refused) => refused,
-            None => self.write(call, request).unwrap_or_else(|answer| answer),
-        }
+        crate::submitted(self.capabilities(), request, || self.write(call, request))
     }
 
     fn look(&self, call: &Call<'_>, request: &Request, sent: &Sent) -> Answer {
-        match self.capabilities().refuse(&request.write) {
-            Some(refused) => refused,
-            None if request.write == Write::RefreshUsage => Answer::Confirmed,
-            None => match self.shows(call, request) {
-                Ok(done) => crate::by_sight(done, call.now, sent, self.apply_seconds),
-                Err(answer) => crate::unanswered(answer),
-            },
-        }
+        crate::looked(self.capabilities(), request, || match &request.write {
+            Write::RefreshUsage => Ok(Answer::Confirmed),
+            _ => Ok(crate::by_sight(self.shows(call, request)?, call.now, sent, self.apply_seconds)),
+        })
     }
 
     fn read(&self, call: &Call<'_>, card: &Card, wanted: Facts) -> Result<Line, Answer> {

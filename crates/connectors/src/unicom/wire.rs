@@ -26,17 +26,14 @@ pub fn stamps(now: Timestamp, number: u64) -> (String, String) {
     (format!("{} {millis:03}", china.text(now)), format!("{}{millis:03}{rest:06}", china.digits(now)))
 }
 
-/// What stands inside of both envelopes, or the word of the one that says no.
-pub fn open(status: u16, text: &str) -> Result<Value, Answer> {
-    if matches!(status, 429 | 503) {
-        return Err(Answer::Later { seconds: BUSY_SECONDS, reason: format!("HTTP {status}") });
-    }
+/// What stands inside of both envelopes, or the word of the one that says no; `once`: of a request that must not be made twice.
+pub fn open(status: u16, text: &str, once: bool) -> Result<Value, Answer> {
     let doubt = || Answer::InDoubt { reason: format!("HTTP {status}: {}", excerpt(text)) };
     let outer: Value = serde_json::from_str(text).map_err(|_| doubt())?;
     let code = json::text(&outer, "status").ok_or_else(doubt)?;
     if code != "0000" {
         let words = json::text(&outer, "message").unwrap_or_default();
-        return Err(outer_no(&code, &words));
+        return Err(outer_no(&code, &words, once));
     }
     let inner = outer.get("data").ok_or_else(doubt)?;
     match json::text(inner, "resultCode") {
@@ -46,12 +43,16 @@ pub fn open(status: u16, text: &str) -> Result<Value, Answer> {
     }
 }
 
-/// The gateway itself says no: it says nothing of the card.
-fn outer_no(code: &str, words: &str) -> Answer {
+/// The gateway itself says no: it says nothing of the card. Its codes are not public, and one may say that it waited in vain for what
+/// is behind it, so that it is no word on an order.
+fn outer_no(code: &str, words: &str, once: bool) -> Answer {
     let lower = words.to_ascii_lowercase();
     let busy = ["频繁", "限流", "流量", "too many", "rate", "limit", "busy", "frequen"].iter().any(|w| lower.contains(w));
-    let seconds = if busy { BUSY_SECONDS } else { LOGIN_REFUSED_SECONDS };
-    Answer::Later { seconds, reason: format!("{code} {words}") }
+    let reason = format!("{code} {words}");
+    if once && !busy {
+        return Answer::InDoubt { reason };
+    }
+    Answer::Later { seconds: if busy { BUSY_SECONDS } else { LOGIN_REFUSED_SECONDS }, reason }
 }
 
 fn inner_no(code: &str, words: &str) -> Answer {
@@ -123,7 +124,7 @@ mod tests {
 
     #[test]
     fn both_envelopes_are_checked() {
-        let class = |text: &str| match open(200, text) {
+        let class_of = |text: &str, once| match open(200, text, once) {
             Ok(_) => "ok".to_owned(),
             Err(answer) => serde_json::to_value(answer).unwrap()["answer"].as_str().unwrap().to_owned(),
         };
@@ -136,8 +137,10 @@ mod tests {
             (r#"{"status":"0000","data":{}}"#, "in_doubt"),
             ("<html>", "in_doubt"),
         ] {
-            assert_eq!(class(text), expected, "{text}");
+            assert_eq!(class_of(text, false), expected, "{text}");
         }
+        let once = |words: &str| class_of(&format!(r#"{{"status":"0001","message":"{words}"}}"#), true);
+        assert_eq!((once("no answer from behind").as_str(), once("too many").as_str()), ("in_doubt", "later"));
     }
 
     #[test]

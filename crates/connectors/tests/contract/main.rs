@@ -2,7 +2,7 @@
 //!
 //! One suite, chosen by capabilities: a connector that works by hand must keep every write open; one that reaches a
 //! carrier must bring it to an end. The sandbox's world counts what really happened, so "once" is proven and not
-//! believed. Connectors that dial are held to it by `carriers.rs` and `upstreams.rs`. A connector listed in `NAMES` without a case here fails `every_connector_is_held_to_the_contract`.
+//! believed. Connectors that dial are held to it by `carriers.rs` and `upstreams.rs`, and by `once.rs`. A connector listed in `NAMES` without a case here fails `every_connector_is_held_to_the_contract`.
 
 use kachi_connectors::sandbox::{Fault, World};
 use kachi_connectors::{NAMES, open};
@@ -12,6 +12,7 @@ use kachi_domain::time::Timestamp;
 use serde_json::{Value, json};
 
 mod line;
+mod once;
 mod readings;
 mod storm;
 
