@@ -57,8 +57,9 @@ pub(crate) enum Form {
 
 /// In which form the method answers that a path or query names.
 pub(crate) fn form(what: &str) -> Form {
-    const XML_METHODS: [&str; 8] = [
+    const XML_METHODS: [&str; 9] = [
         "queryTraffic",
+        "queryPakage",
         "prodInstQuery",
         "realNameQuery",
         "disabledNumber",

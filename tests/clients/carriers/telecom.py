@@ -40,6 +40,11 @@ def write(method, card, **signed):
     return text(answer, "RspCode") if isinstance(answer, ET.Element) else answer.get("RESULT", answer.get("resultCode"))
 
 
+def packages(card, **named):
+    rows = [row for row in ask("queryPakage", card, flags=named).iter() if row.tag == "CumulRspList"]
+    return [tuple(text(row, name) for name in ("CUMULATION_TOTAL", "CUMULATION_ALREADY", "UNIT_NAME")) for row in rows]
+
+
 def state(card):
     return ask("queryCardMainStatus", card)["productInfo"][0]["productMainStatusCd"]
 
@@ -81,8 +86,10 @@ def usage():
     same("today", text(ask("queryTrafficOfToday", flags={"needDtl": "0"}), "TOTAL_BYTES_CNT"), "12.34MB")
     answer = ask("queryTrafficByDate", flags={"startDate": china()[:8], "endDate": china()[:8], "needDtl": "1"})
     same("one record", (text(answer, "TOTALCOUNT"), text(answer, "BYTES_CNT")), ("1", "12.34MB"))
-    package = ask("queryPakage", flags={"monthDate": china()[:6]})["PRODUCT_OFF_INFO"][0]
-    same("of a gigabyte", (package["CUMULATION_TOTAL"], package["CUMULATION_ALREADY"]), ("1.00GB", "12.34MB"))
+    same("of a gigabyte", packages(A, monthDate=china()[:6] + "01"), [("1048576", "12636", "KB")])
+    same("of this month if none is named", packages(A), [("1048576", "12636", "KB")])
+    signed = ask("queryPakage", A, {"monthDate": china()[:6] + "01"})
+    same("the month is not signed", text(signed, "IRESULT") or text(signed, "RspCode"), "-3")
     fault("telecom", "counter_down")
     same("down, and up again", [total(), total()], ["6.17MB", "12.34MB"])
 
@@ -118,10 +125,10 @@ def writes():
     same("buy", write("orderFlow", B, flowValue=100), "0")
     advance(181)
     same("bought already", write("orderFlow", B, flowValue=100), "-5")
-    same("a package more", len(ask("queryPakage", B)["PRODUCT_OFF_INFO"]), 2)
+    same("a package more", len(packages(B)), 2)
     same("drop it", write("unsubScribe", B, flowValue=100), "0")
     advance(181)
-    same("a package less", len(ask("queryPakage", B)["PRODUCT_OFF_INFO"]), 1)
+    same("a package less", len(packages(B)), 1)
     control("/card", {"iccid": B["iccid"], "stops": ["real_name"]})
     same("not named", (state(B), ask("queryCardStatus", B)["productStatusCd"]), ("6", "150001"))
     control("/card", {"iccid": B["iccid"], "stops": []})
@@ -163,6 +170,14 @@ def faults():
     same("the place is encrypted", place, encrypt(text, KEY))
 
 
-for part in [authentication, reading, usage, writes, pools, faults]:
+def months():
+    month = china()[:6] + "01"
+    advance(31 * 86400)
+    same("used in the month", packages(A, monthDate=month)[0][1], "20828")
+    same("nothing in the next", packages(A, monthDate=china()[:6] + "01")[0][1], "0")
+    same("not a month", text(ask("queryPakage", A, flags={"monthDate": "March"}), "IRESULT"), "-2")
+
+
+for part in [authentication, reading, usage, writes, pools, faults, months]:
     part()
 done()

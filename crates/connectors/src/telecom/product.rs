@@ -17,22 +17,27 @@ pub fn offers(product: &Fields) -> Vec<Bought> {
     rows.iter().filter_map(one).collect()
 }
 
-/// Adds what `queryPakage` tells of the use of packages, by their names; one that only it tells is added. The public sources say
-/// that it has used and left, and not how they are called.
+/// Adds what `queryPakage` tells of the use of packages, by their names; one that only it tells is added. The names of its fields are
+/// those of public clients (`CumulRspList` with `CUMULATION_*`, a `UNIT_NAME` behind them, `END_TIME`, `OFFER_ID`); in some an amount
+/// carries its own unit.
 pub fn add_use(packages: &mut Vec<Bought>, told: &Fields) {
     const NAMES: [&str; 4] = ["OFFER_NAME", "prodOfferName", "offerName", "packageName"];
     const TOTALS: [&str; 3] = ["CUMULATION_TOTAL", "totalFlow", "total"];
     const USED: [&str; 3] = ["CUMULATION_ALREADY", "usedFlow", "used"];
-    let all: Vec<&str> = NAMES.iter().chain(&TOTALS).chain(&USED).copied().collect();
+    const MORE: [&str; 3] = ["UNIT_NAME", "END_TIME", "OFFER_ID"];
+    let all: Vec<&str> = NAMES.iter().chain(&TOTALS).chain(&USED).chain(&MORE).copied().collect();
     for row in told.rows(&all) {
         let Some(name) = row.get(&NAMES) else { continue };
-        let bytes = |names: &[&str]| row.get(names).and_then(amount::with_unit);
+        let unit = row.get(&["UNIT_NAME"]).unwrap_or_default();
+        let in_unit = |amount: &str| amount::with_unit(amount).or_else(|| amount::with_unit(&format!("{amount}{unit}")));
+        let bytes = |names: &[&str]| row.get(names).and_then(in_unit);
         let used = (bytes(&TOTALS), bytes(&USED));
         match packages.iter_mut().find(|p| p.name == name && p.total_bytes.is_none()) {
             Some(package) => (package.total_bytes, package.used_bytes) = used,
             None => {
-                let (code, name, ends) = (name.to_owned(), name.to_owned(), None);
-                packages.push(Bought { code, name, total_bytes: used.0, used_bytes: used.1, ends });
+                let code = row.get(&["OFFER_ID"]).unwrap_or(name).to_owned();
+                let ends = row.get(&["END_TIME"]).and_then(time);
+                packages.push(Bought { code, name: name.to_owned(), total_bytes: used.0, used_bytes: used.1, ends });
             }
         }
     }
@@ -88,8 +93,25 @@ mod tests {
             {"OFFER_NAME":"B","CUMULATION_ALREADY":"1.00MB","CUMULATION_LEFT":"2.00MB","CUMULATION_TOTAL":"3.00MB"},
             {"OFFER_NAME":"C","CUMULATION_TOTAL":"1.00KB"}]}"#;
         add_use(&mut packages, &Fields::read(told).unwrap());
+        let row = |name: &str, id: &str, used: u32, unit: &str| {
+            format!(
+                "<CumulRspList><ACCU_NAME>x</ACCU_NAME><CUMULATION_ALREADY>{used}</CUMULATION_ALREADY><CUMULATION_LEFT>1</CUMULATION_LEFT>\
+                 <CUMULATION_TOTAL>1048576</CUMULATION_TOTAL><END_TIME>20260331000000</END_TIME><OFFER_ID>{id}</OFFER_ID>\
+                 <OFFER_NAME>{name}</OFFER_NAME><UNIT_NAME>{unit}</UNIT_NAME></CumulRspList>"
+            )
+        };
+        let told = format!("<root>{}{}<IRESULT>0</IRESULT></root>", row("A", "7", 9858, "KB"), row("D", "8", 3, "条"));
+        add_use(&mut packages, &Fields::read(&told).unwrap());
         let shown: Vec<_> = packages.iter().map(|p| (p.code.as_str(), p.total_bytes, p.used_bytes, p.ends.is_some())).collect();
-        assert_eq!(shown, [("1", None, None, true), ("2", Some(3 << 20), Some(1 << 20), false), ("C", Some(1024), None, false)]);
+        assert_eq!(
+            shown,
+            [
+                ("1", Some(1 << 30), Some(9858 << 10), true),
+                ("2", Some(3 << 20), Some(1 << 20), false),
+                ("C", Some(1024), None, false),
+                ("8", None, None, true)
+            ]
+        );
     }
 
     #[test]

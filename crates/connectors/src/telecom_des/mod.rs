@@ -165,10 +165,12 @@ impl TelecomDes {
         Ok(Has::of_any(&product::offers(&self.query(call, "prodInstQuery", card)?)))
     }
 
-    /// What the card has, with its use where the portal tells it.
+    /// What the card has, with its use in the month in China where the portal tells it. The month is named by its first day and is
+    /// not signed; public clients differ about what is told without it.
     fn packages(&self, call: &Call<'_>, card: &Card) -> Result<Vec<Bought>, Answer> {
         let mut packages = product::offers(&self.query(call, "prodInstQuery", card)?);
-        match self.query(call, "queryPakage", card) {
+        let month = format!("{}01", Cycle::NATURAL.month(crate::china().day(call.now)));
+        match self.ask(call, "queryPakage", card, &[], &[("monthDate", &month)]) {
             Ok(told) => product::add_use(&mut packages, &told),
             Err(Answer::Refused { .. }) => {}
             Err(no) => return Err(no),

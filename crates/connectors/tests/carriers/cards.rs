@@ -245,6 +245,22 @@ fn packages_are_told_with_their_use_and_their_end() {
 }
 
 #[test]
+fn the_portal_is_asked_for_the_use_of_packages_in_the_month_in_china() {
+    let far = Far::of(CARRIERS[2], vec![CardSpec::new(Platform::Telecom)]);
+    let card = far.card(0);
+    let used = || far.read(&card, &[Fact::Packages]).packages.expect("they are told")[0].used_bytes;
+    far.sim.use_bytes(&card.iccid, 3 * MB);
+    far.sim.advance(7_200);
+    assert_eq!(used(), Some(3 << 20), "in March");
+    // An hour into April there, which is March still elsewhere.
+    far.sim.advance(22 * 86_400 - 9 * 3_600);
+    far.sim.fault(Fault::new(Platform::Telecom, FaultKind::ErrorBody).on("monthDate=20260401")).expect("it has that");
+    assert_eq!(used(), None, "what is refused is not told");
+    assert_eq!(far.sim.faults_left(Platform::Telecom, FaultKind::ErrorBody), 0, "it is asked for April");
+    assert_eq!(used(), Some(0));
+}
+
+#[test]
 fn what_a_carrier_counts_wrongly_is_told_as_it_counts_and_as_of_when() {
     for (kind, days) in [(FaultKind::CounterDown, 0), (FaultKind::MonthRoll, 22)] {
         for (platform, name) in CARRIERS {

@@ -10,6 +10,7 @@ use crate::world::acts::Act;
 use crate::world::{Base, Stop};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 /// Members of a pool on a page.
 const PAGE: usize = 50;
@@ -51,6 +52,7 @@ fn route(house: &mut House, ask: &Ask, params: &Params) -> Answer {
     let card = card(house, params).map_err(|code| (form, code))?;
     match method {
         "queryTraffic" | "queryTrafficOfToday" | "queryTrafficByDate" => xml(traffic(house, ask, params, card, method)),
+        "queryPakage" => xml(packages(house, params, card)),
         "prodInstQuery" => xml(Ok(ct::product_xml(house, card))),
         "realNameQueryIot" => xml(Ok(ct::real_name_xml(house.world.card(card)))),
         "disabledNumber" | "singleCutNet" | "offNetAction" | "orderFlow" | "unsubScribe" => {
@@ -102,7 +104,6 @@ fn signed(method: &str) -> &'static [&'static [&'static str]] {
         "speedLimitAction" => &[&["action", "speedValue"], &["action"], &[]],
         "IMEIReRecord" => &[&["action"], &[]],
         "queryTrafficByDate" => &[&[], &["startDate", "endDate"]],
-        "queryPakage" => &[&[], &["monthDate"]],
         _ => &[&[]],
     }
 }
@@ -121,8 +122,7 @@ fn card(house: &House, params: &Params) -> Result<u32, Code> {
 }
 
 fn question(house: &mut House, card: u32, method: &str) -> Result<Value, Code> {
-    let now = house.world.now;
-    let days = Platform::Telecom.cycle().around(calendar::day_of(now));
+    let days = Platform::Telecom.cycle().around(calendar::day_of(house.world.now));
     Ok(match method {
         "getTelephone" => json!({"RESULT": "0", "SMSG": house.world.card(card).msisdn}),
         "queryIMSI" => json!({"RESULT": "0", "SMSG": "成功", "imsi": house.world.card(card).imsi}),
@@ -133,7 +133,6 @@ fn question(house: &mut House, card: u32, method: &str) -> Result<Value, Code> {
             json!({"resultCode": "0", "resultMsg": "成功", "number": card.msisdn, "productStatusCd": code, "productStatusName": name})
         }
         "getOnlineStatus" => ct::online(house.world.card(card)),
-        "queryPakage" => packages(house, card),
         "queryOwe" => json!({"RESULT": "0", "SMSG": "成功", "OWE": "0"}),
         "queryBalance" => json!({"RESULT": "0", "SMSG": "成功", "BALANCE": "10000"}),
         "querySmsDetail" => {
@@ -150,20 +149,37 @@ fn question(house: &mut House, card: u32, method: &str) -> Result<Value, Code> {
     })
 }
 
-fn packages(house: &mut House, card: u32) -> Value {
-    let now = house.world.now;
-    let mut left = ct::shown_days(house, card, &Platform::Telecom.cycle().around(calendar::day_of(now)));
+/// Packages of the month whose first day `monthDate` names, the running one without it, and what was used of them in it.
+fn packages(house: &mut House, params: &Params, card: u32) -> Result<String, Code> {
+    let named = |text: &String| text.parse().ok().and_then(calendar::day_of_digits).ok_or(ct::MISSING);
+    let day = params.get("monthDate").map(named).transpose()?.unwrap_or(calendar::day_of(house.world.now));
+    let month = Platform::Telecom.cycle().around(day);
+    let (from, until) = (calendar::start_of(month.start), calendar::start_of(month.end));
+    let mut left = ct::shown_days(house, card, &month);
     let card = house.world.card(card);
-    let mut rows = Vec::new();
-    for offer in card.offers.iter().filter(|o| o.from <= now && now < o.until) {
+    let mut rows = String::new();
+    for offer in card.offers.iter().filter(|o| o.from < until && from < o.until) {
         let used = left.min(offer.bytes);
         left -= used;
-        rows.push(json!({
-            "OFFER_NAME": offer.name, "ACCU_NAME": offer.name, "CUMULATION_ALREADY": ct::with_unit(used),
-            "CUMULATION_LEFT": ct::with_unit(offer.bytes - used), "CUMULATION_TOTAL": ct::with_unit(offer.bytes),
-        }));
+        let at = |at| calendar::china(at, "%Y%m%d%H%M%S");
+        let (total, used) = (offer.bytes >> 10, used >> 10);
+        let _ = write!(
+            rows,
+            "<CumulRspList><ACCU_NAME>{0}</ACCU_NAME><CUMULATION_ALREADY>{used}</CUMULATION_ALREADY><CUMULATION_LEFT>{1}</CUMULATION_LEFT>\
+             <CUMULATION_TOTAL>{total}</CUMULATION_TOTAL><END_TIME>{2}</END_TIME><OFFER_ID>{3}</OFFER_ID><OFFER_NAME>{0}</OFFER_NAME>\
+             <START_TIME>{4}</START_TIME><UNIT_NAME>KB</UNIT_NAME></CumulRspList>",
+            offer.name,
+            total - used,
+            at(offer.until),
+            offer.id,
+            at(offer.from)
+        );
     }
-    json!({"RESULT": "0", "SMSG": "成功", "number": card.msisdn, "PRODUCT_OFF_INFO": rows})
+    Ok(format!(
+        "<root><web:CurrAcuRsp xmlns:web=\"http://www.example.org/webservice\">{rows}<IRESULT>0</IRESULT><SMSG>成功</SMSG>\
+         <number>{}</number></web:CurrAcuRsp></root>",
+        card.msisdn
+    ))
 }
 
 fn traffic(house: &mut House, ask: &Ask, params: &Params, card: u32, method: &str) -> Result<String, Code> {
