@@ -183,6 +183,7 @@ fn fill(tx: &mut kachi_store::Tx<'_>, now: Timestamp) -> kachi_engine::Result<()
             listed: true,
             stack_max: 1_000_000,
             speed_kbps: None,
+            carrier_code: None,
         })?;
     }
     let postings = kachi_domain::ledger::top_up(OWNER, 1_000_000_000);

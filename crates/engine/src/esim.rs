@@ -87,7 +87,7 @@ pub fn purchase(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &
     if local {
         orders::start(tx, catalogue, how, (&sim, &order), &sub)?;
     } else {
-        let write = Write::subscribe(&package.code);
+        let write = Write::subscribe(package.at_carrier());
         let request = Request { reference: order.number.clone(), card: network::named(&sim), write };
         orders::store_intent(tx, catalogue, &sim, &order, &request, how.now)?;
         let detail = format!("order {}: waits for the carrier", order.id);

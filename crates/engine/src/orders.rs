@@ -87,7 +87,7 @@ pub(crate) fn store_subscribe(
         Span::Months(months) => Some(months),
         _ => None,
     };
-    let write = Write::Subscribe { package: package.code.clone(), months, lasts, from };
+    let write = Write::Subscribe { package: package.at_carrier().to_owned(), months, lasts, from };
     let request = Request { reference: order.number.clone(), card: network::named(sim), write };
     store_intent(tx, catalogue, sim, order, &request, now)
 }
@@ -95,7 +95,7 @@ pub(crate) fn store_subscribe(
 /// Stores the wish that the carrier takes back what an order had it activate.
 pub(crate) fn store_unsubscribe(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, order: &Order, now: Timestamp) -> Result<()> {
     let Some(package) = catalogue.package(order.package).filter(|p| p.fulfil == Fulfil::Carrier) else { return Ok(()) };
-    let write = Write::Unsubscribe { package: package.code.clone(), of: Some(order.number.clone()) };
+    let write = Write::Unsubscribe { package: package.at_carrier().to_owned(), of: Some(order.number.clone()) };
     let request = Request { reference: format!("{}-back", order.number), card: network::named(sim), write };
     store_intent(tx, catalogue, sim, order, &request, now)
 }

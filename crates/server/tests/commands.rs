@@ -14,6 +14,7 @@ on_both!(
     a_file_that_several_take_in_at_once_is_told_of_by_each,
     a_file_whose_importer_is_killed_is_taken_over_by_who_waits_for_it,
     cards_are_switched_by_setting_and_by_command,
+    a_packages_code_at_its_carrier_is_set_and_taken_away,
 );
 
 const WORLD: &str = r#"
@@ -60,6 +61,22 @@ fn what_stands_twice_in_a_file_or_stands_under_itself_is_refused(house: &House) 
         let done = house.run(&["apply", "odd.yaml"], &[]);
         assert!(done.code == 1 && done.err.contains(words) && done.err.contains("nothing was changed"), "{words}: {done:?}");
     }
+}
+
+fn a_packages_code_at_its_carrier_is_set_and_taken_away(house: &House) {
+    house.apply(WORLD);
+    let apply = |code: &str| {
+        house.write("code.yaml", &format!("packages: [{{code: GJ-100M-30D, carrier_code: \"{code}\"}}]"));
+        house.run(&["apply", "code.yaml"], &[])
+    };
+    let changed = "~ package GJ-100M-30D: carrier_code";
+    for (code, says) in [("2", changed), ("2", "nothing changed"), ("", changed), ("GJ-100M-30D", "nothing changed")] {
+        let done = apply(code);
+        assert!(done.code == 0 && done.out.starts_with(says), "{code}: {done:?}");
+    }
+    let done = apply(" 2");
+    let says = "packages[0].carrier_code: must be at most 64 characters, with no space at its ends";
+    assert!(done.code == 1 && done.err.contains(says), "{done:?}");
 }
 
 fn money_is_booked_once_a_reference_and_put_right(house: &House) {

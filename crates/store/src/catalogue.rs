@@ -79,6 +79,16 @@ pub struct Package {
     pub stack_max: i64,
     /// The speed at which a `throttled` one goes on without allowance, kilobits (1024 bits) a second; none: the usual one.
     pub speed_kbps: Option<u32>,
+    /// The code under which its carrier knows it, where that is not its own: several packages may be one there. Orders that were placed
+    /// keep the one that they were placed with.
+    pub carrier_code: Option<String>,
+}
+
+impl Package {
+    /// The code under which it is ordered at its carrier.
+    pub fn at_carrier(&self) -> &str {
+        self.carrier_code.as_deref().unwrap_or(&self.code)
+    }
 }
 
 /// What an account pays and asks for a package where that differs from the catalogue.
@@ -96,7 +106,8 @@ pub struct Price {
     pub listed: Option<bool>,
 }
 
-type PackageRow = (i64, String, String, String, i64, String, String, String, i64, i64, String, i64, i64, Option<i64>);
+type PackageRow =
+    (i64, String, String, String, i64, String, String, String, i64, i64, String, i64, i64, Option<i64>, Option<String>);
 
 fn package(r: PackageRow) -> Result<Package, Error> {
     let broken = |e: String| Error::Engine(format!("package {}: {e}", r.1));
@@ -115,6 +126,7 @@ fn package(r: PackageRow) -> Result<Package, Error> {
         listed: r.11 != 0,
         stack_max: r.12,
         speed_kbps: r.13.and_then(|kbps| u32::try_from(kbps).ok()),
+        carrier_code: r.14,
     })
 }
 
@@ -240,7 +252,7 @@ impl Tx<'_> {
     /// Every package.
     pub fn packages(&mut self) -> Result<Vec<Package>, Error> {
         let text = "SELECT id, code, name, retail_name, product_id, terms, start_rule, fulfil, price_minor, retail_minor, currency, listed, stack_max,
-                    speed_kbps FROM package ORDER BY id";
+                    speed_kbps, carrier_code FROM package ORDER BY id";
         self.rows::<PackageRow>(text, &[])?.into_iter().map(package).collect()
     }
 
@@ -249,15 +261,16 @@ impl Tx<'_> {
         let terms = serde_json::to_string(&p.terms).map_err(|e| Error::Engine(e.to_string()))?;
         self.run(
             "INSERT INTO package (code, name, retail_name, product_id, terms, start_rule, fulfil, price_minor, retail_minor, currency, listed, stack_max,
-             speed_kbps)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             speed_kbps, carrier_code)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (code) DO UPDATE SET name = excluded.name, retail_name = excluded.retail_name, product_id = excluded.product_id,
              terms = excluded.terms, start_rule = excluded.start_rule, fulfil = excluded.fulfil, price_minor = excluded.price_minor,
              retail_minor = excluded.retail_minor, currency = excluded.currency, listed = excluded.listed, stack_max = excluded.stack_max,
-             speed_kbps = excluded.speed_kbps",
+             speed_kbps = excluded.speed_kbps, carrier_code = excluded.carrier_code",
             &binds![
                 &p.code, &p.name, &p.retail_name, p.product.0, terms, p.start.word(), p.fulfil.word(), p.price_minor, p.retail_minor,
-                p.currency.as_str(), p.listed, p.stack_max, p.speed_kbps.map(i64::from)
+                p.currency.as_str(), p.listed, p.stack_max, p.speed_kbps.map(i64::from),
+                p.carrier_code.as_deref()
             ],
         )?;
         Ok(())

@@ -323,6 +323,7 @@ pub fn package(code: &str, product: ProductId, kind: Kind, validity: Span, price
         listed: true,
         stack_max: 24,
         speed_kbps: None,
+        carrier_code: None,
     }
 }
 

@@ -283,6 +283,7 @@ fn fill(tx: &mut kachi_store::Tx<'_>, now: Timestamp) -> Result<()> {
             listed: true,
             stack_max: 24,
             speed_kbps: None,
+            carrier_code: None,
         })?;
     }
     tx.touch_catalogue()?;

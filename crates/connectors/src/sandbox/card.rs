@@ -89,9 +89,8 @@ impl Card {
 
     /// The purchase that a taking back is about: the one under its reference, or any of the package where it names none.
     fn taken_back(&self, package: &str, of: Option<&str>) -> Option<String> {
-        let same = |(reference, (code, _)): &(&String, &(String, Timestamp))| {
-            code == package && of.is_none_or(|of| of == reference.as_str())
-        };
+        let same =
+            |(reference, (code, _)): &(&String, &(String, Timestamp))| of.map_or(code == package, |of| of == reference.as_str());
         self.bought.iter().find(same).map(|(reference, _)| reference.clone())
     }
 

@@ -32,9 +32,9 @@ pub enum Write {
     },
     /// Take a package back.
     Unsubscribe {
-        /// The carrier's code of the package.
+        /// The carrier's code of the package, as it is by now: it may have been bought under another one.
         package: String,
-        /// The reference under which it was activated; none: it is not known. Another purchase of the same package is never
+        /// The reference under which it was activated, by which it is found; none: it is not known. Another purchase of the same package is never
         /// taken back for it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         of: Option<String>,

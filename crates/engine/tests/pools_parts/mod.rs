@@ -44,6 +44,7 @@ pub fn stock(w: &World) {
                     listed: false,
                     stack_max: 24,
                     speed_kbps: None,
+                    carrier_code: None,
                 })?;
                 let id = tx.packages()?.iter().find(|p| p.code == *code).map_or(PackageId(0), |p| p.id);
                 tx.put_pool_type(id, *slots)?;

@@ -16,6 +16,8 @@ use serde_json::json;
 const CARRIERS: [&str; 5] = ["CM", "CT", "CU", "CB", "INTL"];
 /// The highest speed that a package may be limited to, kilobits a second.
 const SPEED_KBPS_MAX: i64 = 10_000_000;
+/// Characters of a carrier's code.
+const CARRIER_CODE_MAX: usize = 64;
 /// Purchases of one package that may wait or run on a card, unless said.
 const STACK_MAX: i64 = 24;
 
@@ -150,6 +152,7 @@ impl Work<'_, '_> {
                         ("listed", k.listed != wanted.listed),
                         ("stack_max", k.stack_max != wanted.stack_max),
                         ("speed", k.speed_kbps != wanted.speed_kbps),
+                        ("carrier_code", k.carrier_code != wanted.carrier_code),
                     ]);
                     self.outcome.compared("package", &entry.code, &fields);
                 }
@@ -215,6 +218,7 @@ impl Work<'_, '_> {
             listed: entry.listed.or(known.map(|k| k.listed)).unwrap_or(true),
             stack_max,
             speed_kbps: self.speed(place, entry, known)?,
+            carrier_code: self.carrier_code(place, entry, known)?,
         })
     }
 
@@ -230,6 +234,16 @@ impl Work<'_, '_> {
             return self.refuse(&place, format!("must be from 1 to {SPEED_KBPS_MAX}, in kilobits a second"));
         }
         Ok(u32::try_from(kbps).ok())
+    }
+
+    /// The code under which its carrier knows the package; none: its own. Orders that were placed keep theirs.
+    fn carrier_code(&self, place: &str, entry: &file::Package, known: Option<&Package>) -> Step<Option<String>> {
+        let Some(code) = &entry.carrier_code else { return Ok(known.and_then(|k| k.carrier_code.clone())) };
+        if code.chars().count() > CARRIER_CODE_MAX || code.trim() != code || code.chars().any(char::is_control) {
+            let text = format!("must be at most {CARRIER_CODE_MAX} characters, with no space at its ends");
+            return self.refuse(&format!("{place}.carrier_code"), text);
+        }
+        Ok(Some(code.clone()).filter(|code| !code.is_empty() && *code != entry.code))
     }
 
     fn terms(&self, place: &str, entry: &file::Package, known: Option<&Terms>) -> Step<Terms> {

@@ -206,6 +206,8 @@ pub struct Package {
     /// Kilobits a second.
     pub speed: Option<i64>,
     pub fulfil: Option<String>,
+    /// The code under which its carrier knows it; empty: its own.
+    pub carrier_code: Option<String>,
 }
 
 /// `100MB`, or bytes as a number.

@@ -99,6 +99,7 @@ impl Work<'_, '_> {
             listed: false,
             stack_max: STACK_MAX,
             speed_kbps: None,
+            carrier_code: None,
         })
     }
 

@@ -380,6 +380,7 @@ fn packages(products: &[Product]) -> Vec<Package> {
         listed: true,
         stack_max: 24,
         speed_kbps: None,
+        carrier_code: None,
     };
     vec![
         made("US-100M-30D", "US 100 MB 30 days", us, Kind::Quota, 100, 130, Fulfil::Local),

@@ -61,6 +61,7 @@ const STEPS: &[Step] = &[
     step!(41, "0041_voice_at_moves.sql"),
     step!(42, "0042_arrears_and_profits.sql"),
     step!(43, "0043_arrears_walk.sql"),
+    step!(44, "0044_carrier_code.sql"),
 ];
 
 /// Why the database could not be opened.
