@@ -5,6 +5,7 @@ use kachi_domain::sim::Blocks;
 use kachi_domain::{AccountId, Refusal};
 use kachi_engine::functions::{self, Set};
 use kachi_engine::{Fail, Result, diagnose, intents};
+use kachi_store::catalogue::Product;
 use kachi_testkit::carrier::Carrier;
 use kachi_testkit::db::each;
 use kachi_testkit::world::{ACME, World};
@@ -106,6 +107,33 @@ fn a_carrier_without_the_switch_keeps_no_block_of_another() {
         other.remember(&w.engine);
         assert_eq!(set(&w, &asked, 0, (Function::Sms, true)).unwrap(), Set::Lifted);
         assert!(w.card(0).blocks().is_empty());
+        w.assert_sound();
+    });
+}
+
+/// A write that an earlier carrier of the card has not answered says nothing of how it is at its present one.
+#[test]
+fn what_another_carrier_was_asked_is_no_word_of_the_present_one() {
+    each(|store| {
+        let (w, carrier) = world(store, json!({"lag_seconds": 100 * 86_400}));
+        let asked = Cell::new(0);
+        assert_eq!(set(&w, &asked, 0, (Function::Sms, false)).unwrap(), Set::Asked);
+        carrier.work(&w.engine);
+        let open = w.engine.read(|tx, _| Ok(tx.last_intent_number()?)).unwrap();
+        let moved = w.engine.write(|tx, catalogue, _| {
+            let can = catalogue.platform_by_code("virtual").and_then(|p| p.capabilities).ok_or_else(|| Fail::fault("known"))?;
+            tx.put_platform(0, "other", "sandbox", "{}")?;
+            let other = tx.platforms()?.into_iter().find(|p| p.code == "other").ok_or_else(|| Fail::fault("platform"))?.id;
+            tx.put_platform_capabilities(other, can)?;
+            let known = catalogue.product_by_code("1US-1").ok_or_else(|| Fail::fault("product"))?;
+            tx.put_product(&Product { platform: other, ..known.clone() })?;
+            Ok(tx.touch_catalogue()?)
+        });
+        moved.unwrap();
+        assert_eq!(set(&w, &asked, 0, (Function::Sms, false)).unwrap(), Set::Asked, "its present carrier was not asked");
+        assert_eq!(set(&w, &asked, 0, (Function::Sms, false)).unwrap(), Set::Waiting, "now it was");
+        intents::confirm(&w.engine, open, "a person").unwrap();
+        assert!(w.card(0).blocks().is_empty(), "what the other one did is over with it");
         w.assert_sound();
     });
 }

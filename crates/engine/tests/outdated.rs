@@ -62,6 +62,11 @@ fn heard(s: &Scene) -> Option<BaseState> {
     s.w.engine.read(|tx, _| Ok(tx.carrier_word(sim)?)).expect("the database").base()
 }
 
+fn power(s: &Scene) -> Option<bool> {
+    let sim = s.sim(0);
+    s.w.engine.read(|tx, _| Ok(tx.carrier_word(sim)?)).expect("the database").power.map(|(is_on, _)| is_on)
+}
+
 #[test]
 fn a_state_read_before_a_stop_was_confirmed_is_none_after_it() {
     for n in 0..3 {
@@ -70,9 +75,11 @@ fn a_state_read_before_a_stop_was_confirmed_is_none_after_it() {
             assert_eq!((s.state(0).as_str(), heard(&s)), ("active", Some(BaseState::Active)));
             s.w.pass(2 * HOUR);
             let (write, _) = ask(&s, 0, Act::Stop, "stop");
+            s.fake.book().powers.insert(0, true);
             meanwhile(&s, write);
             assert!(!s.work().is_empty());
             assert_eq!((heard(&s), blocks(&s)), (None, vec!["owner_stop"]), "way {n}: it is not known to be on");
+            assert_eq!(power(&s), None, "way {n}: nor its device");
             s.w.pass(PAUSE_SECONDS);
             let (resume, outcome) = ask(&s, 0, Act::Resume, "resume");
             assert!(resume > write && outcome == Outcome::Unanswered, "way {n}: its carrier is asked");
@@ -80,6 +87,7 @@ fn a_state_read_before_a_stop_was_confirmed_is_none_after_it() {
             s.fake.book().states.insert(0, BaseState::Stopped);
             s.later(2 * HOUR);
             assert_eq!(heard(&s), Some(BaseState::Stopped), "way {n}: it is read again");
+            assert!(n == 2 || power(&s) == Some(true), "way {n}: and so is its device");
             meanwhile(&s, resume);
             s.later(2 * HOUR);
             assert_eq!((s.state(0).as_str(), heard(&s), blocks(&s)), ("active", None, vec![]), "way {n}: no stop from before it");
@@ -131,20 +139,20 @@ fn a_network_read_before_a_switch_was_confirmed_is_not_the_cards() {
         asked.expect("it is asked for");
         let write = s.w.engine.read(|tx, _| Ok(tx.intents_of_sim(s.sim(0), 1)?)).expect("the database")[0].id;
         s.fake.book().networks.insert(0, "TMO".into());
+        let actor = s.w.actor(ACME);
+        let ask = Ask { iccid: World::iccid(0), platform: None, product: None, what: What::Status };
+        let asked = s.w.engine.write(move |tx, catalogue, how| card_reads::ask(tx, catalogue, how, &actor, &ask));
+        asked.expect("it is asked for");
         let read = || {
-            let actor = s.w.actor(ACME);
-            let ask = Ask { iccid: World::iccid(0), platform: None, product: None, what: What::Status };
-            s.w.engine
-                .write(move |tx, catalogue, how| card_reads::ask(tx, catalogue, how, &actor, &ask))
-                .expect("it is asked for");
             let open: Arc<dyn Connector> = s.fake.clone();
-            let read = card_reads::step(&s.w.engine, &HashMap::from([(s.platform, open)]), 7);
-            assert_eq!(read.expect("it is read"), 1);
-            s.w.card(0).sim.network
+            let read = card_reads::step(&s.w.engine, &HashMap::from([(s.platform, open)]), 7).expect("it is read");
+            (read, s.w.card(0).sim.network)
         };
         meanwhile(&s, write);
-        assert_eq!(read(), "ATT", "what it was before is not what it is");
+        assert_eq!(read(), (1, "ATT".into()), "what it was before is not what it is");
         s.w.pass(1);
-        assert_eq!(read(), "TMO", "what it is afterwards is");
+        assert_eq!(read(), (1, "TMO".into()), "who asked for it is told what it is afterwards");
+        s.w.pass(1);
+        assert_eq!(read(), (0, "TMO".into()), "and that is all");
     });
 }

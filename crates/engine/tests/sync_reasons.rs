@@ -4,7 +4,7 @@
 #[allow(dead_code)]
 mod scene;
 
-use kachi_domain::carrier::{Capabilities, Fact, Facts};
+use kachi_domain::carrier::{Answer, Capabilities, Fact, Facts};
 use kachi_domain::sim::{BaseState, Blocks};
 use kachi_engine::{Settings, sync};
 use kachi_store::Store;
@@ -81,6 +81,27 @@ fn a_card_that_is_stopped_again_the_same_day_is_asked_about_again() {
             reasons(s.later(HOUR + 300))
         };
         assert_eq!([BaseState::Stopped, BaseState::Active, BaseState::Stopped].map(&mut stands), [1, 0, 1]);
+    });
+}
+
+#[test]
+fn a_reason_that_is_refused_waits_for_a_day_and_one_without_an_answer_does_not() {
+    each(|store| {
+        let s = unblocked(store, 2, 100);
+        for card in [0, 1] {
+            s.fake.book().states.insert(card, BaseState::Stopped);
+        }
+        let refused = Answer::Refused { code: "11000".into(), reason: "not for this account".into() };
+        s.fake.book().reasons_no.insert(0, refused);
+        s.fake.book().reasons_no.insert(1, Answer::InDoubt { reason: "no answer in time".into() });
+        let reasons = |asked: Vec<String>| asked.into_iter().filter(|what| what.starts_with("reason: ")).collect::<Vec<_>>();
+        assert_eq!(reasons(s.work()), ["reason: 0", "reason: 1"]);
+        assert_eq!(reasons(s.later(300)), [""; 0]);
+        s.fake.book().reasons_no.remove(&1);
+        assert_eq!(reasons(s.later(600)), ["reason: 1"], "it is asked again, and no other");
+        s.fake.book().reasons_no.remove(&0);
+        assert_eq!(reasons(s.later(DAY - 1_200)), [""; 0]);
+        assert_eq!(reasons(s.later(1_200)), ["reason: 0"]);
     });
 }
 

@@ -69,12 +69,13 @@ impl Work<'_> {
             let told = sims.iter().filter_map(|sim| Some((sim.id, alone(read.get(&sim.iccid)?.as_ref().ok()?))));
             let told: Vec<(SimId, Line)> = told.collect();
             let told: Vec<(SimId, &Line)> = told.iter().map(|(id, line)| (*id, line)).collect();
-            let outdated = told::stand(tx, catalogue, how, &told, asked_at)?;
+            // Of a card that a write was confirmed about meanwhile the carrier's word is forgotten: it is asked about when it is read to be
+            // stopped again.
+            told::stand(tx, catalogue, how, &told, asked_at)?;
             let mut asked = Vec::with_capacity(sims.len());
             for sim in &sims {
                 let (wait, words) = match read.get(&sim.iccid) {
                     None => continue,
-                    Some(Ok(_)) if outdated.contains(&sim.id) => (Some(AGAIN_SECONDS), String::new()),
                     // Told: until its next stop nobody asks again, and then at once.
                     Some(Ok(line)) if line.stop.is_some() => (None, String::new()),
                     Some(Ok(_)) => (Some(DAY_SECONDS), String::new()),

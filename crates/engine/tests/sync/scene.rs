@@ -38,6 +38,10 @@ pub struct Book {
     pub reasons: HashMap<u64, Blocks>,
     /// Cards whose reason it does not tell.
     pub mute: HashSet<u64>,
+    /// What it answers instead to a question for a card's reason.
+    pub reasons_no: HashMap<u64, Answer>,
+    /// Whether cards' devices are on, told with where they stand.
+    pub powers: HashMap<u64, bool>,
     /// Requests that the reason costs beside those for the rest.
     pub reason_costs: u32,
     /// Bytes of each card's days.
@@ -132,12 +136,16 @@ impl Connector for Fake {
         if book.unknown.contains(&n) {
             return Err(refused());
         }
+        if let Some(no) = book.reasons_no.get(&n).filter(|_| what == "reason") {
+            return Err(no.clone());
+        }
         let month = book.months.get(&n).map(|(bytes, as_of)| Period::this_month(self.can.cycle, *bytes, *as_of));
         Ok(Line {
             standing: wanted.has(Fact::State).then(|| Fake::standing(&book, n)),
             stop: (wanted.has(Fact::StopReason) && !book.mute.contains(&n))
                 .then(|| Stop { blocks: book.reason(n), ..Stop::default() }),
             network: book.networks.get(&n).filter(|_| wanted.has(Fact::Network)).cloned(),
+            power: book.powers.get(&n).filter(|_| wanted.has(Fact::State)).copied(),
             month: month.filter(|_| wanted.has(Fact::Month)),
             voice: book
                 .voices
@@ -171,6 +179,7 @@ impl Connector for Fake {
                 Ask::State => {
                     let apn = |(name, on): &(String, bool)| Apn { name: name.clone(), on: Some(*on), bytes: None };
                     line.standing = Some(Fake::standing(&book, n));
+                    line.power = book.powers.get(&n).copied();
                     line.apns = book.apns.get(&n).map(|all| all.iter().map(apn).collect());
                 }
                 Ask::Day(day) => {
