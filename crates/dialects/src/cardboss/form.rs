@@ -2,10 +2,13 @@
 
 use super::grammar::Fault;
 use super::text::{Written, decode};
+use memchr::{memchr_iter, memchr2};
 use std::collections::BTreeMap;
 
 /// Parameters that a request may have at most; those of the busiest operation are eleven.
 const PARAMETERS_MAX: usize = 64;
+/// Characters of an entry of a list, with its comma, roughly.
+const USUAL_ENTRY: usize = 16;
 
 /// What was sent: name to text. A name stands once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,7 +22,7 @@ impl Form {
     /// 1031, in words, for what cannot be read one way only.
     pub fn parse(raw: &[u8]) -> Result<Form, Fault> {
         let mut found = BTreeMap::new();
-        for piece in raw.split(|b| *b == b'&').filter(|p| !p.is_empty()) {
+        for piece in pieces(raw, b'&').filter(|p| !p.is_empty()) {
             let split = piece.iter().position(|b| *b == b'=').unwrap_or(piece.len());
             let (name, value) = (&piece[..split], piece.get(split + 1..).unwrap_or_default());
             let (name, value) = (unescaped(name).ok_or(BROKEN)?, unescaped(value).ok_or(BROKEN)?);
@@ -40,7 +43,7 @@ impl Form {
     /// whose the request is, and is never acted on.
     pub fn salvage(raw: &[u8]) -> Form {
         let mut found = BTreeMap::new();
-        for piece in raw.split(|b| *b == b'&').filter(|p| !p.is_empty()).take(PARAMETERS_MAX) {
+        for piece in pieces(raw, b'&').filter(|p| !p.is_empty()).take(PARAMETERS_MAX) {
             let split = piece.iter().position(|b| *b == b'=').unwrap_or(piece.len());
             let (name, value) = (unescaped(&piece[..split]), unescaped(piece.get(split + 1..).unwrap_or_default()));
             let (Some(Ok(name)), Some(value)) = (name.map(String::from_utf8), value) else { continue };
@@ -73,7 +76,16 @@ impl Form {
     /// The entries of a list joined by commas; none of an absent or empty one.
     pub fn list(&self, name: &str) -> Vec<&str> {
         let text = self.get(name);
-        if text.is_empty() { Vec::new() } else { text.split(',').collect() }
+        if text.is_empty() {
+            return Vec::new();
+        }
+        let (mut entries, mut from) = (Vec::with_capacity(text.len() / USUAL_ENTRY), 0);
+        for comma in memchr_iter(b',', text.as_bytes()) {
+            entries.push(&text[from..comma]);
+            from = comma + 1;
+        }
+        entries.push(&text[from..]);
+        entries
     }
 
     /// Every parameter, by name.
@@ -93,6 +105,12 @@ const NO_TEXT: Fault = Fault::value("", "请求参数既不是utf-8也不是gb23
 const CONTROL: Fault = Fault::value("", "请求参数不能包含控制字符");
 const TWICE: Fault = Fault::value("", "请求参数重复或过多");
 
+/// What stands between the marks, as `split` would have it; many times as fast for what is long.
+fn pieces(raw: &[u8], mark: u8) -> impl Iterator<Item = &[u8]> {
+    let ends = memchr_iter(mark, raw).chain([raw.len()]);
+    ends.scan(0, |from, end| Some(&raw[std::mem::replace(from, end + 1)..end]))
+}
+
 fn has_controls(text: &str) -> bool {
     let odd = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
     // Most is ASCII, and long: there each byte is a character.
@@ -101,7 +119,7 @@ fn has_controls(text: &str) -> bool {
 
 fn unescaped(text: &[u8]) -> Option<Vec<u8>> {
     let digit = |b: &u8| char::from(*b).to_digit(16).map(|d| d as u8);
-    let plain = text.iter().position(|b| matches!(b, b'+' | b'%')).unwrap_or(text.len());
+    let plain = memchr2(b'+', b'%', text).unwrap_or(text.len());
     let mut out = Vec::with_capacity(text.len());
     out.extend_from_slice(&text[..plain]);
     let mut rest = &text[plain..];

@@ -227,7 +227,7 @@ fn is_msisdn(text: &str) -> bool {
 
 /// Every ICCID begins with 89 (ITU-T E.118); without that, digits of the number before it could be taken for its own.
 fn is_iccid(text: &str) -> bool {
-    matches!(text.len(), 19 | 20) && text.starts_with("89") && text.bytes().all(|b| b.is_ascii_hexdigit())
+    matches!(text.len(), 19 | 20) && text.starts_with("89") && text.bytes().fold(true, |all, b| all & b.is_ascii_hexdigit())
 }
 
 fn digits(text: &str) -> bool {

@@ -90,17 +90,24 @@ impl Door {
     }
 }
 
-/// The routes of one listener, with their prefix `/iotapi/rest/v2`.
+/// What every path of the door begins with.
+const PREFIX: &str = "/iotapi/rest/v2";
+
+/// The routes of one listener. Each path is written whole: a nested router takes every address apart and writes it anew, and those of
+/// questions about many cards are long.
 pub fn router(door: Door, port: Port) -> Router {
-    let mut inner = Router::new();
+    let mut routes = Router::new();
     for operation in Operation::ALL.iter().copied().filter(|o| o.port() == port) {
         for path in operation.paths() {
             let serve =
                 move |State(door): State<Door>, request: Request| async move { routes::serve(&door, operation, request).await };
-            inner = inner.route(&format!("/{path}"), any(serve));
+            routes = routes.route(&format!("{PREFIX}/{path}"), any(serve));
         }
     }
-    Router::new().nest("/iotapi/rest/v2", inner.fallback(unknown_path).with_state(door))
+    for other in ["", "/", "/{*path}"] {
+        routes = routes.route(&format!("{PREFIX}{other}"), any(unknown_path));
+    }
+    routes.with_state(door)
 }
 
 /// There is no published code for this: the HTTP status tells, the body is a refusal like any other.

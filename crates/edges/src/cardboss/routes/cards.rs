@@ -70,8 +70,7 @@ impl Ask<'_> {
 
     /// The answer about cards that was given before, if it still holds: partners ask for the same ones over and over.
     async fn kept(&self, make: impl Future<Output = Result<(String, Timestamp), No>>) -> Result<Bytes, No> {
-        let numbers = ["msisdns", "iccids"].map(|name| self.form.get(name));
-        let question = format!("{}|{}", self.operation.path(), numbers.join("|"));
+        let question = [self.operation.path(), self.form.get("msisdns"), self.form.get("iccids")].join("|");
         let answer = self.door.engine.kept(self.catalogue, &self.caller.actor, question, make).await?;
         Ok(Bytes::from_owner(answer))
     }
