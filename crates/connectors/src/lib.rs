@@ -128,12 +128,13 @@ fn looked(can: Capabilities, request: &Request, ask: impl FnOnce() -> Result<Ans
     })
 }
 
-/// A write that was refused, perhaps because the card is so already, as `shows` tells. Where that is not told it is in doubt: it may be
-/// so by an earlier sending whose answer was lost.
+/// A write that was refused, perhaps because the card is so already, as `shows` tells. Without an answer it is in doubt: it may be
+/// so by an earlier sending whose answer was lost. A card of which the platform refuses to tell anything is none of its own: the refusal
+/// stands. (What is sent again was asked about just before, and so is none of those.)
 fn refused_or_so(refused: Answer, shows: impl FnOnce() -> Result<bool, Answer>) -> Answer {
     match (&refused, shows()) {
         (_, Ok(true)) => Answer::Already,
-        (_, Ok(false)) => refused,
+        (_, Ok(false) | Err(Answer::Refused { .. })) => refused,
         (Answer::Refused { code, reason }, Err(_)) => {
             Answer::InDoubt { reason: format!("{code} {reason}; whether it is so already is not told") }
         }

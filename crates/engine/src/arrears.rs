@@ -79,6 +79,7 @@ fn turn(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, account: Account
     let detail = if stops { "in arrears: its cards are stopped" } else { "not in arrears: its cards are let on" };
     let body = Body::Account { account: account.0, detail: detail.into() };
     notices::emit(tx, catalogue, account, None, EventKind::AccountArrears, &body, how.now, how.now)?;
+    tx.add_credit_stop(account, how.now)?;
     if !tx.take_credit_stop(account)? {
         return Err(Fail::Stale);
     }
@@ -105,18 +106,19 @@ fn look(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, account: Account
 pub(crate) fn moved(tx: &mut Tx<'_>, catalogue: &Catalogue, id: SimId, now: Timestamp) -> Result<()> {
     // Its blocks as this transaction left them: the move may have lifted others.
     let Some(sim) = tx.sim_by_id(id)? else { return Err(fault(format!("card {id} vanished"))) };
-    let stops = tx.credit_stop_held(sim.account)?.stops;
+    let stops = tx.credit_stop_held(sim.account, now)?.stops;
     switch(tx, catalogue, &[sim], stops, now)
 }
 
-/// New cards have come, as they are: those of accounts in arrears are stopped.
+/// New cards have come: those of accounts in arrears are stopped.
 pub(crate) fn came(tx: &mut Tx<'_>, catalogue: &Catalogue, new: &[Sim], now: Timestamp) -> Result<()> {
-    let mut of: BTreeMap<AccountId, Vec<Sim>> = BTreeMap::new();
+    let mut of: BTreeMap<AccountId, Vec<i64>> = BTreeMap::new();
     for sim in new {
-        of.entry(sim.account).or_default().push(sim.clone());
+        of.entry(sim.account).or_default().push(sim.id.0);
     }
     for (account, sims) in of {
-        if tx.credit_stop_held(account)?.stops {
+        if tx.credit_stop_held(account, now)?.stops {
+            let sims = tx.sims_by_id(&sims)?; // as they are by now: a card may have come twice
             switch(tx, catalogue, &sims, true, now)?;
         }
     }

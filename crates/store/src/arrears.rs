@@ -19,8 +19,8 @@ fn stop((stops, looked_to): (i64, Option<i64>)) -> CreditStop {
 }
 
 impl Tx<'_> {
-    /// A new account's cards are not stopped.
-    pub(crate) fn add_credit_stop(&mut self, account: AccountId, now: Timestamp) -> Result<(), Error> {
+    /// A new account's cards are not stopped. One that has its row keeps it.
+    pub fn add_credit_stop(&mut self, account: AccountId, now: Timestamp) -> Result<(), Error> {
         let text = "INSERT INTO credit_stop (account_id, since, stops) VALUES (?, ?, 0) ON CONFLICT (account_id) DO NOTHING";
         self.run(text, &binds![account.0, now.0])?;
         Ok(())
@@ -35,14 +35,19 @@ impl Tx<'_> {
     /// Whether the account's cards are stopped for what it owes.
     pub fn credit_stop(&mut self, account: AccountId) -> Result<CreditStop, Error> {
         let row = self.row("SELECT stops, looked_to FROM credit_stop WHERE account_id = ?", &binds![account.0])?;
-        row.map(stop).ok_or_else(|| no_row(account))
+        Ok(row.map_or(CreditStop { stops: false, looked_to: None }, stop))
     }
 
     /// The same, which nobody changes until the transaction ends; that its cards are looked at goes on beside it.
-    pub fn credit_stop_held(&mut self, account: AccountId) -> Result<CreditStop, Error> {
+    pub fn credit_stop_held(&mut self, account: AccountId, now: Timestamp) -> Result<CreditStop, Error> {
         let lock = if self.is_postgres() { " FOR KEY SHARE" } else { "" };
         let text = format!("SELECT stops, looked_to FROM credit_stop WHERE account_id = ?{lock}");
-        self.row(&text, &binds![account.0])?.map(stop).ok_or_else(|| no_row(account))
+        if let Some(row) = self.row(&text, &binds![account.0])? {
+            return Ok(stop(row));
+        }
+        // Made by a program of before the rows, still running beside this one.
+        self.add_credit_stop(account, now)?;
+        self.row(&text, &binds![account.0])?.map(stop).ok_or_else(|| Error::Engine(format!("account {account} is not there")))
     }
 
     /// Takes the account's row for a change, unless a transaction holds on to it or is looking at its cards: nobody waits.
@@ -100,8 +105,4 @@ impl Tx<'_> {
         };
         Ok(self.rows(&text, &[])?.into_iter().map(said).collect())
     }
-}
-
-fn no_row(account: AccountId) -> Error {
-    Error::Engine(format!("account {account} is not there, or nothing says whether its cards are stopped"))
 }

@@ -191,6 +191,8 @@ fn no(status: u16, told: &Value) -> Option<Answer> {
         (_, "40000029") => Answer::Later { seconds: BUSY_SECONDS, reason: format!("{code} {words}") },
         // The account itself is refused: it says nothing of the card.
         (401 | 403, _) | (_, "10000001") => Answer::Later { seconds: LOGIN_REFUSED_SECONDS, reason: format!("{code} {words}") },
+        // A server in trouble, which the platform tells of with HTTP 200: it may have done what it was asked for.
+        _ if code.starts_with("3000") => Answer::InDoubt { reason: format!("{code} {words}") },
         _ => Answer::Refused { code, reason: words },
     })
 }
@@ -357,7 +359,8 @@ mod tests {
             (404, "20000001", "refused"),
             (400, "40000029", "later"),
             (400, "10000001", "later"),
-            (400, "30000001", "refused"),
+            (400, "20000030", "refused"),
+            (200, "30000001", "in_doubt"),
         ] {
             let answer = no(status, &told(code)).unwrap();
             assert_eq!(serde_json::to_value(answer).unwrap()["answer"], class, "{status} {code}");

@@ -32,6 +32,9 @@ pub fn add_use(packages: &mut Vec<Bought>, told: &Fields) {
         let in_unit = |amount: &str| amount::with_unit(amount).or_else(|| amount::with_unit(&format!("{amount}{unit}")));
         let bytes = |names: &[&str]| row.get(names).and_then(in_unit);
         let used = (bytes(&TOTALS), bytes(&USED));
+        if used == (None, None) && packages.iter().any(|p| p.name == name) {
+            continue; // its calls or messages
+        }
         match packages.iter_mut().find(|p| p.name == name && p.total_bytes.is_none()) {
             Some(package) => (package.total_bytes, package.used_bytes) = used,
             None => {

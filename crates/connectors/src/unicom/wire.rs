@@ -47,9 +47,11 @@ pub fn open(status: u16, text: &str, once: bool) -> Result<Value, Answer> {
 /// is behind it, so that it is no word on an order.
 fn outer_no(code: &str, words: &str, once: bool) -> Answer {
     let lower = words.to_ascii_lowercase();
-    let busy = ["频繁", "限流", "流量", "too many", "rate", "limit", "busy", "frequen"].iter().any(|w| lower.contains(w));
+    let says = |any: &[&str]| any.iter().any(|w| lower.contains(w));
+    let busy = says(&["频繁", "限流", "流量", "too many", "rate", "limit", "busy", "frequen"]);
     let reason = format!("{code} {words}");
-    if once && !busy {
+    // Words that stand in other sentences too ("rate plan", "time limit") do not say that an order was not taken.
+    if once && !says(&["频繁", "限流", "too many"]) {
         return Answer::InDoubt { reason };
     }
     Answer::Later { seconds: if busy { BUSY_SECONDS } else { LOGIN_REFUSED_SECONDS }, reason }

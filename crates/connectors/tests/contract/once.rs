@@ -67,7 +67,7 @@ fn dialled(name: &str) -> Option<Dialled> {
         "jasper" => yes(
             json!({"username": "u", "api_key": "k", "plan_on": "1", "plan_off": "2", "plan_speeds": "128=3"}),
             json!({"iccid": "8986", "smsMessageId": "1", "communicationPlan": "7"}),
-            no,
+            json!({"errorCode": "20000030", "errorMessage": "no"}),
         ),
         "eiotclub" => yes(json!({"appkey": "a", "secret": "s"}), json!({"code": "200", "data": {"orderId": "1"}}), no),
         "cardboss" => {
@@ -196,8 +196,11 @@ fn a_refusal_is_a_doubt_where_it_is_not_told_whether_it_is_so_already() {
                 assert!(matches!(told, Answer::Refused { .. }), "{name} {write:?}: {told:?}");
                 continue;
             }
-            let told = submit(vec![refused, (last + 1, None)]);
+            let told = submit(vec![refused.clone(), (last + 1, None)]);
             assert!(matches!(told, Answer::InDoubt { .. }), "{name} {write:?}: {told:?}");
+            // Of a card that the platform does not know, or that is another's, it refuses to tell anything.
+            let told = submit((last..last + 3).map(|at| (at, refused.1.clone())).collect());
+            assert!(matches!(told, Answer::Refused { .. }), "{name} {write:?}: {told:?}");
             seen.push((*name, write));
         }
     }

@@ -63,6 +63,14 @@ impl Write {
         }
     }
 
+    /// Whether this asks for what an earlier write asked for. At which speed data comes is no wish of its own ([`Write::DataOn`]).
+    pub fn repeats(&self, earlier: &Write) -> bool {
+        match (self, earlier) {
+            (Write::DataOn { apn: a, .. }, Write::DataOn { apn: b, .. }) => a == b,
+            _ => self == earlier,
+        }
+    }
+
     /// Whether nobody wants an earlier write any more when this one is asked for: its contrary. What was bought is none of it:
     /// each purchase, and each taking back, is one of its own.
     pub fn undoes(&self, earlier: &Write) -> bool {
@@ -170,6 +178,14 @@ mod tests {
             };
             assert_eq!(told, wanted, "{case}");
         }
+    }
+
+    #[test]
+    fn what_asks_for_the_same_repeats() {
+        let on = |apn: Option<&str>, kbps| Write::DataOn { apn: apn.map(str::to_owned), kbps };
+        assert!(on(None, Some(128)).repeats(&on(None, None)) && on(Some("a"), None).repeats(&on(Some("a"), Some(128))));
+        assert!(!on(Some("a"), None).repeats(&on(None, None)) && !write("off").repeats(&on(None, None)));
+        assert!(write("speed:128").repeats(&write("speed:128")) && !write("speed:128").repeats(&write("speed:256")));
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub(crate) fn is_needless(earlier: &Intent, write: &Write, asked_by: Option<Acco
         return Ok(write.undoes(&asked) && (asked_by.is_some() || earlier.asked_by.is_none()));
     }
     let is_left = earlier.state == "in_doubt" && earlier.due_at.is_none();
-    Ok(is_left && (write.undoes(&asked) || *write == asked && write.sets()))
+    Ok(is_left && (write.undoes(&asked) || write.repeats(&asked) && write.sets()))
 }
 
 /// Whether the carrier has never heard of it.
