@@ -143,6 +143,7 @@ mod tests {
         }
         let once = |words: &str| class_of(&format!(r#"{{"status":"0001","message":"{words}"}}"#), true);
         assert_eq!((once("no answer from behind").as_str(), once("too many").as_str()), ("in_doubt", "later"));
+        assert_eq!(once("change of rate plan: timeout").as_str(), "in_doubt", "a word for busy stands in it");
     }
 
     #[test]
