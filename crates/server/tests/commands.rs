@@ -75,7 +75,7 @@ fn a_packages_code_at_its_carrier_is_set_and_taken_away(house: &House) {
         assert!(done.code == 0 && done.out.starts_with(says), "{code}: {done:?}");
     }
     let done = apply(" 2");
-    let says = "packages[0].carrier_code: must be at most 64 characters, with no space at its ends";
+    let says = "packages[0].carrier_code: must be at most 64 characters, all printable, with no space at its ends";
     assert!(done.code == 1 && done.err.contains(says), "{done:?}");
 }
 

@@ -240,7 +240,7 @@ impl Work<'_, '_> {
     fn carrier_code(&self, place: &str, entry: &file::Package, known: Option<&Package>) -> Step<Option<String>> {
         let Some(code) = &entry.carrier_code else { return Ok(known.and_then(|k| k.carrier_code.clone())) };
         if code.chars().count() > CARRIER_CODE_MAX || code.trim() != code || code.chars().any(char::is_control) {
-            let text = format!("must be at most {CARRIER_CODE_MAX} characters, with no space at its ends");
+            let text = format!("must be at most {CARRIER_CODE_MAX} characters, all printable, with no space at its ends");
             return self.refuse(&format!("{place}.carrier_code"), text);
         }
         Ok(Some(code.clone()).filter(|code| !code.is_empty() && *code != entry.code))
