@@ -10,7 +10,7 @@ use kachi_engine::{Once, RequestKey, Settings};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 const CLIENTS: usize = 32;
 const CARDS: u64 = 20_000;
@@ -52,7 +52,7 @@ async fn orders(engine: &kachi_engine::Engine, seconds: u64, round: usize) -> f6
                     out_trade_no: Some(number.clone()),
                     channel: Channel::Api,
                     custom_data: None,
-                    number: format!("{number:0>32}"),
+                    number: order_number(done.load(Ordering::Relaxed), c),
                 };
                 let key = RequestKey { door: "bench", key: number, body_hash: String::new(), correct_seconds: 0 };
                 let once = engine.place(&catalogue, &actor, key, place, |p| p.number.clone()).await.expect("placed");
@@ -66,6 +66,12 @@ async fn orders(engine: &kachi_engine::Engine, seconds: u64, round: usize) -> f6
         ended.expect("a client ends well");
     }
     done.load(Ordering::Relaxed) as f64 / began.elapsed().as_secs_f64()
+}
+
+/// A long number as the program makes them, in the order of time.
+fn order_number(placed: u64, client: usize) -> String {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+    format!("{:012x}{placed:016x}{client:04x}", since.as_millis())
 }
 
 fn clients(seconds: u64, client: impl Fn(usize, Instant) -> u64 + Sync) -> f64 {

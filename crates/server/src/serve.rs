@@ -21,7 +21,7 @@ use kachi_engine::Engine;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -140,7 +140,7 @@ fn cardboss_doors(
         lockout: config.sign.lockout,
         retired: config.cardboss.retired,
         carrier_wait: Duration::from_secs(config.cardboss.carrier_wait_seconds),
-        token: Arc::new(order_number),
+        token: Arc::new(token),
     };
     let door = cardboss::Door::new(engine.clone(), Arc::new(settings));
     tallies.add("cardboss", door.counts());
@@ -170,7 +170,7 @@ fn doors(
             page_max: config.limits.page_max,
             cards_max: config.limits.iccids_max,
             patience: CARRIER_PATIENCE,
-            reference: Arc::new(order_number),
+            reference: Arc::new(token),
         };
         let door = fastbee::Door::new(engine.clone(), Arc::new(settings));
         tallies.add("fastbee", door.counts());
@@ -201,9 +201,16 @@ fn door_settings(config: &Config) -> DoorSettings {
     }
 }
 
-/// 32 hexadecimal digits that no other order has.
-pub fn order_number() -> String {
+/// 32 hexadecimal digits of chance.
+fn token() -> String {
     format!("{:032x}", rand::random::<u128>())
+}
+
+/// 32 hexadecimal digits that no other order has: the time in milliseconds, so that the numbers of a day lie together where
+/// they are looked up, and 80 bits of chance.
+pub fn order_number() -> String {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    format!("{:012x}{:020x}", since.as_millis() & 0xffff_ffff_ffff, rand::random::<u128>() >> 48)
 }
 
 /// The addresses that may be dialled when nothing is served.
@@ -270,5 +277,20 @@ async fn signal() {
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::order_number;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn order_numbers_are_32_digits_each_its_own_those_of_later_after_those_of_earlier() {
+        let first: Vec<String> = (0..100).map(|_| order_number()).collect();
+        let born = |number: &str| u64::from_str_radix(&number[..12], 16).expect("digits");
+        assert!(first.iter().all(|n| n.len() == 32 && n.bytes().all(|b| b.is_ascii_hexdigit())));
+        assert!(first.iter().map(|n| born(n)).is_sorted());
+        assert_eq!(first.iter().collect::<BTreeSet<_>>().len(), 100, "of one millisecond too");
     }
 }

@@ -20,6 +20,8 @@ pub struct StateRow {
     pub head: Vec<u8>,
     /// When something happens by itself.
     pub due_at: Option<i64>,
+    /// The same as it was read: where it stays, its index is let be.
+    due_was: Option<i64>,
     /// The latest instant up to which usage is known.
     pub as_of: Option<i64>,
     /// How often it was written; a write counts only on the version it read.
@@ -46,7 +48,7 @@ fn state(r: R) -> StateRow {
     let (due_at, as_of, version, imei_group) = (r.3, r.4, r.5, r.8);
     let (sim, account, pool_moves) = (SimId(r.0), AccountId(r.1), r.9);
     let (warned, used_at) = (Below(r.10), r.11);
-    StateRow { sim, account, head: r.2, due_at, as_of, version, seen, imei_group, pool_moves, warned, used_at }
+    StateRow { sim, account, head: r.2, due_at, due_was: due_at, as_of, version, seen, imei_group, pool_moves, warned, used_at }
 }
 
 const COLUMNS: &str = "sim_id, account_id, head, due_at, as_of, version, imei, imei_at, imei_group, pool_moves, warned, used_at";
@@ -111,11 +113,20 @@ impl Tx<'_> {
         }
     }
 
+    /// SQLite writes the entry in an index anew for each column that a statement sets, whether its value changes or not; few
+    /// states change when they are due.
     fn put_states_by_groups(&mut self, states: &[StateRow]) -> Result<usize, Error> {
-        let text = "INSERT INTO sim_state (sim_id, account_id, head, due_at, as_of, version, imei, imei_at, warned, used_at) VALUES {}
-             ON CONFLICT (sim_id) DO UPDATE SET head = excluded.head, due_at = excluded.due_at, as_of = excluded.as_of,
+        let (stay, moves): (Vec<&StateRow>, Vec<&StateRow>) = states.iter().partition(|s| s.due_at == s.due_was);
+        Ok(self.put_states_due(&stay, "")? + self.put_states_due(&moves, "due_at = excluded.due_at,")?)
+    }
+
+    fn put_states_due(&mut self, states: &[&StateRow], due: &str) -> Result<usize, Error> {
+        let text = format!(
+            "INSERT INTO sim_state (sim_id, account_id, head, due_at, as_of, version, imei, imei_at, warned, used_at) VALUES {{}}
+             ON CONFLICT (sim_id) DO UPDATE SET head = excluded.head, {due} as_of = excluded.as_of,
              imei = excluded.imei, imei_at = excluded.imei_at, warned = excluded.warned, used_at = excluded.used_at, version = excluded.version + 1
-             WHERE sim_state.version = excluded.version";
+             WHERE sim_state.version = excluded.version"
+        );
         let mut written = 0;
         for part in states.chunks(GROUP) {
             let mut values: Vec<Value<'_>> = Vec::with_capacity(part.len() * 10);
@@ -123,7 +134,7 @@ impl Tx<'_> {
                 values.extend(binds![s.sim.0, s.account.0, &s.head, s.due_at, s.as_of, s.version]);
                 values.extend(binds![s.seen.imei, s.seen.at.0, s.warned.0, s.used_at]);
             }
-            written += self.run_group(text, "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", part.len(), GROUP, &values)?;
+            written += self.run_group(&text, "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", part.len(), GROUP, &values)?;
         }
         Ok(written)
     }

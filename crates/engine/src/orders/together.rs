@@ -10,6 +10,7 @@ use crate::error::{Fail, Result, fault};
 use kachi_store::Tx;
 use kachi_store::db::gather::Gather;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// Orders that wait, by account.
@@ -18,6 +19,10 @@ pub(crate) struct Waiting(Gather<Order>);
 
 /// Orders placed in one transaction at most; bounds how long the first of them waits.
 const TOGETHER_MAX: usize = 64;
+
+/// How long those who were answered together are waited for at most, until as many come again: a few hundredths of what their
+/// orders took where a flush is slow, a tenth where it is quick.
+const REST_MAX: Duration = Duration::from_micros(500);
 
 /// An order to be placed, with its waiting caller.
 type Order = (Arc<Buying>, oneshot::Sender<Result<Once>>);
@@ -60,9 +65,13 @@ impl Waiting {
                 orders.push(next);
             }
             let work: Vec<Arc<Buying>> = orders.iter().map(|(work, _)| work.clone()).collect();
+            let many = work.len();
             for ((_, caller), outcome) in orders.into_iter().zip(outcomes(engine, work)) {
                 // A caller that went away asks nobody.
                 let _ = caller.send(outcome);
+            }
+            if many > 1 {
+                self.0.rest(lane, many, REST_MAX);
             }
         });
     }

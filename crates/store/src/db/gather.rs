@@ -2,26 +2,46 @@
 //! meanwhile wait in it and are done next, together where the runner wants so. Lanes go side by side.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Mutex;
+use std::sync::{Condvar, Mutex, MutexGuard};
+use std::time::Duration;
 
 /// The lanes in which something waits or runs.
 #[derive(Debug)]
 pub struct Gather<C> {
-    waiting: Mutex<HashMap<i64, VecDeque<C>>>,
+    lanes: Mutex<HashMap<i64, Lane<C>>>,
+    /// Told when in some lane as many wait as its runner rests for.
+    enough_wait: Condvar,
+}
+
+#[derive(Debug)]
+struct Lane<C> {
+    waiting: VecDeque<C>,
+    /// For how many the runner rests, while it does.
+    enough: Option<usize>,
+}
+
+impl<C> Default for Lane<C> {
+    fn default() -> Lane<C> {
+        Lane { waiting: VecDeque::new(), enough: None }
+    }
 }
 
 impl<C> Default for Gather<C> {
     fn default() -> Gather<C> {
-        Gather { waiting: Mutex::new(HashMap::new()) }
+        Gather { lanes: Mutex::new(HashMap::new()), enough_wait: Condvar::new() }
     }
 }
 
 impl<C> Gather<C> {
     /// Queues a command; whether the caller must see to it that [`Gather::run`] runs the lane.
     pub fn submit(&self, lane: i64, command: C) -> bool {
-        let mut waiting = self.waiting.lock().expect("lanes lock");
-        let must_run = !waiting.contains_key(&lane);
-        waiting.entry(lane).or_default().push_back(command);
+        let mut lanes = self.lanes();
+        let must_run = !lanes.contains_key(&lane);
+        let lane = lanes.entry(lane).or_default();
+        lane.waiting.push_back(command);
+        if lane.enough.is_some_and(|enough| lane.waiting.len() >= enough) {
+            self.enough_wait.notify_all();
+        }
         must_run
     }
 
@@ -37,19 +57,35 @@ impl<C> Gather<C> {
 
     /// The next command of the lane, if there is one and it fits.
     pub fn next_if(&self, lane: i64, fits: impl FnOnce(&C) -> bool) -> Option<C> {
-        let mut waiting = self.waiting.lock().expect("lanes lock");
-        let queue = waiting.get_mut(&lane)?;
-        if queue.front().is_some_and(fits) { queue.pop_front() } else { None }
+        let mut lanes = self.lanes();
+        let waiting = &mut lanes.get_mut(&lane)?.waiting;
+        if waiting.front().is_some_and(fits) { waiting.pop_front() } else { None }
+    }
+
+    /// For the lane's runner, when it has answered many at once: rests until as many wait again, but no longer than that. Those
+    /// who ask without a pause come again within moments, and would else be done in two groups that wait for each other.
+    pub fn rest(&self, lane: i64, enough: usize, longest: Duration) {
+        let mut lanes = self.lanes();
+        lanes.entry(lane).or_default().enough = Some(enough);
+        let few = |lanes: &mut HashMap<i64, Lane<C>>| lanes.get(&lane).is_some_and(|lane| lane.waiting.len() < enough);
+        let (mut lanes, _) = self.enough_wait.wait_timeout_while(lanes, longest, few).expect("lanes lock");
+        if let Some(lane) = lanes.get_mut(&lane) {
+            lane.enough = None;
+        }
     }
 
     /// The next command; without one the lane is given up, in the same breath, so that none is left behind in it.
     fn next_or_leave(&self, lane: i64) -> Option<C> {
-        let mut waiting = self.waiting.lock().expect("lanes lock");
-        let next = waiting.get_mut(&lane)?.pop_front();
+        let mut lanes = self.lanes();
+        let next = lanes.get_mut(&lane)?.waiting.pop_front();
         if next.is_none() {
-            waiting.remove(&lane);
+            lanes.remove(&lane);
         }
         next
+    }
+
+    fn lanes(&self) -> MutexGuard<'_, HashMap<i64, Lane<C>>> {
+        self.lanes.lock().expect("lanes lock")
     }
 }
 
@@ -61,8 +97,62 @@ struct Clear<'g, C> {
 
 impl<C> Drop for Clear<'_, C> {
     fn drop(&mut self) {
-        if let Ok(mut waiting) = self.gather.waiting.lock() {
-            waiting.remove(&self.lane);
+        if let Ok(mut lanes) = self.gather.lanes.lock() {
+            lanes.remove(&self.lane);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Gather;
+    use std::time::Duration;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_runner_that_rests_goes_on_as_soon_as_enough_wait_in_its_own_lane() {
+        let gather = Gather::default();
+        assert!(gather.submit(1, 0), "whoever finds the lane empty runs it");
+        std::thread::scope(|scope| {
+            let runner = scope.spawn(|| {
+                let mut groups = Vec::new();
+                gather.run(1, |first| {
+                    let mut group = vec![first];
+                    while let Some(next) = gather.next_if(1, |_| true) {
+                        group.push(next);
+                    }
+                    groups.push(group);
+                    if groups.len() == 1 {
+                        gather.rest(1, 2, LONG);
+                    }
+                });
+                groups
+            });
+            let rests = || gather.lanes().get(&1).is_some_and(|lane| lane.enough.is_some());
+            while !rests() {
+                std::thread::yield_now();
+            }
+            assert!(!gather.submit(1, 1), "the lane has its runner");
+            for n in 0..3 {
+                gather.submit(2, n);
+            }
+            assert!(rests(), "one is not enough, and the other lane's are not its own");
+            gather.submit(1, 2);
+            assert_eq!(runner.join().expect("it ends"), [vec![0], vec![1, 2]]);
+        });
+    }
+
+    #[test]
+    fn a_runner_rests_no_longer_than_it_may() {
+        let gather = Gather::default();
+        gather.submit(1, 0);
+        let mut done = Vec::new();
+        gather.run(1, |n| {
+            done.push(n);
+            gather.rest(1, 2, Duration::from_millis(1));
+        });
+        assert_eq!(done, [0]);
+        assert!(gather.submit(1, 1), "the lane was given up");
     }
 }
