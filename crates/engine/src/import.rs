@@ -21,7 +21,7 @@ mod rate;
 mod spill;
 mod stretch;
 
-pub use orphans::{LINES_AT_ONCE, adopt_orphans, adopt_stragglers};
+pub use orphans::{LINES_AT_ONCE, adopt_due, adopt_orphans, adopt_stragglers};
 pub(crate) use rate::Fact;
 
 use crate::desk::Engine;

@@ -159,11 +159,16 @@ pub fn release(engine: &Engine, token: i64, jobs: &[Job]) -> Result<()> {
     engine.write(move |tx, _, _| Ok(tx.release_deliveries(token, &ids)?))
 }
 
+/// The door whose keys sign what goes to a notify address: one with several addresses (`cardboss_data`, `cardboss_sms`) has one
+/// key for all of them.
+pub fn key_door(address: &str) -> &str {
+    address.split('_').next().unwrap_or_default()
+}
+
 fn job(catalogue: &crate::Catalogue, c: &Claimed) -> (Job, Option<String>) {
     let info = catalogue.account(c.account);
     let url = info.and_then(|i| i.notify.get(&c.door)).cloned().unwrap_or_default();
-    // A door with several notify addresses (`cardboss_data`, `cardboss_sms`) has one key for all of them.
-    let keys = c.door.split('_').next().unwrap_or_default();
+    let keys = key_door(&c.door);
     let name = catalogue.key_of(keys, c.account).unwrap_or_default().to_owned();
     let secret = catalogue.secret_of(keys, c.account).unwrap_or_default().to_owned();
     let trouble = if url.is_empty() {

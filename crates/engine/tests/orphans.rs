@@ -1,6 +1,6 @@
 //! Usage that comes before its card: when the card appears it ends as one that was there from the start. On both engines.
 
-use kachi_domain::usage::CdrRecord;
+use kachi_domain::usage::{AHEAD_SECONDS_MAX, CdrRecord};
 use kachi_domain::{AccountId, Timestamp};
 use kachi_engine::import::{self, LINES_AT_ONCE};
 use kachi_engine::sims;
@@ -137,6 +137,56 @@ fn many_cards_that_appear_together_get_their_usage_together() {
         put.unwrap();
         assert!((0..100).all(|card| w.card(card).as_of == Some(Timestamp(stop(2)))));
         assert_eq!(batches(&w), 1, "of one file and day");
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn a_card_of_another_platform_is_not_known_to_this_one() {
+    each(|store| {
+        let w = World::new(store);
+        w.add_cards(ACME, 5..6);
+        w.set_now(stop(3) + 60);
+        let other = w.engine.catalogue().unwrap().platform_by_code("play").unwrap().id;
+        let lines = [line(1, 5, stop(1), 1_000), line(2, 5, stop(2), 20)].concat();
+        let taken = |platform, name: &str, lines: &str| {
+            let mut file = std::io::Cursor::new(lines.as_bytes().to_vec());
+            let report = import::import(&w.engine, platform, name, &mut file, &mut |_| {}).unwrap();
+            (report.loaded, report.orphan)
+        };
+        assert_eq!(taken(other, "there first", &lines), (0, 2));
+        assert_eq!(taken(w.platform(), "own", &lines), (2, 0));
+        assert_eq!(taken(other, "with other bytes", &line(3, 5, stop(2), 7)), (0, 1));
+        assert_eq!(import::adopt_stragglers(&w.engine).unwrap(), 0, "they wait for a card there");
+        assert_eq!(readings(&w, 5), 2);
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn a_line_ahead_of_the_clock_is_rated_when_its_time_has_come() {
+    each(|store| {
+        let w = World::new(store);
+        w.add_cards(ACME, KNOWN..KNOWN + 1);
+        w.set_now(stop(1));
+        let ahead = [line(1, KNOWN, stop(1), 10), line(2, KNOWN, stop(20), 200), line(3, KNOWN, stop(30), 3_000)].concat();
+        let report = w.cdr("ahead", &ahead);
+        assert_eq!((report.loaded, report.bad), (1, 2));
+        let open = |fate: &'static str| {
+            let rows = w.engine.read(move |tx, _| Ok(tx.asides(Some(fate), 10)?)).unwrap();
+            rows.into_iter().map(|(file, line, ..)| (file, line)).collect::<Vec<_>>()
+        };
+        assert_eq!(open("ahead"), [("ahead".to_owned(), 3), ("ahead".to_owned(), 2)]);
+        assert_eq!(import::adopt_due(&w.engine).unwrap(), 0, "it is not its time");
+        w.set_now(stop(20) - AHEAD_SECONDS_MAX);
+        assert_eq!((import::adopt_due(&w.engine).unwrap(), readings(&w, KNOWN)), (1, 2));
+        assert_eq!(open("ahead"), [("ahead".to_owned(), 3)]);
+        assert_eq!(w.cdr("once more", &line(2, KNOWN, stop(20), 200)).duplicate, 1);
+        // Nobody looked until it was too late to be rated.
+        w.set_now(stop(30) + 36 * 86_400);
+        assert_eq!((import::adopt_due(&w.engine).unwrap(), readings(&w, KNOWN)), (1, 2));
+        assert_eq!((open("ahead"), open("late")), (Vec::new(), vec![("ahead".to_owned(), 3)]));
+        assert_eq!(import::adopt_due(&w.engine).unwrap(), 0);
         w.assert_sound();
     });
 }

@@ -1,11 +1,12 @@
 //! `kachi admin`: looking after people, keys, cards, money, carriers' writes, tasks, messages, notices and orphans; the audit.
 
-use crate::args::{Admin, Delivery, Intent, Key, Orphan, Shape, User};
+use crate::args::{Admin, Aside, Delivery, Intent, Key, Orphan, Shape, User};
 use crate::exit::Exit;
 use crate::{print, secrets};
 use kachi_domain::ledger::OPERATOR;
 use kachi_domain::{AccountId, Timestamp};
 use kachi_engine::{Engine, Fail, audit, intents, webhooks};
+use kachi_store::files::AsideRow;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -43,6 +44,7 @@ pub fn run(engine: &Engine, verb: Admin) -> Result<(), Exit> {
         Admin::Renewal(verb) => renewal::run(engine, verb),
         Admin::Delivery(verb) => delivery(engine, verb),
         Admin::Orphan(Orphan::List { limit, shape }) => list_orphans(engine, limit, shape),
+        Admin::Aside(Aside::List { fate, limit, shape }) => list_asides(engine, fate, limit, shape),
         Admin::Sim(verb) => sim::run(engine, verb),
         Admin::Diagnose(asked) => diagnose::run(engine, &asked),
         Admin::Imei(verb) => imei::run(engine, verb),
@@ -132,6 +134,7 @@ fn create_key(engine: &Engine, of: &str, name: Option<String>, door: &str, shape
     let name = name.unwrap_or_else(|| owner.to_string());
     let secret = secrets::made();
     let (key, at, kept) = (name.clone(), door.to_owned(), secret.clone());
+    let signed_before = engine.catalogue()?.key_of(door, owner).map(ToOwned::to_owned);
     let done = engine.write(move |tx, _, _| {
         tx.put_credential(&at, &key, owner, &kept)?;
         tx.touch_catalogue()?;
@@ -143,11 +146,19 @@ fn create_key(engine: &Engine, of: &str, name: Option<String>, door: &str, shape
         }
         other => other?,
     }
+    // Of several keys the first by name signs what is sent to the account.
+    let signs = signed_before.as_ref().is_none_or(|before| name <= *before);
     if shape.json {
-        return print::json(&json!({"account": of, "door": door, "appkey": name, "secret": secret}));
+        return print::json(&json!({"account": of, "door": door, "appkey": name, "secret": secret, "signs_notices": signs}));
     }
     print::line(format_args!("{of}: {door} appkey {name}"))?;
-    print::line(format_args!("secret, shown once: {secret}"))
+    print::line(format_args!("secret, shown once: {secret}"))?;
+    match signed_before {
+        Some(before) if signs => print::line(format_args!(
+            "notices to {of} are signed with this secret from now on, with that of {before} until now: the first key by name signs"
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn list_keys(engine: &Engine, shape: Shape) -> Result<(), Exit> {
@@ -255,6 +266,15 @@ fn show_delivery(engine: &Engine, id: i64, shape: Shape) -> Result<(), Exit> {
         print::table(&DELIVERY, &[row], false)?;
     }
     print::table(&columns, &tried, false)
+}
+
+fn list_asides(engine: &Engine, fate: Option<String>, limit: i64, shape: Shape) -> Result<(), Exit> {
+    let found = engine.read(|tx, _| Ok(tx.asides(fate.as_deref(), limit)?))?;
+    let row = |(file, line, fate, reason, iccid, text, at): AsideRow| {
+        vec![json!(instant(at)), json!(file), json!(line), json!(fate), json!(reason), json!(iccid), json!(text)]
+    };
+    let rows: Vec<Vec<Value>> = found.into_iter().map(row).collect();
+    print::table(&["at", "file", "line", "fate", "reason", "iccid", "text"], &rows, shape.json)
 }
 
 fn list_orphans(engine: &Engine, limit: i64, shape: Shape) -> Result<(), Exit> {

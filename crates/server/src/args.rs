@@ -261,6 +261,9 @@ pub enum Admin {
     /// Usage of cards that are not known
     #[command(subcommand)]
     Orphan(Orphan),
+    /// Lines of CDR files that are not, or not yet, readings
+    #[command(subcommand)]
+    Aside(Aside),
     /// Cards
     #[command(subcommand)]
     Sim(Sim),
@@ -339,7 +342,8 @@ pub enum User {
 /// Keys at the doors.
 #[derive(Debug, Subcommand)]
 pub enum Key {
-    /// Make a key, or a new secret for one; the secret is shown once
+    /// Make a key, or a new secret for one; the secret is shown once. Of several keys of an account at a door the first by name signs
+    /// the notices
     Create {
         /// Code of the account
         #[arg(long, value_name = "CODE")]
@@ -473,6 +477,24 @@ pub enum Cdr {
         /// Only those of this account and below
         #[arg(long, value_name = "CODE")]
         account: Option<String>,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
+    },
+}
+
+/// Lines of CDR files that are not, or not yet, readings.
+#[derive(Debug, Subcommand)]
+pub enum Aside {
+    /// List the lines with file, fate and reason, newest first. An orphan waits for its card, a line ahead for its time; what is
+    /// late, in conflict or bad stays here
+    List {
+        /// Only those of this fate
+        #[arg(long, value_parser = ["bad", "conflict", "orphan", "late", "ahead"])]
+        fate: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
+        limit: i64,
         /// How to print.
         #[command(flatten)]
         shape: Shape,

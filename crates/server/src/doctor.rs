@@ -5,7 +5,9 @@ use crate::config::Config;
 use crate::exit::Exit;
 use crate::{open, print};
 use kachi_engine::Engine;
+use kachi_engine::webhooks::key_door;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// 2024-01-01 and 2100-01-01: a clock outside was never set.
 const PLAUSIBLE: std::ops::Range<i64> = 1_704_067_200..4_102_444_800;
@@ -67,14 +69,15 @@ fn secrets(engine: &Engine) -> Verdict {
     let catalogue = engine.catalogue().map_err(|e| e.to_string())?;
     let mut missing: Vec<String> = Vec::new();
     for info in catalogue.accounts() {
-        let without = info.notify.keys().filter(|door| catalogue.secret_of(door, info.account.id).is_none());
-        missing.extend(without.map(|door| format!("{} ({door})", info.account.code)));
+        let doors: BTreeSet<&str> = info.notify.keys().map(|address| key_door(address)).collect();
+        let without = doors.into_iter().filter(|door| catalogue.secret_of(door, info.account.id).is_none());
+        missing.extend(without.map(|door| format!("kachi admin key create --account {} --door {door}", info.account.code)));
     }
     missing.sort();
     if missing.is_empty() {
         return Ok("every account that wants notices has a key to sign them".to_owned());
     }
-    Err(format!("accounts want notices but have no key: {}; make one with `kachi admin key create`", missing.join(", ")))
+    Err(format!("accounts want notices but have no key to sign them: {}", missing.join("; ")))
 }
 
 fn folders(config: &Config, engine: &Engine) -> Verdict {
@@ -93,13 +96,17 @@ fn folders(config: &Config, engine: &Engine) -> Verdict {
 /// Writes that are left to a person, and platforms that do not let us in.
 fn carriers(engine: &Engine) -> Verdict {
     let now = engine.now();
-    let found = engine.read(|tx, _| Ok((tx.intents_left()?, tx.logins_held(now)?)));
-    let (left, held) = found.map_err(|e| e.to_string())?;
+    let found = engine.read(|tx, _| Ok((tx.intents_left()?, tx.intents_by_hand()?, tx.logins_held(now)?)));
+    let (left, by_hand, held) = found.map_err(|e| e.to_string())?;
     let mut troubles: Vec<String> = held.into_iter().map(|(code, words)| format!("platform {code}: {words}")).collect();
     if left > 0 {
         troubles.push(format!("{left} writes have no last word and wait for a person: kachi admin intent list"));
     }
-    if troubles.is_empty() { Ok("no write is left to a person".to_owned()) } else { Err(troubles.join("; ")) }
+    match (troubles.is_empty(), by_hand) {
+        (false, _) => Err(troubles.join("; ")),
+        (true, 0) => Ok("no write is left to a person".to_owned()),
+        (true, n) => Ok(format!("{n} writes wait for the word of the person who does them by hand: kachi admin intent list")),
+    }
 }
 
 fn clock(config: &Config) -> Verdict {

@@ -86,7 +86,9 @@ pub fn start(
     let e = on(engine);
     loops.spawn(repeat("log index", stop.clone(), Duration::from_secs(5), move || {
         let e = e.clone();
-        off_thread(move || Ok(import::finish_left(&e)? + import::index(&e)? + import::adopt_stragglers(&e)?))
+        off_thread(move || {
+            Ok(import::finish_left(&e)? + import::index(&e)? + import::adopt_stragglers(&e)? + import::adopt_due(&e)?)
+        })
     }));
     let e = on(engine);
     loops.spawn(repeat("lists", stop.clone(), Duration::from_secs(5), move || {

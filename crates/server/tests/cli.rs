@@ -257,6 +257,8 @@ fn a_cdr_file_with_bad_lines_loads_the_good_ones() {
         let report: serde_json::Value = serde_json::from_str(&again.out).expect("JSON");
         assert_eq!((&report[0]["loaded"], &report[0]["duplicate"], &report[0]["known"]), (&0.into(), &2.into(), &true.into()));
         assert!(desk.done(&["admin", "orphan", "list"]).contains("89860099999999999999"));
+        let aside = desk.done(&["admin", "aside", "list", "--fate", "bad"]);
+        assert!(aside.contains("cdr_1.csv") && !aside.contains("89860099999999999999"), "{aside}");
         desk.write(
             "sims.csv",
             "\u{feff}iccid,alias,real_name\n89860099999999999999,three,yes\n123,four,no\n8988303000000614224,,\n",
@@ -445,6 +447,8 @@ fn people_keys_and_the_doctor() {
         assert!(taken.code == 1 && taken.err.contains("owner1 belongs to another account"), "{taken:?}");
         let key = desk.done(&["admin", "key", "create", "--account", "acme", "--name", "k2"]);
         assert!(key.starts_with("acme: eiotclub appkey k2\nsecret, shown once: "), "{key}");
+        let first = desk.done(&["admin", "key", "create", "--account", "acme", "--name", "000000"]);
+        assert!(first.contains("signed with this secret from now on, with that of 000001 until now"), "{first}");
         let taken = desk.run(&["admin", "key", "create", "--account", "north", "--name", "k2"]);
         assert!(taken.code == 1 && taken.err.contains("k2 belongs to another account"), "{taken:?}");
         let keys = desk.done(&["admin", "key", "list"]);
@@ -454,6 +458,14 @@ fn people_keys_and_the_doctor() {
         assert_eq!(desk.run(&["admin", "intent", "confirm", "99"]).code, 1);
         let doctor = desk.run(&["admin", "doctor"]);
         assert!(doctor.code == 0 && !doctor.out.contains("trouble"), "{doctor:?}");
+        let pushed = "notify: {cardboss_data: \"http://127.0.0.1:9999/d\", cardboss_sms: \"http://127.0.0.1:9999/s\"}";
+        desk.write("more.yaml", &format!("accounts: [{{code: pushed, currency: USD, {pushed}}}]"));
+        desk.done(&["apply", "more.yaml"]);
+        let doctor = desk.run(&["admin", "doctor"]);
+        let remedy = ["admin", "key", "create", "--account", "pushed", "--door", "cardboss"];
+        assert!(doctor.code == 1 && doctor.out.matches(&remedy.join(" ")).count() == 1, "{doctor:?}");
+        desk.done(&remedy);
+        assert_eq!(desk.run(&["admin", "doctor"]).code, 0);
         desk.write("kachi.toml", "[cdr]\nwatch = [{dir = \"in\", platform = \"hand\"}]");
         let doctor = desk.run(&["admin", "doctor"]);
         assert!(doctor.code == 1 && doctor.out.contains("in cannot be read"), "{doctor:?}");

@@ -23,12 +23,13 @@ fn is_empty(folder: &Path) -> bool {
 }
 
 /// Verbs that only ask or mend.
-const ASKING: [&[&str]; 6] = [
+const ASKING: [&[&str]; 7] = [
     &["admin", "audit"],
     &["admin", "user", "list"],
     &["admin", "intent", "confirm", "1"],
     &["admin", "sim", "show", "89860012345678901234"],
     &["admin", "orphan", "list"],
+    &["admin", "aside", "list"],
     &["admin", "doctor"],
 ];
 

@@ -45,11 +45,13 @@ pub struct Aside {
     pub bytes: Option<i64>,
     /// The line.
     pub text: String,
+    /// When it is looked at again; never, where nothing can change.
+    pub due_at: Option<i64>,
 }
 
-/// A line that waits for its card.
+/// A line that waits: for its card, or for its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Orphan {
+pub struct Waiting {
     /// Its number among the lines set aside.
     pub id: i64,
     /// Where it came from.
@@ -62,6 +64,15 @@ pub struct Orphan {
     pub iccid: String,
     /// The line.
     pub text: String,
+}
+
+/// A line set aside: (file, line, fate, reason, card, text, when).
+pub type AsideRow = (String, i64, String, String, Option<String>, String, i64);
+
+type WaitingRow = (i64, i64, i64, i64, String, String);
+
+fn waiting(r: WaitingRow) -> Waiting {
+    Waiting { id: r.0, platform: r.1, file: r.2, line: r.3, iccid: r.4, text: r.5 }
 }
 
 type R = (i64, i64, i64, i64, i64, i64, i64, i64, i64);
@@ -127,7 +138,7 @@ impl Tx<'_> {
     pub fn add_asides(&mut self, platform: PlatformId, file: i64, lines: &[Aside], now: Timestamp) -> Result<usize, Error> {
         let mut added = 0;
         for part in lines.chunks(100) {
-            let mut values: Vec<Value<'_>> = Vec::with_capacity(part.len() * 10);
+            let mut values: Vec<Value<'_>> = Vec::with_capacity(part.len() * 11);
             for a in part {
                 values.extend(binds![
                     platform.0,
@@ -139,13 +150,14 @@ impl Tx<'_> {
                     a.source_id,
                     a.bytes,
                     &a.text,
+                    a.due_at,
                     now.0
                 ]);
             }
             added += self.run_group(
-                "INSERT INTO aside (platform_id, file_id, line, fate, reason, iccid, source_id, bytes, text, created_at) VALUES {}
+                "INSERT INTO aside (platform_id, file_id, line, fate, reason, iccid, source_id, bytes, text, due_at, created_at) VALUES {}
                  ON CONFLICT DO NOTHING",
-                "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 part.len(),
                 100,
                 &values,
@@ -159,29 +171,45 @@ impl Tx<'_> {
         self.rows("SELECT line, fate, reason, text FROM aside WHERE file_id = ? ORDER BY line LIMIT ?", &binds![file, limit])
     }
 
-    /// Orphans that wait for these cards, the first that came first.
-    pub fn orphans_of(&mut self, iccids: &[&str], limit: i64) -> Result<Vec<Orphan>, Error> {
-        let list = serde_json::to_string(iccids).map_err(|e| Error::Engine(e.to_string()))?;
-        let rows = self.row_each("aside a", "a.iccid = k.value AND a.fate = 'orphan' AND a.settled_at IS NULL");
-        let text = format!("SELECT a.id, a.platform_id, a.file_id, a.line, a.iccid, a.text FROM {rows} ORDER BY a.id LIMIT ?");
-        type R = (i64, i64, i64, i64, String, String);
-        let orphan = |r: R| Orphan { id: r.0, platform: r.1, file: r.2, line: r.3, iccid: r.4, text: r.5 };
-        Ok(self.rows::<R>(&text, &binds![list, limit])?.into_iter().map(orphan).collect())
+    /// Lines set aside of which nothing came yet, the newest first, of one fate or of all.
+    pub fn asides(&mut self, fate: Option<&str>, limit: i64) -> Result<Vec<AsideRow>, Error> {
+        let text = "SELECT COALESCE(f.name, ''), a.line, a.fate, a.reason, a.iccid, a.text, a.created_at FROM aside a
+                    LEFT JOIN cdr_file f ON f.id = a.file_id WHERE a.settled_at IS NULL AND (CAST(? AS TEXT) IS NULL OR a.fate = ?)
+                    ORDER BY a.id DESC LIMIT ?";
+        self.rows(text, &binds![fate, fate, limit])
     }
 
-    /// ICCIDs of waiting orphans whose card is known by now.
+    /// Orphans that wait for these cards, on the platforms where these live, the first that came first.
+    pub fn orphans_of(&mut self, iccids: &[&str], limit: i64) -> Result<Vec<Waiting>, Error> {
+        let list = serde_json::to_string(iccids).map_err(|e| Error::Engine(e.to_string()))?;
+        let rows = self.row_each("aside a", "a.iccid = k.value AND a.fate = 'orphan' AND a.settled_at IS NULL");
+        let text = format!(
+            "SELECT a.id, a.platform_id, a.file_id, a.line, a.iccid, a.text FROM {rows} WHERE EXISTS (SELECT 1 FROM sim s
+             JOIN product p ON p.id = s.product_id WHERE s.iccid = a.iccid AND p.platform_id = a.platform_id) ORDER BY a.id LIMIT ?"
+        );
+        Ok(self.rows::<WaitingRow>(&text, &binds![list, limit])?.into_iter().map(waiting).collect())
+    }
+
+    /// ICCIDs of waiting orphans whose card is known on their platform by now.
     pub fn orphans_with_card(&mut self, limit: i64) -> Result<Vec<String>, Error> {
         let rows = self.rows::<(String,)>(
-            "SELECT DISTINCT a.iccid FROM aside a JOIN sim s ON s.iccid = a.iccid WHERE a.fate = 'orphan' AND a.settled_at IS NULL LIMIT ?",
+            "SELECT DISTINCT a.iccid FROM aside a JOIN sim s ON s.iccid = a.iccid JOIN product p ON p.id = s.product_id
+             WHERE a.fate = 'orphan' AND a.settled_at IS NULL AND p.platform_id = a.platform_id LIMIT ?",
             &binds![limit],
         )?;
         Ok(rows.into_iter().map(|r| r.0).collect())
     }
 
-    /// The orphans found their cards.
+    /// Lines whose time has come, the first that came first.
+    pub fn asides_due(&mut self, now: Timestamp, limit: i64) -> Result<Vec<Waiting>, Error> {
+        let text = "SELECT id, platform_id, file_id, line, COALESCE(iccid, ''), text FROM aside WHERE due_at <= ? ORDER BY due_at, id LIMIT ?";
+        Ok(self.rows::<WaitingRow>(text, &binds![now.0, limit])?.into_iter().map(waiting).collect())
+    }
+
+    /// Lines that waited were looked at again: each is a reading now, or set aside anew.
     pub fn settle_asides(&mut self, ids: &[i64], now: Timestamp) -> Result<(), Error> {
         let (among, value) = self.among("id", ids);
-        self.run(&format!("UPDATE aside SET settled_at = ? WHERE {among}"), &binds![now.0, value])?;
+        self.run(&format!("UPDATE aside SET settled_at = ?, due_at = NULL WHERE {among}"), &binds![now.0, value])?;
         Ok(())
     }
 

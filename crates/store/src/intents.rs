@@ -308,6 +308,14 @@ impl Tx<'_> {
         Ok(self.row::<(i64,)>(text, &[])?.map_or(0, |r| r.0))
     }
 
+    /// How many open writes are done by hand: a person does them and says so.
+    pub fn intents_by_hand(&mut self) -> Result<i64, Error> {
+        let text = format!(
+            "SELECT COUNT(*) FROM intent i JOIN platform p ON p.id = i.platform_id WHERE p.connector = 'manual' AND i.state NOT IN {OVER}"
+        );
+        Ok(self.row::<(i64,)>(&text, &[])?.map_or(0, |r| r.0))
+    }
+
     /// A write by its number.
     pub fn intent(&mut self, id: i64) -> Result<Option<Intent>, Error> {
         Ok(self.row::<R>(&format!("SELECT {COLUMNS} FROM intent WHERE id = ?"), &binds![id])?.map(intent))

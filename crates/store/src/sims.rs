@@ -6,7 +6,7 @@ use crate::db::{BulkColumn, Error, Tx};
 use crate::lists::NewState;
 use crate::page::{Newest, integers};
 use kachi_domain::account::Path;
-use kachi_domain::{AccountId, ProductId, SimId, Timestamp};
+use kachi_domain::{AccountId, PlatformId, ProductId, SimId, Timestamp};
 
 /// A card as kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -214,6 +214,21 @@ impl Tx<'_> {
         for part in iccids.chunks(1_000) {
             let list = serde_json::to_string(part).map_err(|e| Error::Engine(e.to_string()))?;
             found.extend(self.rows::<(String, i64, i64)>(&text, &binds![list])?);
+        }
+        Ok(found)
+    }
+
+    /// As [`Tx::sims_of_iccids`], of the cards that live on this platform.
+    pub fn sims_of_platform(&mut self, platform: PlatformId, iccids: &[&str]) -> Result<Vec<(String, i64, i64)>, Error> {
+        let mut found = Vec::with_capacity(iccids.len());
+        let text = format!(
+            "SELECT k.number, k.sim_id, k.account_id FROM sim_key k CROSS JOIN sim s WHERE k.kind = 'iccid' AND {} AND s.id = k.sim_id
+             AND s.product_id IN (SELECT id FROM product WHERE platform_id = ?)",
+            self.one_of_texts("k.number")
+        );
+        for part in iccids.chunks(1_000) {
+            let list = serde_json::to_string(part).map_err(|e| Error::Engine(e.to_string()))?;
+            found.extend(self.rows::<(String, i64, i64)>(&text, &binds![list, platform.0])?);
         }
         Ok(found)
     }

@@ -1,4 +1,4 @@
-//! Lines whose card was not known, when the card appears.
+//! Lines whose card was not known, when the card appears; lines ahead of the clock, when their time has come.
 //!
 //! Promised: a card that appears after its usage ends as one whose usage came in order. The lines of all cards that appeared
 //! are loaded together, one batch a file and day, and rated once a card. One transaction takes at most
@@ -14,7 +14,7 @@ use crate::error::{Fail, Result};
 use kachi_domain::PlatformId;
 use kachi_domain::cdr::{Line, Reader};
 use kachi_store::Tx;
-use kachi_store::files::Orphan;
+use kachi_store::files::Waiting;
 use std::collections::HashMap;
 
 /// Lines that become readings in one transaction: bounds how long others wait for it.
@@ -25,25 +25,30 @@ const CARDS_AT_ONCE: i64 = 1_000;
 
 /// Cards are there: lines that waited for them become their readings. The answer is how many did, [`LINES_AT_ONCE`] at most.
 pub fn adopt_orphans(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, iccids: &[&str]) -> Result<usize> {
+    let waiting = tx.orphans_of(iccids, LINES_AT_ONCE)?;
+    take_up(tx, catalogue, how, &waiting)?;
+    Ok(waiting.len())
+}
+
+/// Looks at lines again that were set aside, their cards being there: each becomes a reading, or is set aside anew.
+fn take_up(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, waiting: &[Waiting]) -> Result<()> {
+    let mut iccids: Vec<&str> = waiting.iter().map(|w| w.iccid.as_str()).collect();
+    iccids.sort_unstable();
+    iccids.dedup();
     let cards: HashMap<String, (i64, i64)> =
-        tx.sims_of_iccids(iccids)?.into_iter().map(|(iccid, sim, account)| (iccid, (sim, account))).collect();
-    let waiting = tx.orphans_of(&cards.keys().map(String::as_str).collect::<Vec<_>>(), LINES_AT_ONCE)?;
-    if waiting.is_empty() {
-        return Ok(0);
-    }
+        tx.sims_of_iccids(&iccids)?.into_iter().map(|(iccid, sim, account)| (iccid, (sim, account))).collect();
     let mut facts = Vec::new();
-    for ((platform, file), records) in by_file(&waiting, &cards) {
+    for ((platform, file), records) in by_file(waiting, &cards) {
         let mut batch = Batch::new(tx, how, PlatformId(platform), file);
         facts.extend(batch.take(&records, &[], Rating::Now)?.iter().map(Fact::of));
         batch.finish()?;
     }
     rate::rate(tx, catalogue, how, &mut facts)?;
-    tx.settle_asides(&waiting.iter().map(|o| o.id).collect::<Vec<_>>(), how.now)?;
-    Ok(waiting.len())
+    Ok(tx.settle_asides(&waiting.iter().map(|w| w.id).collect::<Vec<_>>(), how.now)?)
 }
 
 /// The records of each file of each platform, in the order in which the files came.
-fn by_file(waiting: &[Orphan], cards: &HashMap<String, (i64, i64)>) -> Vec<((i64, i64), Vec<Pending>)> {
+fn by_file(waiting: &[Waiting], cards: &HashMap<String, (i64, i64)>) -> Vec<((i64, i64), Vec<Pending>)> {
     let mut files: Vec<((i64, i64), Vec<Pending>)> = Vec::new();
     let mut reader = Reader::new();
     for orphan in waiting {
@@ -73,6 +78,20 @@ pub fn adopt_stragglers(engine: &Engine) -> Result<usize> {
         if n == 0 {
             break;
         }
+    }
+    Ok(adopted)
+}
+
+/// Lines that were ahead of the clock and are not any more become readings. The answer is how many were looked at.
+pub fn adopt_due(engine: &Engine) -> Result<usize> {
+    let now = engine.now();
+    let mut adopted = 0;
+    while !engine.store().look(|tx| tx.asides_due(now, 1).map_err(Fail::from))?.is_empty() {
+        adopted += engine.write(|tx, catalogue, how| {
+            let due = tx.asides_due(how.now, LINES_AT_ONCE)?;
+            take_up(tx, catalogue, how, &due)?;
+            Ok(due.len())
+        })?;
     }
     Ok(adopted)
 }

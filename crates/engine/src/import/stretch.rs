@@ -10,7 +10,7 @@ use crate::desk::Engine;
 use crate::error::{Fail, Result};
 use kachi_domain::cdr::{Line, Position, RawRecord};
 use kachi_domain::time::DAY_SECONDS;
-use kachi_domain::usage::{Fate, admission};
+use kachi_domain::usage::{AHEAD_SECONDS_MAX, Fate, admission};
 use kachi_domain::{Iccid, PlatformId, Timestamp};
 use kachi_store::files::{Aside, CdrFile};
 pub use kachi_store::readings::Rating;
@@ -111,6 +111,7 @@ impl Stretch {
                 source_id: None,
                 bytes: None,
                 text: bad.text,
+                due_at: None,
             }),
             Line::Skip => {}
         }
@@ -149,6 +150,7 @@ impl Pending {
             source_id: Some(self.reading.source_id),
             bytes: Some(self.reading.bytes),
             text: self.text(),
+            due_at: (fate == Fate::Ahead).then(|| self.reading.stop - AHEAD_SECONDS_MAX),
         }
     }
 
@@ -182,7 +184,7 @@ pub fn commit(
     rating: Rating,
     known: &mut Known,
 ) -> Result<(CdrFile, Vec<Fact>)> {
-    let work = Arc::new(part_unknown(engine.store(), stretch, known)?);
+    let work = Arc::new(part_unknown(engine.store(), platform, stretch, known)?);
     racing(|| {
         let (work, mark) = (work.clone(), mark.clone());
         engine.write(move |tx, catalogue, how| {
@@ -222,8 +224,8 @@ struct Work {
     asides: Vec<Aside>,
 }
 
-fn part_unknown(store: &Store, stretch: Stretch, known: &mut Known) -> Result<Work> {
-    look_up(store, &stretch.records, known)?;
+fn part_unknown(store: &Store, platform: PlatformId, stretch: Stretch, known: &mut Known) -> Result<Work> {
+    look_up(store, platform, &stretch.records, known)?;
     let Stretch { mut records, asides } = stretch;
     let mut unknown = Vec::new();
     records.retain_mut(|p| match known.get(&p.iccid) {
@@ -239,14 +241,15 @@ fn part_unknown(store: &Store, stretch: Stretch, known: &mut Known) -> Result<Wo
     Ok(Work { records, unknown, asides })
 }
 
-/// Finds the cards of a stretch that are not remembered yet.
-fn look_up(store: &Store, records: &[Pending], known: &mut Known) -> Result<()> {
+/// Finds the cards of a stretch that are not remembered yet. A card of another platform is not known here: its own platform
+/// tells what it uses, and two that told the same would be read twice.
+fn look_up(store: &Store, platform: PlatformId, records: &[Pending], known: &mut Known) -> Result<()> {
     known.beyond.clear();
     let mut wanted: Vec<CardNumber> = records.iter().map(|p| p.iccid).filter(|n| known.get(n).is_none()).collect();
     wanted.sort_unstable();
     wanted.dedup();
     let texts: Vec<&str> = wanted.iter().map(card_text).collect();
-    for (iccid, sim, account) in store.look(|tx| tx.sims_of_iccids(&texts).map_err(Fail::from))? {
+    for (iccid, sim, account) in store.look(|tx| tx.sims_of_platform(platform, &texts).map_err(Fail::from))? {
         known.add(&card_number(&iccid), sim, account);
     }
     Ok(())
@@ -286,14 +289,14 @@ impl<'a, 'c> Batch<'a, 'c> {
 
     fn admission_reason(&self, fate: Fate) -> String {
         match fate {
-            Fate::Ahead => format!("stop_time is more than {} s ahead of the clock", kachi_domain::usage::AHEAD_SECONDS_MAX),
+            Fate::Ahead => format!("stop_time is more than {} s ahead of the clock", AHEAD_SECONDS_MAX),
             _ => format!("stop_time is more than {} days ago (usage.late_days)", self.how.late_days),
         }
     }
 
     /// A card that appears between look-up and here is found by [`super::adopt_stragglers`].
     fn set_orphans_aside(&mut self, unknown: &[Pending]) -> Result<()> {
-        let orphans: Vec<Aside> = unknown.iter().map(|p| p.aside(Fate::Orphan, "no such card".into())).collect();
+        let orphans: Vec<Aside> = unknown.iter().map(|p| p.aside(Fate::Orphan, "no such card on the platform".into())).collect();
         let new = self.tx.add_asides(self.platform, self.file, &orphans, self.how.now)?;
         self.done.orphan += new as i64;
         self.done.duplicate += (orphans.len() - new) as i64;
