@@ -2,11 +2,13 @@
 //!
 //! A file is taken once it has stopped growing (same size and time at two looks) and has a plain name: names that begin
 //! with a dot or end in `.part`, `.tmp` or `.bad.csv` are still being written or are ours. The same content again is
-//! known and only moved. A file that cannot be read is left where it is and tried at the next look. What is in `imported`
+//! known and only moved. A file that cannot be read is left where it is and tried at the next look; one that another worker
+//! takes in is not read before that one is done or does not get on ([`import::Watch`]). What is in `imported`
 //! is never written over, for it may be the only copy: a second file of a name gets the number of its content with us.
 
 use kachi_domain::PlatformId;
-use kachi_engine::{Engine, import};
+use kachi_engine::import::{self, Watch};
+use kachi_engine::{Engine, Fail};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -21,7 +23,16 @@ pub struct Watched {
     pub dir: PathBuf,
     /// The platform whose files these are.
     pub platform: PlatformId,
-    seen: HashMap<PathBuf, (u64, SystemTime)>,
+    seen: HashMap<PathBuf, Seen>,
+}
+
+/// A file that was there at the last look.
+#[derive(Debug)]
+struct Seen {
+    /// Its size and time.
+    print: (u64, SystemTime),
+    /// Another worker that has it in hand.
+    holder: Option<Watch>,
 }
 
 impl Watched {
@@ -37,11 +48,16 @@ impl Watched {
         for path in self.candidates() {
             let Ok(meta) = path.metadata() else { continue };
             let print = (meta.len(), meta.modified().unwrap_or(SystemTime::UNIX_EPOCH));
-            if self.seen.get(&path) == Some(&print) && self.take(engine, &path) {
-                taken += 1;
-            } else {
-                present.insert(path, print);
-            }
+            let known = self.seen.remove(&path).filter(|seen| seen.print == print);
+            let holder = match known.map(|seen| self.take(engine, &path, seen.holder)) {
+                Some(Ok(())) => {
+                    taken += 1;
+                    continue;
+                }
+                Some(Err(holder)) => holder,
+                None => None,
+            };
+            present.insert(path, Seen { print, holder });
         }
         self.seen = present;
         taken
@@ -58,15 +74,25 @@ impl Watched {
         found
     }
 
-    fn take(&self, engine: &Engine, path: &Path) -> bool {
+    /// Takes the file in and puts it away, or leaves it to be tried again: at the next look, or when whoever has it in hand lets it go.
+    fn take(&self, engine: &Engine, path: &Path, holder: Option<Watch>) -> Result<(), Option<Watch>> {
+        if let Some(mut watch) = holder
+            && !is_free(engine, path, &mut watch)
+        {
+            return Err(Some(watch));
+        }
         match import::import_file(engine, self.platform, path, &mut |_| {}) {
             Ok(r) => {
                 tracing::info!(file = %path.display(), loaded = r.loaded, duplicate = r.duplicate, orphan = r.orphan, bad = r.bad, known = r.known, "CDR file taken in");
-                self.put_away(path, r.file)
+                if self.put_away(path, r.file) { Ok(()) } else { Err(None) }
+            }
+            Err(Fail::InHand { file }) => {
+                tracing::info!(file = %path.display(), "another worker is taking this CDR file in; it is tried again when that one is done or does not get on");
+                Err(Watch::begin(engine, file).inspect_err(|e| not_watched(path, e)).ok())
             }
             Err(e) => {
                 tracing::error!(file = %path.display(), error = %e, "the CDR file could not be taken in; it is tried again");
-                false
+                Err(None)
             }
         }
     }
@@ -81,6 +107,15 @@ impl Watched {
         }
         moved.is_ok()
     }
+}
+
+/// Whether the file is to be read again; not while nobody can tell.
+fn is_free(engine: &Engine, path: &Path, watch: &mut Watch) -> bool {
+    watch.is_free(engine).inspect_err(|e| not_watched(path, e)).unwrap_or(false)
+}
+
+fn not_watched(path: &Path, error: &Fail) {
+    tracing::error!(file = %path.display(), %error, "it cannot be looked at how far another worker is with the CDR file; it is tried again");
 }
 
 /// A name in the folder that no file has: the file's own, else with the number of its content, else that counted on. It is

@@ -1,6 +1,10 @@
 //! Watched folders: what is taken in is kept, whatever it is called. On both engines.
 
 use kachi_edges::files::Watched;
+use kachi_engine::Settings;
+use kachi_store::Place;
+use kachi_store::db::execute_in;
+use kachi_store::files::CdrFile;
 use kachi_testkit::db::each;
 use kachi_testkit::world::{ACME, BEGIN, World, line};
 use std::collections::BTreeSet;
@@ -39,6 +43,49 @@ fn a_file_that_was_taken_in_is_never_written_over() {
         ];
         assert_eq!(kept, wanted.map(|(name, text)| (name.to_owned(), texts[text].clone())).into());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left but `imported`");
+        w.assert_sound();
+    });
+}
+
+/// Moves the mark of a file whenever it is loaded further, as another worker does who has it in hand.
+const HOLDER: [&str; 2] = [
+    "CREATE TRIGGER holder AFTER UPDATE OF lines ON cdr_file BEGIN UPDATE cdr_file SET rounds = rounds + 1 WHERE id = NEW.id; END",
+    "CREATE FUNCTION moves() RETURNS TRIGGER LANGUAGE plpgsql AS 'BEGIN NEW.rounds = NEW.rounds + 1; RETURN NEW; END';
+     CREATE TRIGGER holder BEFORE UPDATE OF lines ON cdr_file FOR EACH ROW EXECUTE FUNCTION moves()",
+];
+
+#[test]
+fn a_file_that_another_worker_has_in_hand_is_left_to_it_until_it_stands_still() {
+    const LINES: i64 = 40;
+    each(|store| {
+        let w = World::with(store.clone(), Settings { import_rows: 1, ..Settings::default() });
+        w.add_cards(ACME, 0..1);
+        w.set_now(BEGIN + 3600);
+        let is_postgres = matches!(store.place(), Place::Postgres(_));
+        let folder = tempfile::tempdir().unwrap();
+        let text: String = (0..LINES).map(|n| line(n + 1, 0, BEGIN + n, BEGIN + n + 1, 5)).collect();
+        std::fs::write(folder.path().join("cdr.csv"), text).unwrap();
+        let mut watched = Watched::new(folder.path().to_owned(), w.platform());
+        execute_in(store.place(), HOLDER[usize::from(is_postgres)]).unwrap();
+        assert_eq!([watched.look(&w.engine), watched.look(&w.engine)], [0, 0]);
+        let drop = if is_postgres { "DROP TRIGGER holder ON cdr_file" } else { "DROP TRIGGER holder" };
+        execute_in(store.place(), drop).unwrap();
+        let mark = || w.engine.read(|tx, _| Ok(tx.cdr_file(1)?)).unwrap();
+        assert!(!mark().done && (1..LINES).contains(&mark().loaded), "{:?}", mark());
+        for _ in 0..3 {
+            let before = mark();
+            let moved = CdrFile { duplicate: before.duplicate + 1, ..before };
+            let mark_of_holder = moved.clone();
+            w.engine.write(move |tx, _, how| Ok(tx.advance_file(&mark_of_holder, how.now)?)).unwrap();
+            assert_eq!(watched.look(&w.engine), 0, "the other gets on");
+            w.pass(59);
+            assert_eq!(watched.look(&w.engine), 0, "it got on 59 seconds ago");
+            assert_eq!(mark(), moved, "nobody else moves the file meanwhile");
+        }
+        w.pass(1);
+        assert_eq!(watched.look(&w.engine), 1, "limits.lease_seconds are over");
+        assert!(mark().done && mark().loaded == LINES, "{:?}", mark());
+        assert!(folder.path().join("imported/cdr.csv").exists());
         w.assert_sound();
     });
 }
