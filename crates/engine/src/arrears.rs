@@ -8,7 +8,8 @@
 //! are stopped when they leave it. Killed anywhere: the next look does the rest. Not promised: that the cards of accounts below it stop;
 //! each account is judged by its own money.
 //!
-//! An account turns in one transaction, and its cards are then looked at once each, by number. Whatever brings a card to an
+//! An account turns in one transaction, and its cards are then looked at once each, by number; a look in whose time it turned, once or
+//! more often, counts for nothing. Whatever brings a card to an
 //! account, or back to life, has it stand by what the account's row says and holds on to that row until it commits: it is seen by the
 //! look, or it saw the turn. Last of all locks comes the row, and who turns waits for nobody that holds on to it, so that nobody waits in
 //! a ring.

@@ -415,6 +415,63 @@ fn a_card_that_moves_just_after_a_look_leaves_the_block_behind() {
 }
 
 #[test]
+fn a_look_that_sleeps_while_its_account_pays_and_falls_back_skips_no_card() {
+    each(|store| {
+        let (w, carrier) = world(store);
+        spend_all(&w);
+        work(&w, &carrier);
+        // Of a look at cards that are stopped, the last of them is still to be done.
+        let last = w.card(2).sim;
+        let undone = w.engine.write(move |tx, _, how| {
+            tx.set_sim_state(last.id, &last.state, last.blocks & !Blocks::CREDIT.0, last.activated_at)?;
+            Ok(tx.set_credit_stop(ACME, true, how.now)?)
+        });
+        undone.unwrap();
+        let (held, is_held) = mpsc::channel();
+        let place = w.engine.store().place().clone();
+        std::thread::scope(|s| {
+            // Two looks wait for a card that somebody holds.
+            s.spawn(|| {
+                let hold = w.engine.write(move |tx, _, _| {
+                    tx.state_locked(last.id)?;
+                    held.send(()).unwrap();
+                    until_so_many_wait(&place, 2);
+                    Ok(())
+                });
+                hold.unwrap();
+            });
+            is_held.recv().unwrap();
+            s.spawn(|| arrears::step(&w.engine).unwrap());
+            until_so_many_wait(w.engine.store().place(), 1);
+            pay(&w, 1_000, "p1");
+            arrears::step(&w.engine).unwrap();
+            assert!(!is_stopped(&w, 0) && !is_stopped(&w, 1));
+            spend(&w, 1_000);
+            s.spawn(|| arrears::step(&w.engine).unwrap());
+        });
+        work(&w, &carrier);
+        assert_eq!([0, 1, 2].map(|n| is_stopped(&w, n)), [true; 3]);
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn a_look_counts_for_the_turn_that_it_began_in_and_for_no_later_one() {
+    each(|store| {
+        let (w, _carrier) = world(store);
+        let counts = w.engine.write(|tx, _, how| {
+            tx.set_credit_stop(ACME, true, how.now)?;
+            let was = tx.credit_stop(ACME)?;
+            tx.set_credit_stop(ACME, false, how.now)?;
+            tx.set_credit_stop(ACME, true, how.now)?;
+            let now = tx.credit_stop(ACME)?;
+            Ok([was, now].map(|turn| tx.credit_looked(ACME, turn, None)))
+        });
+        assert_eq!(counts.unwrap().map(Result::unwrap), [false, true]);
+    });
+}
+
+#[test]
 fn a_card_that_comes_while_its_account_falls_into_arrears_stops_too() {
     each(|store| {
         let (w, carrier) = world(store);

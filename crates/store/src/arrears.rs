@@ -6,16 +6,20 @@ use kachi_domain::sim::Blocks;
 use kachi_domain::{AccountId, SimId, Timestamp};
 
 /// Whether an account's cards are stopped for what it owes, and how far that is so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CreditStop {
     /// They are, or else are let on.
     pub stops: bool,
     /// Its cards up to this number were looked at since; none: all were.
     pub looked_to: Option<SimId>,
+    /// How often that came to be otherwise: with it no later state of the row equals an earlier one.
+    pub turns: i64,
 }
 
-fn stop((stops, looked_to): (i64, Option<i64>)) -> CreditStop {
-    CreditStop { stops: stops != 0, looked_to: looked_to.map(SimId) }
+const COLUMNS: &str = "stops, looked_to, turns";
+
+fn stop((stops, looked_to, turns): (i64, Option<i64>, i64)) -> CreditStop {
+    CreditStop { stops: stops != 0, looked_to: looked_to.map(SimId), turns }
 }
 
 impl Tx<'_> {
@@ -34,14 +38,14 @@ impl Tx<'_> {
 
     /// Whether the account's cards are stopped for what it owes.
     pub fn credit_stop(&mut self, account: AccountId) -> Result<CreditStop, Error> {
-        let row = self.row("SELECT stops, looked_to FROM credit_stop WHERE account_id = ?", &binds![account.0])?;
-        Ok(row.map_or(CreditStop { stops: false, looked_to: None }, stop))
+        let row = self.row(&format!("SELECT {COLUMNS} FROM credit_stop WHERE account_id = ?"), &binds![account.0])?;
+        Ok(row.map(stop).unwrap_or_default())
     }
 
     /// The same, which nobody changes until the transaction ends; that its cards are looked at goes on beside it.
     pub fn credit_stop_held(&mut self, account: AccountId, now: Timestamp) -> Result<CreditStop, Error> {
         let lock = if self.is_postgres() { " FOR KEY SHARE" } else { "" };
-        let text = format!("SELECT stops, looked_to FROM credit_stop WHERE account_id = ?{lock}");
+        let text = format!("SELECT {COLUMNS} FROM credit_stop WHERE account_id = ?{lock}");
         if let Some(row) = self.row(&text, &binds![account.0])? {
             return Ok(stop(row));
         }
@@ -59,7 +63,7 @@ impl Tx<'_> {
 
     /// From now on the account's cards are stopped, or let on again; the row is taken. None was looked at yet.
     pub fn set_credit_stop(&mut self, account: AccountId, stops: bool, now: Timestamp) -> Result<(), Error> {
-        let text = "UPDATE credit_stop SET since = ?, stops = ?, looked_to = 0 WHERE account_id = ?";
+        let text = "UPDATE credit_stop SET since = ?, stops = ?, looked_to = 0, turns = turns + 1 WHERE account_id = ?";
         self.run(text, &binds![now.0, stops, account.0])?;
         Ok(())
     }
@@ -67,9 +71,9 @@ impl Tx<'_> {
     /// The account's cards were looked at up to this one, or all of them. False if another look, or another turn, came before: this
     /// one counts for nothing.
     pub fn credit_looked(&mut self, account: AccountId, was: CreditStop, to: Option<SimId>) -> Result<bool, Error> {
-        let text = "UPDATE credit_stop SET looked_to = ? WHERE account_id = ? AND stops = ? AND looked_to = ?";
+        let text = "UPDATE credit_stop SET looked_to = ? WHERE account_id = ? AND turns = ? AND looked_to = ?";
         let (to, from) = (to.map(|sim| sim.0), was.looked_to.map(|sim| sim.0));
-        Ok(self.run(text, &binds![to, account.0, was.stops, from])? == 1)
+        Ok(self.run(text, &binds![to, account.0, was.turns, from])? == 1)
     }
 
     /// Cards of the account that are not stopped for what it owes and live, or (`stops` false) that are, by number, from the one

@@ -62,6 +62,7 @@ const STEPS: &[Step] = &[
     step!(42, "0042_arrears_and_profits.sql"),
     step!(43, "0043_arrears_walk.sql"),
     step!(44, "0044_carrier_code.sql"),
+    step!(45, "0045_arrears_turns.sql"),
     step!(49, "0049_ahead.sql"),
 ];
 

@@ -1,0 +1,2 @@
+-- How often an account turned, so that who looks at its cards sees that it turned and turned back meanwhile.
+ALTER TABLE credit_stop ADD COLUMN turns INTEGER NOT NULL DEFAULT 0;
