@@ -56,7 +56,7 @@ pub fn set(
     }
     network::refuse_unable(catalogue, &sim, &write)?;
     let mut last = None;
-    for intent in order::about(tx, &[sim.id], write.matter())?.into_iter().filter(|i| i.platform == platform.id) {
+    for intent in order::about(tx, &[sim.id], &[write.matter()])?.into_iter().filter(|i| i.platform == platform.id) {
         let asked = network::asked(&intent)?.write;
         last = Some((network::is_under_way(&intent), network::is_open(&intent), asked));
     }

@@ -67,8 +67,9 @@ pub fn at(engine: &Engine, connectors: &Connectors, platform: PlatformId, token:
         return Ok(0);
     }
     let lease = engine.settings().lease_seconds;
+    let one_matter = connectors.get(&platform).map_or(&[][..], |connector| connector.capabilities().one_matter());
     let claimed = engine.write(move |tx, _, how| {
-        let claimed = tx.claim_intents(how.now, (how.now.plus(lease), token), (platform, CLAIM_MAX))?;
+        let claimed = tx.claim_intents(how.now, (how.now.plus(lease), token), (platform, one_matter), CLAIM_MAX)?;
         claimed.into_iter().map(Due::of).collect::<Result<Vec<Due>>>()
     })?;
     let n = claimed.len();

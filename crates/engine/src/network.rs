@@ -192,8 +192,8 @@ pub(crate) fn wish(
 ) -> Result<i64> {
     let asked_by = asked_by.into();
     let platform = platform(catalogue, sim)?;
-    let matter = platform.capabilities.unwrap_or_default().matter(&write);
-    order::make_way(tx, sim.id, (&write, matter, asked_by), now)?;
+    order::make_way(tx, sim.id, (&write, platform.capabilities.unwrap_or_default(), asked_by), now)?;
+    let matter = write.matter();
     let request = Request { reference: reference.to_owned(), card: named(sim), write };
     let request = serde_json::to_string(&request).map_err(|e| fault(e.to_string()))?;
     let (platform, matter) = (platform.id, matter.number());

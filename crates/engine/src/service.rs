@@ -164,7 +164,7 @@ fn ask(tx: &mut Tx<'_>, catalogue: &Catalogue, turns: &[Turn<'_>], cause: &str, 
     }
     let mut before: HashMap<SimId, Vec<Intent>> = HashMap::new();
     let ids: Vec<SimId> = able.iter().map(|turn| turn.sim.id).collect();
-    for intent in order::about(tx, &ids, Matter::Service)? {
+    for intent in order::about(tx, &ids, &[Matter::Service])? {
         before.entry(intent.sim).or_default().push(intent);
     }
     let used_up = used_up(tx, catalogue, &able.iter().map(|turn| (turn.sim, turn.blocks)).collect::<Vec<_>>())?;

@@ -164,7 +164,7 @@ fn base(sim: &Sim) -> BaseState {
 fn standing(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim) -> Result<Vec<(Intent, Write)>> {
     let platform = network::platform(catalogue, sim)?.id;
     let mut all = Vec::new();
-    for intent in order::about(tx, &[sim.id], Matter::Service)? {
+    for intent in order::about(tx, &[sim.id], &[Matter::Service])? {
         let write = network::asked(&intent)?.write;
         if intent.platform == platform && write != Write::EndTest {
             all.push((intent, write));
@@ -225,7 +225,7 @@ pub(crate) fn lift(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, now: Times
 /// The stops that its owner asked for and the carrier has not heard of.
 fn unsent_stops(tx: &mut Tx<'_>, sim: SimId) -> Result<Vec<Intent>> {
     let mut stops = Vec::new();
-    for intent in order::about(tx, &[sim], Matter::Service)? {
+    for intent in order::about(tx, &[sim], &[Matter::Service])? {
         if intent.asked_by.is_some() && order::is_unsent(&intent)? && network::asked(&intent)?.write == Write::Stop {
             stops.push(intent);
         }

@@ -9,6 +9,7 @@ use kachi_engine::network::CardKey;
 use kachi_engine::{RequestKey, intents};
 use kachi_store::Store;
 use kachi_store::catalogue::Package;
+use kachi_store::db::execute_in;
 use kachi_store::intents::Intent;
 use kachi_testkit::carrier::Carrier;
 use kachi_testkit::db::each;
@@ -203,13 +204,17 @@ fn a_platform_that_cannot_limit_speeds_leaves_the_card_as_it_is_and_says_so() {
     });
 }
 
-fn switch_data(w: &World, carrier: &Carrier, act: Act, key: &str) {
+fn ask_data(w: &World, act: Act, key: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     let key = RequestKey { door: "test", key: key.into(), body_hash: format!("{act:?}"), correct_seconds: 0 };
     let asked = (CardKey::Iccid(World::iccid(0)), act, format!("ref-{}", key.key));
     let catalogue = w.engine.catalogue().expect("a catalogue");
     let actor = w.actor(ACME);
     runtime.block_on(w.engine.act_now(&catalogue, &actor, key, asked, Duration::ZERO)).expect("it is asked for");
+}
+
+fn switch_data(w: &World, carrier: &Carrier, act: Act, key: &str) {
+    ask_data(w, act, key);
     work(w, carrier, 60);
     w.pass(direct::PAUSE_SECONDS);
 }
@@ -229,6 +234,52 @@ fn where_data_and_speed_are_one_plan_a_card_is_slowed_again_when_its_data_is_on_
             assert_eq!(speed(&w, &carrier, 0), Some(512), "what is wanted is asked for again");
             let asked = writes(&w).iter().filter(|w| w.cause == "speed").count();
             assert_eq!(asked, wanted, "and where data and speed are apart it is not");
+        });
+    }
+}
+
+/// Writes about speed as versions before stored them where data and speed are one plan.
+const STORED: [&str; 2] = [
+    "UPDATE intent SET matter = 4 WHERE request LIKE '%limit_speed%'",
+    "UPDATE intent SET matter = 3 WHERE request LIKE '%limit_speed%'",
+];
+
+#[test]
+fn where_data_and_speed_are_one_plan_writes_stored_before_it_was_known_go_in_their_order_too() {
+    for stored in STORED {
+        each(|store| {
+            let (w, carrier) = world(store.clone(), json!({"one_plan": true, "lag_seconds": 20}));
+            w.buy(0, "SLOW-30D", "o-1").unwrap();
+            spend(&w, 1, 0, 200);
+            execute_in(store.place(), stored).unwrap();
+            ask_data(&w, Act::DataOff { apn: None }, "off");
+            carrier.work(&w.engine);
+            let states = |w: &World| writes(w).into_iter().rev().map(|i| i.state).collect::<Vec<_>>();
+            assert_eq!(states(&w), ["sent", "stored"], "{stored}: the switch of data waits for the speed");
+            work(&w, &carrier, 120);
+            assert_eq!((states(&w), speed(&w, &carrier, 0)), (vec!["confirmed".into(); 2], None), "{stored}");
+        });
+    }
+}
+
+#[test]
+fn where_data_and_speed_are_one_plan_a_speed_stored_before_it_was_known_is_given_up_for_another() {
+    for stored in STORED {
+        each(|store| {
+            let (w, carrier) = world(store.clone(), json!({"one_plan": true}));
+            carrier.world.fail(Fault::NeverApplied { forget_seconds: None });
+            w.buy(0, "SLOW-30D", "o-1").unwrap();
+            spend(&w, 1, 0, 200);
+            execute_in(store.place(), stored).unwrap();
+            for _ in 0..450 {
+                carrier.work(&w.engine);
+                w.pass(600);
+            }
+            assert_eq!(writes(&w)[0].state, "in_doubt", "it is left to a person");
+            w.buy(0, "TOP20-5D", "o-2").unwrap();
+            work(&w, &carrier, 60);
+            let states: Vec<String> = writes(&w).into_iter().rev().map(|i| i.state).collect();
+            assert_eq!(states, ["superseded", "confirmed"], "{stored}");
         });
     }
 }

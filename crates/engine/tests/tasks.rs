@@ -134,8 +134,9 @@ fn a_dead_worker_loses_nothing_and_repeats_nothing() {
         tasks::step(&w.engine).unwrap();
         // A worker claims some cards and dies before it calls; another calls and dies before it notes the answer.
         let platform = w.engine.read(|tx, _| Ok(tx.intents(true, 1)?)).unwrap()[0].platform;
-        let claim =
-            |token| w.engine.write(move |tx, _, how| Ok(tx.claim_intents(how.now, (how.now.plus(60), token), (platform, 20))?));
+        let claim = |token| {
+            w.engine.write(move |tx, _, how| Ok(tx.claim_intents(how.now, (how.now.plus(60), token), (platform, &[]), 20)?))
+        };
         assert_eq!(claim(-1).unwrap().len(), 20);
         for intent in claim(-2).unwrap() {
             let request = serde_json::from_str(&intent.request).unwrap();

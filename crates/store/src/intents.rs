@@ -68,6 +68,11 @@ fn intent(r: R) -> Intent {
     }
 }
 
+/// Matters by their numbers, as a list of a statement has them.
+fn numbers(matters: &[Matter]) -> String {
+    integers(matters.iter().map(|m| m.number()))
+}
+
 /// A write that no order waits for.
 #[derive(Debug, Clone, Copy)]
 pub struct Wish<'a> {
@@ -144,18 +149,19 @@ impl Tx<'_> {
         Ok(self.row::<(i64,)>("SELECT COALESCE(MAX(id), 0) FROM intent", &[])?.map_or(0, |r| r.0))
     }
 
-    /// The cards' writes about a matter that are not over, and the last of each card at each platform that stands, over or not:
-    /// that was neither refused nor superseded, and is not of the cause `passing`, which leaves the matter as it was. By card and
-    /// number.
-    pub fn intents_about(&mut self, sims: &[SimId], matter: i64, passing: &str) -> Result<Vec<Intent>, Error> {
+    /// The cards' writes about these matters that are not over, and the last about each of each card at each platform that stands, over
+    /// or not: that was neither refused nor superseded, and is not of the cause `passing`, which leaves the matter as it was. By card
+    /// and number.
+    pub fn intents_about(&mut self, sims: &[SimId], matters: &[Matter], passing: &str) -> Result<Vec<Intent>, Error> {
         let (among, value) = self.among("i.sim_id", &sims.iter().map(|s| s.0).collect::<Vec<_>>());
         let text = format!(
-            "SELECT {COLUMNS} FROM intent i WHERE {among} AND i.matter = ? AND (i.state NOT IN {OVER} OR i.id =
+            "SELECT {COLUMNS} FROM intent i WHERE {among} AND i.matter IN ({}) AND (i.state NOT IN {OVER} OR i.id =
                (SELECT MAX(x.id) FROM intent x WHERE x.sim_id = i.sim_id AND x.matter = i.matter AND x.platform_id = i.platform_id
                 AND x.cause <> ? AND x.state NOT IN ('refused', 'superseded')))
-             ORDER BY i.sim_id, i.id"
+             ORDER BY i.sim_id, i.id",
+            numbers(matters)
         );
-        let values = [value, Value::Int(Some(matter)), Value::Text(Some(passing))];
+        let values = [value, Value::Text(Some(passing))];
         Ok(self.rows::<R>(&text, &values)?.into_iter().map(intent).collect())
     }
 
@@ -191,7 +197,7 @@ impl Tx<'_> {
     /// Which of these cards had a write about one of these matters confirmed at the instant or later: (card, matter), each once.
     pub fn confirmed_since(&mut self, sims: &[i64], matters: &[Matter], since: Timestamp) -> Result<Vec<(i64, i64)>, Error> {
         let (among, value) = self.among("sim_id", sims);
-        let matters = integers(matters.iter().map(|m| m.number()));
+        let matters = numbers(matters);
         let text = format!(
             "SELECT DISTINCT sim_id, matter FROM intent WHERE {among} AND matter IN ({matters}) AND state = 'confirmed' AND updated_at >= ?"
         );
@@ -231,21 +237,23 @@ impl Tx<'_> {
         Ok(self.row::<(i64,)>(text, &binds![platform.0, now.0])?.is_some())
     }
 
-    /// Claims due writes at a platform under a lease. One about a matter of a card is not while an earlier one about it is under way there;
-    /// one that is left to a person holds up none.
+    /// Claims due writes at a platform under a lease, so many at most. One about a matter of a card is not while an earlier one about it, or
+    /// about one of those that are one with it there, is under way there; one that is left to a person holds up none.
     pub fn claim_intents(
         &mut self,
         now: Timestamp,
         (lease_until, token): (Timestamp, i64),
-        (platform, limit): (PlatformId, i64),
+        (platform, one_matter): (PlatformId, &[Matter]),
+        limit: i64,
     ) -> Result<Vec<Intent>, Error> {
         let lock = if self.is_postgres() { " FOR UPDATE OF i SKIP LOCKED" } else { "" };
         let text = format!(
             "SELECT {COLUMNS} FROM intent i WHERE platform_id = ? AND due_at IS NOT NULL AND due_at <= ? AND (lease_until IS NULL OR lease_until < ?)
              AND (matter = 0 OR NOT EXISTS (SELECT 1 FROM intent e
-               WHERE e.sim_id = i.sim_id AND e.matter = i.matter AND e.platform_id = i.platform_id AND e.id < i.id
-               AND e.due_at IS NOT NULL))
-             ORDER BY due_at, id LIMIT ?{lock}"
+               WHERE e.sim_id = i.sim_id AND (e.matter = i.matter OR e.matter IN ({one}) AND i.matter IN ({one}))
+               AND e.platform_id = i.platform_id AND e.id < i.id AND e.due_at IS NOT NULL))
+             ORDER BY due_at, id LIMIT ?{lock}",
+            one = numbers(one_matter)
         );
         let claimed: Vec<Intent> =
             self.rows::<R>(&text, &binds![platform.0, now.0, now.0, limit])?.into_iter().map(intent).collect();

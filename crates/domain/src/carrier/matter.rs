@@ -37,18 +37,22 @@ impl Matter {
 }
 
 impl Capabilities {
-    /// What of a card a write is about at this platform. Where data and speed are one plan they are one matter: the plan that a write
-    /// gives the card is made of the one it has, so that each waits for the one before.
-    pub fn matter(&self, write: &Write) -> Matter {
-        match write.matter() {
-            Matter::Speed if self.one_plan => Matter::Data,
-            matter => matter,
-        }
+    /// Matters of a card that are one at this platform; none: each is by itself. Where data and speed are one plan, the plan that a write
+    /// gives the card is made of the one it has, so that writes about either wait for the one before. Asked whenever writes are put in
+    /// order and never kept with one: a platform may come to be otherwise while writes wait.
+    pub fn one_matter(&self) -> &'static [Matter] {
+        if self.one_plan { &[Matter::Data, Matter::Speed] } else { &[] }
+    }
+
+    /// The matters whose writes go in one order with this one at this platform: its own, and those that are one with it.
+    pub fn matters(&self, write: &Write) -> Vec<Matter> {
+        let own = write.matter();
+        if self.one_matter().contains(&own) { self.one_matter().to_vec() } else { vec![own] }
     }
 }
 
 impl Write {
-    /// What of the card it is about, where no platform is known to have it otherwise ([`Capabilities::matter`]).
+    /// What of the card it is about; at some platforms two matters are one ([`Capabilities::one_matter`]).
     pub fn matter(&self) -> Matter {
         match self {
             Write::Stop | Write::Resume | Write::Activate | Write::EndTest => Matter::Service,
@@ -191,10 +195,10 @@ mod tests {
     #[test]
     fn data_and_speed_are_one_matter_where_they_are_one_plan() {
         let (apart, one_plan) = (Capabilities::default(), Capabilities { one_plan: true, ..Capabilities::default() });
-        let matters =
-            |can: Capabilities| ["on", "off", "speed:128", "speed", "stop", "sms:x"].map(|word| can.matter(&write(word)));
+        let matters = |can: Capabilities| ["on", "speed:128", "speed", "stop", "sms:x"].map(|word| can.matters(&write(word)));
         use Matter::{Data, None, Service, Speed};
-        assert_eq!(matters(apart), [Data, Data, Speed, Speed, Service, None]);
-        assert_eq!(matters(one_plan), [Data, Data, Data, Data, Service, None]);
+        assert_eq!(matters(apart), [vec![Data], vec![Speed], vec![Speed], vec![Service], vec![None]]);
+        let both = || vec![Data, Speed];
+        assert_eq!(matters(one_plan), [both(), both(), both(), vec![Service], vec![None]]);
     }
 }

@@ -9,23 +9,23 @@
 use super::text;
 use crate::error::Result;
 use crate::{direct, network, tasks};
-use kachi_domain::carrier::{Answer, Matter, Write};
+use kachi_domain::carrier::{Answer, Capabilities, Matter, Write};
 use kachi_domain::{AccountId, SimId, Timestamp};
 use kachi_store::Tx;
 use kachi_store::intents::Intent;
 
-/// Gives up the card's earlier writes about the matter that this one makes needless.
+/// Gives up the card's earlier writes that this one makes needless, at a platform that can do so much.
 pub(crate) fn make_way(
     tx: &mut Tx<'_>,
     sim: SimId,
-    (write, matter, asked_by): (&Write, Matter, Option<AccountId>),
+    (write, can, asked_by): (&Write, Capabilities, Option<AccountId>),
     now: Timestamp,
 ) -> Result<()> {
-    if matter == Matter::None {
+    if write.matter() == Matter::None {
         return Ok(());
     }
     let mut needless = Vec::new();
-    for earlier in about(tx, &[sim], matter)? {
+    for earlier in about(tx, &[sim], &can.matters(write))? {
         if is_needless(&earlier, write, asked_by)? {
             needless.push(earlier);
         }
@@ -34,10 +34,10 @@ pub(crate) fn make_way(
     Ok(())
 }
 
-/// The cards' writes about a matter that are open, and the last of each card at each platform that stands. What ended a test let no
-/// card on and stopped none.
-pub(crate) fn about(tx: &mut Tx<'_>, sims: &[SimId], matter: Matter) -> Result<Vec<Intent>> {
-    Ok(tx.intents_about(sims, matter.number(), direct::END_TEST)?)
+/// The cards' writes about these matters that are open, and the last about each of each card at each platform that stands. What ended a
+/// test let no card on and stopped none.
+pub(crate) fn about(tx: &mut Tx<'_>, sims: &[SimId], matters: &[Matter]) -> Result<Vec<Intent>> {
+    Ok(tx.intents_about(sims, matters, direct::END_TEST)?)
 }
 
 /// Whether an earlier write about the same matter gives way to this one.

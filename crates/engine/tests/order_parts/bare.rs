@@ -317,7 +317,7 @@ fn writes_of_a_cards_former_platform_hold_up_none_of_its_new_one() {
         assert_eq!(story(&w, 1), "stop sent, stop stored");
         let claim = |tx: &mut kachi_store::Tx<'_>, catalogue: &kachi_engine::Catalogue, how: &kachi_engine::cards::Settling| {
             let there = catalogue.platform_by_code("play").expect("a platform").id;
-            Ok(tx.claim_intents(how.now, (how.now.plus(30), -1), (there, 10))?)
+            Ok(tx.claim_intents(how.now, (how.now.plus(30), -1), (there, &[]), 10)?)
         };
         let claimed = w.engine.write(claim).expect("they are claimed");
         let mine = claimed.iter().filter(|i| i.sim == sim_id(&w, 1)).count();

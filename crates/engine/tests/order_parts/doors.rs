@@ -145,7 +145,7 @@ fn a_doubt_about_which_the_carrier_is_being_asked_is_not_given_up() {
         let (platform, lease) = (*carrier.connectors.keys().next().expect("a platform"), 30);
         w.pass(600);
         let claim = move |tx: &mut kachi_store::Tx<'_>, _: &_, how: &kachi_engine::cards::Settling| {
-            Ok(tx.claim_intents(how.now, (how.now.plus(lease), -1), (platform, 10))?.len())
+            Ok(tx.claim_intents(how.now, (how.now.plus(lease), -1), (platform, &[]), 10)?.len())
         };
         assert_eq!(w.engine.write(claim).expect("it is claimed"), 1);
         assert_eq!(refusal(switch("TMobile", "n-2")), Refusal::SwitchBarred, "a worker has it on the wire");
