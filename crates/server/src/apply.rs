@@ -14,6 +14,7 @@ mod imei;
 mod messages;
 mod once;
 mod pools;
+mod shape;
 mod work;
 
 use crate::args::ApplyArgs;

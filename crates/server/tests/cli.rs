@@ -182,8 +182,8 @@ fn a_refused_file_leaves_nothing_behind() {
         let new = "accounts: [{code: beta, currency: USD}]\n";
         let package = "packages: [{code: P, product: 1US-1, data: 1MB, validity: 30d, price: \"1.00\", currency: USD";
         let table = [
-            (format!("{new}nonsense: 1"), " at line 2"),
-            (format!("{new}sims: {{}}"), "bad.yaml: sims: invalid type: map, expected a sequence"),
+            (format!("{new}nonsense: 1"), "bad.yaml: nonsense: there is no such key; leave it out, or write one of accounts,"),
+            (format!("{new}sims: {{}}"), "bad.yaml: sims: must be a list, not keys with their values; write"),
             (
                 format!("{new}sims: [{{iccid: \"12\", account: beta, product: 1US-1}}]"),
                 "bad.yaml: sims[0]: iccid: must be 18 to 22 hexadecimal digits, not \"12\"",
@@ -549,7 +549,7 @@ fn esim_goods_and_their_stock_are_applied() {
                 "esim_goods: [{code: E2, package: NO, price: \"1.00\"}]".to_owned(),
                 "esim_goods[0].package: there is no package NO",
             ),
-            ("products: [{code: 1US-1, zone: {land: x}}]".to_owned(), "unknown field `land`"),
+            ("products: [{code: 1US-1, zone: {land: x}}]".to_owned(), "products[0].zone.land: there is no such key"),
         ] {
             desk.write("bad.yaml", &text);
             let done = desk.run(&["apply", "bad.yaml"]);

@@ -1,5 +1,6 @@
 //! The shape of an `apply` file. Every key is known or an error; a key left out says nothing.
 
+use super::shape;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -20,20 +21,10 @@ pub struct Document {
     pub sms_templates: Vec<SmsTemplate>,
 }
 
-/// The reader does not say on which line an unknown key of the file itself stands.
-fn with_line(text: &str, words: String) -> String {
-    let unknown = words.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')).map(|(key, _)| key);
-    let line = unknown
-        .filter(|_| !words.contains(" at line "))
-        .and_then(|key| text.lines().position(|l| l.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with(':'))));
-    line.map_or(words.clone(), |line| format!("{words} at line {}", line + 1))
-}
-
 impl Document {
     /// Reads the text; the error names the place and what is possible there.
     pub fn parse(text: &str) -> Result<Document, String> {
-        let read: Option<Document> = serde_yaml::from_str(text).map_err(|e| with_line(text, e.to_string()))?;
-        let document = read.unwrap_or_default();
+        let document = shape::read::<Option<Document>>(text)?.unwrap_or_default();
         document.unsupported().map_or(Ok(()), |place| Err(format!("{place}: not supported by this version; leave it out")))?;
         Ok(document)
     }
@@ -212,7 +203,7 @@ pub struct Package {
 
 /// `100MB`, or bytes as a number.
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "must be a size; write 100MB, or bytes as a whole number")]
 pub enum Size {
     Bytes(i64),
     Text(String),
@@ -310,7 +301,11 @@ pub struct ImeiGroup {
 
 /// `"8986..."`, or `{iccid: "8986...", until: "2026-06-01T00:00:00Z"}`.
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "must be an ICCID in quotes, or one with its end; write \"8986...\", or {iccid: \"8986...\", until: \"2026-06-01T00:00:00Z\"}"
+)]
 pub enum GroupCard {
     ForGood(String),
     Until { iccid: String, until: String },
