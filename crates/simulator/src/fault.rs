@@ -9,6 +9,10 @@ pub const COUNT_MAX: u32 = 10_000;
 pub const HOLD_MAX_MS: u64 = 60_000;
 /// Most faults that are armed at once.
 const ARMED_MAX: usize = 1000;
+/// What a gateway answers with that has no way to the carrier, and what it may answer with.
+const UNAVAILABLE: u16 = 503;
+const GATEWAY: [u16; 4] = [TOO_MANY, 502, UNAVAILABLE, 504];
+const TOO_MANY: u16 = 429;
 
 /// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -24,8 +28,10 @@ pub enum FaultKind {
     AppliedButTimedOut,
     /// The act is accepted, and never done.
     AcceptedNeverApplied,
-    /// HTTP 200 with an error in the body, and nothing is done.
+    /// HTTP 200 with an error in the body that says no more than that there is one; nothing is done.
     ErrorBody,
+    /// HTTP 200 with a refusal in the body: the account was not given this call, and nothing is done.
+    NotGranted,
     /// The answer cannot be read, whatever was done.
     GarbageXml,
     /// The answer is encoded in GBK.
@@ -39,6 +45,10 @@ pub enum FaultKind {
     /// HTTP 500, and nothing is done.
     #[serde(rename = "http_500")]
     Http500,
+    /// A gateway answers in the carrier's place (see [`Fault::status`]), and nothing is done.
+    Unavailable,
+    /// The act is done, and a gateway answers in the carrier's place (see [`Fault::status`]).
+    AppliedButUnavailable,
     /// The answer comes late.
     Slow,
     /// Too many requests, says the carrier, and nothing is done.
@@ -59,22 +69,29 @@ pub struct Fault {
     /// Only for this card.
     #[serde(default)]
     pub iccid: Option<String>,
-    /// Only where the path or its query holds this text.
+    /// Only where this text stands in the request's verb, path and query, such as `PUT /rws/api/v1/devices/8986?`.
     #[serde(default)]
     pub on: Option<String>,
     /// For how many real milliseconds the answer, or its absence, is held back.
     #[serde(default)]
     pub hold_ms: u64,
+    /// The HTTP status of a gateway that answers in the carrier's place: 429, 502, 503 or 504.
+    #[serde(default = "unavailable")]
+    pub status: u16,
 }
 
 fn once() -> u32 {
     1
 }
 
+fn unavailable() -> u16 {
+    UNAVAILABLE
+}
+
 impl Fault {
     /// Strikes once, at any card and request.
     pub fn new(platform: Platform, kind: FaultKind) -> Fault {
-        Fault { platform, kind, count: 1, iccid: None, on: None, hold_ms: 0 }
+        Fault { platform, kind, count: once(), iccid: None, on: None, hold_ms: 0, status: UNAVAILABLE }
     }
 
     /// Strikes so many times.
@@ -89,7 +106,7 @@ impl Fault {
         self
     }
 
-    /// Only for requests whose path or query holds this text.
+    /// Only for requests in whose verb, path and query this text stands.
     pub fn on(mut self, text: &str) -> Fault {
         self.on = Some(text.to_owned());
         self
@@ -98,6 +115,12 @@ impl Fault {
     /// Holds back for so many real milliseconds.
     pub fn hold_ms(mut self, ms: u64) -> Fault {
         self.hold_ms = ms;
+        self
+    }
+
+    /// With this HTTP status, where a gateway answers.
+    pub fn status(mut self, status: u16) -> Fault {
+        self.status = status;
         self
     }
 
@@ -111,6 +134,12 @@ impl Fault {
         }
         if self.hold_ms > HOLD_MAX_MS {
             return Err(format!("hold_ms: {} is more than {HOLD_MAX_MS}", self.hold_ms));
+        }
+        if !GATEWAY.contains(&self.status) {
+            return Err(format!("status: {} is none of {GATEWAY:?}", self.status));
+        }
+        if self.kind == FaultKind::AppliedButUnavailable && self.status == TOO_MANY {
+            return Err(format!("status: {TOO_MANY} says that nothing was done"));
         }
         Ok(())
     }
@@ -182,5 +211,9 @@ mod tests {
         assert_eq!(faults.arm(slow.hold_ms(60_001)), Err("hold_ms: 60001 is more than 60000".into()));
         let token = Fault::new(Platform::Jasper, FaultKind::TokenKilled);
         assert_eq!(faults.arm(token), Err("kind: TokenKilled exists at onelink only, not at jasper".into()));
+        let gateway = Fault::new(Platform::Unicom, FaultKind::AppliedButUnavailable);
+        assert_eq!(faults.arm(gateway.clone().status(200)), Err("status: 200 is none of [429, 502, 503, 504]".into()));
+        assert_eq!(faults.arm(gateway.clone().status(429)), Err("status: 429 says that nothing was done".into()));
+        assert_eq!(faults.arm(gateway.status(504)), Ok(()));
     }
 }

@@ -1,7 +1,7 @@
 //! All five carriers in one house: a request comes in, is counted, meets the faults, and is answered from the world.
 
 use crate::clock::Clock;
-use crate::fault::{FaultKind, Faults};
+use crate::fault::{Fault, FaultKind, Faults};
 use crate::settings::{AuthClock, Settings};
 use crate::world::World;
 use crate::world::acts::{Act, Job, Refusal};
@@ -22,9 +22,9 @@ pub(crate) struct Ask {
 }
 
 impl Ask {
-    /// Path and query, by which faults and counts know requests.
+    /// Verb, path and query, by which faults know requests: `PUT /rws/api/v1/devices/8986?`.
     pub(crate) fn what(&self) -> String {
-        format!("{}?{}", self.path, self.query)
+        format!("{} {}?{}", self.method, self.path, self.query)
     }
 
     /// A header by its lower-case name.
@@ -99,6 +99,13 @@ impl Reply {
         Reply { status, kind, body: body.into_bytes(), hold_ms: 0, broken: false }
     }
 
+    /// A gateway's page in the carrier's place.
+    fn of_gateway(fault: &Fault) -> Reply {
+        let words = axum::http::StatusCode::from_u16(fault.status).ok().and_then(|s| s.canonical_reason()).unwrap_or_default();
+        let page = format!("<html><body><h1>{} {words}</h1></body></html>", fault.status);
+        Reply { hold_ms: fault.hold_ms, ..Reply::with(fault.status, "text/html", page) }
+    }
+
     /// The same in GBK, and saying so.
     pub(crate) fn encode_gbk(&mut self) {
         self.kind = if self.kind == JSON { "application/json;charset=GBK" } else { "text/xml;charset=GBK" };
@@ -168,8 +175,8 @@ pub(crate) struct House {
     pub(crate) onelink: onelink::Desk,
     pub(crate) unicom: unicom::Desk,
     pub(crate) jasper: jasper::Desk,
-    /// The write of this request was done, and its caller will not hear of it; after so many milliseconds.
-    lost: Option<u64>,
+    /// The write of this request was done, and its caller will not hear of it, for this fault.
+    lost: Option<Fault>,
 }
 
 impl House {
@@ -215,7 +222,10 @@ impl House {
         if self.strikes(ask, FaultKind::Http500).is_some() {
             return Reply::with(500, "text/html", "<html><body><h1>500 Internal Server Error</h1></body></html>".into());
         }
-        for kind in [FaultKind::RateLimited, FaultKind::ErrorBody] {
+        if let Some(fault) = self.strikes(ask, FaultKind::Unavailable) {
+            return Reply::of_gateway(&fault);
+        }
+        for kind in [FaultKind::RateLimited, FaultKind::ErrorBody, FaultKind::NotGranted] {
             if self.strikes(ask, kind).is_some() {
                 return refusal(self, ask, kind);
             }
@@ -233,8 +243,10 @@ impl House {
 
     /// What can still go wrong when all is done.
     fn spoil(&mut self, ask: &Ask, reply: &mut Reply) {
-        if let Some(ms) = self.lost.take() {
-            (reply.hold_ms, reply.broken) = (ms, true);
+        match self.lost.take() {
+            Some(fault) if fault.kind == FaultKind::AppliedButUnavailable => *reply = Reply::of_gateway(&fault),
+            Some(fault) => (reply.hold_ms, reply.broken) = (fault.hold_ms, true),
+            None => {}
         }
         if self.strikes(ask, FaultKind::GarbageXml).is_some() {
             reply.kind = XML;
@@ -249,7 +261,7 @@ impl House {
     }
 
     /// Whether a fault strikes this request; for a card if the request names it in any of its ways.
-    fn strikes(&mut self, ask: &Ask, kind: FaultKind) -> Option<crate::Fault> {
+    fn strikes(&mut self, ask: &Ask, kind: FaultKind) -> Option<Fault> {
         let world = &self.world;
         let names = |iccid: &str| match world.find_anywhere(iccid) {
             Some(card) => world.cards[card as usize].names().iter().any(|name| ask.mentions(name)),
@@ -259,7 +271,7 @@ impl House {
     }
 
     /// Whether a fault strikes one of these cards.
-    fn strikes_card(&mut self, ask: &Ask, kind: FaultKind, cards: &[u32]) -> Option<crate::Fault> {
+    fn strikes_card(&mut self, ask: &Ask, kind: FaultKind, cards: &[u32]) -> Option<Fault> {
         let world = &self.world;
         let is = |iccid: &str| world.find_anywhere(iccid).is_some_and(|card| cards.contains(&card));
         self.faults.take(ask.platform, kind, &ask.what(), is)
@@ -287,9 +299,8 @@ impl House {
     }
 
     fn lose_answer(&mut self, ask: &Ask, cards: &[u32]) {
-        if let Some(fault) = self.strikes_card(ask, FaultKind::AppliedButTimedOut, cards) {
-            self.lost = Some(fault.hold_ms);
-        }
+        let kinds = [FaultKind::AppliedButTimedOut, FaultKind::AppliedButUnavailable];
+        self.lost = kinds.into_iter().find_map(|kind| self.strikes_card(ask, kind, cards));
     }
 
     /// Accepts acts on many cards as one job, or refuses them all because one of the cards was written to a moment ago.
@@ -330,12 +341,16 @@ impl House {
     }
 }
 
-/// The carrier's own words for an error that is nobody's fault.
+/// The carrier's own words for an error that the request is not to blame for.
 fn refusal(house: &House, ask: &Ask, kind: FaultKind) -> Reply {
     match ask.platform {
         Platform::OneLink => onelink::refusal(kind),
         Platform::CtWing | Platform::Telecom => {
-            let code = if kind == FaultKind::RateLimited { ct::TOO_SOON } else { ct::OTHER };
+            let code = match kind {
+                FaultKind::RateLimited => ct::TOO_SOON,
+                FaultKind::NotGranted => ct::REFUSED,
+                _ => ct::OTHER,
+            };
             ct::reply(house, ask, Err((ct::form(&ask.what()), code)))
         }
         Platform::Unicom => unicom::refusal(kind),

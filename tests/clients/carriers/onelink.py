@@ -203,6 +203,10 @@ def faults():
     fault("onelink", "garbage_xml")
     body = raw("query/sim-status", {"transid": transid(), "token": TOKEN[0], **key})[2]
     same("garbage", body.startswith(b"<?xml") and b"\xff" in body, True)
+    fault("onelink", "not_granted")
+    same("not granted", ask("query/sim-status", **key), "12000")
+    fault("onelink", "unavailable")
+    same("503", raw("query/sim-status", {"transid": transid(), "token": TOKEN[0], **key})[0], 503)
     fault("onelink", "http_500")
     same("500", raw("query/sim-status", {"transid": transid(), "token": TOKEN[0], **key})[0], 500)
     pair = {"msisdns": f"{CARDS[7]['msisdn']}_{CARDS[8]['msisdn']}", "operType": 9, "reason": "01"}

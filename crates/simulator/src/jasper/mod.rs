@@ -32,6 +32,7 @@ const NO_METHOD: Fail = Fail(405, "10000025", "Request method not supported");
 const WRONG_STATE: Fail = Fail(400, "20000030", "Invalid SIM state transition");
 const TOO_SOON: Fail = Fail(409, "20000031", "A previous change of this device is in progress");
 const RATE_LIMIT: Fail = Fail(429, "40000029", "Rate limit exceeded");
+const NOT_GRANTED: Fail = Fail(200, "10000024", "The API function is not available to the account");
 const OTHER: Fail = Fail(200, "30000001", "Unknown server error");
 
 impl From<Refusal> for Fail {
@@ -52,9 +53,13 @@ pub(crate) fn answer(house: &mut House, ask: &Ask) -> Reply {
     }
 }
 
-/// The platform's words for what is nobody's fault.
+/// The platform's words for what the request is not to blame for.
 pub(crate) fn refusal(kind: FaultKind) -> Reply {
-    let Fail(status, code, words) = if kind == FaultKind::RateLimited { RATE_LIMIT } else { OTHER };
+    let Fail(status, code, words) = match kind {
+        FaultKind::RateLimited => RATE_LIMIT,
+        FaultKind::NotGranted => NOT_GRANTED,
+        _ => OTHER,
+    };
     Reply::with(status, JSON, json!({"errorMessage": words, "errorCode": code}).to_string())
 }
 

@@ -40,6 +40,7 @@ pub(crate) const WRONG_STATE: Code = Code("12089", "当前状态不允许该操�
 pub(crate) const NOT_SELF_SERVICE: Code = Code("12098", "停机原因非自主停机，不允许复机");
 pub(crate) const OFFER_EXPIRED: Code = Code("12099", "主商品已到期，不允许复机");
 pub(crate) const SAME_CARD: Code = Code("13009", "同一卡号3分钟内不能重复办理");
+const NOT_GRANTED: Code = Code("12000", "未开通该接口");
 pub(crate) const OTHER: Code = Code("19010", "其他错误");
 
 impl From<Refusal> for Code {
@@ -108,10 +109,13 @@ fn envelope(answer: Answer) -> Reply {
     }
 }
 
-/// The platform's words for what is nobody's fault.
+/// The platform's words for what the request is not to blame for.
 pub(crate) fn refusal(kind: FaultKind) -> Reply {
-    let code = if kind == FaultKind::RateLimited { Code("12001", "接口调用超过频次限制") } else { OTHER };
-    envelope(Err(code))
+    envelope(Err(match kind {
+        FaultKind::RateLimited => Code("12001", "接口调用超过频次限制"),
+        FaultKind::NotGranted => NOT_GRANTED,
+        _ => OTHER,
+    }))
 }
 
 fn route(house: &mut House, ask: &Ask, name: &str) -> Answer {

@@ -39,6 +39,7 @@ pub(crate) const NO_CARD: Code = Code("1011", "终端不存在");
 pub(crate) const WRONG_STATE: Code = Code("1025", "当前状态不允许该操作");
 pub(crate) const TOO_SOON: Code = Code("1026", "该终端有未完成的操作，请稍后再试");
 pub(crate) const OUT_OF_RANGE: Code = Code("1074", "无数据或超出查询范围");
+const NOT_GRANTED: Code = Code("1050", "未开通该能力");
 pub(crate) const OTHER: Code = Code("9999", "系统错误");
 
 impl From<Refusal> for Code {
@@ -86,12 +87,13 @@ fn inside(house: &House, data: &Value, answer: Answer) -> Reply {
     Reply::json(&json!({"app_id": house.settings.logins.unicom.app_id, "status": "0000", "message": "success", "data": fields}))
 }
 
-/// The gateway's words for what is nobody's fault.
+/// The gateway's words for what the request is not to blame for.
 pub(crate) fn refusal(kind: FaultKind) -> Reply {
-    if kind == FaultKind::RateLimited {
-        return outside(TOO_MANY);
-    }
-    let Code(code, text) = OTHER;
+    let Code(code, text) = match kind {
+        FaultKind::RateLimited => return outside(TOO_MANY),
+        FaultKind::NotGranted => NOT_GRANTED,
+        _ => OTHER,
+    };
     Reply::json(&json!({"status": "0000", "message": "success", "data": {"resultCode": code, "resultDesc": text}}))
 }
 
