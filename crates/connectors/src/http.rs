@@ -37,8 +37,8 @@ pub struct Ask<'a> {
     pub headers: Vec<(&'static str, String)>,
     /// The body with its type.
     pub body: Option<(&'static str, Vec<u8>)>,
-    /// Whether it must not be done twice: an order, a message.
-    pub once: bool,
+    /// Whether it is a write that must not be done twice (an order, a message), or that the card shows afterwards.
+    pub write: bool,
 }
 
 /// What came back.
@@ -101,8 +101,8 @@ impl Http {
     }
 
     /// One request, one answer. A server in trouble (5xx) gives none, whatever stands in the body: what was asked may have been done.
-    /// That it is busy (429, 503) means that nothing was; but a gateway that says so (503) may have passed the request on, which does no
-    /// harm where it is made again, and counts as in doubt where it must not be done twice.
+    /// That it is busy (429, 503) means that nothing was; but a gateway that says so (503) may have passed the request on. That does no harm
+    /// to a question, which is asked again; a write is in doubt.
     pub fn send(&self, ask: Ask<'_>) -> Result<Reply, Trouble> {
         let mut request = ureq::http::Request::builder().method(ask.verb).uri(format!("{}{}", self.base, ask.path));
         for (name, value) in &ask.headers {
@@ -124,7 +124,7 @@ impl Http {
         let seen = || format!("HTTP {status}: {}", excerpt(&reply.text));
         match status {
             429 => Err(Trouble::Unsent(seen())),
-            503 if !ask.once => Err(Trouble::Unsent(seen())),
+            503 if !ask.write => Err(Trouble::Unsent(seen())),
             500..=599 => Err(Trouble::Lost(seen())),
             _ => Ok(reply),
         }
@@ -308,28 +308,28 @@ mod tests {
     }
 
     #[test]
-    fn a_server_in_trouble_gives_no_answer_and_a_busy_gateway_may_have_passed_on_what_must_not_be_done_twice() {
-        for (head, again, once) in [
+    fn a_server_in_trouble_gives_no_answer_and_a_busy_gateway_may_have_passed_a_write_on() {
+        for (head, again, written) in [
             ("429 Too Many Requests", "unsent", "unsent"),
             ("503 Service Unavailable", "unsent", "lost"),
             ("500 Internal Server Error", "lost", "lost"),
             ("504 Gateway Timeout", "lost", "lost"),
             ("400 Bad Request", "answer", "answer"),
         ] {
-            for (once, expected) in [(false, again), (true, once)] {
+            for (write, expected) in [(false, again), (true, written)] {
                 let listener = TcpListener::bind("127.0.0.1:0").unwrap();
                 let base = format!("http://{}", listener.local_addr().unwrap());
                 std::thread::spawn(move || answer(listener.accept().unwrap().0, head, br#"{"status":"12089","code":"1"}"#));
                 let http = Http::open(&base, 5, &local()).unwrap();
-                let told =
-                    http.send(Ask { verb: "POST", path: "/", body: Some(("text/plain", b"x".to_vec())), once, ..Ask::default() });
+                let body = Some(("text/plain", b"x".to_vec()));
+                let told = http.send(Ask { verb: "POST", path: "/", body, write, ..Ask::default() });
                 let class = match told {
                     Ok(_) => "answer",
                     Err(Trouble::Unsent(reason)) if reason.contains("12089") => "unsent",
                     Err(Trouble::Lost(reason)) if reason.contains("12089") => "lost",
                     Err(other) => panic!("{head}: {other:?}"),
                 };
-                assert_eq!(class, expected, "{head} once {once}");
+                assert_eq!(class, expected, "{head} write {write}");
             }
         }
     }

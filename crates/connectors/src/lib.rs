@@ -3,8 +3,8 @@
 //! The engine opens a connector by name, asks what it can do and hands it one write at a time. What a connector
 //! promises: a call works with the login it is handed and says `NoLogin` when that is over; a write is `Accepted` only if
 //! the carrier took it; an answer that does not say whether it was taken is `InDoubt`, and [`Connector::look`] settles it, for
-//! which a question that is refused is no word on the write; what must not be done twice (an order, a message) is `Later` only if
-//! it was not taken;
+//! which a question that is refused is no word on the write; what must not be done twice (an order, a message), and what the card
+//! shows afterwards, is `Later` only if it was not taken;
 //! a reference submitted twice is taken once; an act outside its capabilities is `Refused` before anything is sent;
 //! [`Connector::read`] tells a card as it is and changes nothing.
 //! `tests/contract/` holds every connector of [`NAMES`] to this.
@@ -101,6 +101,40 @@ fn unknown_key(key: &str, keys: &[&str]) -> String {
 
 /// Seconds to wait with a write before which something could not be read.
 const AGAIN_SECONDS: i64 = 5;
+
+/// What platforms say when they are in trouble and do not say more, in small letters.
+const TROUBLE: [&str; 14] = [
+    "系统错误",
+    "系统异常",
+    "系统内部错误",
+    "系统繁忙",
+    "系统忙",
+    "未知错误",
+    "未知异常",
+    "其他错误",
+    "其它错误",
+    "system error",
+    "system busy",
+    "internal error",
+    "server error",
+    "unknown error",
+];
+
+/// Whether a platform's words say that it is in trouble, and not what it makes of the request.
+fn in_trouble(words: &str) -> bool {
+    let lower = words.to_lowercase();
+    TROUBLE.iter().any(|w| lower.contains(w))
+}
+
+/// A refusal under a code that has no class of its own, shown as it is. One whose words say no more than that the platform is in trouble does
+/// not say whether a write was taken; a question is asked again.
+fn refused(code: &str, words: &str) -> Answer {
+    match words {
+        "" => Answer::Refused { code: code.to_owned(), reason: "without words".into() },
+        words if in_trouble(words) => Answer::InDoubt { reason: format!("{code} {words}") },
+        words => Answer::Refused { code: code.to_owned(), reason: words.to_owned() },
+    }
+}
 
 /// Something that was read before anything was sent: what is not known of it is no doubt about the write.
 fn before(answer: Answer) -> Answer {

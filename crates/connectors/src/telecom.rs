@@ -101,7 +101,7 @@ pub fn answer(code: &str, words: &str, cool_down_seconds: i64) -> Answer {
         "-9" if words.contains("已订购") || words.contains("重复") => Answer::Already,
         "-7" => Answer::Later { seconds: BUSY_SECONDS, reason },
         "101004" => Answer::Later { seconds: cool_down_seconds.max(1), reason },
-        _ => Answer::Refused { code: code.to_owned(), reason: words.to_owned() },
+        _ => crate::refused(code, words),
     }
 }
 
@@ -270,6 +270,8 @@ mod tests {
             ("101004", "", "later"),
             ("100008", "", "refused"),
             ("77", "", "refused"),
+            ("-99", "系统错误", "in_doubt"),
+            ("-9", "系统繁忙，请稍后再试", "in_doubt"),
         ] {
             assert_eq!(serde_json::to_value(answer(code, words, 180)).unwrap()["answer"], class, "{code}");
         }

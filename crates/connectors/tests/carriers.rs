@@ -14,6 +14,8 @@ use std::cell::{Cell, RefCell};
 
 #[path = "carriers/cards.rs"]
 mod cards;
+#[path = "carriers/gateway.rs"]
+mod gateway;
 #[path = "carriers/table.rs"]
 mod table;
 
@@ -355,6 +357,7 @@ fn every_fault_ends_in_one_act_or_in_a_no() {
         FaultKind::AcceptedNeverApplied,
         FaultKind::TooSoon,
         FaultKind::ErrorBody,
+        FaultKind::NotGranted,
         FaultKind::GarbageXml,
         FaultKind::Http500,
         FaultKind::RateLimited,
@@ -368,7 +371,7 @@ fn every_fault_ends_in_one_act_or_in_a_no() {
             let base = far.base(&card);
             match end {
                 Answer::Refused { .. } => {
-                    assert!(kind == FaultKind::ErrorBody && base == Base::Active, "{} {kind:?}: {end:?} {base:?}", far.name);
+                    assert!(kind == FaultKind::NotGranted && base == Base::Active, "{} {kind:?}: {end:?} {base:?}", far.name);
                 }
                 _ => assert_eq!(base, Base::Stopped, "{} {kind:?}: {end:?}", far.name),
             }
@@ -391,7 +394,8 @@ fn a_lost_answer_is_in_doubt_and_never_taken_for_a_no() {
 
 #[test]
 fn a_reading_under_faults_says_that_it_failed() {
-    for kind in [FaultKind::ErrorBody, FaultKind::GarbageXml, FaultKind::Http500, FaultKind::RateLimited] {
+    use FaultKind::{ErrorBody, GarbageXml, Http500, NotGranted, RateLimited, Unavailable};
+    for kind in [ErrorBody, NotGranted, GarbageXml, Http500, RateLimited, Unavailable] {
         for (far, card) in Far::each(Base::Active) {
             far.read(&card, &[Fact::State]);
             if far.sim.fault(Fault::new(far.platform, kind).count(1)).is_err() {
@@ -511,6 +515,13 @@ fn a_card_that_is_not_ours_holds_up_no_other() {
     let lines = far.call(&|call| far.connector.read_many(call, &cards, Ask::Day(day))).expect("answers");
     let told: Vec<bool> = lines.iter().map(Result::is_ok).collect();
     assert_eq!(told, [true, true, true, true, false, true, true, true, true, true], "{:?}", lines[4]);
+    // Nor does one for which the carrier has no better word than that there is an error.
+    let fault = Fault::new(Platform::OneLink, FaultKind::ErrorBody).iccid(&cards[2].iccid).on("daily").count(100);
+    far.sim.fault(fault).expect("it has that fault");
+    let lines = far.call(&|call| far.connector.read_many(call, &cards[..4], Ask::Day(day))).expect("answers");
+    let told: Vec<bool> = lines.iter().map(Result::is_ok).collect();
+    assert_eq!(told, [true, true, false, true], "{lines:?}");
+    assert!(matches!(&lines[2], Err(Answer::InDoubt { .. })), "{lines:?}");
 }
 
 #[test]

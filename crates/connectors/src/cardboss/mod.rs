@@ -130,8 +130,8 @@ impl CardBoss {
             body = Some(("application/x-www-form-urlencoded", query.into_bytes()));
         }
         let http = if operation.direct { &self.direct } else { &self.data };
-        let once = [RENEW.path, SMS.path].contains(&operation.path);
-        let reply = http.send(Question { verb: operation.verb, path: &path, body, once, ..Question::default() })?;
+        let write = operation.verb == "POST" && operation.path != WHITE.path;
+        let reply = http.send(Question { verb: operation.verb, path: &path, body, write, ..Question::default() })?;
         let doubt = || Answer::InDoubt { reason: format!("HTTP {}: {}", reply.status, http::excerpt(&reply.text)) };
         let told: Value = serde_json::from_str(&reply.text).map_err(|_| doubt())?;
         // The white list passes on the carrier's own envelope.
@@ -150,7 +150,9 @@ impl CardBoss {
             // The account itself is refused: it says nothing of the card.
             "1001" | "1005" | "1006" | "1025" => Answer::Later { seconds: LOGIN_REFUSED_SECONDS, reason },
             "1034" | "1090" | "1091" | "1092" => Answer::InDoubt { reason },
-            _ => Answer::Refused { code: code.to_owned(), reason: words.to_owned() },
+            // The carrier's code for an error that says no more.
+            "1099" if words.contains("19010") => Answer::InDoubt { reason },
+            _ => crate::refused(code, words),
         }
     }
 

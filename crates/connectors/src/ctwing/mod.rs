@@ -31,6 +31,9 @@ const BATCH_CARDS_MAX: i64 = 100;
 const PACE: Pace = Pace::a_second(10, 20);
 /// Sends a message, which must not be done twice.
 const SEND: &str = "/api/v1/na/notice/message/sendSms";
+/// What changes a card, and the act of these that it does not show afterwards.
+const ACTS: &str = "/5gcmp/openapi/v1/common/";
+const SPEED: &str = "speedLimitAction";
 /// What `msgCharset` says of a message's text.
 const ASCII: u32 = 0;
 const GB18030: u32 = 15;
@@ -98,13 +101,14 @@ impl CtWing {
         let timestamp = wire::timestamp(self.terms.clock, call.now);
         let sign = wire::sign(&plain, &body, &self.terms.secret_key, &timestamp);
         let headers = vec![("AppKey", self.terms.app_key.clone()), ("Timestamp", timestamp), ("Sign", sign)];
-        let (query, once) = (http::query(&params), path == SEND);
+        let shows = path.strip_prefix(ACTS).is_some_and(|act| act != SPEED);
+        let (query, write) = (http::query(&params), path == SEND || shows);
         let path = if params.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
         let reply = self.http.send(if body.is_empty() {
             let headers = headers.into_iter().chain([("Content-Type", "application/json".to_owned())]).collect();
-            Question { verb: "GET", path: &path, headers, body: None, once }
+            Question { verb: "GET", path: &path, headers, body: None, write }
         } else {
-            Question { verb: "POST", path: &path, headers, body: Some(("application/json", body.into_bytes())), once }
+            Question { verb: "POST", path: &path, headers, body: Some(("application/json", body.into_bytes())), write }
         })?;
         Ok(reply)
     }
@@ -142,15 +146,14 @@ impl CtWing {
         if let Write::SendSms { text } = write {
             return self.send_text(call, &number, text);
         }
-        let common =
-            |act: &str, more: &[(&str, &str)]| self.about(call, &format!("/5gcmp/openapi/v1/common/{act}"), &number, more);
+        let common = |act: &str, more: &[(&str, &str)]| self.about(call, &format!("{ACTS}{act}"), &number, more);
         let disabled = |order| common("disabledNumberService", &[("acctCd", ""), ("orderTypeId", order)]);
         let sent = match write {
             Write::DataOff { .. } => common("singleCutNet", &[("action", "ADD")]),
             Write::DataOn { .. } => common("singleCutNet", &[("action", "DEL")]),
             Write::LimitSpeed { kbps } => {
                 // No question tells a card's speed: the answer is all there is.
-                return common("speedLimitAction", &telecom::speed(&self.terms.speeds, *kbps)).map(|_| Answer::Confirmed);
+                return common(SPEED, &telecom::speed(&self.terms.speeds, *kbps)).map(|_| Answer::Confirmed);
             }
             Write::Activate => {
                 let now = self.main(call, &number).map_err(crate::before)?;

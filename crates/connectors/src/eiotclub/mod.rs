@@ -29,7 +29,8 @@ const PACE: Pace = Pace::a_second(10, 20);
 /// Orders a package; sends a message: what must not be done twice.
 const ORDER: &str = "package/orderPackage";
 const SEND: &str = "sms/sendSms";
-const ONCE: [&str; 2] = [ORDER, SEND];
+/// Lets a card use another network, which it shows afterwards.
+const SWITCH: &str = "card/switchOperator";
 /// What a card's page tells.
 const FACTS: Facts = Facts::of(&[Fact::Numbers, Fact::State, Fact::Counter, Fact::Packages, Fact::Network, Fact::Month]);
 
@@ -65,8 +66,8 @@ impl Eiotclub {
         let params = params.map_err(|e| Answer::Refused { code: "request".into(), reason: e.to_string() })?;
         body["sign"] = Value::from(sign(&params, &self.secret, Form::default()));
         let body = Some(("application/json", body.to_string().into_bytes()));
-        let (path, once) = (format!("/api/v3/{operation}"), ONCE.contains(&operation));
-        let reply = self.http.send(Question { verb: "POST", path: &path, body, once, ..Question::default() })?;
+        let (path, write) = (format!("/api/v3/{operation}"), [ORDER, SEND, SWITCH].contains(&operation));
+        let reply = self.http.send(Question { verb: "POST", path: &path, body, write, ..Question::default() })?;
         let doubt = || Answer::InDoubt { reason: format!("HTTP {}: {}", reply.status, http::excerpt(&reply.text)) };
         let told: Value = serde_json::from_str(&reply.text).map_err(|_| doubt())?;
         match json::text(&told, "code").as_deref() {
@@ -159,7 +160,7 @@ impl Eiotclub {
                 Ok(Answer::Confirmed)
             }
             Write::SwitchNetwork { network } => {
-                self.ask(call, "card/switchOperator", json!({"iccid": iccid, "network": network}))?;
+                self.ask(call, SWITCH, json!({"iccid": iccid, "network": network}))?;
                 Ok(Answer::ACCEPTED)
             }
             Write::RefreshUsage => {
@@ -222,7 +223,7 @@ fn no(code: &str, words: &str) -> Answer {
             Answer::Later { seconds: LOGIN_REFUSED_SECONDS, reason }
         }
         "500" | "43331" => Answer::InDoubt { reason },
-        _ => Answer::Refused { code: code.to_owned(), reason: words.to_owned() },
+        _ => crate::refused(code, words),
     }
 }
 

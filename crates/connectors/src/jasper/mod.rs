@@ -79,10 +79,9 @@ impl Jasper {
         call.next()?;
         let path = format!("/rws/api/v1/{path}");
         let headers = vec![("Authorization", self.authorization.clone()), ("Accept", "application/json".to_owned())];
-        // A plan is what a customer pays for, and a message is sent each time.
-        let once = body.as_ref().is_some_and(|body| body.get("ratePlan").or(body.get("messageText")).is_some());
+        let write = verb != "GET";
         let body = body.map(|body| ("application/json", body.to_string().into_bytes()));
-        let reply = self.http.send(Question { verb, path: &path, headers, body, once })?;
+        let reply = self.http.send(Question { verb, path: &path, headers, body, write })?;
         let doubt = || Answer::InDoubt { reason: format!("HTTP {}: {}", reply.status, http::excerpt(&reply.text)) };
         let told: Value = serde_json::from_str(&reply.text).map_err(|_| doubt())?;
         match (reply.status, no(reply.status, &told)) {
@@ -193,7 +192,7 @@ fn no(status: u16, told: &Value) -> Option<Answer> {
         (401 | 403, _) | (_, "10000001") => Answer::Later { seconds: LOGIN_REFUSED_SECONDS, reason: format!("{code} {words}") },
         // A server in trouble, which the platform tells of with HTTP 200: it may have done what it was asked for.
         _ if code.starts_with("3000") => Answer::InDoubt { reason: format!("{code} {words}") },
-        _ => Answer::Refused { code, reason: words },
+        _ => crate::refused(&code, &words),
     })
 }
 

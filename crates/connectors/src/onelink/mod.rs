@@ -31,8 +31,6 @@ const URL: &str = "https://api.iot.10086.cn";
 const BATCH_CARDS_MAX: i64 = 100;
 /// Requests that it takes unless the settings say otherwise; the public sources name no number.
 const PACE: Pace = Pace::a_second(10, 20);
-/// What must not be done twice.
-const ONCE: [&str; 2] = [writes::ORDER, writes::SEND];
 /// What can be read of a card.
 const FACTS: Facts = Facts::ALL.without(Facts::of(&[Fact::Day, Fact::Counter, Fact::Network]));
 
@@ -112,7 +110,7 @@ impl OneLink {
     }
 
     fn send(&self, path: &str, params: &[(&str, &str)]) -> Result<Vec<Value>, Answer> {
-        let once = ONCE.contains(&path);
+        let write = writes::is_write(path);
         let mut path = format!("/v5/ec/{path}");
         let mut body = None;
         if self.terms.verb == "GET" {
@@ -121,7 +119,7 @@ impl OneLink {
             let fields: Map<String, Value> = params.iter().map(|(k, v)| ((*k).to_owned(), Value::from(*v))).collect();
             body = Some(("application/json", Value::Object(fields).to_string().into_bytes()));
         }
-        let reply = self.http.send(Question { verb: self.terms.verb, path: &path, body, once, ..Question::default() })?;
+        let reply = self.http.send(Question { verb: self.terms.verb, path: &path, body, write, ..Question::default() })?;
         match wire::open(reply.status, &reply.text) {
             Envelope::Rows(rows) => Ok(rows),
             Envelope::No(code, words) => Err(wire::answer(&code, &words, self.terms.cool_down_seconds)),

@@ -115,8 +115,8 @@ impl OneLink {
     fn amounts(&self, call: &Call<'_>, (path, date): (&str, &str), cards: &[Card]) -> Result<Amounts, Answer> {
         let iccids = cards.iter().map(|card| card.iccid.as_str()).collect::<Vec<_>>().join("_");
         let rows = match self.ask(call, path, &[("iccids", &iccids), ("queryDate", date)]) {
-            Err(refused @ Answer::Refused { .. }) if cards.len() == 1 => return Ok(vec![Err(refused)]),
-            Err(Answer::Refused { .. }) if cards.len() > 1 => {
+            Err(no) if cards.len() == 1 && wire::may_be_one_cards(&no) => return Ok(vec![Err(no)]),
+            Err(no) if cards.len() > 1 && wire::may_be_one_cards(&no) => {
                 let (first, second) = cards.split_at(cards.len() / 2);
                 let mut all = self.amounts(call, (path, date), first)?;
                 all.extend(self.amounts(call, (path, date), second)?);

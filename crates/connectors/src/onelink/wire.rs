@@ -45,9 +45,12 @@ pub fn open(status: u16, text: &str) -> Envelope {
     }
 }
 
+/// The code for any other error: that there is one, and no more.
+const OTHER: &str = "19010";
+
 /// Our word for the carrier's code (facts C1.6). Codes that are not known are refused and shown as they are.
 pub fn answer(code: &str, words: &str, cool_down_seconds: i64) -> Answer {
-    let reason = if words.is_empty() { "without words".to_owned() } else { words.to_owned() };
+    let reason = if words.is_empty() { "without words" } else { words };
     match code {
         "12021" => Answer::NoLogin { reason: format!("12021 {reason}") },
         "12047" | "12048" => Answer::Already,
@@ -58,7 +61,17 @@ pub fn answer(code: &str, words: &str, cool_down_seconds: i64) -> Answer {
             let seconds = kachi_domain::carrier::LOGIN_REFUSED_SECONDS;
             Answer::Later { seconds, reason: format!("{code} {reason}") }
         }
-        _ => Answer::Refused { code: code.to_owned(), reason },
+        OTHER => Answer::InDoubt { reason: format!("{code} {reason}") },
+        _ => crate::refused(code, words),
+    }
+}
+
+/// Whether a card may be why many that were asked about together got no figures: a refusal, or an error that says nothing.
+pub fn may_be_one_cards(answer: &Answer) -> bool {
+    match answer {
+        Answer::Refused { .. } => true,
+        Answer::InDoubt { reason } => reason.starts_with(OTHER),
+        _ => false,
     }
 }
 
@@ -281,7 +294,7 @@ mod tests {
             ("12199", "refused"),
             ("13009", "later"),
             ("13010", "later"),
-            ("19010", "refused"),
+            ("19010", "in_doubt"),
             ("19019", "refused"),
             ("99999", "refused"),
         ] {

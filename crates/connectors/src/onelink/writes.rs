@@ -7,8 +7,19 @@ use kachi_domain::carrier::{Answer, Call, Card, Function, Request, Sent, Write};
 use serde_json::Value;
 
 /// Orders a package; sends a message.
-pub(super) const ORDER: &str = "order/gprspackage-order";
-pub(super) const SEND: &str = "operate/sim-mt-sms";
+const ORDER: &str = "order/gprspackage-order";
+const SEND: &str = "operate/sim-mt-sms";
+/// What a card shows afterwards: its state, for one and for many, its data, its messages, its voice.
+const STATE: &str = "change/sim-status";
+const STATES: &str = "change/sim-status/batch";
+const DATA: &str = "operate/sim-apn-function";
+const SMS: &str = "operate/sim-sms-function";
+const VOICE: &str = "operate/sim-call-function";
+
+/// Whether the call is a write that must not be done twice, or that a card shows afterwards.
+pub(super) fn is_write(path: &str) -> bool {
+    [ORDER, SEND, STATE, STATES, DATA, SMS, VOICE].contains(&path)
+}
 
 impl OneLink {
     /// Sends a write for one card. The error is its answer too.
@@ -19,8 +30,8 @@ impl OneLink {
             Write::DataOn { apn, .. } => self.switch_data(call, request, (apn.as_deref(), "0")),
             Write::SetFunction { function, on } => {
                 let path = match function {
-                    Function::Sms => "operate/sim-sms-function",
-                    Function::Voice => "operate/sim-call-function",
+                    Function::Sms => SMS,
+                    Function::Voice => VOICE,
                 };
                 self.about(call, path, &request.card, &[("operType", if *on { "0" } else { "1" })])?;
                 Ok(Answer::ACCEPTED)
@@ -106,7 +117,7 @@ impl OneLink {
                 wire::single(write, from).ok_or_else(|| Answer::Refused { code: "state".into(), reason: reason() })?
             }
         };
-        match self.about(call, "change/sim-status", &request.card, &[("operType", act)]) {
+        match self.about(call, STATE, &request.card, &[("operType", act)]) {
             Ok(_) => Ok(Answer::ACCEPTED),
             // Not allowed in the present state: because it is that already, or not.
             Err(refused @ Answer::Refused { .. }) if is_code(&refused, "12089") => {
@@ -121,7 +132,7 @@ impl OneLink {
             Some(apn) => apn.to_owned(),
             None => self.only_apn(call, request).map_err(before)?,
         };
-        self.about(call, "operate/sim-apn-function", &request.card, &[("apnName", &apn), ("operType", act)])?;
+        self.about(call, DATA, &request.card, &[("apnName", &apn), ("operType", act)])?;
         Ok(Answer::ACCEPTED)
     }
 
@@ -187,7 +198,7 @@ impl OneLink {
             let msisdns: Vec<&str> = some.iter().filter_map(|r| r.card.msisdn.as_deref()).collect();
             let params = [("msisdns", msisdns.join("_")), ("operType", act.to_owned()), ("reason", "01".to_owned())];
             let params: Vec<(&str, &str)> = params.iter().map(|(k, v)| (*k, v.as_str())).collect();
-            let rows = self.ask(call, "change/sim-status/batch", &params)?;
+            let rows = self.ask(call, STATES, &params)?;
             match rows.first().and_then(|row| json::text(row, "jobId")) {
                 Some(job) => Ok(Answer::Accepted { job: Some(job) }),
                 None => Err(Answer::InDoubt { reason: "a job without a number".into() }),
@@ -246,7 +257,11 @@ impl OneLink {
             (_, Some((code, _))) if code == "0" => None,
             (_, Some((code, r))) => {
                 let words = json::text(r, "message").unwrap_or_default();
-                Some(wire::answer(&code, &words, self.terms.cool_down_seconds))
+                Some(match wire::answer(&code, &words, self.terms.cool_down_seconds) {
+                    // The job is over: that it failed is no doubt, whatever the reason.
+                    Answer::InDoubt { reason } => Answer::Refused { code, reason },
+                    told => told,
+                })
             }
             ("4", None) => Some(Answer::Refused { code: "job".into(), reason: format!("job {job} failed") }),
             _ => None,

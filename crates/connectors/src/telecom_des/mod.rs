@@ -35,6 +35,10 @@ pub(crate) const KEY_CHARS: usize = 9;
 const ORDERS: [&str; 2] = ["speedLimitAction", ORDER];
 /// Orders a package, which must not be done twice.
 const ORDER: &str = "orderFlow";
+/// What changes a card, which shows it afterwards: its data, its state, its first use.
+const DATA: &str = "singleCutNet";
+const STATE: &str = "disabledNumber";
+const ACTIVATE: &str = "requestServActive";
 /// What can be read of a card.
 const FACTS: Facts = Facts::of(&[
     Fact::Numbers,
@@ -111,7 +115,8 @@ impl TelecomDes {
         params.extend([("passWord", pass.as_str()), ("sign", sign.as_str())]);
         let page = if ORDERS.contains(&method) { "app/serviceAccept.do" } else { "query.do" };
         let path = format!("/m2m_ec/{page}?{}", http::query(&params));
-        let reply = self.http.send(Question { verb: "GET", path: &path, once: method == ORDER, ..Question::default() })?;
+        let write = [ORDER, DATA, STATE, ACTIVATE].contains(&method);
+        let reply = self.http.send(Question { verb: "GET", path: &path, write, ..Question::default() })?;
         telecom::open(&reply, self.cool_down_seconds)
     }
 
@@ -122,8 +127,8 @@ impl TelecomDes {
     fn write(&self, call: &Call<'_>, request: &Request) -> Result<Answer, Answer> {
         let (card, write) = (&request.card, &request.write);
         let sent = match write {
-            Write::DataOff { .. } => self.ask(call, "singleCutNet", card, &[("action", "ADD")], &[]),
-            Write::DataOn { .. } => self.ask(call, "singleCutNet", card, &[("action", "DEL")], &[]),
+            Write::DataOff { .. } => self.ask(call, DATA, card, &[("action", "ADD")], &[]),
+            Write::DataOn { .. } => self.ask(call, DATA, card, &[("action", "DEL")], &[]),
             Write::Activate => {
                 let now = self.main(call, card).map_err(crate::before)?;
                 let standing = telecom::standing(&now);
@@ -132,8 +137,8 @@ impl TelecomDes {
                 }
                 match standing.as_ref().map(|s| s.raw.as_str()) {
                     // Its test has ended: that is lifted by its own act.
-                    Some("3") => self.ask(call, "disabledNumber", card, &[("orderTypeId", "22"), ("acctCd", "")], &[]),
-                    _ => self.query(call, "requestServActive", card),
+                    Some("3") => self.ask(call, STATE, card, &[("orderTypeId", "22"), ("acctCd", "")], &[]),
+                    _ => self.query(call, ACTIVATE, card),
                 }
             }
             Write::RefreshUsage => return Ok(Answer::Confirmed),
@@ -150,7 +155,7 @@ impl TelecomDes {
             }
             _ => {
                 let act = telecom::order_type(write).ok_or_else(|| Answer::unsupported("do this"))?;
-                self.ask(call, "disabledNumber", card, &[("orderTypeId", act), ("acctCd", "")], &[])
+                self.ask(call, STATE, card, &[("orderTypeId", act), ("acctCd", "")], &[])
             }
         };
         match sent {

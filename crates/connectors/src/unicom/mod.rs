@@ -32,7 +32,10 @@ const URL: &str = "https://gwapi.10646.cn";
 const BATCH_CARDS_MAX: i64 = 50;
 /// Requests that it takes unless the settings say otherwise; the public sources name no number.
 const PACE: Pace = Pace::a_second(10, 20);
-/// What `wsEditTerminal` changes: a card's state, and its rate plan.
+/// What changes a card, and what of its communication plan; all of it shows afterwards.
+const EDIT: &str = "wsEditTerminal";
+const EDIT_ACCESS: &str = "wsEditNetworkAccessConfig";
+/// What [`EDIT`] changes: a card's state, and its rate plan.
 const CHANGE_STATE: &str = "3";
 const CHANGE_PLAN: &str = "4";
 /// What the question about many cards tells of each.
@@ -82,8 +85,7 @@ impl Unicom {
     fn ask(&self, call: &Call<'_>, api: &str, data: Value) -> Result<Value, Answer> {
         let (timestamp, trans_id) = wire::stamps(call.now, call.next()?);
         let token = wire::token(&self.app_id, &timestamp, &trans_id, &self.app_secret);
-        // A plan is what a customer pays for.
-        let once = data["changeType"] == CHANGE_PLAN;
+        let write = api == EDIT || api == EDIT_ACCESS;
         let mut inner = json!({"messageId": trans_id, "openId": self.open_id, "version": "1.0"});
         if let (Some(inner), Value::Object(more)) = (inner.as_object_mut(), data) {
             inner.extend(more);
@@ -93,8 +95,8 @@ impl Unicom {
         });
         let body = Some(("application/json", body.to_string().into_bytes()));
         let path = format!("/api/{api}/V1/1Main/vV1.1");
-        let reply = self.http.send(Question { verb: "POST", path: &path, body, once, ..Question::default() })?;
-        wire::open(reply.status, &reply.text, once)
+        let reply = self.http.send(Question { verb: "POST", path: &path, body, write, ..Question::default() })?;
+        wire::open(reply.status, &reply.text, write)
     }
 
     /// What is told of these cards, by card number.
@@ -190,9 +192,7 @@ impl Unicom {
                 let has = self.plan(call, &request.card).map_err(crate::before)?;
                 match plans.next(write, &has) {
                     Next::Said(answer) => return Ok(answer),
-                    Next::Give(plan) => {
-                        ("wsEditNetworkAccessConfig", json!({"asynchronous": "0", "iccid": request.card.iccid, "nacId": plan}))
-                    }
+                    Next::Give(plan) => (EDIT_ACCESS, json!({"asynchronous": "0", "iccid": request.card.iccid, "nacId": plan})),
                 }
             }
             (write, _) => {
@@ -204,7 +204,7 @@ impl Unicom {
                     "asynchronous": "0", "iccid": request.card.iccid, "changeType": change, "targetValue": target,
                     "effectiveDate": "",
                 });
-                ("wsEditTerminal", data)
+                (EDIT, data)
             }
         };
         match self.ask(call, api, data) {

@@ -26,14 +26,14 @@ pub fn stamps(now: Timestamp, number: u64) -> (String, String) {
     (format!("{} {millis:03}", china.text(now)), format!("{}{millis:03}{rest:06}", china.digits(now)))
 }
 
-/// What stands inside of both envelopes, or the word of the one that says no; `once`: of a request that must not be made twice.
-pub fn open(status: u16, text: &str, once: bool) -> Result<Value, Answer> {
+/// What stands inside of both envelopes, or the word of the one that says no; `write`: to a write.
+pub fn open(status: u16, text: &str, write: bool) -> Result<Value, Answer> {
     let doubt = || Answer::InDoubt { reason: format!("HTTP {status}: {}", excerpt(text)) };
     let outer: Value = serde_json::from_str(text).map_err(|_| doubt())?;
     let code = json::text(&outer, "status").ok_or_else(doubt)?;
     if code != "0000" {
         let words = json::text(&outer, "message").unwrap_or_default();
-        return Err(outer_no(&code, &words, once));
+        return Err(outer_no(&code, &words, write));
     }
     let inner = outer.get("data").ok_or_else(doubt)?;
     match json::text(inner, "resultCode") {
@@ -44,14 +44,14 @@ pub fn open(status: u16, text: &str, once: bool) -> Result<Value, Answer> {
 }
 
 /// The gateway itself says no: it says nothing of the card. Its codes are not public, and one may say that it waited in vain for what
-/// is behind it, so that it is no word on an order.
-fn outer_no(code: &str, words: &str, once: bool) -> Answer {
+/// is behind it, so that it is no word on a write.
+fn outer_no(code: &str, words: &str, write: bool) -> Answer {
     let lower = words.to_ascii_lowercase();
     let says = |any: &[&str]| any.iter().any(|w| lower.contains(w));
-    let busy = says(&["频繁", "限流", "流量", "too many", "rate", "limit", "busy", "frequen"]);
+    let busy = says(&["频繁", "限流", "流量", "too many", "rate", "limit", "busy", "frequen", "频次"]);
     let reason = format!("{code} {words}");
-    // Words that stand in other sentences too ("rate plan", "time limit") do not say that an order was not taken.
-    if once && !says(&["频繁", "限流", "too many"]) {
+    // Words that stand in other sentences too ("rate plan", "time limit") do not say that a write was not taken.
+    if write && !says(&["频繁", "频次", "限流", "too many"]) {
         return Answer::InDoubt { reason };
     }
     Answer::Later { seconds: if busy { BUSY_SECONDS } else { LOGIN_REFUSED_SECONDS }, reason }
@@ -61,10 +61,10 @@ fn inner_no(code: &str, words: &str) -> Answer {
     let lower = words.to_ascii_lowercase();
     let busy =
         ["频繁", "限流", "稍后", "未完成", "too many", "too frequent", "rate limit", "busy"].iter().any(|w| lower.contains(w));
-    if busy {
+    if busy && !crate::in_trouble(words) {
         return Answer::Later { seconds: BUSY_SECONDS, reason: format!("{code} {words}") };
     }
-    Answer::Refused { code: code.to_owned(), reason: if words.is_empty() { "without words".into() } else { words.to_owned() } }
+    crate::refused(code, words)
 }
 
 /// A card's state.
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn both_envelopes_are_checked() {
-        let class_of = |text: &str, once| match open(200, text, once) {
+        let class_of = |text: &str, write| match open(200, text, write) {
             Ok(_) => "ok".to_owned(),
             Err(answer) => serde_json::to_value(answer).unwrap()["answer"].as_str().unwrap().to_owned(),
         };
@@ -134,6 +134,7 @@ mod tests {
             (r#"{"status":"0000","message":"ok","data":{"resultCode":"0000","resultDesc":"ok"}}"#, "ok"),
             (r#"{"status":"0000","data":{"resultCode":"1074","resultDesc":"no data"}}"#, "refused"),
             (r#"{"status":"0000","data":{"resultCode":"1026","resultDesc":"该终端有未完成的操作，请稍后再试"}}"#, "later"),
+            (r#"{"status":"0000","data":{"resultCode":"9999","resultDesc":"系统繁忙，请稍后再试"}}"#, "in_doubt"),
             (r#"{"status":"0001","message":"token wrong"}"#, "later"),
             (r#"{"status":"0000"}"#, "in_doubt"),
             (r#"{"status":"0000","data":{}}"#, "in_doubt"),
@@ -141,9 +142,15 @@ mod tests {
         ] {
             assert_eq!(class_of(text, false), expected, "{text}");
         }
-        let once = |words: &str| class_of(&format!(r#"{{"status":"0001","message":"{words}"}}"#), true);
-        assert_eq!((once("no answer from behind").as_str(), once("too many").as_str()), ("in_doubt", "later"));
-        assert_eq!(once("change of rate plan: timeout").as_str(), "in_doubt", "a word for busy stands in it");
+        let write = |words: &str| class_of(&format!(r#"{{"status":"0001","message":"{words}"}}"#), true);
+        assert_eq!((write("no answer from behind").as_str(), write("too many").as_str()), ("in_doubt", "later"));
+        assert_eq!(write("change of rate plan: timeout").as_str(), "in_doubt", "a word for busy stands in it");
+        for (words, expected) in [
+            ("超出调用频次限制", "later"),
+            ("失败", "in_doubt"),
+        ] {
+            assert_eq!(write(words), expected, "{words}");
+        }
     }
 
     #[test]

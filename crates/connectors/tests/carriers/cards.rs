@@ -75,7 +75,7 @@ fn where_data_and_speed_are_one_plan_a_slow_card_stays_without_data_and_a_card_w
 }
 
 /// What is ordered at each carrier, and whether the card truly has it.
-fn order(far: &Far) -> (Write, fn(&kachi_simulator::Card) -> bool) {
+pub(super) fn order(far: &Far) -> (Write, fn(&kachi_simulator::Card) -> bool) {
     let (package, has): (&str, fn(&kachi_simulator::Card) -> bool) = match far.platform {
         Platform::OneLink => ("2", |card| card.offers.iter().any(|o| o.name == "500 MB")),
         Platform::Telecom | Platform::CtWing => ("100", |card| card.offers.iter().any(|o| o.name == "100MB")),
@@ -127,13 +127,12 @@ fn a_refused_question_about_an_order_is_no_refusal_of_the_order() {
         let sent = Sent { at: far.now(), accepted: Some(far.now()), job };
         let look = || far.call(&|call| Ok(far.connector.look(call, &request(&card, write.clone()), &sent)));
         far.sim.advance(30);
-        far.sim.fault(Fault::new(far.platform, FaultKind::ErrorBody).count(1)).expect("every carrier has it");
-        let told = look();
-        assert!(
-            !matches!(told, Ok(Answer::Refused { .. } | Answer::Already)),
-            "{}: {told:?}, and the money would go back",
-            far.name
-        );
+        for kind in [FaultKind::NotGranted, FaultKind::ErrorBody] {
+            far.sim.fault(Fault::new(far.platform, kind).count(1)).expect("every carrier has it");
+            let told = look();
+            let is_no = matches!(told, Ok(Answer::Refused { .. } | Answer::Already));
+            assert!(!is_no, "{} {kind:?}: {told:?}, and the money would go back", far.name);
+        }
         assert_eq!(look(), Ok(Answer::Confirmed), "{}", far.name);
         assert!(has(&far.sim.card(&card.iccid)), "{}", far.name);
     }
@@ -167,9 +166,9 @@ fn an_account_without_a_question_is_told_the_rest() {
     ] {
         let (far, card) = Far::each(Base::Active).find(|(far, _)| far.name == name).expect("a carrier");
         far.read(&card, facts);
-        far.sim.fault(Fault::new(far.platform, FaultKind::ErrorBody).on(path).count(1)).expect("every carrier has it");
+        far.sim.fault(Fault::new(far.platform, FaultKind::NotGranted).on(path).count(1)).expect("every carrier has it");
         let told = far.read(&card, facts);
-        assert_eq!(far.sim.faults_left(far.platform, FaultKind::ErrorBody), 0, "{name}");
+        assert_eq!(far.sim.faults_left(far.platform, FaultKind::NotGranted), 0, "{name}");
         assert!(told.power.is_none() && told.packages.is_none(), "{name}: {missing:?} {told:?}");
         assert!(told.standing.is_some() || told.month.is_some(), "{name}: {told:?}");
     }
@@ -254,9 +253,9 @@ fn the_portal_is_asked_for_the_use_of_packages_in_the_month_in_china() {
     assert_eq!(used(), Some(3 << 20), "in March");
     // An hour into April there, which is March still elsewhere.
     far.sim.advance(22 * 86_400 - 9 * 3_600);
-    far.sim.fault(Fault::new(Platform::Telecom, FaultKind::ErrorBody).on("monthDate=20260401")).expect("it has that");
+    far.sim.fault(Fault::new(Platform::Telecom, FaultKind::NotGranted).on("monthDate=20260401")).expect("it has that");
     assert_eq!(used(), None, "what is refused is not told");
-    assert_eq!(far.sim.faults_left(Platform::Telecom, FaultKind::ErrorBody), 0, "it is asked for April");
+    assert_eq!(far.sim.faults_left(Platform::Telecom, FaultKind::NotGranted), 0, "it is asked for April");
     assert_eq!(used(), Some(0));
 }
 

@@ -3,6 +3,7 @@
 
 use super::*;
 use kachi_domain::address::Network;
+use kachi_domain::carrier::Fact;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -143,6 +144,109 @@ fn what_must_not_be_done_twice_is_in_doubt_when_its_answer_does_not_say() {
     let orders: Vec<&str> = seen.iter().filter(|(_, write)| *write == subscribe()).map(|(name, _)| *name).collect();
     assert_eq!(orders, ["onelink", "telecom_des", "unicom", "jasper", "eiotclub", "cardboss"]);
     assert_eq!(seen.len() - orders.len(), 5, "{seen:?}: messages to devices");
+}
+
+/// A write that counted as not sent would be given up without its contrary, and refused to whoever waits for its word.
+#[test]
+fn a_write_that_a_busy_gateway_may_have_passed_on_is_in_doubt_where_it_can_be_looked_for() {
+    let (login, mut seen) = (Login { token: "t".into(), expires: None }, Vec::new());
+    for name in NAMES {
+        let Some(dialled) = dialled(name) else { continue };
+        let (connector, far) = dial(name, &dialled);
+        for write in writes().into_iter().filter(|write| connector.capabilities().can(write)) {
+            let submit = |fails: Vec<(usize, Reply)>| {
+                far.begin(fails);
+                connector.submit(&Call::new(&login, START, 1), &asked(&write))
+            };
+            let (taken, last) = (submit(Vec::new()), far.made());
+            let told = submit(vec![(last, Some(("503 Service Unavailable", "busy".into())))]);
+            match taken {
+                Answer::Accepted { .. } => assert!(matches!(told, Answer::InDoubt { .. }), "{name} {write:?}: {told:?}"),
+                // Nobody is asked about it afterwards: it is done again.
+                _ if last > 0 => assert!(matches!(told, Answer::Later { .. }), "{name} {write:?}: {told:?}"),
+                _ => continue,
+            }
+            seen.push((*name, write));
+        }
+    }
+    let of = |write: &Write| seen.iter().filter(|(_, seen)| seen == write).count();
+    assert_eq!([Write::Stop, Write::Resume, Write::DataOff { apn: None }].map(|write| of(&write)), [6, 6, 6], "{seen:?}");
+}
+
+/// What a platform says that is in trouble and does not say more, with HTTP 200.
+fn trouble(name: &str) -> Vec<Value> {
+    match name {
+        "onelink" => vec![json!({"status": "19010", "message": "其他错误"}), json!({"status": "19010"})],
+        "ctwing" | "telecom_des" => vec![json!({"resultCode": "-99", "resultMsg": "系统错误"})],
+        "unicom" => ["系统错误", "系统繁忙，请稍后再试"]
+            .map(|words| json!({"status": "0000", "data": {"resultCode": "9999", "resultDesc": words}}))
+            .into(),
+        "jasper" => vec![json!({"errorCode": "30000001", "errorMessage": "Unknown server error"})],
+        "eiotclub" => vec![json!({"code": "500", "message": "操作失败,请稍后再试"})],
+        "cardboss" => vec![
+            json!({"code": "1090", "msg": "系统内部错误"}),
+            json!({"code": "1099", "msg": "上级错误", "detail": "通道方返回错误码:19010,其他错误"}),
+        ],
+        _ => panic!("{name}: what does its platform say in trouble?"),
+    }
+}
+
+/// That there is an error is no word on what was asked for: a write may have been taken, and a question is asked again.
+#[test]
+fn an_error_that_says_no_more_is_a_doubt_about_a_write_and_no_answer_to_a_question() {
+    let (login, mut orders) = (Login { token: "t".into(), expires: None }, Vec::new());
+    for name in NAMES {
+        let Some(dialled) = dialled(name) else { continue };
+        let (connector, far) = dial(name, &dialled);
+        let error = |words: &Value| Some(("200 OK", words.to_string()));
+        for write in writes().into_iter().filter(|write| connector.capabilities().can(write)) {
+            let request = asked(&write);
+            let submit = |fails: Vec<(usize, Reply)>| {
+                far.begin(fails);
+                connector.submit(&Call::new(&login, START, 1), &request)
+            };
+            if !matches!(submit(Vec::new()), Answer::Accepted { .. }) {
+                continue;
+            }
+            let last = far.made();
+            for words in trouble(name) {
+                let told = submit(vec![(last, error(&words))]);
+                assert!(matches!(told, Answer::InDoubt { .. }), "{name} {write:?}, {words}: {told:?}");
+                for before in 1..last {
+                    let told = submit(vec![(before, error(&words))]);
+                    assert!(matches!(told, Answer::Later { .. }), "{name} {write:?}, before it {words}: {told:?}");
+                    assert_eq!(far.made(), before, "{name} {write:?}: nothing was sent");
+                }
+                far.begin(vec![(1, error(&words))]);
+                let told = connector.look(&Call::new(&login, START, 2), &request, &Sent::in_doubt(START));
+                assert!(matches!(told, Answer::InDoubt { .. } | Answer::Unknown), "{name} {write:?}, asked about: {told:?}");
+                assert!(far.made() == 0 || told != Answer::Unknown, "{name} {write:?}: it would be sent again");
+            }
+            if write == subscribe() {
+                orders.push(*name);
+            }
+        }
+        for words in trouble(name) {
+            far.begin(vec![(1, error(&words))]);
+            let told = connector.read(&Call::new(&login, START, 1), &asked(&subscribe()).card, Facts::of(&[Fact::State]));
+            assert!(matches!(told, Err(Answer::InDoubt { .. } | Answer::Later { .. })), "{name} {words}: {told:?}");
+        }
+    }
+    assert_eq!(orders, ["onelink", "telecom_des", "unicom", "jasper", "eiotclub", "cardboss"]);
+}
+
+/// A row of a job that is over is told with what became of it, whatever the reason.
+#[test]
+fn an_error_that_says_no_more_is_a_no_in_a_job_that_is_over() {
+    let dialled = dialled("onelink").expect("it dials");
+    let (connector, far) = dial("onelink", &dialled);
+    let (login, stop) = (Login { token: "t".into(), expires: None }, asked(&Write::Stop));
+    let row = json!({"resultId": stop.card.msisdn, "status": "19010", "message": "其他错误"});
+    let told = json!({"status": "0", "result": [{"jobStatus": "3", "resultList": [row]}]});
+    far.begin(vec![(1, Some(("200 OK", told.to_string())))]);
+    let sent = Sent { at: START, accepted: Some(START), job: Some("1".into()) };
+    let told = connector.look(&Call::new(&login, START, 2), &stop, &sent);
+    assert!(matches!(&told, Answer::Refused { code, .. } if code == "19010"), "{told:?}");
 }
 
 /// What the question is refused with is no word on what it asks about, at any platform and of any write.
