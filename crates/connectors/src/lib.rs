@@ -1,7 +1,8 @@
 //! Clients of the carriers' platforms, one module each, all behind [`Connector`].
 //!
 //! The engine opens a connector by name, asks what it can do and hands it one write at a time. What a connector
-//! promises: a call works with the login it is handed and says `NoLogin` when that is over; a write is `Accepted` only if
+//! promises: a call works with the login it is handed and says `NoLogin` when that is over; a login that the platform refuses
+//! refuses no write and leaves none in doubt: it is `Later`, for nothing was taken; a write is `Accepted` only if
 //! the carrier took it; an answer that does not say whether it was taken is `InDoubt`, and [`Connector::look`] settles it, for
 //! which a question that is refused is no word on the write; what must not be done twice (an order, a message), and what the card
 //! shows afterwards, is `Later` only if it was not taken;

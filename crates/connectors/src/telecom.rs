@@ -92,11 +92,11 @@ fn refusal(fields: &Fields, cool_down_seconds: i64) -> Option<Answer> {
     Some(answer(code, words, cool_down_seconds))
 }
 
-/// Our word for the carrier's code (facts C2.7).
+/// Our word for the carrier's code (facts C2.7). A password or a signature that is wrong is the account's: it says nothing of the card.
 pub fn answer(code: &str, words: &str, cool_down_seconds: i64) -> Answer {
     let reason = format!("{code} {words}");
     match code {
-        "-1" => Answer::Later { seconds: LOGIN_REFUSED_SECONDS, reason },
+        "-1" | "-3" => Answer::Later { seconds: LOGIN_REFUSED_SECONDS, reason },
         "-5" => Answer::Already,
         "-9" if words.contains("已订购") || words.contains("重复") => Answer::Already,
         "-7" => Answer::Later { seconds: BUSY_SECONDS, reason },
@@ -261,7 +261,7 @@ mod tests {
         for (code, words, class) in [
             ("-1", "", "later"),
             ("-2", "", "refused"),
-            ("-3", "", "refused"),
+            ("-3", "", "later"),
             ("-4", "", "refused"),
             ("-5", "", "already"),
             ("-7", "", "later"),

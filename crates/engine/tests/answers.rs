@@ -97,6 +97,11 @@ impl Far {
         Far { w, sim, carrier, platform, name, on, had }
     }
 
+    /// From now on by this word in the place of the secret; none: the right one.
+    fn login_is(&mut self, secret: Option<&str>) {
+        self.carrier = open(&self.w, &self.sim, (self.platform, self.name), secret);
+    }
+
     /// Both clocks go on, and the workers work.
     fn work(&self, seconds: i64, step: i64) {
         for _ in 0..seconds / step {
@@ -219,6 +224,39 @@ fn an_order_that_no_carrier_heard_of_is_sent_again_when_a_look_shows_so_and_else
             far.w.assert_sound();
         });
     }
+}
+
+#[test]
+fn an_order_under_a_login_that_is_refused_waits_and_is_sent_once_when_the_login_is_right() {
+    each_carrier(|mut far| {
+        far.login_is(Some("wrong"));
+        let order = far.buy();
+        far.work(3 * 24 * HOUR, HOUR);
+        let write = far.write();
+        let said = write.last_answer.clone().unwrap_or_default();
+        assert_eq!((write.state.as_str(), write.due_at.is_some()), ("stored", true), "{}: {said}", far.name);
+        assert!(said.contains("\"later\""), "{}: {said}", far.name);
+        assert_eq!(far.stands(order), (OrderState::Pending, PRICE, 0), "{}", far.name);
+        far.login_is(None);
+        far.work(HOUR, 60);
+        assert_eq!(far.stands(order), (OrderState::Done, PRICE, 1), "{}", far.name);
+        far.w.assert_sound();
+    });
+}
+
+#[test]
+fn an_order_under_a_login_that_stays_refused_goes_back_when_a_person_says_so() {
+    each_carrier(|mut far| {
+        far.login_is(Some("wrong"));
+        let order = far.buy();
+        far.work(2 * HOUR, HOUR);
+        intents::refuse(&far.w.engine, far.write().id, "Li", "the account is closed").expect("it is open");
+        assert_eq!(far.stands(order), (OrderState::Failed, 0, 0), "{}", far.name);
+        far.login_is(None);
+        far.work(2 * HOUR, 600);
+        assert_eq!(far.stands(order), (OrderState::Failed, 0, 0), "{}: it is not sent any more", far.name);
+        far.w.assert_sound();
+    });
 }
 
 #[test]

@@ -44,17 +44,30 @@ pub fn open(status: u16, text: &str, write: bool) -> Result<Value, Answer> {
 }
 
 /// The gateway itself says no: it says nothing of the card. Its codes are not public, and one may say that it waited in vain for what
-/// is behind it, so that it is no word on a write.
+/// is behind it, so that it is no word on a write, unless its words say that the request came no further.
 fn outer_no(code: &str, words: &str, write: bool) -> Answer {
     let lower = words.to_ascii_lowercase();
     let says = |any: &[&str]| any.iter().any(|w| lower.contains(w));
     let busy = says(&["频繁", "限流", "流量", "too many", "rate", "limit", "busy", "frequen", "频次"]);
     let reason = format!("{code} {words}");
     // Words that stand in other sentences too ("rate plan", "time limit") do not say that a write was not taken.
-    if write && !says(&["频繁", "频次", "限流", "too many"]) {
+    if write && !says(&["频繁", "频次", "限流", "too many"]) && !refuses_login(&lower) {
         return Answer::InDoubt { reason };
     }
     Answer::Later { seconds: if busy { BUSY_SECONDS } else { LOGIN_REFUSED_SECONDS }, reason }
+}
+
+/// Whether the gateway refuses who asks, by what a request is signed with (facts C4.1), which it looks at before it passes anything on. A
+/// number that came before is none of it: the request that had it may have been taken.
+fn refuses_login(lower: &str) -> bool {
+    let says = |any: &[&str]| any.iter().any(|w| lower.contains(w));
+    let is_wrong =
+        ["失败", "错误", "无效", "过期", "失效", "超出", "不存在", "不正确", "wrong", "invalid", "expired", "incorrect"];
+    let waited = ["超时", "timeout", "timed out", "trans_id"];
+    says(&["token", "app_id", "appid", "openid", "timestamp", "签名", "鉴权"])
+        && says(&is_wrong)
+        && !says(&waited)
+        && !crate::in_trouble(lower)
 }
 
 fn inner_no(code: &str, words: &str) -> Answer {
@@ -146,7 +159,15 @@ mod tests {
         assert_eq!((write("no answer from behind").as_str(), write("too many").as_str()), ("in_doubt", "later"));
         assert_eq!(write("change of rate plan: timeout").as_str(), "in_doubt", "a word for busy stands in it");
         for (words, expected) in [
+            ("token校验失败", "later"),
+            ("Token expired", "later"),
+            ("app_id或openId无效", "later"),
+            ("timestamp超出允许范围", "later"),
             ("超出调用频次限制", "later"),
+            ("trans_id重复", "in_doubt"),
+            ("timestamp or trans_id invalid", "in_doubt"),
+            ("系统错误 timestamp 2026-03-10", "in_doubt"),
+            ("获取token失败: timeout", "in_doubt"),
             ("失败", "in_doubt"),
         ] {
             assert_eq!(write(words), expected, "{words}");

@@ -3,7 +3,7 @@
 
 use super::*;
 use kachi_domain::address::Network;
-use kachi_domain::carrier::Fact;
+use kachi_domain::carrier::{Fact, LOGIN_REFUSED_SECONDS};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -171,6 +171,71 @@ fn a_write_that_a_busy_gateway_may_have_passed_on_is_in_doubt_where_it_can_be_lo
     }
     let of = |write: &Write| seen.iter().filter(|(_, seen)| seen == write).count();
     assert_eq!([Write::Stop, Write::Resume, Write::DataOff { apn: None }].map(|write| of(&write)), [6, 6, 6], "{seen:?}");
+}
+
+/// What a platform says that refuses who asks.
+fn login_refused(name: &str) -> Vec<Reply> {
+    let told = |status: &'static str, words: Value| Some((status, words.to_string()));
+    let ok = |words: Value| told("200 OK", words);
+    match name {
+        "onelink" => ["12021", "12004", "12022"].map(|code| ok(json!({"status": code, "message": "鉴权失败"}))).into(),
+        "ctwing" | "telecom_des" => vec![
+            ok(json!({"resultCode": "-1", "resultMsg": "用户名或密码错误"})),
+            ok(json!({"RESULT": "-3", "SMSG": "签名错误"})),
+        ],
+        "unicom" => [("1003", "token校验失败"), ("1002", "app_id或openId无效"), ("1004", "timestamp超出允许范围")]
+            .map(|(status, message)| ok(json!({"status": status, "message": message})))
+            .into(),
+        "jasper" => vec![
+            told("401 Unauthorized", json!({"errorMessage": "Full authentication is required to access this resource"})),
+            told("401 Unauthorized", json!({"errorMessage": "Invalid credentials", "errorCode": "10000001"})),
+            told("403 Forbidden", json!({"errorMessage": "no"})),
+        ],
+        "eiotclub" => ["502", "42101", "42104", "42203"].map(|code| ok(json!({"code": code, "message": "no"}))).into(),
+        "cardboss" => ["1001", "1005", "1006", "1025"].map(|code| ok(json!({"code": code, "msg": "no"}))).into(),
+        _ => panic!("{name}: how does its platform refuse who asks?"),
+    }
+}
+
+/// Who asks is looked at before anything else: nothing was taken, and nothing is refused for good. The login is renewed, or put right by
+/// somebody, and what was asked for is sent then.
+#[test]
+fn a_login_that_is_refused_refuses_no_write_and_leaves_none_in_doubt() {
+    let (login, mut orders) = (Login { token: "t".into(), expires: None }, Vec::new());
+    let is_not_now = |told: &Answer| match told {
+        Answer::NoLogin { .. } => true,
+        Answer::Later { seconds, .. } => *seconds == LOGIN_REFUSED_SECONDS,
+        _ => false,
+    };
+    for name in NAMES {
+        let Some(dialled) = dialled(name) else { continue };
+        let (connector, far) = dial(name, &dialled);
+        for write in writes().into_iter().filter(|write| connector.capabilities().can(write)) {
+            let request = asked(&write);
+            let submit = |fails: Vec<(usize, Reply)>| {
+                far.begin(fails);
+                connector.submit(&Call::new(&login, START, 1), &request)
+            };
+            submit(Vec::new());
+            for (reply, at) in login_refused(name).iter().flat_map(|reply| (1..=far.made()).map(move |at| (reply, at))) {
+                let told = submit(vec![(at, reply.clone())]);
+                assert!(is_not_now(&told), "{name} {write:?}, request {at}, {reply:?}: {told:?}");
+                assert_eq!(far.made(), at, "{name} {write:?}: nothing is asked after it");
+                far.begin(vec![(1, reply.clone())]);
+                let told = connector.look(&Call::new(&login, START, 2), &request, &Sent::in_doubt(START));
+                assert!(far.made() == 0 || is_not_now(&told), "{name} {write:?}, asked about: {told:?}");
+            }
+            if write == subscribe() {
+                orders.push(*name);
+            }
+        }
+        for reply in login_refused(name) {
+            far.begin(vec![(1, reply.clone())]);
+            let told = connector.read(&Call::new(&login, START, 1), &asked(&subscribe()).card, Facts::of(&[Fact::State]));
+            assert!(told.as_ref().is_err_and(is_not_now), "{name} {reply:?}: {told:?}");
+        }
+    }
+    assert_eq!(orders, ["onelink", "telecom_des", "unicom", "jasper", "eiotclub", "cardboss"]);
 }
 
 /// What a platform says that is in trouble and does not say more, with HTTP 200.
