@@ -63,7 +63,7 @@ const STEPS: &[Step] = &[
     step!(43, "0043_arrears_walk.sql"),
     step!(44, "0044_carrier_code.sql"),
     step!(45, "0045_arrears_turns.sql"),
-    step!(49, "0049_ahead.sql"),
+    step!(46, "0046_ahead.sql"),
 ];
 
 /// Why the database could not be opened.
