@@ -309,10 +309,10 @@ pub struct Moved {
 /// Gives a card to another account.
 ///
 /// Who acts: whoever sees both accounts. Promised: subscriptions go along with what is left of them and the new owner is
-/// told of each open one; the alias, group and remark of the owner before are not told to one that did not see them; what was due until now is told to the owner until now; readings and roll-ups that are there
-/// stay with the account that owned the card when they came in. No money moves and orders stay their buyer's, so the two
-/// may pay in different currencies. Not promised: that calendar months begin at the same instant if the accounts' time
-/// zones differ, nor that a record which comes in after the move counts for the owner before it.
+/// told of each open one; the alias, group and remark of the owner before are not told to one that did not see them; what was due
+/// until now is told to the owner until now; usage is of the account that owned the card when it counts, also where its record comes in
+/// after the move. No money moves and orders stay their buyer's, so the two may pay in different currencies. Not promised: that
+/// calendar months begin at the same instant if the accounts' time zones differ.
 pub fn transfer(
     tx: &mut Tx<'_>,
     catalogue: &Catalogue,

@@ -123,6 +123,46 @@ fn a_late_record_and_a_pending_order_find_the_moved_card() {
 }
 
 #[test]
+fn usage_is_of_the_owner_at_its_time_whenever_it_comes_in() {
+    each(|store| {
+        let w = World::new(store);
+        w.add_cards(ACME, 0..2);
+        let accounts = [ACME, STRANGER, NORTH];
+        let t = w.now().0;
+        // Two hours with each owner, and the first one's again; three records in each time, one at the instant of the move.
+        let owners = [ACME, STRANGER, NORTH, ACME];
+        let records = |card: u64| -> Vec<String> {
+            let of = |n: i64| line(100 * card as i64 + n, card, t + 2_400 * n - 60, t + 2_400 * n, 1 << n);
+            (1..=11).map(of).collect()
+        };
+        for (n, owner) in owners.into_iter().enumerate() {
+            if n > 0 {
+                for card in [0, 1] {
+                    give(&w, OPERATOR, card, owner).unwrap();
+                }
+            }
+            w.pass(7_200);
+            let in_order: Vec<String> =
+                records(0).into_iter().skip((3 * n).saturating_sub(1)).take(if n == 0 { 2 } else { 3 }).collect();
+            w.cdr(&format!("in order {n}"), &in_order.concat());
+        }
+        // The other card's come at once and backwards.
+        w.cdr("late", &records(1).into_iter().rev().collect::<String>());
+        let of = |card| accounts.map(|a| traffic(&w, a, card).unwrap_or(-1));
+        let days = |card: u64| {
+            let id = w.card(card).sim.id;
+            accounts.map(|a| w.engine.read(move |tx, _| Ok(tx.usage_of_days(&[a], &[id.0], 0, 100_000)?)).unwrap())
+        };
+        assert_eq!(of(1), of(0));
+        assert_eq!(days(1).map(|d| d.first().map(|d| d.1)), days(0).map(|d| d.first().map(|d| d.1)));
+        let bytes = |stops: std::ops::RangeInclusive<i64>| stops.map(|n| 1 << n).sum::<i64>();
+        let (acme, stranger) = (bytes(1..=2) + bytes(9..=11), bytes(3..=5));
+        assert_eq!(days(0).map(|d| d.first().map(|d| d.1)), [Some(acme), Some(stranger), Some(bytes(6..=8))]);
+        w.assert_sound();
+    });
+}
+
+#[test]
 fn refused_moves_change_nothing() {
     each(|store| {
         let w = World::new(store);

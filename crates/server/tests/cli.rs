@@ -473,31 +473,6 @@ fn people_keys_and_the_doctor() {
 }
 
 #[test]
-fn the_worked_example_is_signed_and_verified() {
-    let here = TempDir::new().expect("a folder");
-    let sign = |words: &[&str]| run(here.path(), &[&["sign", "eiotclub", "--secret", "a1b1c1d1"], words].concat(), &[]);
-    let body = r#"{"appkey":"000001","timestamp":1556595508,"nonce":24523,"userName":"wx","age":"24","sex":"1"}"#;
-    let made = sign(&[body]);
-    let text = "age=24&appkey=000001&nonce=24523&sex=1&timestamp=1556595508&userName=wx";
-    assert_eq!(made.out, format!("sign: 963A56BAEBED746F2746E4D9B3B77BE0F2E171E7\nsigned text: {text}&secret=***\n"));
-    let signed = body.replacen('{', r#"{"sign":"963A56BAEBED746F2746E4D9B3B77BE0F2E171E7","#, 1);
-    assert_eq!(sign(&["--verify", &signed]).out, "ok\n");
-    let table = [
-        (body.to_owned(), "sign: is missing"),
-        (signed.replace("963A", "963B"), "sign: does not fit in any accepted form"),
-        (signed.replace("963A", "63A"), "is not 40 hexadecimal digits"),
-        (signed.replacen('{', r#"{"remark":"x","#, 1), "remark: was left out of the signed text"),
-    ];
-    for (body, words) in table {
-        let done = sign(&["--verify", &body]);
-        assert!(done.code == 1 && done.err.contains(words), "{words}: {done:?}");
-    }
-    assert_eq!(sign(&["[1]"]).code, 1);
-    let odd = sign(&[&body.replace("wx", "wx&x=1")]);
-    assert!(odd.code == 0 && odd.err.contains("servers answer one signature for one body only"), "{odd:?}");
-}
-
-#[test]
 fn exit_codes_and_the_configuration() {
     let here = TempDir::new().expect("a folder");
     let kachi = |words: &[&str], environment: &[(&str, &str)]| run(here.path(), words, environment);

@@ -218,17 +218,19 @@ impl Tx<'_> {
         Ok(found)
     }
 
-    /// As [`Tx::sims_of_iccids`], of the cards that live on this platform.
-    pub fn sims_of_platform(&mut self, platform: PlatformId, iccids: &[&str]) -> Result<Vec<(String, i64, i64)>, Error> {
+    /// As [`Tx::sims_of_iccids`], of the cards that live on this platform, and whether each had another owner before.
+    pub fn sims_of_platform(&mut self, platform: PlatformId, iccids: &[&str]) -> Result<Vec<(String, i64, i64, bool)>, Error> {
         let mut found = Vec::with_capacity(iccids.len());
         let text = format!(
-            "SELECT k.number, k.sim_id, k.account_id FROM sim_key k CROSS JOIN sim s WHERE k.kind = 'iccid' AND {} AND s.id = k.sim_id
+            "SELECT k.number, k.sim_id, k.account_id, CAST(CASE WHEN EXISTS (SELECT 1 FROM sim_move m WHERE m.sim_id = k.sim_id) THEN 1 ELSE 0 END AS BIGINT)
+             FROM sim_key k CROSS JOIN sim s WHERE k.kind = 'iccid' AND {} AND s.id = k.sim_id
              AND s.product_id IN (SELECT id FROM product WHERE platform_id = ?)",
             self.one_of_texts("k.number")
         );
         for part in iccids.chunks(1_000) {
             let list = serde_json::to_string(part).map_err(|e| Error::Engine(e.to_string()))?;
-            found.extend(self.rows::<(String, i64, i64)>(&text, &binds![list, platform.0])?);
+            let rows = self.rows::<(String, i64, i64, i64)>(&text, &binds![list, platform.0])?;
+            found.extend(rows.into_iter().map(|(iccid, sim, account, moved)| (iccid, sim, account, moved != 0)));
         }
         Ok(found)
     }
@@ -310,6 +312,12 @@ impl Tx<'_> {
         // The device it is in goes along.
         self.run("UPDATE device SET account_id = ? WHERE sim_id = ?", &binds![to.0, id.0])?;
         Ok(())
+    }
+
+    /// When cards changed hands, card by card in the order of time: (card, when, whose it was until then).
+    pub fn moves_of(&mut self, sims: &[i64]) -> Result<Vec<(i64, i64, i64)>, Error> {
+        let (among, value) = self.among("sim_id", sims);
+        self.rows(&format!("SELECT sim_id, at, from_account FROM sim_move WHERE {among} ORDER BY sim_id, at"), &[value])
     }
 
     /// Sets the network a card is on.

@@ -6,7 +6,7 @@
 //! complete only some seconds after the card is there.
 
 use super::rate::{self, Fact};
-use super::stretch::{Batch, Pending, Rating, pending};
+use super::stretch::{Batch, Card, Pending, Rating, pending};
 use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
@@ -32,33 +32,45 @@ pub fn adopt_orphans(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, icc
 
 /// Looks at lines again that were set aside, their cards being there: each becomes a reading, or is set aside anew.
 fn take_up(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, waiting: &[Waiting]) -> Result<()> {
-    let mut iccids: Vec<&str> = waiting.iter().map(|w| w.iccid.as_str()).collect();
-    iccids.sort_unstable();
-    iccids.dedup();
-    let cards: HashMap<String, (i64, i64)> =
-        tx.sims_of_iccids(&iccids)?.into_iter().map(|(iccid, sim, account)| (iccid, (sim, account))).collect();
     let mut facts = Vec::new();
-    for ((platform, file), records) in by_file(waiting, &cards) {
-        let mut batch = Batch::new(tx, how, PlatformId(platform), file);
-        facts.extend(batch.take(&records, &[], Rating::Now)?.iter().map(Fact::of));
+    for ((platform, file), records) in by_file(waiting) {
+        let mut iccids: Vec<&str> = records.iter().map(|(iccid, _)| *iccid).collect();
+        iccids.sort_unstable();
+        iccids.dedup();
+        let cards: HashMap<String, Card> = tx
+            .sims_of_platform(platform, &iccids)?
+            .into_iter()
+            .map(|(iccid, sim, account, moved)| (iccid, Card { sim, account, moved }))
+            .collect();
+        let (mut known, mut unknown) = (Vec::new(), Vec::new());
+        for (iccid, mut record) in records {
+            match cards.get(iccid) {
+                Some(card) => {
+                    record.is_of(*card);
+                    known.push(record);
+                }
+                None => unknown.push(record),
+            }
+        }
+        let mut batch = Batch::new(tx, how, platform, file);
+        facts.extend(batch.take(&known, &unknown, Rating::Now)?.iter().map(Fact::of));
         batch.finish()?;
     }
     rate::rate(tx, catalogue, how, &mut facts)?;
     Ok(tx.settle_asides(&waiting.iter().map(|w| w.id).collect::<Vec<_>>(), how.now)?)
 }
 
-/// The records of each file of each platform, in the order in which the files came.
-fn by_file(waiting: &[Waiting], cards: &HashMap<String, (i64, i64)>) -> Vec<((i64, i64), Vec<Pending>)> {
-    let mut files: Vec<((i64, i64), Vec<Pending>)> = Vec::new();
+/// The records of each file of each platform with their cards, in the order in which the files came.
+fn by_file(waiting: &[Waiting]) -> Vec<((PlatformId, i64), Vec<(&str, Pending)>)> {
+    let mut files: Vec<((PlatformId, i64), Vec<(&str, Pending)>)> = Vec::new();
     let mut reader = Reader::new();
-    for orphan in waiting {
-        let (Line::Record(raw), Some(card)) = (reader.line(orphan.text.as_bytes()), cards.get(&orphan.iccid)) else { continue };
-        let mut p = Pending { line: orphan.line, ..pending(&raw, PlatformId(orphan.platform)) };
-        (p.reading.sim, p.reading.account) = *card;
-        let of = (orphan.platform, orphan.file);
+    for line in waiting {
+        let Line::Record(raw) = reader.line(line.text.as_bytes()) else { continue };
+        let of = (PlatformId(line.platform), line.file);
+        let record = (line.iccid.as_str(), Pending { line: line.line, ..pending(&raw, of.0) });
         match files.iter_mut().rev().find(|(file, _)| *file == of) {
-            Some((_, records)) => records.push(p),
-            None => files.push((of, vec![p])),
+            Some((_, records)) => records.push(record),
+            None => files.push((of, vec![record])),
         }
     }
     files

@@ -253,11 +253,16 @@ fn touched<'f>(facts: &'f [Fact], pooled: &pools::Rated) -> Vec<(i64, &'f [Fact]
     cards
 }
 
+/// The days of a card's facts, each in the zone of the account that owned the card then.
 fn add_days(catalogue: &Catalogue, of_card: &[Fact], days: &mut Vec<DayRow>) {
-    let zone = catalogue.zone(AccountId(of_card[0].account));
+    let mut of = (of_card[0].account, catalogue.zone(AccountId(of_card[0].account)));
     for f in of_card {
-        let day = zone.day(Timestamp(f.stop));
-        match days.last_mut().filter(|d| d.0 == f.sim && d.1 == day) {
+        if f.account != of.0 {
+            of = (f.account, catalogue.zone(AccountId(f.account)));
+        }
+        let day = of.1.day(Timestamp(f.stop));
+        let mut of_day = days.iter_mut().rev().take_while(|d| d.0 == f.sim && d.1 == day);
+        match of_day.find(|d| d.2 == f.account) {
             Some(d) => {
                 d.3 += f.bytes;
                 d.4 += 1;

@@ -24,6 +24,23 @@ pub struct Pending {
     pub line: i64,
     pub iccid: CardNumber,
     pub reading: Reading,
+    /// The card had another owner before.
+    pub moved: bool,
+}
+
+impl Pending {
+    /// The card is known.
+    pub fn is_of(&mut self, card: Card) {
+        (self.reading.sim, self.reading.account, self.moved) = (card.sim, card.account, card.moved);
+    }
+}
+
+/// A card that is known: its number, whose it is, and whether it had another owner before.
+#[derive(Debug, Clone, Copy)]
+pub struct Card {
+    pub sim: i64,
+    pub account: i64,
+    pub moved: bool,
 }
 
 /// An ICCID without an allocation: at most 22 characters.
@@ -45,36 +62,37 @@ fn card_text(number: &CardNumber) -> &str {
 #[derive(Default)]
 pub struct Known {
     cards: HashMap<[u32; 3], ([u32; 2], u32)>,
-    /// Accounts by the place that the cards hold.
-    accounts: Vec<i64>,
+    /// Accounts by the place that the cards hold, each with whether the cards there had another before.
+    accounts: Vec<(i64, bool)>,
     /// Cards of this stretch that did not fit.
-    beyond: HashMap<[u32; 3], (i64, i64)>,
+    beyond: HashMap<[u32; 3], Card>,
 }
 
 /// Cards remembered between stretches.
 const KNOWN_MAX: usize = 1_800_000;
 
 impl Known {
-    /// The card and its account.
-    fn get(&self, number: &CardNumber) -> Option<(i64, i64)> {
+    fn get(&self, number: &CardNumber) -> Option<Card> {
         let key = packed(number);
-        let kept = self.cards.get(&key).map(|([high, low], account)| {
-            (((u64::from(*high) << 32) | u64::from(*low)).cast_signed(), self.accounts[*account as usize])
+        let kept = self.cards.get(&key).map(|([high, low], place)| {
+            let (account, moved) = self.accounts[*place as usize];
+            Card { sim: ((u64::from(*high) << 32) | u64::from(*low)).cast_signed(), account, moved }
         });
         kept.or_else(|| self.beyond.get(&key).copied())
     }
 
-    fn add(&mut self, number: &CardNumber, sim: i64, account: i64) {
+    fn add(&mut self, number: &CardNumber, card: Card) {
         let key = packed(number);
         if self.cards.len() >= KNOWN_MAX {
-            self.beyond.insert(key, (sim, account));
+            self.beyond.insert(key, card);
             return;
         }
-        let place = self.accounts.iter().position(|a| *a == account).unwrap_or_else(|| {
-            self.accounts.push(account);
+        let of = (card.account, card.moved);
+        let place = self.accounts.iter().position(|a| *a == of).unwrap_or_else(|| {
+            self.accounts.push(of);
             self.accounts.len() - 1
         });
-        let sim = sim.cast_unsigned();
+        let sim = card.sim.cast_unsigned();
         self.cards.insert(key, ([(sim >> 32) as u32, sim as u32], place as u32));
     }
 }
@@ -137,6 +155,7 @@ pub fn pending(raw: &RawRecord<'_>, platform: PlatformId) -> Pending {
             mccmnc: raw.mccmnc,
             batch: 0,
         },
+        moved: false,
     }
 }
 
@@ -229,12 +248,12 @@ fn part_unknown(store: &Store, platform: PlatformId, stretch: Stretch, known: &m
     let Stretch { mut records, asides } = stretch;
     let mut unknown = Vec::new();
     records.retain_mut(|p| match known.get(&p.iccid) {
-        Some((sim, account)) => {
-            (p.reading.sim, p.reading.account) = (sim, account);
+        Some(card) => {
+            p.is_of(card);
             true
         }
         None => {
-            unknown.push(Pending { line: p.line, iccid: p.iccid, reading: p.reading });
+            unknown.push(Pending { ..*p });
             false
         }
     });
@@ -249,8 +268,8 @@ fn look_up(store: &Store, platform: PlatformId, records: &[Pending], known: &mut
     wanted.sort_unstable();
     wanted.dedup();
     let texts: Vec<&str> = wanted.iter().map(card_text).collect();
-    for (iccid, sim, account) in store.look(|tx| tx.sims_of_platform(platform, &texts).map_err(Fail::from))? {
-        known.add(&card_number(&iccid), sim, account);
+    for (iccid, sim, account, moved) in store.look(|tx| tx.sims_of_platform(platform, &texts).map_err(Fail::from))? {
+        known.add(&card_number(&iccid), Card { sim, account, moved });
     }
     Ok(())
 }
@@ -317,9 +336,27 @@ impl<'a, 'c> Batch<'a, 'c> {
         kept
     }
 
+    /// The readings, each of the account that owned the card when it counts: one that comes in after the card was moved is of the
+    /// owner before.
+    fn of_their_owners(&mut self, records: &[&Pending]) -> Result<Vec<Reading>> {
+        let mut readings: Vec<Reading> = records.iter().map(|p| p.reading).collect();
+        let mut sims: Vec<i64> = records.iter().filter(|p| p.moved).map(|p| p.reading.sim).collect();
+        sims.sort_unstable();
+        sims.dedup();
+        if !sims.is_empty() {
+            let moves = self.tx.moves_of(&sims)?;
+            for (reading, _) in readings.iter_mut().zip(records).filter(|(_, p)| p.moved) {
+                let later = moves.partition_point(|(sim, at, _)| (*sim, *at) <= (reading.sim, reading.stop));
+                let owner = moves.get(later).filter(|(sim, ..)| *sim == reading.sim).map(|m| m.2);
+                reading.account = owner.unwrap_or(reading.account);
+            }
+        }
+        Ok(readings)
+    }
+
     /// Loads; keys that were known are told apart into duplicates and conflicts.
     fn load(&mut self, records: &[&Pending], rating: Rating) -> Result<Vec<Reading>> {
-        let mut readings: Vec<Reading> = records.iter().map(|p| p.reading).collect();
+        let mut readings = self.of_their_owners(records)?;
         match self.tx.load_readings(self.file, &mut readings, rating) {
             Ok(()) => return Ok(readings),
             Err(kachi_store::Error::Constraint(_)) => {}
@@ -328,9 +365,9 @@ impl<'a, 'c> Batch<'a, 'c> {
         let known: HashMap<(i64, i64), Reading> =
             self.tx.known_readings(&readings)?.into_iter().map(|(new, there)| ((new.day, new.source_id), there)).collect();
         let mut fresh = Vec::with_capacity(readings.len().saturating_sub(known.len()));
-        for p in records {
+        for (p, reading) in records.iter().zip(readings) {
             match known.get(&(p.reading.day, p.reading.source_id)) {
-                None => fresh.push(p.reading),
+                None => fresh.push(reading),
                 Some(there) if there.same_content(&p.reading) => self.done.duplicate += 1,
                 Some(there) => self.asides.push(conflict(p, there)),
             }
