@@ -133,7 +133,7 @@ pub fn of(
 
 /// When the last package was over of the cards that have none left.
 fn expired(tx: &mut Tx<'_>, catalogue: &Catalogue, found: &[Card]) -> Result<HashMap<i64, Timestamp>> {
-    let bare = found.iter().filter(|c| c.state.expected_end(catalogue.zone(c.sim.account)).is_none());
+    let bare = found.iter().filter(|c| c.state.last_end(catalogue.zone(c.sim.account)).is_none());
     let bare: Vec<i64> = bare.map(|c| c.sim.id.0).collect();
     let ends = if bare.is_empty() { Vec::new() } else { tx.last_ends(&bare)? };
     Ok(ends.into_iter().map(|(sim, at)| (sim, Timestamp(at))).collect())

@@ -88,6 +88,17 @@ impl CardState {
         }
         at
     }
+
+    /// When the last of all the card's subscriptions is over if only time passes, whatever it is of: a main one, or one of those
+    /// that run beside it, which wait for nothing but their date. None where it has none.
+    pub fn last_end(&self, zone: &Zone) -> Option<Timestamp> {
+        let beside = self.live.iter().filter(|l| !l.is_main()).map(|l| match l.running {
+            Some((_, end)) => end,
+            None if l.is_finished() => l.eligible.max(self.now),
+            None => l.end_from(l.eligible.max(self.now), zone),
+        });
+        beside.chain(self.expected_end(zone)).max()
+    }
 }
 
 /// The first bought of those that may start at `free`, else the first that may start later.

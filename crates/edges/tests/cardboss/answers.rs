@@ -3,7 +3,7 @@
 use crate::shop::{MSISDN, MSISDN_CN, MSISDN_FOREIGN, NORTH_SID, OTHER_SID, SID, Shop, renewable};
 use kachi_dialects::cardboss::Operation;
 use kachi_domain::carrier::{Line, Session, Standing};
-use kachi_domain::package::{Category, Fulfil, Kind};
+use kachi_domain::package::{Category, Fulfil, Kind, Resource};
 use kachi_domain::sim::BaseState;
 use kachi_domain::sms::SmsState;
 use kachi_domain::{Iccid, PoolId, Span, Timestamp};
@@ -115,7 +115,7 @@ fn a_card_in_detail() {
         let two = shop.good(Operation::CardDetail, json!({"iccids": format!("{},{CARD},{CARD}", READY.to_lowercase())}));
         let found: Vec<_> = two["cards"].as_array().unwrap().iter().map(|c| c["iccid"].as_str().unwrap()).collect();
         assert_eq!(found, [READY, CARD], "in the order asked, each once");
-        assert_eq!(two["cards"][1]["sbbh"], "gate 7");
+        assert_eq!(of(&two["cards"][1], &["sbbh", "mno", "yys"]), [&json!("gate 7"), &json!("INTL"), &json!("INTL")]);
         let both = shop.good(Operation::CardDetail, json!({"msisdns": MSISDN, "iccids": READY}));
         assert_eq!(both["cards"][0]["iccid"], CARD, "telephone numbers win");
         let above = shop.good_as(NORTH_SID, Operation::CardDetail, json!({"msisdns": MSISDN}));
@@ -256,6 +256,33 @@ fn the_day_a_card_expires_is_its_last_one() {
         assert_eq!(day(), "2026-03-31", "thirty days from the 2nd: midnight after the 31st");
         let package = shop.good(Operation::PkgGet, json!({"msisdn": MSISDN}))["pkgs"][0]["enddate"].clone();
         assert_eq!(package, day(), "as its only package says");
+    });
+}
+
+#[test]
+fn a_card_expires_with_the_last_of_its_packages_whatever_that_is_and_only_a_main_one_is_its_package() {
+    db::each(|store| {
+        let shop = Shop::new(store);
+        shop.sell("SMS-60D", Span::Days(60), |t| (t.resource, t.allowance) = (Resource::Sms, 10));
+        shop.sell("SAFE-1Y", Span::Months(12), |t| t.category = Category::Safety);
+        let shown = || {
+            let card = shop.good(Operation::CardDetail, json!({"msisdns": MSISDN}))["cards"][0].clone();
+            let pkgs = shop.good(Operation::PkgGet, json!({"msisdn": MSISDN}))["pkgs"].clone();
+            let ends: Vec<_> = pkgs.as_array().unwrap().iter().map(|p| p["enddate"].as_str().unwrap().to_owned()).collect();
+            assert!(ends.iter().all(|end| !end.is_empty()), "each has an end: {pkgs}");
+            assert_eq!(card["expiredate"].as_str(), ends.iter().max().map(String::as_str), "{pkgs}");
+            of(&card, &["expiredate", "pkgcode", "pkgname"]).into_iter().cloned().collect::<Vec<_>>()
+        };
+        shop.buy(CARD, "SMS-60D", "n-1");
+        assert_eq!(shown(), [json!("2026-04-30"), json!(""), json!("")], "messages are no main package");
+        shop.buy(CARD, "GJ-100M-30D", "n-2");
+        assert_eq!(shown(), [json!("2026-04-30"), json!("GJ-100M-30D"), json!("name of GJ-100M-30D")]);
+        shop.buy(CARD, "SAFE-1Y", "n-3");
+        assert_eq!(shown()[0], "2027-03-01");
+        shop.trade.traffic(CARD, shop.trade.now(), 200 * MB);
+        assert_eq!(shown(), [json!("2026-04-30"), json!(""), json!("")], "the data is used up, the messages are not");
+        shop.good(Operation::PkgRenew, json!({"msisdn": MSISDN, "pkgcode": "SMS-60D", "month": "2", "audit": "2"}));
+        assert_eq!(shown()[0], "2026-06-29", "behind the last of its like");
     });
 }
 

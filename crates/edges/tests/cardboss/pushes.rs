@@ -6,14 +6,14 @@ use kachi_dialects::cardboss::{Operation, Push, sign_push};
 use kachi_domain::alert::Lines;
 use kachi_domain::event::{Body, EventKind, Warning, WarningKind};
 use kachi_domain::order::Channel;
-use kachi_domain::package::{Kind, Resource};
+use kachi_domain::package::Resource;
 use kachi_domain::{Iccid, Span};
 use kachi_edges::cardboss::data_push;
 use kachi_engine::{card_reads, cards, pools};
 use kachi_store::accounts::Account;
 use kachi_testkit::carrier::Carrier;
 use kachi_testkit::db;
-use kachi_testkit::trade::{ACME, CARD, READY, Trade, package};
+use kachi_testkit::trade::{ACME, CARD, READY, Trade};
 use serde_json::{Value, json};
 
 const ID: &str = "KN0000000000000000000007";
@@ -206,7 +206,6 @@ fn sell(shop: &Shop, code: &'static str, resource: Resource, allowance: i64) {
         tx.put_package(&package)?;
         Ok(tx.touch_catalogue()?)
     });
-    sold.expect("a package");
 }
 
 #[test]
@@ -217,8 +216,8 @@ fn voice_messages_and_connections_are_warned_of_when_they_are_counted() {
         subscribed(&shop, r#"{"cardboss_data":"http://127.0.0.1:9/d"}"#);
         let carrier = Carrier::of(&shop.trade.engine, "1US-1", json!({"lag_seconds": 0, "cool_down_seconds": 0}), &[]);
         carrier.remember(&shop.trade.engine);
-        sell(&shop, "GJ-SMS", Resource::Sms, 10);
-        sell(&shop, "GJ-VOICE", Resource::Voice, 600);
+        shop.sell("GJ-SMS", Span::Days(30), |t| (t.resource, t.allowance) = (Resource::Sms, 10));
+        shop.sell("GJ-VOICE", Span::Days(30), |t| (t.resource, t.allowance) = (Resource::Voice, 600));
         for (n, package) in ["GJ-TIME-1MO", "GJ-SMS", "GJ-VOICE"].iter().enumerate() {
             shop.buy(CARD, package, &format!("n-{n}"));
         }

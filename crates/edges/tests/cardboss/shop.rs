@@ -7,7 +7,7 @@ use axum::extract::ConnectInfo;
 use axum::http::{Request, header};
 use kachi_dialects::cardboss::{Form, Method, Operation, Port, Written, sign};
 use kachi_domain::order::Channel;
-use kachi_domain::package::{Category, Kind, Window};
+use kachi_domain::package::{Category, Kind, Terms, Window};
 use kachi_domain::{Iccid, PoolId, Span, Timestamp, Zone};
 use kachi_edges::cardboss::{DOOR, Door, DoorSettings, router};
 use kachi_engine::orders::{self, Place};
@@ -198,6 +198,18 @@ impl Shop {
         let actor = self.trade.actor(ACME);
         let bought = self.trade.engine.write(move |tx, catalogue, how| orders::place(tx, catalogue, how, &actor, &place));
         bought.expect("an order");
+    }
+
+    /// Sells a package at 1.00 for the product of `CARD`, its terms changed from those of 100 MB of data.
+    pub fn sell(&self, code: &'static str, validity: Span, change: impl Fn(&mut Terms) + Send + 'static) {
+        let sold = self.trade.engine.write(move |tx, catalogue, _| {
+            let product = catalogue.product_by_code("1US-1").expect("a product").id;
+            let mut package = package(code, product, Kind::Quota, validity, 100);
+            change(&mut package.terms);
+            tx.put_package(&package)?;
+            Ok(tx.touch_catalogue()?)
+        });
+        sold.expect("a package");
     }
 
     /// Makes a joint pool of `ACME` named gates.

@@ -137,7 +137,7 @@ pub(super) fn of_card(
         equipment: details["sbbh"].as_str().unwrap_or_default().to_owned(),
         package_name: String::new(),
         package_ends_at: None,
-        card_ends_at: state.expected_end(catalogue.zone(sim.account)).map(|t| t.0),
+        card_ends_at: state.last_end(catalogue.zone(sim.account)).map(|t| t.0),
         total: 0,
         used: 0,
         outflow: 0,

@@ -220,9 +220,10 @@ pub fn rate(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, facts: &mut 
                 row.as_of = Some(row.as_of.map_or(latest, |a| a.max(latest)));
                 add_days(catalogue, of_card, &mut days);
             }
-            settle.fold_told(tx, catalogue, how, row, &inputs, news.and_then(|n| n.retell))?;
+            // Before the fold, whose warnings name the device.
             let seen = of_card.iter().map(Fact::sighting).filter(|s| s.imei != 0);
             row.seen = seen.clone().fold(row.seen, Sighting::max);
+            settle.fold_told(tx, catalogue, how, row, &inputs, news.and_then(|n| n.retell))?;
             if row.imei_group.is_some() {
                 watched.push((row.sim, seen.collect()));
             }

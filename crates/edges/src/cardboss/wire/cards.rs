@@ -302,14 +302,14 @@ impl<'a> Detail<'a> {
     pub fn of(catalogue: &'a Catalogue, figures: &'a Figures, apns: &[(String, bool)]) -> Detail<'a> {
         let (card, sim) = (&figures.card, &figures.card.sim);
         let extras = Extras::of(card);
-        let package = card.in_use().and_then(|l| catalogue.package(l.package));
+        let package = card.state.current_main().and_then(|l| catalogue.package(l.package));
         let mno = catalogue.product(sim.product).map_or("", |p| mno(&p.carrier));
         let bought = |category| if figures.bought.contains(&category) { "1" } else { "0" };
         let as_of = date(card.as_of);
         let status = msstatus(card);
         let (online, session) = connected(&figures.heard);
         let power = figures.heard.power.map(|(is_on, _)| is_on);
-        let ends = card.state.expected_end(catalogue.zone(sim.account)).or(figures.expired_at);
+        let ends = card.state.last_end(catalogue.zone(sim.account)).or(figures.expired_at);
         Detail {
             msisdn: text(&sim.msisdn),
             iccid: &sim.iccid,
@@ -459,7 +459,7 @@ impl<'a> Package<'a> {
 fn planned(catalogue: &Catalogue, card: &Card, live: &Live) -> Option<(Timestamp, Timestamp)> {
     let zone = catalogue.zone(card.sim.account);
     let (mut ahead, mut heard) = (card.state.clone(), Vec::new());
-    ahead.advance(ahead.expected_end(zone)?.max(live.eligible).plus(1), zone, &mut heard);
+    ahead.advance(ahead.last_end(zone)?.max(live.eligible).plus(1), zone, &mut heard);
     heard.iter().find_map(|h| match h {
         Happening::Started(id, start, end) if *id == live.id => Some((*start, *end)),
         _ => None,
