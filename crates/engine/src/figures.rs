@@ -18,7 +18,7 @@ use kachi_domain::carrier::{Cycle, Heard};
 use kachi_domain::order::SubscriptionState;
 use kachi_domain::package::{Category, Window};
 use kachi_domain::rating::Live;
-use kachi_domain::{PoolId, SimId, Timestamp};
+use kachi_domain::{Money, PoolId, SimId, Timestamp};
 use kachi_store::Tx;
 use kachi_store::beside::{Ask, Beside, Held};
 use std::collections::{BTreeMap, HashMap};
@@ -282,8 +282,8 @@ pub fn in_debt(
 /// An account and what it owns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
-    /// What it may spend, credit not counted.
-    pub balance: kachi_domain::Money,
+    /// What it has: also what is held for orders that have not taken effect, which it cannot spend; credit not counted.
+    pub balance: Money,
     /// Its own cards, not those of accounts below it.
     pub own_cards: i64,
     /// The first of those who log in for it.
@@ -292,7 +292,9 @@ pub struct Standing {
 
 /// An account and what it owns.
 pub fn standing(tx: &mut Tx<'_>, catalogue: &Catalogue, actor: &Actor) -> Result<Standing> {
-    let balance = crate::money::balance(tx, catalogue, actor.account)?;
+    let (_, held, _) = tx.balance(actor.account)?;
+    let available = crate::money::balance(tx, catalogue, actor.account)?;
+    let balance = Money { minor: available.minor.saturating_add(held), ..available };
     // Its list has the cards of everybody below it: those of the accounts right under it come off.
     let mut own_cards = tx.card_counts(actor.account)?.total();
     for child in actor.sees.iter().filter(|a| catalogue.parent(**a) == Some(actor.account)) {

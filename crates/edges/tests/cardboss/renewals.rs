@@ -50,6 +50,26 @@ fn a_renewal_is_held_or_taken_and_named() {
 }
 
 #[test]
+fn what_a_renewal_holds_leaves_the_balance_when_it_takes_effect() {
+    db::each(|store| {
+        let shop = shop(store);
+        let shown = || shop.good(Operation::CustomerGet, json!({}))["balance"].clone();
+        let mut manual = month("60");
+        manual["audit"] = json!("1");
+        let number = shop.good(RENEW, manual)["orderid"].as_str().unwrap().to_owned();
+        assert_eq!((shown(), held(&shop)), (json!(100), (4_000, 6_000)), "handed in, and nothing of it done");
+        shop.trade.pass(1);
+        let mut more = month("41");
+        more["repetition"] = json!("1");
+        assert_eq!(shop.ask(RENEW, more).code(), "1007", "what is held buys nothing else");
+        let name = OrderName::Number(number);
+        let approved = shop.trade.engine.write(move |tx, c, how| renewals::approve(tx, c, how, &name, "Li"));
+        approved.expect("it takes effect");
+        assert_eq!((shown(), held(&shop)), (json!(40), (4_000, 0)));
+    });
+}
+
+#[test]
 fn what_is_in_the_way_has_its_code_and_changes_nothing() {
     db::each(|store| {
         let shop = shop(store);
