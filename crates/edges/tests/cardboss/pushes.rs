@@ -141,21 +141,21 @@ fn a_card_warns_of_what_becomes_of_it_once() {
         shop.trade.pass(60);
         shop.trade.traffic(CARD, shop.trade.now(), 95 << 20);
         shop.trade.pass(60);
-        assert_eq!(told(&shop), [11, 11], "the line of bytes, and that of the share");
+        assert_eq!(told(&shop), [11], "the line of bytes and that of the share are one warning");
         shop.trade.traffic(CARD, shop.trade.now(), 10 << 20);
-        assert_eq!(told(&shop), [11, 11, 51, 21]);
+        assert_eq!(told(&shop), [11, 51, 21]);
         shop.trade.pass(60);
         shop.trade.traffic(CARD, shop.trade.now(), 10 << 20);
-        assert_eq!(told(&shop), [11, 11, 51, 21], "data beyond every package is told once a month");
+        assert_eq!(told(&shop), [11, 51, 21], "data beyond every package is told once a month");
         shop.buy(CARD, "GJ-TIME-1MO", "n-2");
         shop.trade.pass(25 * DAY);
         while cards::settle_due(&shop.trade.engine).unwrap() > 0 {}
-        assert_eq!(told(&shop), [11, 11, 51, 21, 31, 42]);
+        assert_eq!(told(&shop), [11, 51, 21, 31, 42]);
         shop.trade.pass(10 * DAY);
         while cards::settle_due(&shop.trade.engine).unwrap() > 0 {}
-        assert_eq!(told(&shop), [11, 11, 51, 21, 31, 42, 32, 41]);
+        assert_eq!(told(&shop), [11, 51, 21, 31, 42, 32, 41]);
         let waiting = shop.trade.engine.store().read(|tx| tx.deliveries_newest(&[ACME], None, 100)).unwrap();
-        assert_eq!(waiting.iter().filter(|d| d.2 == "card_warning").count(), 8, "each is on its way");
+        assert_eq!(waiting.iter().filter(|d| d.2 == "card_warning").count(), 7, "each is on its way");
         assert!(waiting.iter().all(|d| d.2 == "card_warning"), "and nothing that this address is not told");
         shop.trade.assert_sound();
     });
@@ -198,13 +198,55 @@ fn a_package_that_ends_is_warned_of_while_another_waits_behind_it() {
     });
 }
 
-fn sell(shop: &Shop, code: &'static str, resource: Resource, allowance: i64) {
-    let sold = shop.trade.engine.write(move |tx, catalogue, _| {
-        let product = catalogue.product_by_code("1US-1").expect("a product").id;
-        let mut package = package(code, product, Kind::Quota, Span::Days(30), 100);
-        (package.terms.resource, package.terms.allowance) = (resource, allowance);
-        tx.put_package(&package)?;
-        Ok(tx.touch_catalogue()?)
+#[test]
+fn little_data_left_is_one_warning_whichever_line_is_crossed_first() {
+    db::each(|store| {
+        let shop = Shop::new(store);
+        subscribed(&shop, r#"{"cardboss_data":"http://127.0.0.1:9/d"}"#);
+        shop.sell("GJ-200M", Span::Days(30), |t| t.allowance = 200 << 20);
+        shop.buy(CARD, "GJ-200M", "n-1");
+        let use_up = |mb: i64| {
+            shop.trade.pass(60);
+            shop.trade.traffic(CARD, shop.trade.now(), mb << 20);
+        };
+        use_up(150);
+        assert_eq!(told(&shop), [11], "less than 100 MB");
+        use_up(35);
+        assert_eq!(told(&shop), [11], "less than a tenth: the same subscription still has little left");
+        shop.buy(CARD, "GJ-200M", "n-2");
+        use_up(130);
+        assert_eq!(told(&shop), [11, 11], "more was bought, and little is left of that too");
+    });
+}
+
+/// The data of the pushes that are on their way.
+fn data(shop: &Shop) -> Vec<Value> {
+    let claim = kachi_engine::webhooks::claim(&shop.trade.engine, 7, &kachi_engine::webhooks::Silent::default()).unwrap();
+    let read = |job: &kachi_engine::webhooks::Job| {
+        let push = data_push(&job.kind, &job.body, ID, NOW, (SID, "k")).expect("a push");
+        let push: Value = serde_json::from_str(&push).unwrap();
+        serde_json::from_str(push["data"].as_str().unwrap()).unwrap()
+    };
+    claim.lanes.concat().iter().map(read).collect()
+}
+
+#[test]
+fn a_warning_names_the_end_of_the_last_package_and_the_device_of_its_own_record() {
+    db::each(|store| {
+        let shop = Shop::new(store);
+        subscribed(&shop, r#"{"cardboss_data":"http://127.0.0.1:9/d"}"#);
+        shop.sell("SMS-60D", Span::Days(60), |t| (t.resource, t.allowance) = (Resource::Sms, 10));
+        shop.buy(READY, "SMS-60D", "n-1");
+        shop.buy(READY, "GJ-100M-30D", "n-2");
+        shop.trade.traffic_in(READY, shop.trade.now(), 110 << 20, "867530912345678");
+        let shown = shop.good(Operation::CardDetail, json!({"iccids": READY}))["cards"][0].clone();
+        assert_eq!((&shown["expiredate"], &shown["imei"]), (&json!("2026-04-30"), &json!("867530912345678")));
+        let data = data(&shop);
+        let types: Vec<_> = data.iter().map(|d| d["type"].as_str().unwrap()).collect();
+        assert_eq!(types, ["11", "51", "21"]);
+        for told in &data {
+            assert_eq!((&told["cardexpiry"], &told["imei"]), (&shown["expiredate"], &shown["imei"]), "{told}");
+        }
     });
 }
 

@@ -1,6 +1,6 @@
 //! What an owner is warned of with the card's figures, at the doors that tell warnings so.
 //!
-//! Each is told once: a line crossed once per period, an end, a stop or a pool's share once per subscription, data beyond
+//! Each is told once: little data left once per period, whichever line is crossed first, an end, a stop or a pool's share once per subscription, data beyond
 //! every package once a month. Warnings of voice, messages and connections are given where those are counted
 //! ([`super::allowances`]).
 
@@ -46,8 +46,8 @@ pub(super) fn warn(
     }
     for c in &fold.crossings {
         let (name, kind) = match c.alert_type {
-            1 => ("warned11", WarningKind::DataLow),
-            2 => ("warned11%", WarningKind::DataLow),
+            // One type for both lines: the first that is crossed tells it.
+            1 | 2 => ("warned11", WarningKind::DataLow),
             // The line of days is that of the last package, and with it that of the card.
             _ => ("warned42", WarningKind::CardEnding),
         };
