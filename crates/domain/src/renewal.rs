@@ -10,8 +10,9 @@ use crate::time::{Span, Timestamp, Zone};
 
 /// Months a month package is sold for at least.
 pub const MONTH_PACKAGE_LEAST: u32 = 12;
-/// Months of one renewal at most (ours, so that no date or sum can overflow).
-pub const MONTHS_MAX: u32 = 120;
+/// Months of one renewal at most (ours: two digits, so that no code of a package before them is read as another's, and no date or
+/// sum can overflow). A package whose cycle is longer is renewed for one of it.
+pub const MONTHS_MAX: u32 = 99;
 /// Days that a renewal may be dated ahead at most (ours).
 pub const DAYS_AHEAD_MAX: i64 = 3_660;
 
@@ -41,11 +42,16 @@ pub fn least_months(terms: &Terms) -> u32 {
     }
 }
 
+/// For how many months the package can be renewed: (at least, at most), each a multiple of its cycle.
+pub fn bounds_months(terms: &Terms) -> (u32, u32) {
+    let (cycle, least) = (cycle_months(terms), least_months(terms));
+    (least, MONTHS_MAX.max(least) / cycle * cycle)
+}
+
 /// How many of the package's cycles the months are; refused where they are none, too few, too many or no whole number of
 /// cycles.
 pub fn cycles(terms: &Terms, months: u32) -> Result<u32, Refusal> {
-    let (cycle, least) = (cycle_months(terms), least_months(terms));
-    let most = MONTHS_MAX.max(least) / cycle * cycle;
+    let (cycle, (least, most)) = (cycle_months(terms), bounds_months(terms));
     if (least..=most).contains(&months) && months.is_multiple_of(cycle) {
         return Ok(months / cycle);
     }

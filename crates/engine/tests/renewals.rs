@@ -303,9 +303,9 @@ fn a_refused_renewal_changes_nothing() {
         let other = || Msisdn::parse(&msisdn(1)).unwrap();
         let base = || cmd(0, "M50-3M", 12, Review::Automatic);
         for (wrong, why) in [
-            (Renew { months: 0, ..base() }, bad("month", "12 to 120 months, a multiple of 3")),
-            (Renew { months: 5, ..base() }, bad("month", "12 to 120 months, a multiple of 3")),
-            (Renew { months: 11, ..base() }, bad("month", "12 to 120 months, a multiple of 3")),
+            (Renew { months: 0, ..base() }, bad("month", "12 to 99 months, a multiple of 3")),
+            (Renew { months: 5, ..base() }, bad("month", "12 to 99 months, a multiple of 3")),
+            (Renew { months: 11, ..base() }, bad("month", "12 to 99 months, a multiple of 3")),
             (Renew { package_code: "NO-SUCH".into(), ..base() }, Refusal::UnknownPackage),
             (Renew { card: CardKey::Line(other(), World::iccid(0)), ..base() }, Refusal::UnknownSim),
             (Renew { card: CardKey::Iccid(World::iccid(6)), ..base() }, Refusal::UnknownSim),

@@ -1,6 +1,7 @@
 //! Each refusal of the engine and its published code.
 
 use kachi_dialects::cardboss::{Fault, codes};
+use kachi_domain::renewal::DAYS_AHEAD_MAX;
 use kachi_domain::{Refusal, Timestamp};
 use kachi_engine::Fail;
 
@@ -87,6 +88,15 @@ impl From<Fail> for No {
     }
 }
 
+/// What a good value of a field is, in this door's language, where its grammar has not said so already.
+fn rule(field: &str) -> String {
+    match field {
+        "startdate" => format!("须为今日起{DAYS_AHEAD_MAX}日内的日期, 格式为yyyy-MM-dd"),
+        "iccid" => "所指的卡尚未售出".into(),
+        _ => "取值错误".into(),
+    }
+}
+
 impl From<Refusal> for No {
     fn from(refusal: Refusal) -> No {
         let (code, words) = match &refusal {
@@ -97,8 +107,8 @@ impl From<Refusal> for No {
             Refusal::KeyReused => return No::Reused,
             Refusal::SimOver => (codes::CARRIER_ERROR, "该卡已销号"),
             Refusal::Unsupported => (codes::CARRIER_ERROR, "该卡所属上级通道不支持此业务"),
-            Refusal::BadField { field, rule } => return No::Code(codes::VALUE_WRONG, format!("{field}: {rule}")),
-            _ => return No::Code(codes::VALUE_WRONG, refusal.to_string()),
+            Refusal::BadField { field, .. } => return No::Code(codes::VALUE_WRONG, format!("{field}{}", rule(field))),
+            _ => (codes::VALUE_WRONG, "该业务当前不能办理"),
         };
         No::said(code, words)
     }

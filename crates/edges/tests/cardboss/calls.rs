@@ -174,6 +174,7 @@ impl Run {
             assert_eq!(answer.json["msg"].as_str(), said, "{what}: the words of its code");
             let (detail, result) = (answer.json["detail"].as_str().expect("text"), answer.json.get("result"));
             assert!(!detail.is_empty() && (result.is_some() == (code == "1080")), "{what}: {}", answer.text);
+            assert!(detail.contains(|c| ('\u{4e00}'..='\u{9fff}').contains(&c)), "{what}: not in this door's language: {detail}");
             answer.code().to_owned()
         };
         assert_eq!((answer.status, given.as_str()), (200, code), "{what}: {}", answer.text);

@@ -70,6 +70,28 @@ fn what_a_renewal_holds_leaves_the_balance_when_it_takes_effect() {
 }
 
 #[test]
+fn what_is_wrong_with_a_renewal_is_said_in_chinese_and_as_it_is() {
+    db::each(|store| {
+        let shop = shop(store);
+        let with = |name: &str, value: &str| {
+            let mut fields = month("12");
+            fields[name] = json!(value);
+            fields
+        };
+        for (fields, detail) in [
+            (with("month", "100"), "month为1至99的整数, 不带前导零"),
+            (with("month", "6"), "month须为12至99个月"),
+            (json!({"msisdn": MSISDN_CN, "pkgcode": "CN-3MO", "month": "4", "audit": "2"}), "month须为3至99个月, 且为3的整数倍"),
+            (with("startdate", "2026-02-28"), "startdate须为今日起3660日内的日期, 格式为yyyy-MM-dd"),
+        ] {
+            let answer = shop.ask(RENEW, fields.clone());
+            assert_eq!((answer.code(), &answer.json["detail"]), ("1031", &json!(detail)), "{fields}");
+        }
+        assert_eq!(shop.ask(RENEW, month("99")).code(), "0", "as many as it says");
+    });
+}
+
+#[test]
 fn what_is_in_the_way_has_its_code_and_changes_nothing() {
     db::each(|store| {
         let shop = shop(store);

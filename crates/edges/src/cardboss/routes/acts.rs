@@ -5,6 +5,7 @@ use crate::cardboss::errors::No;
 use crate::cardboss::{auth, wire};
 use kachi_dialects::cardboss::codes;
 use kachi_domain::ids::Msisdn;
+use kachi_domain::renewal::{self, MONTHS_MAX};
 use kachi_domain::time::parse_day;
 use kachi_domain::{Iccid, Refusal};
 use kachi_engine::network::CardKey;
@@ -44,10 +45,24 @@ impl Ask<'_> {
             Refusal::DuplicateRenewal { number: order } => format!("{number} 存在重复续费单, 单号: {order}"),
             Refusal::StackFull { stack_max } => format!("{number} 该套餐最多叠加{stack_max}个"),
             Refusal::SimOver => format!("{number} 该卡已销号"),
+            Refusal::BadField { field, .. } if field == "month" => return No::Code(codes::VALUE_WRONG, self.months()),
             _ => return refusal.into(),
         };
         let at = self.door.engine.now();
         No::NotRenewed { detail: format!("续费失败, 原因: {why}"), msisdn: self.form.get("msisdn").to_owned(), at }
+    }
+
+    /// For how many months the package can be renewed, which those that were asked for are not.
+    fn months(&self) -> String {
+        let Some(package) = self.catalogue.package_by_code(self.form.get("pkgcode")) else { return "month取值错误".into() };
+        let (cycle, (least, most)) = (renewal::cycle_months(&package.terms), renewal::bounds_months(&package.terms));
+        let fits = self.form.get("month").parse::<u32>().is_ok_and(|n| (least..=most).contains(&n) && n.is_multiple_of(cycle));
+        match cycle {
+            _ if fits => "month过大, 续费金额超出上限".into(),
+            _ if least > MONTHS_MAX => format!("month取值错误, 该套餐周期为{cycle}个月, 不能由此接口续费"),
+            1 => format!("month须为{least}至{most}个月"),
+            _ => format!("month须为{least}至{most}个月, 且为{cycle}的整数倍"),
+        }
     }
 
     /// The card: by one of its numbers, or by both, which must be the same card's.

@@ -36,7 +36,7 @@ impl Ask<'_> {
         let key = auth::request_key(self.operation, self.form);
         let message = (cards, content.to_owned(), (self.door.settings.token)(), carriage);
         let render = |sent: &Sent| wire::good(&wire::Handed::of(sent));
-        sent(self.door.engine.send_iot_sms(self.catalogue, &self.caller.actor, key, message, render).await)
+        sent(self.door.engine.send_iot_sms(self.catalogue, &self.caller.actor, key, message, render).await, "content不能为空")
     }
 
     pub(super) async fn sms_phone(&self) -> Result<String, No> {
@@ -45,7 +45,8 @@ impl Ask<'_> {
         let key = auth::request_key(Operation::SmsPhone, self.form);
         let cmd = PhoneSms { numbers, template, content, task: (self.door.settings.token)() };
         let render = |sent: &Sent| wire::good(&wire::Handed::of(sent));
-        sent(self.door.engine.send_phone_sms(self.catalogue, &self.caller.actor, key, cmd, render).await)
+        let values = "content须为短信模板的每个变量各给一个值, 格式为@1@=值|@2@=值";
+        sent(self.door.engine.send_phone_sms(self.catalogue, &self.caller.actor, key, cmd, render).await, values)
     }
 
     pub(super) async fn sms_reports(&self) -> Result<String, No> {
@@ -61,8 +62,8 @@ impl Ask<'_> {
     }
 }
 
-/// The answer, or the refusal with the code it has for messages.
-fn sent(outcome: kachi_engine::Result<Once>) -> Result<String, No> {
+/// The answer, or the refusal with the code it has for messages; `content` says what a good one is.
+fn sent(outcome: kachi_engine::Result<Once>, content: &str) -> Result<String, No> {
     let refusal = match outcome {
         Ok(once) => return Ok(text(once)),
         Err(Fail::Refused(refusal)) => refusal,
@@ -72,7 +73,8 @@ fn sent(outcome: kachi_engine::Result<Once>) -> Result<String, No> {
         Refusal::SmsTooLong { max } => No::Code(codes::SMS_TOO_LONG, format!("短信内容最多{max}个字")),
         Refusal::TooMany { max } => No::Code(codes::NUMBERS_TOO_MANY, format!("单次最多{max}个号码")),
         Refusal::SimOver => No::said(codes::NUMBER_WRONG, "该卡已销号"),
-        Refusal::BadField { field, rule } if field == "mobile" => No::Code(codes::NUMBER_WRONG, rule.clone()),
+        Refusal::BadField { field, .. } if field == "mobile" => No::said(codes::NUMBER_WRONG, "mobile号码格式错误"),
+        Refusal::BadField { field, .. } if field == "content" => No::said(codes::VALUE_WRONG, content),
         Refusal::UnknownTemplate => No::said(codes::VALUE_WRONG, "短信模板tplid不存在"),
         Refusal::TemplateNotApproved => No::said(codes::VALUE_WRONG, "短信模板tplid尚未生效"),
         _ => refusal.into(),
