@@ -199,7 +199,7 @@ impl fmt::Display for Refusal {
             Refusal::TooMany { max } => write!(f, "more than {max} numbers"),
             Refusal::UnknownTemplate => write!(f, "there is no such template in this account"),
             Refusal::TemplateNotApproved => write!(f, "the template is not approved yet"),
-            Refusal::KeptOff { by } => write!(f, "the card stays off whoever lets it on: {}", listed(by, Lang::En)),
+            Refusal::KeptOff { by } => write!(f, "the card stays off whoever lets it on: {}", listed(by, Lang::En, |_| true)),
             Refusal::KeyReused => write!(f, "the same request key came with another body"),
             Refusal::UnknownImeiGroup => write!(f, "there is no such IMEI group in this account"),
             Refusal::InImeiGroup => write!(f, "the card is in an IMEI group; take it out of the group first"),

@@ -231,7 +231,7 @@ acts! {
         "have the operator switch its voice on again" "由平台恢复语音业务";
     Buy "buy" "" ["package/orderPackage" "card/pkg/renew"]
         "buy a package for the card" "为该卡订购套餐";
-    BuyForPool "buy_for_pool" "" ["pool/sub" "package/orderPackage"]
+    BuyForPool "buy_for_pool" "" ["pool/sub" "package/orderPackage" "card/pkg/renew"]
         "buy for the pool, or a package for the card itself" "为流量池续订，或为该卡订购套餐";
     Settle "settle" "" []
         "settle it between the account and those above it; the block is theirs to lift" "由该账户与其上级账户结清，由上级解除";

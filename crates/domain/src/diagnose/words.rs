@@ -122,11 +122,13 @@ pub fn age(at: Timestamp, now: Timestamp, lang: Lang) -> String {
     lang.pick(format!("{n} {en} ago"), format!("{n}{zh}前"))
 }
 
-/// Causes with who can lift each, for an answer to a resume.
-pub fn listed(causes: &[Cause], lang: Lang) -> String {
+/// Causes with who can lift each, for an answer to a resume; of the operations that do it, the first that is `served` where this
+/// is read.
+pub fn listed(causes: &[Cause], lang: Lang, served: impl Fn(&str) -> bool) -> String {
     let one = |c: &Cause| {
         let row = c.row();
-        let ways = row.act.operations().iter().find(|o| !o.contains('{')).map_or_else(String::new, |o| format!(": {o}"));
+        let ways = row.act.operations().iter().find(|o| !o.contains('{') && served(o));
+        let ways = ways.map_or_else(String::new, |o| format!(": {o}"));
         let (who, does) = (row.who.says(lang), row.act.says(lang));
         lang.pick(
             format!("{} - {} ({who}{ways}: {does})", c.word(), c.title(lang)),

@@ -431,8 +431,11 @@ impl Ask<'_> {
             Switched::Asked { left } => (StatusCode::ACCEPTED, ASKED, left),
             Switched::Waiting => (StatusCode::ACCEPTED, ASKED, Vec::new()),
         };
-        let words =
-            if left.is_empty() { words.to_owned() } else { format!("{words}; left in its way: {}", listed(&left, Lang::En)) };
+        let words = if left.is_empty() {
+            words.to_owned()
+        } else {
+            format!("{words}; left in its way: {}", listed(&left, Lang::En, |_| true))
+        };
         Ok((status, wire::said(status.as_u16(), &words, &row)))
     }
 }

@@ -76,7 +76,7 @@ fn stop_or_resume(engine: &Engine, iccid: &str, write: Write, shape: Shape) -> R
         return print::json(&json!({"iccid": iccid.as_str(), "outcome": word, "left": left}));
     }
     print::line(format_args!("{iccid}: {says}"))?;
-    if left.is_empty() { Ok(()) } else { print::line(format_args!("left in its way: {}", listed(&left, Lang::En))) }
+    if left.is_empty() { Ok(()) } else { print::line(format_args!("left in its way: {}", listed(&left, Lang::En, |_| true))) }
 }
 
 fn force(engine: &Engine, iccid: &str, (force, by, reason): (Force, String, String), shape: Shape) -> Result<(), Exit> {

@@ -45,7 +45,7 @@ impl Ask<'_> {
         let wait = self.door.settings.carrier_wait;
         match self.door.engine.act_now(self.catalogue, &self.caller.actor, key, asked, wait).await {
             Ok(Outcome::Done { left }) if resumes && !left.is_empty() => {
-                Ok(wire::done_but(&format!("复机已办理，仍有：{}", listed(&left, Lang::Zh))))
+                Ok(wire::done_but(&format!("复机已办理，仍有：{}", in_its_way(&left))))
             }
             Ok(Outcome::Done { .. } | Outcome::Accepted) => Ok(wire::done()),
             Ok(Outcome::Refused { code, reason }) => Err(self.carriers(&code, &reason)),
@@ -64,7 +64,7 @@ impl Ask<'_> {
             Refusal::TooSoon { .. } => self.carriers("13009", "同一卡号 3 分钟内不能通过此类接口重复办理业务"),
             Refusal::VoiceListFull { .. } => self.carriers("19019", "群组白名单+成员白名单数量已达上限，不允许办理业务。"),
             Refusal::VoiceDeleteUsedUp => self.carriers("12144", "本月删除白名单号码次数已达上限，本次业务办理失败"),
-            Refusal::KeptOff { by } => self.carriers(kept_off(by), &listed(by, Lang::Zh)),
+            Refusal::KeptOff { by } => self.carriers(kept_off(by), &in_its_way(by)),
             Refusal::WhichApn { apns } => {
                 let apns = apns.join(",");
                 No::Code(
@@ -92,6 +92,11 @@ impl Ask<'_> {
     }
 }
 
+/// What keeps a card off and who can lift it, with this door's operations and no other's.
+fn in_its_way(causes: &[Cause]) -> String {
+    listed(causes, Lang::Zh, |operation| Operation::find(operation).is_some())
+}
+
 /// The code with which China Mobile refuses to let a card on: its package is over, or used up, or the reason of its stop is not
 /// one that its owner can lift.
 fn kept_off(by: &[Cause]) -> &'static str {
@@ -102,5 +107,24 @@ fn kept_off(by: &[Cause]) -> &'static str {
         "12100"
     } else {
         "12098"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_the_way_names_this_doors_operations_and_no_others() {
+        let mut named = Vec::new();
+        for cause in Cause::ALL.iter().copied() {
+            let words = in_its_way(&[cause]);
+            let other = cause.row().act.operations().iter().find(|o| Operation::find(o).is_none() && words.contains(**o));
+            assert_eq!(other, None, "{words}");
+            named.extend(cause.row().act.operations().iter().copied().filter(|o| words.contains(o)));
+        }
+        named.sort_unstable();
+        named.dedup();
+        assert_eq!(named, ["card/foractive", "card/pkg/renew", "card/stopkeep", "card/switchnet"]);
     }
 }
