@@ -265,8 +265,18 @@ pub(crate) fn done(tx: &mut Tx<'_>, catalogue: &Catalogue, (sim, write): (&Sim, 
     if (state, blocks) == (sim.state.as_str(), sim.blocks) {
         return Ok(());
     }
+    if before == BaseState::Testing && state != sim.state || *write == Write::EndTest {
+        note_test_ended(tx, sim, now)?;
+    }
     stand(tx, sim, (state, blocks), why, now)?;
     arrears::stood(tx, catalogue, &[NewState { before: sim, state, blocks, activated_at: None }], now)
+}
+
+/// Keeps when the card's test ended, which may be before the day until which it was to last.
+fn note_test_ended(tx: &mut Tx<'_>, sim: &Sim, now: Timestamp) -> Result<()> {
+    let mut details: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&sim.details).unwrap_or_default();
+    details.insert("test_ended".into(), now.to_string().into());
+    Ok(tx.change_sim(sim.id, &Sim { details: serde_json::Value::Object(details).to_string(), ..sim.clone() })?)
 }
 
 /// The card stands otherwise from now on; that is on its record.

@@ -6,7 +6,9 @@ use kachi_connectors::sandbox::Fault;
 use kachi_dialects::cardboss::Operation;
 use kachi_domain::sim::{BaseState, Blocks};
 use kachi_edges::cardboss::DoorSettings;
+use kachi_engine::sims;
 use kachi_store::Store;
+use kachi_store::sims::Sim;
 use kachi_testkit::carrier::Carrier;
 use kachi_testkit::db;
 use kachi_testkit::trade::{CARD, CHINESE, CLOSED, READY};
@@ -48,6 +50,15 @@ fn place(shop: &Shop, iccid: &str, base: BaseState) {
     placed.expect("the card stands so");
 }
 
+/// The card's test lasts until then, as `apply` says.
+fn until(shop: &Shop, iccid: &'static str, test_until: &'static str) {
+    let put = shop.trade.engine.write(move |tx, catalogue, how| {
+        let sim = tx.sim_by_iccid(&kachi_domain::account::Path::root(), iccid)?.expect("a card");
+        sims::put(tx, catalogue, how, &Sim { details: json!({"test_until": test_until}).to_string(), ..sim })
+    });
+    put.expect("the card is so");
+}
+
 fn keep_off(shop: &Shop, blocks: Blocks) {
     let (id, blocks) = (shop.trade.sim(CARD), Blocks::NO_PACKAGE.0 | blocks.0);
     let placed = shop.trade.engine.write(move |tx, _, _| Ok(tx.set_sim_state(id, BaseState::Active.word(), blocks, None)?));
@@ -67,9 +78,13 @@ fn each_act_is_done_when_the_carrier_says_so() {
         good(Operation::ForActive, json!({"iccid": READY}));
         assert_eq!(stands(&shop, READY).0, "active");
         place(&shop, READY, BaseState::Testing);
+        until(&shop, READY, "2026-04-30T16:00:00Z");
+        assert_eq!(shop.good(Operation::CardDetail, json!({"iccids": READY}))["cards"][0]["stoptestdate"], "2026-05-01");
         carrier.world.stand(READY, BaseState::Testing, shop.trade.now());
         good(Operation::StopTest, json!({"iccid": READY}));
         assert_eq!(stands(&shop, READY).0, "ready");
+        let tested = &shop.good(Operation::CardDetail, json!({"iccids": READY}))["cards"][0];
+        assert_eq!(tested["stoptestdate"], "2026-03-01", "its test ended before its time");
         good(Operation::StopKeep, json!({"msisdn": MSISDN, "iccid": CARD, "stopkeep": "0"}));
         assert!(stands(&shop, CARD).1);
         let stopped = &shop.good(Operation::CardDetail, json!({"msisdns": MSISDN}))["cards"][0];

@@ -322,7 +322,11 @@ impl<'a> Detail<'a> {
             ms_status: status,
             cycle: cycle(card),
             activedate: date(sim.activated_at.map(Timestamp)),
-            stoptestdate: extras.date("test_until"),
+            stoptestdate: if cycle(card) == "1" {
+                extras.date("test_until")
+            } else {
+                extras.earliest(["test_until", "test_ended"])
+            },
             stopsleepdate: extras.date("sleep_until"),
             // An end is the first instant that is over.
             expiredate: date(ends.map(|end| end.plus(-1))),
@@ -384,7 +388,13 @@ impl Extras {
     }
 
     fn date(&self, name: &str) -> String {
-        date(Timestamp::parse_rfc3339(&self.text(name)).ok())
+        self.earliest([name])
+    }
+
+    /// The earliest of these days, of which any may not be known.
+    fn earliest<const N: usize>(&self, names: [&str; N]) -> String {
+        let texts = names.iter().filter_map(|name| self.0.get(*name).and_then(Value::as_str));
+        date(texts.filter_map(|text| Timestamp::parse_rfc3339(text).ok()).min())
     }
 }
 
