@@ -102,11 +102,28 @@ fn a_message_that_is_not_one_has_its_code() {
         ("YWJj", KEY, 1040),
         (good.as_str(), "fedcba98765432100123456789abcdef", 1040),
         (good.as_str(), "short", 1040),
+        // `1064844353790 on`, by other people's means: it decrypts, and is not of the form.
+        ("n+DeMa/Kv7pJZM7NG2BYrQ==", KEY, 1041),
         (sealed("##on").as_str(), KEY, 1041),
         (sealed("1064844353790##").as_str(), KEY, 1041),
         (sealed("1064844353790##  ").as_str(), KEY, 1041),
     ] {
         assert_eq!(unseal(text, key), Err(code), "{text} {key}");
+    }
+}
+
+/// As printed (v2.2.2, 5.2), with its spaces.
+#[test]
+fn codes_have_the_texts_of_the_source() {
+    for (code, text) in [
+        (1004, "Http 请求方式错误"),
+        (1006, "IP 鉴权失败"),
+        (1025, "全局 IP 黑名单"),
+        (1030, "超过 ip 最大请求速度"),
+        (1033, "Ops 服务不存在或停用"),
+        (1098, "API 停用"),
+    ] {
+        assert_eq!(codes::message(code), Some(text));
     }
 }
 

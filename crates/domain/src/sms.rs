@@ -44,12 +44,22 @@ fn variable(text: &str) -> Option<(u32, &str)> {
     plain.then(|| digits.parse().ok()).flatten().map(|n| (n, rest))
 }
 
+/// A text of values, taken apart where the next variable begins; a blank before that is not of the value.
+fn pieces(text: &str) -> Vec<&str> {
+    let begins = |at: usize| variable(&text[at..]).is_some_and(|(_, rest)| rest.starts_with('='));
+    let mut starts: Vec<usize> = text.match_indices('@').map(|(at, _)| at).filter(|at| *at > 0 && begins(*at)).collect();
+    starts.insert(0, 0);
+    let ends = starts.iter().skip(1).map(|end| text[..*end].strip_suffix(' ').map_or(*end, str::len)).chain([text.len()]);
+    starts.iter().zip(ends).map(|(start, end)| &text[*start..end]).collect()
+}
+
 /// The template's text with its variables `@1@`, `@2@` and so on replaced by the values of `content`, which is written
-/// `@1@=a|@2@=b`. Each variable needs its value and each value its variable; what stands in a value is never a variable.
+/// `@1@=a|@2@=b`, or, as CardBOSS v2.2.2 prints it (3.5.5), `@1@=a @2@=b`. Each variable needs its value and each value its
+/// variable; what stands in a value is never a variable.
 pub fn fill(template: &str, content: &str) -> Result<String, Refusal> {
     let bad = |rule: String| Refusal::BadField { field: "content".into(), rule };
     let mut values: Vec<(u32, &str)> = Vec::new();
-    for piece in content.split('|').filter(|p| p.starts_with('@')) {
+    for piece in content.split('|').filter(|p| p.starts_with('@')).flat_map(pieces) {
         let value = variable(piece).and_then(|(n, rest)| Some((n, rest.strip_prefix('=')?)));
         let (n, value) = value.ok_or_else(|| bad(format!("\"{piece}\" is no value such as @1@=text")))?;
         if values.iter().any(|(other, _)| *other == n) {
@@ -131,6 +141,10 @@ mod tests {
             ("mail a@b and @x@", "", "mail a@b and @x@"),
             ("@1@", "@1@=", ""),
             ("@1@", "@1@=a=b", "a=b"),
+            // As the source prints it, whose `|` was lost: a value ends where the next variable begins.
+            ("@1@: @2@", "@1@=xx 客户 @2@=用量即将到期", "xx 客户: 用量即将到期"),
+            ("@1@@2@@3@", "@1@=a@2@=b|@3@=c@4", "abc@4"),
+            ("@1@,@2@", "@1@=a  @2@= b ", "a , b "),
             ("@1@ @2@", "@1@=a", "content: @2@ has no value"),
             ("@1@", "@1@=a|@2@=b", "content: the template has no @2@"),
             ("@1@", "@1@=a|@1@=b", "content: @1@ has two values"),

@@ -24,8 +24,8 @@ pub struct Unsealed {
 /// Decrypts a text.
 ///
 /// # Errors
-/// 1042: no Base64. 1040: it does not decrypt to `mobiles##content` (every way in which it does not, alike). 1041: one of
-/// the two is empty.
+/// 1042: no Base64. 1040: it does not decrypt to a text (every way in which it does not, alike). 1041: the text is not
+/// `mobiles##content`, or one of the two is empty.
 pub fn unseal(text: &str, apikey: &str) -> Result<Unsealed, u32> {
     let bare: Vec<u8> = text.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
     let mut bytes = STANDARD.decode(bare).map_err(|_| codes::CIPHER_TEXT_WRONG)?;
@@ -48,7 +48,7 @@ pub fn unseal(text: &str, apikey: &str) -> Result<Unsealed, u32> {
     if text.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r')) {
         return Err(codes::DECRYPTION_FAILED);
     }
-    let (mobiles, content) = text.split_once("##").ok_or(codes::DECRYPTION_FAILED)?;
+    let (mobiles, content) = text.split_once("##").ok_or(codes::DECRYPTED_EMPTY)?;
     if mobiles.is_empty() || content.is_empty() {
         return Err(codes::DECRYPTED_EMPTY);
     }

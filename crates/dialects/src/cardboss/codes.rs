@@ -30,7 +30,7 @@ pub const VALUE_WRONG: u32 = 1031;
 pub const NO_DATA: u32 = 1032;
 /// An encrypted message does not decrypt.
 pub const DECRYPTION_FAILED: u32 = 1040;
-/// An encrypted message without number or content.
+/// An encrypted message that decrypts and has no number or no content, or not the form of the two.
 pub const DECRYPTED_EMPTY: u32 = 1041;
 /// An encrypted message that is no Base64.
 pub const CIPHER_TEXT_WRONG: u32 = 1042;
@@ -57,9 +57,9 @@ pub static TABLE: &[(u32, &str)] = &[
     (1001, "账号被禁用"),
     (1002, "短信字数过长"),
     (1003, "单次发送号码过多"),
-    (1004, "Http请求方式错误"),
+    (1004, "Http 请求方式错误"),
     (1005, "账号鉴权失败"),
-    (1006, "IP鉴权失败"),
+    (1006, "IP 鉴权失败"),
     (1007, "余额不足"),
     (1008, "号码无效"),
     (1009, "号码黑名单"),
@@ -71,15 +71,15 @@ pub static TABLE: &[(u32, &str)] = &[
     (1018, "找不到通道"),
     (1021, "同一个手机号码在单位时间内超过发送次数"),
     (1024, "日期格式错误"),
-    (1025, "全局IP黑名单"),
+    (1025, "全局 IP 黑名单"),
     (1026, "全局签名黑名单"),
     (1027, "单次提交最小限制错误"),
     (1028, "超过模板最大数量"),
     (1029, "模板内容字数过长"),
-    (1030, "超过ip最大请求速度"),
+    (1030, "超过 ip 最大请求速度"),
     (1031, "参数值错误"),
     (1032, "数据为空"),
-    (1033, "Ops服务不存在或停用"),
+    (1033, "Ops 服务不存在或停用"),
     (1034, "计费错误"),
     (1040, "短信解密错误"),
     (1041, "解密后号码或内容为空"),
@@ -89,6 +89,6 @@ pub static TABLE: &[(u32, &str)] = &[
     (1090, "系统内部错误"),
     (1091, "系统内部错误"),
     (1092, "系统内部错误"),
-    (1098, "API停用"),
+    (1098, "API 停用"),
     (1099, "上级错误"),
 ];

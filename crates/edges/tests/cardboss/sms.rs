@@ -116,6 +116,8 @@ fn an_encrypted_message_is_one_like_any_other() {
         for (text, code) in [
             ("%%%".to_owned(), "1042"),
             ("YWJj".to_owned(), "1040"),
+            // `1064700000001 on`, by other people's means.
+            ("460iEa58LQ/tgRzoUXrxjA==".to_owned(), "1041"),
             (text("", "wake"), "1041"),
             (text(MSISDN, ""), "1041"),
             (text("12", "wake"), "1008"),
@@ -138,6 +140,24 @@ fn an_encrypted_message_is_one_like_any_other() {
             assert_eq!((answer.status, answer.code()), (200, code), "{fields}: {}", answer.text);
         }
         assert_eq!(shop.whole(), before, "nothing changed");
+    });
+}
+
+#[test]
+fn the_values_of_a_template_are_read_as_the_source_prints_them() {
+    db::each(|store| {
+        let (shop, _carrier) = shop(store);
+        let ask =
+            |content: &str| shop.ask(Operation::SmsPhone, json!({"mobile": "13800000001", "tplid": "T1", "content": content}));
+        let printed = ask("@1@=xx 客户 @2@=用量即将到期");
+        assert_eq!(printed.code(), "0", "{}", printed.text);
+        shop.trade.pass(1);
+        let short = ask("@1@=xx");
+        let rule = "content须为短信模板的每个变量各给一个值, 格式为@1@=值|@2@=值";
+        assert_eq!((short.code(), short.json["detail"].as_str()), ("1031", Some(rule)));
+        shop.trade.pass(1);
+        let empty = shop.ask(Operation::SmsIot, json!({"mobile": MSISDN, "content": " "}));
+        assert_eq!((empty.code(), empty.json["detail"].as_str()), ("1031", Some("content不能为空")));
     });
 }
 
