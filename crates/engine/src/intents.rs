@@ -35,6 +35,8 @@ const CLAIM_MAX: i64 = 100;
 const ASK_AGAIN_SECONDS: (i64, i64) = (1, 600);
 /// Seconds between two looks at a write that a person must do.
 const PERSON_SECONDS: i64 = 3600;
+/// The end of what is said of a write that is left to a person: for the operator alone.
+pub(crate) const BY_COMMAND: &str = ": settle it with kachi admin intent confirm|refuse";
 /// Seconds to wait when a fresh login was killed too: another client logs in at the same time.
 const LOGIN_SECONDS: i64 = 1;
 

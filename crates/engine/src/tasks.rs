@@ -11,6 +11,7 @@ use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Fail, Result};
+use crate::intents::BY_COMMAND;
 use crate::{esim, network};
 use kachi_domain::carrier::{Answer, Write};
 use kachi_domain::task::{ItemState, TaskState};
@@ -107,7 +108,9 @@ fn begin(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, task: &Task, it
 pub(crate) fn told(tx: &mut Tx<'_>, intent: &Intent, answer: &Answer, now: Timestamp) -> Result<()> {
     let Some(task) = intent.task else { return Ok(()) };
     let (state, result) = ItemState::told(answer);
-    tx.set_task_item(task, intent.sim, state, &result, now)?;
+    // Whoever made the task reads it, who has none of the operator's commands.
+    let result = result.strip_suffix(BY_COMMAND).unwrap_or(&result);
+    tx.set_task_item(task, intent.sim, state, result, now)?;
     if state.is_settled() {
         tx.wake_task(task, now)?;
     }

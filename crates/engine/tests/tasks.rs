@@ -1,7 +1,8 @@
 //! Work over many cards: each once, one that cools down holds nobody, and nobody's death loses or repeats any. On both
 //! engines.
 
-use kachi_connectors::sandbox::Fault;
+use kachi_connectors::sandbox::{self, Fault};
+use kachi_domain::address::Addresses;
 use kachi_domain::sim::BaseState;
 use kachi_domain::task::{ItemState, TaskState};
 use kachi_domain::{Iccid, Refusal};
@@ -12,6 +13,7 @@ use kachi_testkit::carrier::Carrier;
 use kachi_testkit::db::each;
 use kachi_testkit::world::{ACME, NORTH, STRANGER, World, sim_id};
 use serde_json::json;
+use std::sync::Arc;
 
 const CARDS: u64 = 120;
 
@@ -82,6 +84,22 @@ fn every_card_has_its_result_and_a_cooling_one_holds_nobody() {
             assert_eq!(carrier.world.effects(&format!("task-{id}-{line}")), effects, "card {line}");
         }
         w.assert_sound();
+    });
+}
+
+/// What a partner is told of a card whose carrier has no wire names no command of the operator's.
+#[test]
+fn a_card_that_waits_for_a_person_says_so_in_plain_words() {
+    each(|store| {
+        let w = World::new(store);
+        w.add_cards(ACME, 0..1);
+        let manual =
+            kachi_connectors::open("manual", &json!({}), &sandbox::World::default(), &Addresses::default()).expect("it opens");
+        let carrier = Carrier::by(&w.engine, "1US-1", ("manual", json!({}), Arc::from(manual)), &[]);
+        let id = reset(&w, 0..1).unwrap();
+        work(&w, &carrier, 40);
+        let card = progress(&w, id).items.remove(0);
+        assert_eq!((card.state, card.result.as_str()), (ItemState::Sent, "later: waits for a person"));
     });
 }
 

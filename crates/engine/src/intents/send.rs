@@ -4,7 +4,7 @@
 //! finds it after a crash asks before it is sent again; a write whose card cools down waits for the end of that and holds up no
 //! other; writes go together only where doing one twice does no harm, and each is settled by itself.
 
-use super::{Connectors, PERSON_SECONDS, already, text};
+use super::{BY_COMMAND, Connectors, PERSON_SECONDS, already, text};
 use crate::desk::Engine;
 use crate::error::Result;
 use crate::network::{self, Kept};
@@ -87,7 +87,7 @@ impl Word {
             _ => "",
         };
         let hours = patience_seconds / 3600;
-        let reason = format!("no last word within {hours} hours ({last}): settle it with kachi admin intent confirm|refuse");
+        let reason = format!("no last word within {hours} hours ({last}){BY_COMMAND}");
         Some(Answer::InDoubt { reason })
     }
 }
@@ -131,7 +131,7 @@ pub(super) fn work(engine: &Engine, connectors: &Connectors, token: i64, part: V
     for (due, word) in &mut told {
         (word.answer, word.counter) = read_back(engine, at, &due.kept.request, word.answer.clone())?;
         if can.by_hand && matches!(word.answer, Answer::Accepted { .. }) {
-            let reason = "waits for a person: kachi admin intent confirm|refuse".into();
+            let reason = format!("waits for a person{BY_COMMAND}");
             (word.answer, word.by_hand) = (Answer::Later { seconds: PERSON_SECONDS, reason }, true);
         }
     }
