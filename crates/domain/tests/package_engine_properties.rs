@@ -290,12 +290,16 @@ proptest! {
         // What is running and due at this very instant is over before anything is asked.
         state.advance(state.now, &history.zone, &mut out);
         let (expected, last) = (state.expected_end(&history.zone), state.last_end(&history.zone));
+        let last_paying = state.last_paying_end(&history.zone);
+        let paying: BTreeSet<SubscriptionId> = state.live.iter().filter(|l| l.takes_bytes()).map(|l| l.id).collect();
         let mut later = Vec::new();
         state.advance(history.horizon.plus(86_400 * 4_000), &history.zone, &mut later);
         let is_main_end = |h: &&Happening| matches!(h, Happening::Ended(id, ..) if mains.contains(id));
         prop_assert_eq!(expected, later.iter().filter(is_main_end).map(instant_of).max());
         let is_end = |h: &&Happening| matches!(h, Happening::Ended(..));
         prop_assert_eq!(last, later.iter().filter(is_end).map(instant_of).max());
+        let is_paying_end = |h: &&Happening| matches!(h, Happening::Ended(id, ..) if paying.contains(id));
+        prop_assert_eq!(last_paying, later.iter().filter(is_paying_end).map(instant_of).max());
     }
 
     /// The stored form gives the state back, and nonsense is an error, not a fault.

@@ -18,6 +18,8 @@ mod contract;
 mod esim;
 #[path = "eiotclub/examples.rs"]
 mod examples;
+#[path = "eiotclub/figures.rs"]
+mod figures;
 #[path = "eiotclub/fired.rs"]
 mod fired;
 #[path = "eiotclub/goods.rs"]

@@ -133,6 +133,11 @@ impl Live {
         end.max(at)
     }
 
+    /// When it is over if it starts at `at`: at once, if nothing is left of it.
+    pub(super) fn end_if_begun(&self, at: Timestamp, zone: &Zone) -> Timestamp {
+        if self.is_finished() { at } else { self.end_from(at, zone) }
+    }
+
     /// What would go along to another card at `at`.
     pub fn rest(&self, at: Timestamp) -> Rest {
         let running = self.running.map(|(_, end)| end.since(at).max(0));

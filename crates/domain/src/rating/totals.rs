@@ -84,7 +84,7 @@ impl CardState {
             let free = at.unwrap_or(self.now);
             let next = waiting.remove(next_in_queue(&waiting, free));
             let start = free.max(next.eligible);
-            at = Some(if next.is_finished() { start } else { next.end_from(start, zone) });
+            at = Some(next.end_if_begun(start, zone));
         }
         at
     }
@@ -92,12 +92,18 @@ impl CardState {
     /// When the last of all the card's subscriptions is over if only time passes, whatever it is of: a main one, or one of those
     /// that run beside it, which wait for nothing but their date. None where it has none.
     pub fn last_end(&self, zone: &Zone) -> Option<Timestamp> {
-        let beside = self.live.iter().filter(|l| !l.is_main()).map(|l| match l.running {
-            Some((_, end)) => end,
-            None if l.is_finished() => l.eligible.max(self.now),
-            None => l.end_from(l.eligible.max(self.now), zone),
-        });
-        beside.chain(self.expected_end(zone)).max()
+        self.last_end_of(zone, |_| true)
+    }
+
+    /// The same of those that pay for bytes: not of voice and messages.
+    pub fn last_paying_end(&self, zone: &Zone) -> Option<Timestamp> {
+        self.last_end_of(zone, Live::takes_bytes)
+    }
+
+    fn last_end_of(&self, zone: &Zone, counts: fn(&Live) -> bool) -> Option<Timestamp> {
+        let beside = self.live.iter().filter(|l| !l.is_main() && counts(l));
+        let end = |l: &Live| l.running.map_or_else(|| l.end_if_begun(l.eligible.max(self.now), zone), |(_, end)| end);
+        beside.map(end).chain(self.expected_end(zone)).max()
     }
 }
 

@@ -104,7 +104,7 @@ impl<'a> CardInfo<'a> {
             package_end_date: date(used.and_then(|l| l.running).map(|(_, end)| end)),
             data_flow: sum(allowance),
             remain_flow: sum(left),
-            expected_end_date: date(state.expected_end(catalogue.zone(sim.account))),
+            expected_end_date: date(state.last_paying_end(catalogue.zone(sim.account))),
             imei_pool_status: (card.blocks().0 & Blocks::IMEI_LOCK.0 != 0).into(),
             imei_pool_unlock_count: card.imei_group.map_or(0, |g| g.unlocks),
             is_imei_pool: card.imei_group.map_or(0, |g| if g.until.is_some() { 2 } else { 1 }),

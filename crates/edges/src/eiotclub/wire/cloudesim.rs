@@ -48,7 +48,7 @@ impl<'a> EidCard<'a> {
             current_pkg_total_bytes: used.map_or(0, allowance),
             total_flow_bytes: sum(allowance),
             remain_flow_bytes: sum(left),
-            expected_end_date: date(state.expected_end(catalogue.zone(sim.account))),
+            expected_end_date: date(state.last_paying_end(catalogue.zone(sim.account))),
             product_code: product.map_or("", |p| &p.code),
             package_end_date: date(used.and_then(|l| l.running).map(|(_, end)| end)),
             package_code: package.map_or("", |p| &p.code),
