@@ -61,12 +61,17 @@ impl OrderState {
         matches!(self, OrderState::InReview | OrderState::Pending)
     }
 
-    /// The partner API's order status: 0 not yet, 1 done, -1 refunded.
+    /// Whether its money, or a part of it, went back.
+    pub fn gave_back(self) -> bool {
+        matches!(self, OrderState::Failed | OrderState::Refunded)
+    }
+
+    /// The partner API's order status: 0 not yet, 1 done, -1 its money went back.
     pub fn wire(self) -> i64 {
         match self {
-            OrderState::InReview | OrderState::Pending | OrderState::Failed => 0,
+            OrderState::InReview | OrderState::Pending => 0,
             OrderState::Done => 1,
-            OrderState::Refunded => -1,
+            OrderState::Failed | OrderState::Refunded => -1,
         }
     }
 

@@ -148,13 +148,11 @@ pub(crate) fn hand_over(tx: &mut Tx<'_>, catalogue: &Catalogue, order: &Order, s
     }
 }
 
-/// The carrier refused an order: if it was for an eSIM, the profile is in stock again. The answer is the card as the one who
-/// is told of it knows it: of an eSIM that never was anybody's, the buyer.
-pub(crate) fn put_back(tx: &mut Tx<'_>, order: &Order, sim: Sim) -> Result<Sim> {
-    match tx.return_esim_profile(order.id)? {
-        Some(_) => Ok(Sim { account: order.account, ..sim }),
-        None => Ok(sim),
-    }
+/// The carrier refused an order: if it was for an eSIM, the profile is in stock again. The answer is then its card, which
+/// never was anybody's, as of the one who is told of it: the buyer.
+pub(crate) fn put_back(tx: &mut Tx<'_>, order: &Order, sim: &Sim) -> Result<Option<Sim>> {
+    let returned = tx.return_esim_profile(order.id)?;
+    Ok(returned.map(|_| Sim { account: order.account, ..sim.clone() }))
 }
 
 /// Refuses what would go to whoever buys the profile: its first package comes with the goods, and it is the buyer's card

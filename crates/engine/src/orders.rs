@@ -132,10 +132,15 @@ pub fn failed(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, id: OrderI
     money::post_all(tx, vec![NewJournal { account: order.account, name: Journal::Release, cause, postings }], how.now)?;
     tx.set_order_state(id, OrderState::Failed, how.now)?;
     tx.set_subscription_void(sub.id, how.now)?;
-    let sim = esim::put_back(tx, &order, sim)?;
-    let event = notices::sim(catalogue, &sim, EventKind::OrderFailed, &format!("order {id}: {reason}"), how.now)?;
-    tx.tell(&[event], how.now)?;
-    renewals::settled(tx, catalogue, &sim, &order, Err(reason), how.now)
+    let profile = esim::put_back(tx, &order, &sim)?;
+    let known = profile.as_ref().unwrap_or(&sim);
+    let mut events = vec![notices::sim(catalogue, known, EventKind::OrderFailed, &format!("order {id}: {reason}"), how.now)?];
+    // Who bought an eSIM's profile was never told its card; and what came to nothing is its buyer's alone.
+    if profile.is_none() && catalogue.sees(sim.account, order.account) {
+        events.push(notices::refunded(catalogue, &sim, &order, order.paid_minor, how.now)?);
+    }
+    tx.tell(&events, how.now)?;
+    renewals::settled(tx, catalogue, known, &order, Err(reason), how.now)
 }
 
 /// An order whose money is set aside, locked, with its card and subscription.

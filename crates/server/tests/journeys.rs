@@ -230,7 +230,7 @@ fn a_carrier_confirms_or_refuses(house: &House) {
     assert_eq!(house.money(ACME), (9_700, 0), "the money is taken");
     let refused = ACME_KEY.bought(&server.address, STRICT_CARD, "JP-CARRIER", "refused");
     until("the money is given back", || (house.money(ACME) == (9_700, 0)).then_some(()));
-    assert_eq!(ACME_KEY.order_state(&server.address, STRICT_CARD, refused), 0);
+    assert_eq!(ACME_KEY.order_state(&server.address, STRICT_CARD, refused), -1);
     server.stop();
     assert_eq!(house.done(&["admin", "intent", "list", "--json"]).out.trim(), "[]");
     house.assert_sound();
@@ -270,7 +270,7 @@ fn a_person_confirms_or_refuses(house: &House) {
     house.done(&["admin", "intent", "confirm", &intent(orders[0])]);
     house.done(&["admin", "intent", "refuse", &intent(orders[1]), "--reason", "no stock"]);
     assert_eq!(house.run(&["admin", "intent", "confirm", &intent(orders[1])], &[]).code, 1, "refused is final");
-    assert_eq!(orders.map(|o| ACME_KEY.order_state(&server.address, CARD, o)), [1, 0]);
+    assert_eq!(orders.map(|o| ACME_KEY.order_state(&server.address, CARD, o)), [1, -1]);
     assert_eq!(house.money(ACME), (9_800, 0));
     server.stop();
     house.assert_sound();

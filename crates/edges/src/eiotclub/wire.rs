@@ -27,7 +27,6 @@ use super::CHINA;
 use super::errors::No;
 use kachi_dialects::eiotclub::codes::{Language, SUCCESS, message};
 use kachi_domain::money::decimal;
-use kachi_domain::order::OrderState;
 use kachi_domain::package::{Category, Kind, Resource, Terms};
 use kachi_domain::{Currency, Money, Span, Timestamp};
 use kachi_engine::Catalogue;
@@ -288,7 +287,7 @@ impl<'a> RecordLine<'a> {
             total_active,
             renew: order.renewal.into(),
             package_type: sub.terms.kind.package_type(),
-            is_refund: (order.state == OrderState::Refunded).into(),
+            is_refund: order.state.gave_back().into(),
             period_type,
             out_trade_no: order.out_trade_no.as_deref(),
         }
@@ -298,7 +297,7 @@ impl<'a> RecordLine<'a> {
 /// package/queryPackage.
 #[derive(Serialize)]
 pub struct OrderStatus {
-    /// 0 not yet, 1 done, -1 refunded.
+    /// 0 not yet, 1 done, -1 its money went back.
     pub status: i64,
 }
 

@@ -62,3 +62,41 @@ fn a_card_is_expected_to_end_with_the_last_package_that_keeps_it_active_top_ups_
         ends("2026-05-30 12:00:00");
     });
 }
+
+#[test]
+fn an_order_that_its_carrier_refuses_is_told_from_one_that_waits() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        let mut intent = 0;
+        for (iccid, event, number) in [(READY, "Refund", "orderId"), (CARD, "CloudESimRefund", "eshopOrderId")] {
+            let order = client.order(iccid, "GJ-CARRIER", &format!("c-{number}")).data().clone();
+            let id = &order["orderId"];
+            let stands = || {
+                let status = good(&client, "package/queryPackage", json!({"iccid": iccid, "orderId": id.to_string()}));
+                let record =
+                    good(&client, "package/packageOrderRecord", json!({"iccid": iccid, "orderIdArrStr": id.to_string()}));
+                let state = record[0]["state"].clone();
+                let asked = json!({"orderNumberArrStr": order["orderNumber"], "state": state, "page": 1, "pageSize": 1});
+                let detail = good(&client, "package/getOrderPackageDetails", asked);
+                assert_eq!(detail[0]["isRefund"], record[0]["isRefund"]);
+                if iccid == CARD {
+                    let by_eid = good(&client, "cloudesim/pkg/record/list", json!({"eid": EID}));
+                    assert_eq!((&by_eid["list"][0]["isRefund"], &by_eid["list"][0]["state"]), (&record[0]["isRefund"], &state));
+                }
+                [status["status"].clone(), state, record[0]["isRefund"].clone(), record[0]["price"].clone()]
+            };
+            assert_eq!((stands(), told(&trade, iccid).len()), ([json!(0), json!(0), json!(0), json!(2)], 0), "it waits");
+            let balance = trade.balance(ACME);
+            intent += 1;
+            intents::refuse(&trade.engine, intent, "a person", "no such plan").unwrap();
+            assert_eq!(trade.balance(ACME), balance + 200);
+            assert_eq!(stands(), [json!(-1), json!(2), json!(1), json!(2)], "it came to nothing, and its money went back");
+            let told = told(&trade, iccid);
+            let [(name, notice)] = &told[..] else { panic!("one notice: {told:?}") };
+            assert_eq!((name.as_str(), &notice[number], &notice["outTradeNo"]), (event, id, &json!(format!("c-{number}"))));
+            assert_eq!((&notice["orderAmount"], &notice["refundAmount"]), (&json!("2.00"), &json!("2.00")));
+        }
+        trade.assert_sound();
+    });
+}

@@ -3,7 +3,6 @@
 use super::cards::{allowance, card_status, left, text};
 use super::{Number, date, limit_of, period};
 use kachi_domain::Timestamp;
-use kachi_domain::order::OrderState;
 use kachi_domain::rating::Live;
 use kachi_engine::Catalogue;
 use kachi_engine::cloudesim::EidOrder;
@@ -125,7 +124,7 @@ impl<'a> EidRecord<'a> {
             flow_total_bytes: total,
             flow_remain_bytes: total.min(record.left_bytes),
             renew: order.renewal.into(),
-            is_refund: (order.state == OrderState::Refunded).into(),
+            is_refund: order.state.gave_back().into(),
         }
     }
 }

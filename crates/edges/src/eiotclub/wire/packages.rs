@@ -2,7 +2,6 @@
 
 use super::{Number, bytes_of, date, limit_of, period};
 use kachi_domain::coverage::{Country, Coverage, Operator};
-use kachi_domain::order::OrderState;
 use kachi_domain::{PackageId, Timestamp};
 use kachi_engine::Catalogue;
 use kachi_engine::catalogue::Quote;
@@ -162,7 +161,7 @@ impl<'a> OrderDetail<'a> {
             create_date: date(Some(Timestamp(order.created_at))),
             renew: order.renewal.into(),
             period_type,
-            is_refund: (order.state == OrderState::Refunded).into(),
+            is_refund: order.state.gave_back().into(),
             start_date: date(sub.started_at.map(Timestamp)),
             end_date: date(sub.ended_at.or(sub.ends_at).map(Timestamp)),
             flow_remain: Number::megabytes(total.min(record.left_bytes)),
