@@ -16,7 +16,7 @@ mod stakes;
 
 pub(crate) use burn::decode;
 use burn::settle;
-pub use burn::{AllNews, News, Rated, Supply, rate, supplies};
+pub use burn::{AllNews, CardFigures, News, Rated, Supply, figures, rate};
 pub use members::{add, addable, leave_all, members, of_card, remove, with_slots_of_card};
 pub use stakes::{CreateJoint, Sum, create as create_joint, join, sum, take_out};
 

@@ -28,6 +28,8 @@ pub struct Card {
     pub as_of: Option<Timestamp>,
     /// Its place in an IMEI group now.
     pub imei_group: Option<InImeiGroup>,
+    /// Whether it is, or ever was, in a pool.
+    pub was_pooled: bool,
 }
 
 /// A card's place in an IMEI group now.
@@ -99,7 +101,7 @@ pub fn card(catalogue: &Catalogue, actor: &Actor, read: Option<SimAndState>, now
         until: p.until.map(Timestamp),
         unlocks: if now.0 < p.unlocks_until { p.unlocks } else { 0 },
     });
-    Ok(Card { sim, state, as_of: read.as_of.map(Timestamp), imei_group })
+    Ok(Card { sim, state, as_of: read.as_of.map(Timestamp), imei_group, was_pooled: read.pool_moves > 0 })
 }
 
 /// What became of a card given by a file or import.

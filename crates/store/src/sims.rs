@@ -108,6 +108,8 @@ pub struct SimAndState {
     pub imei: i64,
     /// Its place in an IMEI group.
     pub imei_group: Option<ImeiPlace>,
+    /// How often it joined or left a pool.
+    pub pool_moves: i64,
 }
 
 /// A card's place in an IMEI group, as much as a card's answer needs.
@@ -376,6 +378,7 @@ type StatedRow = (
     Option<i64>,
     Option<i64>,
     Option<i64>,
+    Option<i64>,
 );
 
 fn stated(r: StatedRow) -> SimAndState {
@@ -391,14 +394,15 @@ fn stated(r: StatedRow) -> SimAndState {
             unlocks: r.23.unwrap_or(0),
             unlocks_until: r.24.unwrap_or(0),
         }),
+        pool_moves: r.25.unwrap_or(0),
     }
 }
 
 fn sim_and_state_text() -> &'static str {
     "SELECT s.id, s.account_id, s.iccid, s.imsi, s.msisdn, s.eid, s.imei, s.product_id, s.state, s.blocks, s.activated_at,
      s.network, s.real_name, s.alias, s.group_name, s.remark, s.details, t.head, t.as_of,
-     (SELECT number FROM version WHERE name = 'catalogue'), t.imei, m.group_id, m.until, m.unlocks, m.unlocks_until
-     FROM sim s LEFT JOIN sim_state t ON t.sim_id = s.id LEFT JOIN imei_member m ON m.sim_id = s.id WHERE s.iccid = ?"
+     (SELECT number FROM version WHERE name = 'catalogue'), t.imei, m.group_id, m.until, m.unlocks, m.unlocks_until,
+     t.pool_moves FROM sim s LEFT JOIN sim_state t ON t.sim_id = s.id LEFT JOIN imei_member m ON m.sim_id = s.id WHERE s.iccid = ?"
 }
 
 /// That account `a` is at or below the one whose path is bound, twice. (With `LIKE`, SQLite plans the statement anew for every

@@ -227,6 +227,21 @@ impl Tx<'_> {
         self.rows(&text, &binds![sims, first, last, accounts])
     }
 
+    /// All bytes of these cards, whoever owned them, with what their subscriptions brought along from another system: (card,
+    /// bytes).
+    pub fn used_in_all(&mut self, sims: &[i64]) -> Result<Vec<(i64, i64)>, Error> {
+        let (of_sims, list) = (self.one_of("sim_id"), self.list(sims.iter().copied()));
+        let text = format!(
+            "SELECT sim_id, CAST(SUM(bytes) AS BIGINT) FROM (
+               SELECT sim_id, bytes FROM sim_day WHERE {of_sims}
+               UNION ALL
+               SELECT sim_id, used_before AS bytes FROM subscription WHERE {of_sims} AND available_at IS NOT NULL AND used_before > 0
+               AND NOT EXISTS (SELECT 1 FROM transfer t WHERE t.to_subscription_id = subscription.id)
+             ) part GROUP BY sim_id"
+        );
+        self.rows(&text, &binds![&list, &list])
+    }
+
     /// Bytes per day of the accounts: (day, bytes).
     pub fn usage_by_day(&mut self, accounts: &[AccountId], first: i64) -> Result<Vec<(i64, i64)>, Error> {
         let seen = self.one_of("account_id");

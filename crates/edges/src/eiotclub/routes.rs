@@ -427,8 +427,8 @@ impl Ask<'_> {
     async fn card(&self) -> Result<String, No> {
         let iccid = self.fields().iccid()?;
         let card = self.door.engine.card(self.catalogue, &self.caller.actor, &iccid).await?;
-        let pools = self.door.engine.pool_supplies(self.catalogue, std::slice::from_ref(&card)).await?;
-        let info = wire::CardInfo::alone(self.catalogue, &card).supplied(pools.get(&card.sim.id));
+        let pools = self.door.engine.pooled_figures(self.catalogue, std::slice::from_ref(&card)).await?;
+        let info = wire::CardInfo::alone(self.catalogue, &card).pooled(pools.get(&card.sim.id));
         Ok(wire::good(self.caller.language, &info))
     }
 

@@ -64,6 +64,48 @@ fn a_card_is_expected_to_end_with_the_last_package_that_keeps_it_active_top_ups_
 }
 
 #[test]
+fn all_that_a_card_used_is_the_sum_of_its_records_whoever_paid() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        let used = |mb: i64, why: &str| {
+            let days = json!({"dateType": "daily", "startDate": "2026-03-01", "endDate": "2026-03-31", "iccids": CARD});
+            let sum = good(&client, "cdr/traffic/query", days)[0]["traffic"].clone();
+            let card = good(&client, "card/getCardsInfo", json!({"iccid": CARD}));
+            let list = good(&client, "card/getAllCardInfo", json!({"pageNum": "1", "iccids": CARD}));
+            assert_eq!(sum, (mb * MB).to_string(), "{why}");
+            assert_eq!((&card["totalUseFlow"], &list["cardInfoList"][0]["totalUseFlow"]), (&json!(mb), &json!(mb)), "{why}");
+        };
+        let burn = |mb: i64| {
+            trade.pass(60);
+            trade.traffic(CARD, trade.now().plus(-30), mb * MB);
+        };
+        burn(3);
+        used(3, "before it had a package");
+        client.order(CARD, "GJ-100M-30D", "own");
+        burn(4);
+        used(7, "of its package");
+        let pool = good(&client, "pool/create", json!({"pool_type_code": "POOL-100M-7D", "memo": ""}))["pool_object_id"].clone();
+        good(&client, "pool/sub", json!({"pool_object_id": pool, "pool_type_code": "POOL-100M-7D", "out_trade_no": "p"}));
+        let member = json!({"pool_object_id": pool, "iccid_arr": CARD});
+        good(&client, "pool/card/add", member.clone());
+        burn(20);
+        used(27, "of its pool");
+        burn(90);
+        used(117, "of its pool and then of its package");
+        good(&client, "pool/card/remove", member);
+        burn(1);
+        used(118, "after its time in the pool");
+        trade.assert_sound();
+        give(&trade, CARD, OTHER);
+        let card = good_as(&client, "other", "card/getCardsInfo", json!({"iccid": CARD}));
+        let days = json!({"dateType": "daily", "startDate": "2026-03-01", "endDate": "2026-03-31", "iccids": CARD});
+        let sum = good_as(&client, "other", "cdr/traffic/query", days);
+        assert_eq!((&card["totalUseFlow"], sum), (&json!(118), json!([])), "the card's use goes along, its records stay");
+    });
+}
+
+#[test]
 fn an_order_that_its_carrier_refuses_is_told_from_one_that_waits() {
     db::each(|store| {
         let trade = Trade::build(store);

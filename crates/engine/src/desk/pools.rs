@@ -5,7 +5,7 @@ use crate::act::{Actor, Once, RequestKey};
 use crate::catalogue::Catalogue;
 use crate::error::Result;
 use crate::orders::Placed;
-use crate::pools::{self, Create, Offer, PoolAct, PoolRecord, Subscribe, Supply, View};
+use crate::pools::{self, CardFigures, Create, Offer, PoolAct, PoolRecord, Subscribe, View};
 use crate::sims::Card;
 use kachi_domain::{Iccid, PoolId, SimId, Timestamp};
 use std::collections::HashMap;
@@ -100,15 +100,14 @@ impl Engine {
         self.question(catalogue, move |tx, _| pools::members(tx, &actor, id)).await
     }
 
-    /// What their pools have for cards now; a card whose pool has nothing for it is not in the answer. Asks only about cards
-    /// in a pool.
-    pub async fn pool_supplies(&self, catalogue: &Arc<Catalogue>, cards: &[Card]) -> Result<HashMap<SimId, Supply>> {
-        let sims: Vec<SimId> = cards.iter().filter(|c| c.state.pool.is_some()).map(|c| c.sim.id).collect();
+    /// What pools have to do with the figures of cards; a card that never was in one is not in the answer, nor asked about.
+    pub async fn pooled_figures(&self, catalogue: &Arc<Catalogue>, cards: &[Card]) -> Result<HashMap<SimId, CardFigures>> {
+        let sims: Vec<SimId> = cards.iter().filter(|c| c.was_pooled).map(|c| c.sim.id).collect();
         if sims.is_empty() {
             return Ok(HashMap::new());
         }
         let now = self.now();
-        self.question(catalogue, move |tx, c| pools::supplies(tx, c, &sims, now)).await
+        self.question(catalogue, move |tx, c| pools::figures(tx, c, &sims, now)).await
     }
 
     /// The pool with slots that a card is in.

@@ -180,8 +180,25 @@ pub struct Supply {
     pub left_bytes: i64,
 }
 
+/// What pools have to do with the figures of a card that is, or ever was, in one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CardFigures {
+    /// All bytes that the card used, its pools' too.
+    pub used_bytes: i64,
+    /// What its pool has for it now; none: nothing.
+    pub supply: Option<Supply>,
+}
+
+/// What pools have to do with the figures of these cards.
+pub fn figures(tx: &mut Tx<'_>, catalogue: &Catalogue, sims: &[SimId], now: Timestamp) -> Result<HashMap<SimId, CardFigures>> {
+    let used: HashMap<i64, i64> = tx.used_in_all(&sims.iter().map(|s| s.0).collect::<Vec<_>>())?.into_iter().collect();
+    let supplies = supplies(tx, catalogue, sims, now)?;
+    let of = |sim: &SimId| CardFigures { used_bytes: used.get(&sim.0).copied().unwrap_or(0), supply: supplies.get(sim).copied() };
+    Ok(sims.iter().map(|sim| (*sim, of(sim))).collect())
+}
+
 /// What their pools have for these cards now; a card whose pool has nothing for it is not in the answer.
-pub fn supplies(tx: &mut Tx<'_>, catalogue: &Catalogue, sims: &[SimId], now: Timestamp) -> Result<HashMap<SimId, Supply>> {
+fn supplies(tx: &mut Tx<'_>, catalogue: &Catalogue, sims: &[SimId], now: Timestamp) -> Result<HashMap<SimId, Supply>> {
     let mut states: HashMap<PoolId, (PoolState, Option<i64>)> = HashMap::new();
     let mut found = HashMap::new();
     let stays = tx.pool_stays_of(&sims.iter().map(|s| s.0).collect::<Vec<_>>())?;

@@ -31,8 +31,8 @@ impl Ask<'_> {
         let names = eids.map(|l| Names::Eids(l.iter().map(ToString::to_string).collect()));
         let list = CardList { part: Some(Part::WithEid(stage)), names, offset: page.offset, limit: page.size };
         let found = self.door.engine.cards(self.catalogue, &self.caller.actor, list).await?;
-        let pools = self.door.engine.pool_supplies(self.catalogue, &found.entries).await?;
-        let line = |card| wire::EidCard::of(self.catalogue, card).supplied(pools.get(&card.sim.id));
+        let pools = self.door.engine.pooled_figures(self.catalogue, &found.entries).await?;
+        let line = |card| wire::EidCard::of(self.catalogue, card).pooled(pools.get(&card.sim.id));
         let card_info_list = found.entries.iter().map(line).collect();
         let total_page = pages(found.total, page.size);
         Ok(wire::good(self.caller.language, &wire::EidCards { card_info_list, total_page }))
@@ -42,8 +42,8 @@ impl Ask<'_> {
     pub(super) async fn eid_card(&self) -> Result<String, No> {
         let iccid = self.iccid_of("eid").await?;
         let card = self.door.engine.card(self.catalogue, &self.caller.actor, &iccid).await?;
-        let pools = self.door.engine.pool_supplies(self.catalogue, std::slice::from_ref(&card)).await?;
-        let info = wire::EidCard::of(self.catalogue, &card).supplied(pools.get(&card.sim.id));
+        let pools = self.door.engine.pooled_figures(self.catalogue, std::slice::from_ref(&card)).await?;
+        let info = wire::EidCard::of(self.catalogue, &card).pooled(pools.get(&card.sim.id));
         Ok(wire::good(self.caller.language, &info))
     }
 

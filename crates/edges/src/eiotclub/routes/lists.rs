@@ -20,8 +20,8 @@ impl Ask<'_> {
         let names = iccids.map(|l| Names::Iccids(l.iter().map(ToString::to_string).collect()));
         let list = CardList { part, names, offset: page.offset, limit: page.size };
         let found = self.door.engine.cards(self.catalogue, &self.caller.actor, list).await?;
-        let pools = self.door.engine.pool_supplies(self.catalogue, &found.entries).await?;
-        let line = |card| wire::CardInfo::listed(self.catalogue, card).supplied(pools.get(&card.sim.id));
+        let pools = self.door.engine.pooled_figures(self.catalogue, &found.entries).await?;
+        let line = |card| wire::CardInfo::listed(self.catalogue, card).pooled(pools.get(&card.sim.id));
         let card_info_list = found.entries.iter().map(line).collect();
         let total_page = pages(found.total, page.size);
         Ok(wire::good(self.caller.language, &wire::Cards { card_info_list, total_page }))

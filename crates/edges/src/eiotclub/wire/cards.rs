@@ -7,7 +7,7 @@ use kachi_domain::rating::Live;
 use kachi_domain::sim::{BaseState, Blocks, Stage};
 use kachi_engine::Catalogue;
 use kachi_engine::lists::Counts;
-use kachi_engine::pools::Supply;
+use kachi_engine::pools::CardFigures;
 use kachi_engine::sims::Card;
 use serde::Serialize;
 
@@ -79,11 +79,14 @@ impl<'a> CardInfo<'a> {
         CardInfo { listed: Some(listed), ..CardInfo::of(catalogue, card) }
     }
 
-    /// With what its pool has for the card, which burns first: the total and what is left of it are the pool's then.
-    pub fn supplied(self, pool: Option<&Supply>) -> CardInfo<'a> {
-        let Some(pool) = pool else { return self };
+    /// With what its pools paid, and with what its pool has for the card, which burns first: the total and what is left of it
+    /// are the pool's then.
+    pub fn pooled(self, figures: Option<&CardFigures>) -> CardInfo<'a> {
+        let Some(figures) = figures else { return self };
+        let card = CardInfo { total_use_flow: Number::megabytes(figures.used_bytes), ..self };
+        let Some(pool) = figures.supply else { return card };
         let (data_flow, remain_flow) = (Number::megabytes(pool.total_bytes), Number::megabytes(pool.left_bytes));
-        CardInfo { remain_flow_type: 1, data_flow, remain_flow, ..self }
+        CardInfo { remain_flow_type: 1, data_flow, remain_flow, ..card }
     }
 
     fn of(catalogue: &'a Catalogue, card: &'a Card) -> CardInfo<'a> {
@@ -109,7 +112,7 @@ impl<'a> CardInfo<'a> {
             imei_pool_unlock_count: card.imei_group.map_or(0, |g| g.unlocks),
             is_imei_pool: card.imei_group.map_or(0, |g| if g.until.is_some() { 2 } else { 1 }),
             network: &sim.network,
-            total_use_flow: Number::megabytes(state.total_used()),
+            total_use_flow: Number::megabytes(state.total_used().saturating_add(state.outflow_bytes)),
             package_code: used.and_then(|l| catalogue.package(l.package)).map_or("", |p| &p.code),
             package_kind: used.map_or(0, |l| l.terms.kind.package_type() - 2),
             remark: None,

@@ -7,7 +7,7 @@ use kachi_domain::rating::Live;
 use kachi_engine::Catalogue;
 use kachi_engine::cloudesim::EidOrder;
 use kachi_engine::orders::{Placed, Record};
-use kachi_engine::pools::Supply;
+use kachi_engine::pools::CardFigures;
 use kachi_engine::sims::Card;
 use serde::Serialize;
 
@@ -57,8 +57,8 @@ impl<'a> EidCard<'a> {
     }
 
     /// With what its pool has for the card, which burns first: the total and what is left of it are the pool's then.
-    pub fn supplied(self, pool: Option<&Supply>) -> EidCard<'a> {
-        let Some(pool) = pool else { return self };
+    pub fn pooled(self, figures: Option<&CardFigures>) -> EidCard<'a> {
+        let Some(pool) = figures.and_then(|f| f.supply) else { return self };
         EidCard { total_flow_bytes: pool.total_bytes, remain_flow_bytes: pool.left_bytes, ..self }
     }
 }
