@@ -53,6 +53,11 @@ fn device(n: u64) -> i64 {
     867_530_900_000_000 + 10 * n as i64
 }
 
+/// The day of 30 on which a package is bought for the n-th card.
+fn order_day(n: u64) -> i64 {
+    (mixed(n) % 30) as i64
+}
+
 /// A fixed sequence of well-mixed numbers.
 fn mixed(seed: u64) -> u64 {
     let mut x = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -167,7 +172,7 @@ impl Past {
         }
         self.now.store(morning + 3600, Ordering::SeqCst);
         while cards::settle_due(&self.engine)? > 0 {}
-        for n in (0..self.sims).filter(|n| n % 50 != 49 && (mixed(*n) % 30) as i64 == day % 30) {
+        for n in (0..self.sims).filter(|n| n % 50 != 49 && order_day(*n) == day % 30) {
             self.order(n, day)?;
         }
         let evening = (morning + 23 * 3600).min(self.end);
@@ -183,9 +188,15 @@ impl Past {
         Ok(())
     }
 
+    /// The first day on which the n-th card has a package, its own or its pool's: nothing is used before.
+    fn first_day(&self, n: u64) -> i64 {
+        let shared = (self.days - SHARED_DAYS).max(0);
+        if POOLED.contains(&n) { shared.min(order_day(n)) } else { order_day(n) }
+    }
+
     fn traffic(&self, day: i64, morning: i64, evening: i64) -> Vec<u8> {
         let mut out = Vec::new();
-        for n in (0..self.sims).filter(|n| n % 50 != 49) {
+        for n in (0..self.sims).filter(|n| n % 50 != 49 && self.first_day(*n) <= day) {
             let roll = mixed(n * 1_000 + day as u64);
             let stop = morning + 7200 + (roll % 50_000) as i64;
             if stop > evening || roll.is_multiple_of(5) {

@@ -70,6 +70,33 @@ fn the_demo_has_an_order_in_every_state_and_tells_the_page_wherever_it_is_served
 }
 
 #[test]
+fn no_card_of_the_demo_is_used_before_it_is_activated() {
+    each(|store| {
+        let (engine, config) = (opened(&store), config(&store));
+        prepare_extent(&engine, &config, at("127.0.0.1:18080"), SHORT).expect("made");
+        let (cards, readings) = engine
+            .read(|tx, _| {
+                let cards = tx.sims_before(&[ACME, SHOP], None, 1_000)?;
+                let ids: Vec<i64> = cards.iter().map(|c| c.id.0).collect();
+                let today = engine.now().0 / 86_400;
+                Ok((cards, tx.readings_of_sims(&ids, today - 2 * SHORT.days, today)?))
+            })
+            .expect("cards and what they used");
+        let used: std::collections::BTreeSet<i64> = readings.iter().map(|r| r.0).collect();
+        assert!(used.len() > 30 && used.len() < cards.len(), "{} of {} cards were used", used.len(), cards.len());
+        for (sim, _, start, ..) in readings {
+            let card = cards.iter().find(|c| c.id.0 == sim).expect("a card of the demo");
+            assert!(
+                card.activated_at.is_some_and(|at| at <= start),
+                "{} was used at {start}: {:?}",
+                card.iccid,
+                card.activated_at
+            );
+        }
+    });
+}
+
+#[test]
 fn a_demo_that_was_interrupted_is_refused_with_the_remedy() {
     each(|store| {
         let (engine, config) = (opened(&store), config(&store));
