@@ -223,6 +223,11 @@ fn codes_are_sorted_and_speak_both_languages() {
     assert!(codes::TABLE.windows(2).all(|pair| pair[0].code < pair[1].code));
     assert_eq!(codes::message(codes::SUCCESS, Language::Zh), Some("成功"));
     assert_eq!(codes::message(codes::SIGN_WRONG, Language::En), Some("Invalid signature, check encryption method."));
-    assert_eq!(codes::message(45112, Language::Zh), Some("Insufficient balance."), "no Chinese text was published");
+    assert_eq!(
+        codes::message(45112, Language::Zh),
+        Some("balance insufficient"),
+        "the words of the Chinese column, which are English"
+    );
+    assert_eq!(codes::message(45108, Language::Zh), Some("card product not found"));
     assert_eq!(codes::message(201, Language::En), None);
 }

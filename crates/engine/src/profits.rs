@@ -12,6 +12,7 @@ use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Result, fault};
 use crate::money;
+use crate::records::OrderName;
 use kachi_domain::ledger::{self, Journal, Share};
 use kachi_domain::profit::{self, WithdrawalKind, WithdrawalState};
 use kachi_domain::{AccountId, Money, ProductId, Refusal, Timestamp};
@@ -115,8 +116,8 @@ pub struct ProfitList {
     pub from: Option<Timestamp>,
     /// Not after this instant.
     pub to: Option<Timestamp>,
-    /// The order's long number.
-    pub order_number: Option<String>,
+    /// The order.
+    pub order: Option<OrderName>,
     /// Lines whose last withdrawal is in this state; `Some(None)`: those that no withdrawal has taken.
     pub withdrawal: Option<Option<WithdrawalState>>,
     /// Lines whose last withdrawal is of this kind.
@@ -135,12 +136,18 @@ impl Engine {
             let of_pools = |product| catalogue.pool_types().into_iter().map(|t| t.0).filter(move |p| p.product == product);
             let all = |product| catalogue.packages_of(product).into_iter().chain(of_pools(product)).map(|p| p.id.0);
             let packages = list.product.map(|product| all(product).collect::<Vec<_>>());
+            let (order, order_number) = match &list.order {
+                Some(OrderName::Id(id)) => (Some(*id), None),
+                Some(OrderName::Number(number)) => (None, Some(number.as_str())),
+                None => (None, None),
+            };
             let filter = ProfitFilter {
                 number: list.number.as_deref(),
                 packages: packages.as_deref(),
                 from: list.from,
                 to: list.to,
-                order_number: list.order_number.as_deref(),
+                order,
+                order_number,
                 withdrawal: list.withdrawal,
                 kind: list.kind,
             };

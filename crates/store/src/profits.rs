@@ -44,6 +44,8 @@ pub struct ProfitFilter<'a> {
     pub from: Option<Timestamp>,
     /// Not after.
     pub to: Option<Timestamp>,
+    /// The order.
+    pub order: Option<OrderId>,
     /// The order's long number.
     pub order_number: Option<&'a str>,
     /// Lines whose last withdrawal is in this state; `Some(None)`: those that no withdrawal has taken.
@@ -56,7 +58,7 @@ impl<'a> ProfitFilter<'a> {
     /// Whether every line is meant.
     fn is_whole(&self) -> bool {
         let narrows = [self.number.is_some(), self.packages.is_some(), self.from.is_some(), self.to.is_some()];
-        let more = [self.order_number.is_some(), self.withdrawal.is_some(), self.kind.is_some()];
+        let more = [self.order.is_some(), self.order_number.is_some(), self.withdrawal.is_some(), self.kind.is_some()];
         !narrows.into_iter().chain(more).any(|narrows| narrows)
     }
 
@@ -93,6 +95,9 @@ impl<'a> ProfitFilter<'a> {
         }
         if let Some(to) = self.to {
             and("p.at <= ?", to.0.into());
+        }
+        if let Some(order) = self.order {
+            and("p.order_id = ?", order.0.into());
         }
         if let Some(number) = self.order_number {
             and("o.number = ?", number.into());

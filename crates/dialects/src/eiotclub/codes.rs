@@ -14,16 +14,16 @@ pub enum Language {
 pub struct Code {
     /// The number; most operations write it as a JSON string, some as an integer.
     pub code: u32,
-    /// The Chinese text; empty where the source prints only the English one.
+    /// The text of the Chinese column, a few of which are in English.
     pub zh: &'static str,
     /// The English text.
     pub en: &'static str,
 }
 
-/// The text of a code. The codes that the source gives in English only answer in English. `None`: not a published code.
+/// The text of a code. `None`: not a published code.
 pub fn message(code: u32, language: Language) -> Option<&'static str> {
     let row = &TABLE[TABLE.binary_search_by_key(&code, |row| row.code).ok()?];
-    Some(if language == Language::Zh && !row.zh.is_empty() { row.zh } else { row.en })
+    Some(if language == Language::Zh { row.zh } else { row.en })
 }
 
 /// The only success there is: existing clients take any other number for a failure.
@@ -155,12 +155,12 @@ pub static TABLE: &[Code] = &[
     Code { code: 45105, zh: "卡片状态无法切换网络", en: "Card status doesn't allow network switching." },
     Code { code: 45106, zh: "remark不允许为空", en: "Remark cannot be empty." },
     Code { code: 45107, zh: "不支持切换到当前网络", en: "Switching to this network is not supported." },
-    Code { code: 45108, zh: "", en: "Card product not found." },
-    Code { code: 45109, zh: "", en: "eSIM product not found." },
-    Code { code: 45110, zh: "", en: "eSIM out of stock." },
-    Code { code: 45111, zh: "", en: "eSIM order not found." },
-    Code { code: 45112, zh: "", en: "Insufficient balance." },
-    Code { code: 45113, zh: "", en: "Refund not allowed at current status." },
+    Code { code: 45108, zh: "card product not found", en: "Card product not found." },
+    Code { code: 45109, zh: "eSIM product not found", en: "eSIM product not found." },
+    Code { code: 45110, zh: "eSIM out of stock", en: "eSIM out of stock." },
+    Code { code: 45111, zh: "eSIM order not found", en: "eSIM order not found." },
+    Code { code: 45112, zh: "balance insufficient", en: "Insufficient balance." },
+    Code { code: 45113, zh: "not allow to refund at current status", en: "Refund not allowed at current status." },
     Code { code: 50001, zh: "package配置异常", en: "Package configuration is abnormal." },
     Code { code: 503016, zh: "重复订单号", en: "Duplicate order number." },
     Code { code: 900910, zh: "无操作权限", en: "No operation permission." },

@@ -52,14 +52,7 @@ impl<'a> Fields<'a> {
 
     /// The cards of `eids`, each once, in the order given; none if the field is absent.
     pub fn eids(self, max: usize) -> Result<Option<Vec<Eid>>, No> {
-        if self.text("eids", errors::ICCIDS_WRONG)?.is_none() {
-            return Ok(None);
-        }
-        let texts = self.texts("eids", errors::ICCIDS_WRONG)?;
-        if texts.len() > max {
-            return Err(No::Code(errors::ICCIDS_TOO_MANY));
-        }
-        texts.iter().map(|t| Eid::parse(t).map_err(|_| No::Code(errors::ICCIDS_WRONG))).collect::<Result<_, _>>().map(Some)
+        self.cards("eids", max, |part| Eid::parse(part).map_err(|_| No::Code(errors::ICCIDS_WRONG)))
     }
 
     /// The order asked about: digits.
@@ -88,15 +81,19 @@ impl<'a> Fields<'a> {
 
     /// As [`Fields::iccids`], of a field of another name.
     pub fn iccid_list(self, name: &str, max: usize, malformed: u32) -> Result<Option<Vec<Iccid>>, No> {
+        self.cards(name, max, |part| Iccid::parse(part).map_err(|_| No::Code(malformed)))
+    }
+
+    fn cards<T: PartialEq>(self, name: &str, max: usize, parse: impl Fn(&str) -> Result<T, No>) -> Result<Option<Vec<T>>, No> {
         let Some(text) = self.text(name, errors::ICCIDS_WRONG)? else { return Ok(None) };
         if text.split(',').nth(max).is_some() {
             return Err(No::Code(errors::ICCIDS_TOO_MANY));
         }
-        let mut found: Vec<Iccid> = Vec::new();
+        let mut found = Vec::new();
         for part in text.split(',') {
-            let iccid = Iccid::parse(part).map_err(|_| No::Code(malformed))?;
-            if !found.contains(&iccid) {
-                found.push(iccid);
+            let card = parse(part)?;
+            if !found.contains(&card) {
+                found.push(card);
             }
         }
         Ok(Some(found))

@@ -21,12 +21,12 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
 use kachi_dialects::eiotclub::codes::{self, Language};
-use kachi_domain::Timestamp;
 use kachi_domain::order::{Channel, SubscriptionState};
 use kachi_domain::sim::Stage;
 use kachi_domain::time::{parse_day, parse_month};
+use kachi_domain::{OrderId, Timestamp};
 use kachi_engine::orders::Place;
-use kachi_engine::records::{RecordFilter, RecordList};
+use kachi_engine::records::{OrderName, RecordFilter, RecordList};
 use kachi_engine::{Catalogue, Once};
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -217,6 +217,8 @@ const REFRESH_CARD_DEPRECATED: Timestamp = Timestamp(1_761_062_400);
 const REMARK_CHARS_MAX: usize = 200;
 const OUT_TRADE_NO_CHARS_MAX: usize = 32;
 const CUSTOM_DATA_CHARS_MAX: usize = 125;
+/// Long numbers of orders have as many characters or more; an order's own number has less.
+const LONG_NUMBER_CHARS: usize = 20;
 
 /// Answers one request.
 pub async fn serve(door: &Door, operation: Operation, request: Request) -> Response {
@@ -403,11 +405,11 @@ impl Ask<'_> {
         }
     }
 
-    /// The partner's own number: 1 to 32 characters.
+    /// The partner's own number of an order: 1 to 32 characters, none of them a comma.
     fn out_trade_no(&self) -> Result<String, No> {
         let number = self.fields().required("outTradeNo", codes::OUT_TRADE_NO_MALFORMED)?.into_owned();
-        let long = number.chars().count() > OUT_TRADE_NO_CHARS_MAX;
-        if long { Err(No::Code(codes::OUT_TRADE_NO_MALFORMED)) } else { Ok(number) }
+        let good = number.chars().count() <= OUT_TRADE_NO_CHARS_MAX && is_nameable(&number);
+        if good { Ok(number) } else { Err(No::Code(codes::OUT_TRADE_NO_MALFORMED)) }
     }
 
     /// The partner's own data, which comes back with the order's notice.
@@ -516,6 +518,19 @@ impl Ask<'_> {
         let lines: Vec<_> = found.into_iter().map(|(iccid, bytes)| wire::Traffic { iccid, traffic: bytes.to_string() }).collect();
         Ok(wire::good(self.caller.language, &lines))
     }
+}
+
+/// Whether a partner's own number can be asked for: lists of them are joined by commas.
+fn is_nameable(out_trade_no: &str) -> bool {
+    !out_trade_no.contains(',')
+}
+
+/// An order's number as a partner may write it: our own, which is short and all digits, or the long one.
+fn order_name(text: &str) -> OrderName {
+    let text = text.trim();
+    let digits = text.bytes().all(|b| b.is_ascii_digit()) && text.len() < LONG_NUMBER_CHARS;
+    let id = if digits { text.parse().ok() } else { None };
+    id.map_or_else(|| OrderName::Number(text.to_owned()), |id| OrderName::Id(OrderId(id)))
 }
 
 fn text(once: Once) -> String {

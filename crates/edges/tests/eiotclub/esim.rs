@@ -305,6 +305,7 @@ fn what_is_refused() {
             (BUY, order(json!("x".repeat(256)), json!("n")), 43332),
             (BUY, order(json!("ESIM"), json!(null)), 42001),
             (BUY, order(json!("ESIM"), json!("x".repeat(33))), 42001),
+            (BUY, order(json!("ESIM"), json!("1,2")), 42001),
             (BUY, order(json!("no-such"), json!("n")), 45109),
             (BUY, order(json!("EMPTY"), json!("n")), 45110),
             (BUY, order(json!("DEAR"), json!("n")), 45112),

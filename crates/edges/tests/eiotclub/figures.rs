@@ -106,6 +106,45 @@ fn all_that_a_card_used_is_the_sum_of_its_records_whoever_paid() {
 }
 
 #[test]
+fn a_card_in_a_pool_is_warned_of_its_own_packages() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        let warned = || {
+            let found = good(&client, "outputApi/queryAccountWarningCard", json!({"pageNum": 1}));
+            let types = found["cardInfoList"].as_array().unwrap().iter().map(|w| w["type"].as_str().unwrap().to_owned());
+            types.collect::<Vec<_>>()
+        };
+        client.order(CARD, "GJ-100M-30D", "own");
+        trade.pass(60);
+        trade.traffic(CARD, trade.now(), 95 * MB);
+        assert_eq!(warned(), ["1", "2"]);
+        let pool = good(&client, "pool/create", json!({"pool_type_code": "POOL-100M-7D", "memo": ""}))["pool_object_id"].clone();
+        good(&client, "pool/sub", json!({"pool_object_id": pool, "pool_type_code": "POOL-100M-7D", "out_trade_no": "p"}));
+        good(&client, "pool/card/add", json!({"pool_object_id": pool, "iccid_arr": CARD}));
+        trade.pass(60);
+        trade.traffic(CARD, trade.now(), MB);
+        assert_eq!(warned(), ["1", "2"], "its pool's 99 MB do not count");
+    });
+}
+
+#[test]
+fn an_order_is_a_renewal_if_the_card_ever_had_a_package() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        client.order(READY, "GJ-CARRIER", "refused");
+        intents::refuse(&trade.engine, 1, "a person", "no such plan").unwrap();
+        let first = client.order(READY, "GJ-ONCE", "first").data()["orderId"].to_string();
+        good(&client, "package/refundPackage", json!({"iccid": READY, "orderId": first, "remark": "r"}));
+        client.order(READY, "GJ-100M-30D", "second");
+        let record = good(&client, "package/packageOrderRecord", json!({"iccid": READY}));
+        let renews: Vec<&Value> = record.as_array().unwrap().iter().map(|line| &line["renew"]).collect();
+        assert_eq!(renews, [0, 0, 1]);
+    });
+}
+
+#[test]
 fn an_order_that_its_carrier_refuses_is_told_from_one_that_waits() {
     db::each(|store| {
         let trade = Trade::build(store);

@@ -130,6 +130,9 @@ fn a_level_lists_what_it_earned_and_a_refund_takes_exactly_that_back() {
         for (fields, lines) in [
             (json!({}), 3),
             (json!({"orderNumber": number}), 2),
+            (json!({"orderNumber": first.data()["orderId"]}), 2),
+            (json!({"orderNumber": format!(" {} ", first.data()["orderId"])}), 2),
+            (json!({"orderNumber": "99999999"}), 0),
             (json!({"param": CARD}), 3),
             (json!({"param": FOREIGN}), 0),
             (json!({"param": "13800000000"}), 0),

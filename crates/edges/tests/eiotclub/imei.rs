@@ -132,6 +132,26 @@ fn a_card_seen_outside_its_group_is_locked_and_unlocked_within_limits() {
 }
 
 #[test]
+fn a_locked_card_that_is_to_be_activated_keeps_its_status_until_it_is() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        let stands = || {
+            let card = good(&client, "card/getCardsInfo", json!({"iccid": READY}));
+            (card["cardStatus"].as_str().unwrap().to_owned(), card["imeiPoolStatus"].as_i64().unwrap())
+        };
+        join(&trade, READY, &group(&trade, 7, ACME), None);
+        see(&trade, READY, STRANGE);
+        assert_eq!(stands(), ("ACTIVATION_READY_NAME".to_owned(), 1));
+        assert_eq!(client.order(READY, "GJ-100M-30D", "a").code(), "200");
+        assert_eq!(stands(), ("DEACTIVATED_NAME".to_owned(), 1), "its package runs, and its lock holds");
+        trade.pass(600);
+        good(&client, UNLOCK, json!({"iccid": READY}));
+        assert_eq!(stands(), ("ACTIVATED_NAME".to_owned(), 0));
+    });
+}
+
+#[test]
 fn one_unlock_is_one_however_often_it_is_asked_for() {
     db::each(|store| {
         let trade = Trade::build(store);

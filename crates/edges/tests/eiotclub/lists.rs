@@ -35,6 +35,24 @@ pub fn give(trade: &Trade, iccid: &str, to: AccountId) {
     trade.engine.write(move |tx, catalogue, how| sims::transfer(tx, catalogue, how, &actor, &iccid, to)).unwrap();
 }
 
+#[test]
+fn a_number_in_small_letters_is_answered_in_capitals() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let made = trade.engine.write(|tx, catalogue, how| {
+            let product = catalogue.product_by_code("1US-1").expect("a product").id;
+            let iccid = Iccid::parse("8986001234567890abcd").expect("an ICCID");
+            sims::put(tx, catalogue, how, &sims::blank(&iccid, ACME, product))
+        });
+        made.expect("a card");
+        let client = Client::new(&trade);
+        for iccid in ["8986001234567890abcd", "8986001234567890ABCD"] {
+            let card = good(&client, "acme", "card/getCardsInfo", json!({"iccid": iccid}));
+            assert_eq!(card["iccid"], "8986001234567890ABCD");
+        }
+    });
+}
+
 fn numbers(of: [i64; 5]) -> Value {
     let [total, activated, using, ordered, deactivated] = of;
     json!({"totalCard": total, "activatedCard": activated, "usingCard": using, "orderedCard": ordered, "deactivatedCard": deactivated})

@@ -186,6 +186,10 @@ fn records_are_filtered_and_paged() {
             (json!({"pool_type_code_arr": TYPE}), vec![]),
             (json!({"create_at_start": start + 60, "create_at_end": start + 120}), vec!["n1", "n2"]),
             (json!({"active_timestamp_start": 1}), vec!["n0"]),
+            (json!({"active_timestamp_start": 0}), vec!["n0"]),
+            (json!({"active_timestamp_end": i64::MAX}), vec!["n0"]),
+            (json!({"expire_timestamp_end": i64::MAX}), vec!["n0"]),
+            (json!({"expire_timestamp_end": 1}), vec![]),
             (json!({"expire_timestamp_start": start + 7 * DAY, "expire_timestamp_end": start + 7 * DAY}), vec!["n0"]),
         ] {
             assert_eq!(numbers(fields.clone()), wanted, "{fields}");
@@ -223,6 +227,7 @@ fn table([pool, other, theirs]: [i64; 3]) -> Vec<(&'static str, Value, &'static 
         ("pool/sub", sub(other, "POOL-DEAR", "n"), "45112"),
         ("pool/sub", sub(pool, ONE, ""), "42001"),
         ("pool/sub", sub(pool, ONE, &"x".repeat(33)), "42001"),
+        ("pool/sub", sub(pool, ONE, "1,2"), "42001"),
         ("pool/sub", sub(pool, ONE, "taken"), "42002"),
         ("pool/sub", sub(pool, ONE, "a card's"), "42002"),
         ("pool/record/list", json!({"pool_object_id": pool, "page_size": 10}), "42403"),

@@ -2,7 +2,7 @@
 
 use super::esim::as_esim;
 use super::lists::pages;
-use super::{Ask, Operation, filter_of_orders, text};
+use super::{Ask, Operation, filter_of_orders, order_name, text};
 use crate::eiotclub::auth;
 use crate::eiotclub::errors::{self, No};
 use crate::eiotclub::wire;
@@ -16,8 +16,6 @@ use kachi_engine::orders::{Place, Placed};
 use kachi_engine::records::{OrderName, RecordList};
 use kachi_engine::refunds::RefundQuote;
 
-/// Long numbers of orders have as many characters or more; an order's own number has less.
-const LONG_NUMBER_CHARS: usize = 20;
 /// Most records of one page.
 const RECORDS_MAX: i64 = 1000;
 
@@ -131,12 +129,7 @@ impl Ask<'_> {
         let fields = self.fields();
         let name = match fields.number("eshopOrderId", codes::ORDER_ID_MALFORMED)? {
             Some(id) => OrderName::Id(OrderId(id)),
-            None => {
-                let text = fields.required("orderId", codes::ORDER_ID_MALFORMED)?.trim().to_owned();
-                let digits = text.bytes().all(|b| b.is_ascii_digit()) && text.len() < LONG_NUMBER_CHARS;
-                let id = if digits { text.parse().ok() } else { None };
-                id.map_or(OrderName::Number(text), |id| OrderName::Id(OrderId(id)))
-            }
+            None => order_name(&fields.required("orderId", codes::ORDER_ID_MALFORMED)?),
         };
         let found = self.door.engine.eid_order(self.catalogue, &self.caller.actor, name).await;
         found.map_err(No::from).map_err(as_esim)

@@ -3,7 +3,7 @@
 use super::{Ask, text};
 use crate::eiotclub::auth;
 use crate::eiotclub::errors::{self, No};
-use crate::eiotclub::routes::{OUT_TRADE_NO_CHARS_MAX, Operation};
+use crate::eiotclub::routes::{OUT_TRADE_NO_CHARS_MAX, Operation, is_nameable};
 use crate::eiotclub::wire::{self, pools as lines};
 use kachi_dialects::eiotclub::codes;
 use kachi_domain::order::Channel;
@@ -57,7 +57,8 @@ impl Ask<'_> {
 
     pub(super) async fn pool_subscribe(&self) -> Result<String, No> {
         let (pool, type_code) = (self.pool_id()?, self.pool_type_code()?);
-        let Some(out_trade_no) = self.pool_out_trade_no()? else { return Err(No::Code(codes::OUT_TRADE_NO_MALFORMED)) };
+        let out_trade_no = self.pool_out_trade_no()?.filter(|number| is_nameable(number));
+        let Some(out_trade_no) = out_trade_no else { return Err(No::Code(codes::OUT_TRADE_NO_MALFORMED)) };
         let number = (self.door.settings.order_number)();
         let cmd = Subscribe { pool, type_code, out_trade_no, channel: Channel::Api, number };
         let (key, language) = (auth::request_key(Operation::PoolSubscribe.path(), self.signed), self.caller.language);
@@ -194,7 +195,11 @@ impl Filter {
     }
 
     fn lets_through(&self, line: &lines::RecordLine<'_>) -> bool {
-        let within = |[from, to]: &[Option<i64>; 2], at: i64| from.is_none_or(|f| f <= at) && to.is_none_or(|t| at <= t);
+        // What has not come yet is written as 0, and lies within no bounds.
+        let within = |[from, to]: &[Option<i64>; 2], at: i64| match (from, to) {
+            (None, None) => true,
+            _ => at != 0 && from.is_none_or(|f| f <= at) && to.is_none_or(|t| at <= t),
+        };
         let texts = [line.order_no, line.out_trade_no, line.pool_type_code];
         let times = [line.create_at, line.active_timestamp, line.expire_timestamp];
         self.texts.iter().zip(texts).all(|(wanted, is)| wanted.as_ref().is_none_or(|w| w.contains(is)))

@@ -1,6 +1,6 @@
 //! What the account earned on the sales below it.
 
-use super::Ask;
+use super::{Ask, order_name};
 use crate::eiotclub::errors::{self, No};
 use crate::eiotclub::wire;
 use kachi_dialects::eiotclub::codes;
@@ -32,7 +32,7 @@ impl Ask<'_> {
             product: product.transpose()?,
             from: fields.time("startDate")?,
             to: fields.time("endDate")?,
-            order_number: fields.text("orderNumber", codes::PARAMETER_WRONG)?.map(|t| t.trim().to_owned()),
+            order: fields.text("orderNumber", codes::PARAMETER_WRONG)?.map(|t| order_name(&t)),
             offset: page.offset,
             limit: page.size,
         };
