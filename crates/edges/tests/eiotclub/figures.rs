@@ -119,6 +119,7 @@ fn a_card_in_a_pool_is_warned_of_its_own_packages() {
         trade.pass(60);
         trade.traffic(CARD, trade.now(), 95 * MB);
         assert_eq!(warned(), ["1", "2"]);
+        trade.pass(60);
         let pool = good(&client, "pool/create", json!({"pool_type_code": "POOL-100M-7D", "memo": ""}))["pool_object_id"].clone();
         good(&client, "pool/sub", json!({"pool_object_id": pool, "pool_type_code": "POOL-100M-7D", "out_trade_no": "p"}));
         good(&client, "pool/card/add", json!({"pool_object_id": pool, "iccid_arr": CARD}));
