@@ -78,25 +78,28 @@ pub fn switch(
     let write = if first { Write::Activate } else { write };
     network::refuse_unable(catalogue, &sim, &write)?;
     let open = under_way(tx, catalogue, &sim)?;
-    if let Some((open, asked)) = &open {
-        if *asked == write {
-            return Ok(Switched::Waiting);
-        }
-        if !order::is_unsent(open)? {
-            return Err(Refusal::SwitchBarred.into());
-        }
+    let is_asked = open.as_ref().is_some_and(|(_, asked)| *asked == write);
+    if let Some((open, _)) = &open
+        && !is_asked
+        && !order::is_unsent(open)?
+    {
+        return Err(Refusal::SwitchBarred.into());
     }
     let mut left = Vec::new();
     if resumes {
         match decide(tx, catalogue, &sim, how.now)?.0 {
-            Resume::Barred { by } if open.is_none() => return Err(Refusal::KeptOff { by }.into()),
+            // One that is under way lifts nothing of what came in its way since.
+            Resume::Barred { by } if open.is_none() || is_asked => return Err(Refusal::KeptOff { by }.into()),
             Resume::Barred { by: left } | Resume::Lift { left } => {
                 lift(tx, catalogue, &sim, how.now)?;
                 return Ok(Switched::Lifted { left });
             }
+            _ if is_asked => return Ok(Switched::Waiting),
             Resume::On { left } if open.is_none() => return Ok(Switched::Already { left }),
             Resume::On { left: after } | Resume::Ask { left: after } => left = after,
         }
+    } else if is_asked {
+        return Ok(Switched::Waiting);
     } else if Blocks(sim.blocks).has(Blocks::OWNER_STOP) && open.is_none() {
         return Ok(Switched::Already { left });
     }

@@ -102,6 +102,31 @@ fn what_the_operator_forces_off_stays_off_until_he_lifts_it() {
 }
 
 #[test]
+fn a_resume_asked_for_again_is_refused_once_the_operator_has_forced_the_card_off() {
+    each(|store| {
+        let (w, carrier) = world(store, json!({}));
+        add_bare(&w, 10..11);
+        for (card, base, sent) in [(0, BaseState::Stopped, "resume"), (10, BaseState::Ready, "activate")] {
+            carrier.world.stand(World::iccid(card).as_str(), base, w.now());
+            place(&w, card, base);
+            carrier.world.fail(Fault::NeverApplied { forget_seconds: None });
+            let resume = |n: u8| switch(&w, card, Write::Resume, &format!("{card} {n}"));
+            assert!(matches!(resume(1), Ok(Switched::Asked { .. })));
+            carrier.work(&w.engine);
+            assert_eq!(resume(2).expect("it is one with the first"), Switched::Waiting);
+            let operator = w.actor(AccountId(1));
+            let forced = w.engine.write(move |tx, catalogue, how| {
+                switch::force(tx, catalogue, how, &operator, (&World::iccid(card), Force::Stop, "Li", "fraud"))
+            });
+            assert_eq!(forced.expect("it is forced off"), Forced::Changed);
+            assert_eq!(refusal(resume(3)), kept_off(Cause::Forced), "card {card}");
+            assert_eq!(story(&w, card), format!("{sent} sent, stop stored"));
+        }
+        w.assert_sound();
+    });
+}
+
+#[test]
 fn a_door_sees_what_another_has_asked_for() {
     each(|store| {
         let (w, carrier) = world(store, json!({"lag_seconds": 30}));
