@@ -4,7 +4,7 @@ use crate::act::Actor;
 use crate::cards::{self, Settling};
 use crate::catalogue::Catalogue;
 use crate::error::{Result, fault};
-use crate::notices;
+use crate::{network, notices};
 use kachi_domain::carrier::Line;
 use kachi_domain::event::EventKind;
 use kachi_domain::ids::{Imsi, Msisdn};
@@ -12,7 +12,7 @@ use kachi_domain::order::{Channel, OrderState, SubscriptionState};
 use kachi_domain::package::Kind;
 use kachi_domain::rating::{CardState, Live};
 use kachi_domain::sim::{BaseState, Blocks};
-use kachi_domain::{AccountId, Iccid, PackageId, Refusal, SimId, Timestamp};
+use kachi_domain::{AccountId, Iccid, PackageId, ProductId, Refusal, SimId, Timestamp};
 use kachi_store::Tx;
 use kachi_store::orders::Subscription;
 use kachi_store::sims::{Sim, SimAndState};
@@ -164,6 +164,7 @@ impl Arrivals {
                     return Ok(Put::Same(there.id));
                 }
                 // What may be refused comes first: a refused card is as it was.
+                refuse_other_platform(catalogue, &there, changed.product)?;
                 take_numbers(tx, &changed, Some(&there))?;
                 if changed.product != there.product {
                     crate::pools::leave_all(tx, catalogue, how, &there)?;
@@ -258,7 +259,7 @@ pub(crate) fn learn_numbers(tx: &mut Tx<'_>, id: SimId, told: &Line) -> Result<(
 }
 
 /// A new card with everything optional empty.
-pub fn blank(iccid: &Iccid, account: AccountId, product: kachi_domain::ProductId) -> Sim {
+pub fn blank(iccid: &Iccid, account: AccountId, product: ProductId) -> Sim {
     Sim {
         id: SimId(0),
         account,
@@ -385,8 +386,25 @@ pub(crate) fn give(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, to: Accoun
     Ok(here)
 }
 
-/// Sells a card as another product from here on; what it has bought stays its own, and it leaves the pool it is in. The
-/// owner is told.
+/// A card lives on its platform: its carrier is asked there, and tells there what it uses. It is sold as products of that one alone.
+fn refuse_other_platform(catalogue: &Catalogue, sim: &Sim, product: ProductId) -> Result<()> {
+    let here = network::platform(catalogue, sim)?;
+    let Some(wanted) = catalogue.product(product).filter(|p| p.platform != here.id) else { return Ok(()) };
+    let there = catalogue.platform(wanted.platform).map_or("another", |p| p.code.as_str());
+    let mut codes: Vec<&str> = catalogue.products().filter(|p| p.platform == here.id).map(|p| p.code.as_str()).collect();
+    codes.sort_unstable();
+    let rule = format!(
+        "platform {} has no product {}, which is one of platform {there}: {} lives on {0} and stays there; there are {}",
+        here.code,
+        wanted.code,
+        sim.iccid,
+        codes.join(", ")
+    );
+    Err(Refusal::BadField { field: "product".into(), rule }.into())
+}
+
+/// Sells a card as another product of its platform from here on; what it has bought stays its own, and it leaves the pool it is
+/// in. The owner is told.
 pub fn switch_product(
     tx: &mut Tx<'_>,
     catalogue: &Catalogue,
@@ -412,6 +430,7 @@ pub fn switch_product(
     if BaseState::parse(&sim.state).is_ok_and(BaseState::is_over) {
         return bad("iccid", format!("{iccid} is {}; its product is settled", sim.state));
     }
+    refuse_other_platform(catalogue, &sim, product.id)?;
     let changed = Sim { product: product.id, ..sim };
     tx.change_sim(changed.id, &changed)?;
     notices::product_switched(tx, catalogue, &changed, how.now)?;

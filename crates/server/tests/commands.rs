@@ -15,6 +15,7 @@ on_both!(
     a_file_whose_importer_is_killed_is_taken_over_by_who_waits_for_it,
     cards_are_switched_by_setting_and_by_command,
     a_packages_code_at_its_carrier_is_set_and_taken_away,
+    a_card_is_sold_as_products_of_its_platform_alone,
 );
 
 const WORLD: &str = r#"
@@ -119,6 +120,27 @@ fn money_is_booked_once_a_reference_and_put_right(house: &House) {
     let acts: Vec<_> = list.as_array().expect("a list").iter().map(|a| (a["reference"].clone(), a["act"].clone())).collect();
     assert!(acts.len() == 3 && acts.contains(&("bank 17".into(), "top_up".into())), "{list}");
     assert!(list.as_array().expect("a list").iter().any(|a| a["by"] == "Li" && a["amount"] == "50.00"), "{list}");
+    house.assert_sound();
+}
+
+fn a_card_is_sold_as_products_of_its_platform_alone(house: &House) {
+    house.apply(&format!("{WORLD}sims:\n{}", common::sims(0..1, "acme", "1US-1")));
+    house.write("far.yaml", "platforms: [{code: far, connector: manual}]\nproducts: [{code: 9FAR-1, platform: far}]");
+    house.done(&["apply", "far.yaml"]);
+    let card = common::iccid(0);
+    let says = format!(
+        "platform hand has no product 9FAR-1, which is one of platform far: {card} lives on hand and stays there; there are 1US-1"
+    );
+    house.write("moved.yaml", &format!("sims: [{{iccid: \"{card}\", product: 9FAR-1}}]"));
+    house.write("moved.csv", &format!("iccid\n{card}\n"));
+    for words in [&["admin", "sim", "product", &card, "--product", "9FAR-1"][..], &["apply", "moved.yaml"]] {
+        let refused = house.run(words, &[]);
+        assert!(refused.code == 1 && refused.err.contains(&says), "{words:?}: {refused:?}");
+    }
+    let refused = house.run(&["import", "sims", "moved.csv", "--platform", "far", "--account", "acme"], &[]);
+    let bad = std::fs::read_to_string(house.path("moved.csv.bad.csv")).expect("the lines not loaded");
+    assert!(refused.code == 1 && bad.contains(&says), "{refused:?}: {bad}");
+    assert_eq!(house.done(&["admin", "sim", "show", &card, "--json"]).json()["product"], "1US-1");
     house.assert_sound();
 }
 

@@ -18,15 +18,27 @@ fn refused() -> Fault {
     Fault::Refused { code: "12089".into(), reason: "not now".into() }
 }
 
-/// A second product of the same platform, or of another.
-fn add_product(w: &World, code: &'static str, platform: Option<&'static str>) {
+/// A second product of the same platform.
+fn add_product(w: &World, code: &'static str) {
     let add = move |tx: &mut kachi_store::Tx<'_>, catalogue: &kachi_engine::Catalogue, _: &_| {
         let known = catalogue.product_by_code("1US-1").expect("a product").clone();
-        let platform = platform.map_or(known.platform, |code| catalogue.platform_by_code(code).expect("a platform").id);
-        tx.put_product(&Product { id: ProductId(0), code: code.into(), platform, ..known })?;
+        tx.put_product(&Product { id: ProductId(0), code: code.into(), ..known })?;
         Ok(tx.touch_catalogue()?)
     };
     w.engine.write(add).expect("it is added");
+}
+
+/// The cards of these products live on another platform from now on.
+fn move_to(w: &World, platform: &'static str, products: [&'static str; 2]) {
+    let go = move |tx: &mut kachi_store::Tx<'_>, catalogue: &kachi_engine::Catalogue, _: &_| {
+        let platform = catalogue.platform_by_code(platform).expect("a platform").id;
+        for code in products {
+            let known = catalogue.product_by_code(code).expect("a product").clone();
+            tx.put_product(&Product { platform, ..known })?;
+        }
+        Ok(tx.touch_catalogue()?)
+    };
+    w.engine.write(go).expect("they have moved");
 }
 
 fn sell_as(w: &World, card: u64, product: &'static str) {
@@ -55,7 +67,7 @@ fn told(w: &World, card: u64, base: BaseState, reasons: Blocks) {
 fn a_live_card_that_never_had_a_package_is_left_on() {
     each(|store| {
         let (w, carrier) = world(store, json!({}));
-        add_product(&w, "2US-1", None);
+        add_product(&w, "2US-1");
         add_bare(&w, 10..16);
         // Sold as another product, by a file and by hand.
         let product = w.engine.catalogue().expect("catalogue").product_by_code("2US-1").expect("a product").id;
@@ -300,19 +312,27 @@ fn a_test_that_was_ended_hides_no_stop() {
 fn writes_of_a_cards_former_platform_hold_up_none_of_its_new_one() {
     each(|store| {
         let (w, carrier) = world(store, json!({}));
-        add_product(&w, "3US-1", Some("play"));
+        let moving = ["2US-1", "3US-1"];
+        for code in moving {
+            add_product(&w, code);
+        }
+        for card in [0, 1] {
+            sell_as(&w, card, "3US-1");
+        }
         lock(&w, 0);
         work(&w, &carrier, 5, 1);
         // On its new platform it is to be stopped too; back on the first it is known to be.
-        sell_as(&w, 0, "3US-1");
+        move_to(&w, "play", moving);
+        sell_as(&w, 0, "2US-1");
         assert_eq!(story(&w, 0), "stop confirmed, stop stored");
-        sell_as(&w, 0, "1US-1");
+        move_to(&w, "virtual", moving);
+        sell_as(&w, 0, "3US-1");
         assert_eq!(story(&w, 0), "stop confirmed, stop stored");
         // What is not over there waits for nobody here.
         carrier.world.fail(Fault::NeverApplied { forget_seconds: None });
         switch(&w, 1, Write::Stop, "s").expect("it is asked for");
         carrier.work(&w.engine);
-        sell_as(&w, 1, "3US-1");
+        move_to(&w, "play", moving);
         switch(&w, 1, Write::Stop, "s-2").expect("it is asked for there");
         assert_eq!(story(&w, 1), "stop sent, stop stored");
         let claim = |tx: &mut kachi_store::Tx<'_>, catalogue: &kachi_engine::Catalogue, how: &kachi_engine::cards::Settling| {
