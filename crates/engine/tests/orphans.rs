@@ -102,6 +102,43 @@ fn a_card_that_appears_after_its_usage_ends_as_one_that_was_there() {
 }
 
 #[test]
+fn a_record_whose_key_is_known_is_a_duplicate_only_if_all_of_it_is_and_a_conflict_says_what_differs() {
+    each(|store| {
+        let w = World::new(store);
+        w.add_cards(ACME, 0..2);
+        w.set_now(stop(3) + 60);
+        let known = line(1, 0, stop(1), 10);
+        let fields: Vec<&str> = known.trim_end().split(',').collect();
+        let other = |changes: &[(usize, &str)]| {
+            let mut fields: Vec<String> = fields.iter().map(|f| (*f).to_owned()).collect();
+            changes.iter().for_each(|(i, text)| fields[*i] = (*text).to_owned());
+            fields.join(",") + "\n"
+        };
+        let card = World::iccid(1);
+        let cases = [
+            (other(&[(3, card.as_str())]), format!("card {}, here {card}", World::iccid(0))),
+            (other(&[(4, "460009999999999")]), "IMSI none, here 460009999999999".to_owned()),
+            (other(&[(6, "867530912345678")]), format!("IMEI {}, here 867530912345678", fields[6])),
+            (other(&[(7, "31026")]), "network 46000, here 31026".to_owned()),
+            (other(&[(5, "11"), (7, "")]), "10 bytes, here 11; network 46000, here none".to_owned()),
+        ];
+        w.cdr("known", &known);
+        let said = |differs: &str| format!("id 1 is known that day with other content: {differs}");
+        // By an earlier file, and by a line of the same one.
+        for (n, (text, differs)) in cases.iter().enumerate() {
+            for (name, first) in [(format!("later {n}"), ""), (format!("beside {n}"), known.as_str())] {
+                let report = w.cdr(&name, &format!("{first}{text}"));
+                let asides = w.engine.read(move |tx, _| Ok(tx.asides_of_file(report.file, 10)?)).unwrap();
+                let told: Vec<&str> = asides.iter().map(|a| a.2.as_str()).collect();
+                assert_eq!(told, [said(differs)], "{name}");
+                assert_eq!((report.loaded, report.duplicate, report.bad), (0, i64::from(!first.is_empty()), 1), "{name}");
+            }
+        }
+        w.assert_sound();
+    });
+}
+
+#[test]
 fn lines_that_waited_too_long_or_contradict_keep_their_line_number() {
     each(|store| {
         let w = World::new(store);

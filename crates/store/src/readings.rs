@@ -95,9 +95,10 @@ impl Reading {
         ]
     }
 
-    /// Whether another fact under the same key says the same.
+    /// Whether another fact under the same key says the same: of the same card, time, bytes, identity, device and network.
     pub fn same_content(&self, other: &Reading) -> bool {
-        (self.sim, self.start, self.stop, self.bytes) == (other.sim, other.start, other.stop, other.bytes)
+        let content = |r: &Reading| (r.sim, r.start, r.stop, r.bytes, r.imsi, r.imei, r.mccmnc);
+        content(self) == content(other)
     }
 }
 

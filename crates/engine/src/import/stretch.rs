@@ -11,12 +11,12 @@ use crate::error::{Fail, Result};
 use kachi_domain::cdr::{Line, Position, RawRecord};
 use kachi_domain::time::DAY_SECONDS;
 use kachi_domain::usage::{AHEAD_SECONDS_MAX, Fate, admission};
-use kachi_domain::{Iccid, PlatformId, Timestamp};
+use kachi_domain::{Iccid, PlatformId, SimId, Timestamp};
 use kachi_store::files::{Aside, CdrFile};
 pub use kachi_store::readings::Rating;
 use kachi_store::readings::Reading;
 use kachi_store::{Store, Tx};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// A record with its line, before its card is known.
@@ -330,7 +330,7 @@ impl<'a, 'c> Batch<'a, 'c> {
             match kept.last().filter(|l| (l.reading.day, l.reading.source_id) == (p.reading.day, p.reading.source_id)) {
                 None => kept.push(p),
                 Some(first) if first.reading.same_content(&p.reading) => self.done.duplicate += 1,
-                Some(first) => self.asides.push(conflict(p, &first.reading)),
+                Some(first) => self.asides.push(conflict(p, &first.reading, card_text(&first.iccid))),
             }
         }
         kept
@@ -364,12 +364,22 @@ impl<'a, 'c> Batch<'a, 'c> {
         }
         let known: HashMap<(i64, i64), Reading> =
             self.tx.known_readings(&readings)?.into_iter().map(|(new, there)| ((new.day, new.source_id), there)).collect();
+        // Whose card it is, of those that are known as another's.
+        let others = records.iter().filter_map(|p| {
+            let there = known.get(&(p.reading.day, p.reading.source_id)).filter(|there| there.sim != p.reading.sim)?;
+            Some(SimId(there.sim))
+        });
+        let others: BTreeSet<SimId> = others.collect();
+        let iccids: HashMap<i64, String> = self.tx.iccids_of(&others.into_iter().collect::<Vec<_>>())?.into_iter().collect();
         let mut fresh = Vec::with_capacity(readings.len().saturating_sub(known.len()));
         for (p, reading) in records.iter().zip(readings) {
             match known.get(&(p.reading.day, p.reading.source_id)) {
                 None => fresh.push(reading),
                 Some(there) if there.same_content(&p.reading) => self.done.duplicate += 1,
-                Some(there) => self.asides.push(conflict(p, there)),
+                Some(there) => {
+                    let card = iccids.get(&there.sim).map_or("no card of ours", String::as_str);
+                    self.asides.push(conflict(p, there, card));
+                }
             }
         }
         self.tx.load_readings(self.file, &mut fresh, rating)?;
@@ -384,14 +394,28 @@ impl<'a, 'c> Batch<'a, 'c> {
     }
 }
 
-fn conflict(p: &Pending, there: &Reading) -> Aside {
-    let words = format!(
-        "id {} is known that day with other content: {} bytes at {}, here {} bytes at {}",
-        p.reading.source_id,
-        there.bytes,
-        Timestamp(there.stop),
-        p.reading.bytes,
-        Timestamp(p.reading.stop)
-    );
-    p.aside(Fate::Conflict, words)
+/// The record under a key that is known with other content; what differs is named, as it is known first. `card` is that of what is known.
+fn conflict(p: &Pending, there: &Reading, card: &str) -> Aside {
+    let here = &p.reading;
+    let number = |n: i64| if n == 0 { "none".to_owned() } else { n.to_string() };
+    let mut differs = Vec::new();
+    if there.sim != here.sim {
+        differs.push(format!("card {card}, here {}", card_text(&p.iccid)));
+    }
+    for (name, there, here) in [("start", there.start, here.start), ("stop", there.stop, here.stop)] {
+        if there != here {
+            differs.push(format!("{name} {}, here {}", Timestamp(there), Timestamp(here)));
+        }
+    }
+    if there.bytes != here.bytes {
+        differs.push(format!("{} bytes, here {}", there.bytes, here.bytes));
+    }
+    for (name, there, here) in
+        [("IMSI", there.imsi, here.imsi), ("IMEI", there.imei, here.imei), ("network", there.mccmnc, here.mccmnc)]
+    {
+        if there != here {
+            differs.push(format!("{name} {}, here {}", number(there), number(here)));
+        }
+    }
+    p.aside(Fate::Conflict, format!("id {} is known that day with other content: {}", here.source_id, differs.join("; ")))
 }
