@@ -28,6 +28,22 @@ impl Actor {
     }
 }
 
+/// Characters of a name, a reference or a reason that a person gives, at most.
+const SAID_MAX: usize = 200;
+
+/// Refuses what a person says of an act and is kept with it (who does it, why), each under its field's name, if nothing is said or
+/// it cannot be shown in a line.
+pub(crate) fn refuse_unsaid(said: &[(&str, &str)]) -> Result<()> {
+    let good = |t: &str| !t.trim().is_empty() && t.chars().count() <= SAID_MAX && !t.chars().any(char::is_control);
+    match said.iter().find(|(_, text)| !good(text)) {
+        None => Ok(()),
+        Some((field, _)) => {
+            let rule = format!("must have 1 to {SAID_MAX} characters, all printable");
+            Err(Refusal::BadField { field: (*field).into(), rule }.into())
+        }
+    }
+}
+
 /// What makes a request the same request: the door, a key that the caller made, and a fingerprint of the whole body.
 #[derive(Debug, Clone)]
 pub struct RequestKey {

@@ -11,6 +11,7 @@ mod already;
 pub(crate) mod order;
 mod send;
 
+use crate::act::refuse_unsaid;
 use crate::cards::{Settling, speed};
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
@@ -197,11 +198,13 @@ pub(crate) fn told_of_message(
 
 /// A person says the write was done.
 pub fn confirm(engine: &Engine, id: i64, who: &str) -> Result<()> {
+    refuse_unsaid(&[("by", who)])?;
     by_hand(engine, id, "confirmed", Answer::Confirmed, who)
 }
 
 /// A person says the write will not be done.
 pub fn refuse(engine: &Engine, id: i64, who: &str, reason: &str) -> Result<()> {
+    refuse_unsaid(&[("by", who), ("reason", reason)])?;
     by_hand(engine, id, "refused", Answer::Refused { code: "by hand".into(), reason: reason.to_owned() }, who)
 }
 

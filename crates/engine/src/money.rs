@@ -4,6 +4,7 @@
 //! one account; the journal names who booked it; a balance never falls below its credit line. Not promised: that the money has
 //! come: that is the word of whoever books it. Whatever gives an account money, it pays what it owes ([`crate::profits`]) of it first.
 
+use crate::act::refuse_unsaid;
 use crate::catalogue::Catalogue;
 use crate::error::Result;
 use crate::notices;
@@ -15,8 +16,8 @@ use kachi_store::ledger::NewJournal;
 use kachi_store::money_acts::MoneyAct;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Characters of a reference, a name or a reason, at most.
-const TEXT_MAX: usize = 200;
+/// The most that one act may book, minor units: far more than anybody pays in, and far from where a balance ends.
+pub const BOOKED_MINOR_MAX: i64 = 1_000_000_000_000;
 
 /// Books journals, whatever they are: who gets money by one pays what it owes first. The caller holds the balances of all
 /// who get some. So an account that owes has nothing to spend that could pay it, unless its credit line rose since.
@@ -76,11 +77,9 @@ pub fn book(tx: &mut Tx<'_>, catalogue: &Catalogue, act: &ByHand, now: Timestamp
     let ByHand { correction, account, amount, reference, by } = act;
     let (account, amount) = (*account, *amount);
     let name = if correction.is_some() { Journal::Correction } else { Journal::TopUp };
-    for (field, text) in [("reference", Some(reference)), ("by", Some(by)), ("reason", correction.as_ref())] {
-        let good = |t: &String| !t.trim().is_empty() && t.chars().count() <= TEXT_MAX && !t.chars().any(char::is_control);
-        if text.is_some_and(|t| !good(t)) {
-            return bad(field, format!("must have 1 to {TEXT_MAX} characters, all printable"));
-        }
+    refuse_unsaid(&[("reference", reference.as_str()), ("by", by.as_str())])?;
+    if let Some(reason) = correction {
+        refuse_unsaid(&[("reason", reason.as_str())])?;
     }
     if account == OPERATOR {
         return bad("account", "the operator has no balance; name the account whose money it is".into());

@@ -6,7 +6,7 @@
 //! gives the account money pays that first ([`money::post_all`]), and nothing is paid out meanwhile that is needed for it. The audit
 //! compares all of it.
 
-use crate::act::Actor;
+use crate::act::{Actor, refuse_unsaid};
 use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
@@ -83,6 +83,7 @@ pub fn withdraw(
 /// what it owes with it first. Refused: that the money has left, while the account owes some.
 pub fn settle(tx: &mut Tx<'_>, how: &Settling, id: i64, why_not: Option<&str>, by: &str) -> Result<()> {
     let refuse = |rule: String| Err(Refusal::BadField { field: "withdrawal".into(), rule }.into());
+    refuse_unsaid(&[("by", by), ("reason", why_not.unwrap_or("paid out"))])?;
     let Some(w) = tx.withdrawal(id)? else { return refuse(format!("there is none with the number {id}")) };
     tx.lock_balances(&[w.account])?;
     if why_not.is_none() && tx.owed(&[w.account])?.iter().any(|(_, minor)| *minor > 0) {

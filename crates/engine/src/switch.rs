@@ -7,7 +7,7 @@
 //! is left in its way is told with every answer. What the carrier said before a write that it has confirmed since is
 //! forgotten: it says nothing of after. Not promised: that a resumed card works.
 
-use crate::act::Actor;
+use crate::act::{Actor, refuse_unsaid};
 use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::error::{Fail, Result, fault};
@@ -31,8 +31,6 @@ use std::collections::HashMap;
 
 /// What stopping and letting on by the owner is called among the carrier writes of a card.
 const SWITCH: &str = "owner_switch";
-/// Longest name and reason of a force, characters.
-const WORDS_MAX: usize = 200;
 
 /// What came of asking for a stop or a resume.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,11 +132,7 @@ pub fn force(
     actor: &Actor,
     (iccid, force, who, why): (&Iccid, Force, &str, &str),
 ) -> Result<Forced> {
-    for (field, text) in [("by", who), ("reason", why)] {
-        if text.trim().is_empty() || text.chars().count() > WORDS_MAX {
-            return Err(Refusal::BadField { field: field.into(), rule: format!("1 to {WORDS_MAX} characters") }.into());
-        }
-    }
+    refuse_unsaid(&[("by", who), ("reason", why)])?;
     let sim = CardKey::Iccid(iccid.clone()).lock(tx, actor)?;
     match force {
         Force::Stop => network::refuse_out_of_service(tx, &sim)?,

@@ -416,6 +416,8 @@ fn a_resellers_profit_is_paid_out(house: &House) {
     assert_eq!(house.money(NORTH), (0, 60));
     let again = house.run(&["admin", "profit", "withdraw", "--account", "north"], &[]);
     assert!(again.code == 1 && again.err.contains("no profit that waits"), "{again:?}");
+    let silent = house.run(&["admin", "profit", "fail", "1", "--reason", " "], &[]);
+    assert!(silent.code == 1 && silent.err.contains("reason: must have 1 to 200 characters"), "{silent:?}");
     house.done(&["admin", "profit", "fail", "1", "--reason", "no bank account"]);
     assert_eq!((house.money(NORTH), &listed()[0]["state"]), ((60, 0), &"failed".into()));
     let second = house.done(&["admin", "profit", "withdraw", "--account", "north"]).out;
