@@ -1,15 +1,18 @@
 //! Messages to cards.
 //!
 //! Who acts: a partner's key, for a card the account sees. Promised: a message is kept with its carrier write in one
-//! transaction, is handed to the carrier once, and keeps what became of it. On a platform that cannot send messages it
-//! stays queued and its note says so; it goes out once the platform can. Not promised: that a device is switched on.
+//! transaction, is handed to the carrier once, and keeps what became of it. One to a card whose platform is known not to send
+//! messages is refused; where that was not known yet it stays queued and its note says so: it goes out once the platform can, or
+//! is refused by the operator ([`refuse()`]). Not promised: that a device is switched on.
 
 mod batch;
 mod phone;
+mod refuse;
 mod uplinks;
 
 pub use batch::{Carriage, Reply, Report, Sent};
-pub use phone::{PhoneSms, Refused, approve, refuse, send_waiting};
+pub use phone::{PhoneSms, approve, send_waiting};
+pub use refuse::{Refused, refuse};
 pub use uplinks::collect;
 pub(crate) use uplinks::keep_one as keep_uplink;
 
@@ -41,9 +44,8 @@ pub fn send(
     let sim = tx.sim_by_iccid(&actor.path, iccid.as_str())?.ok_or(Refusal::UnknownSim)?;
     network::refuse_out_of_service(tx, &sim)?;
     let write = Write::SendSms { text: text.to_owned() };
-    let platform = network::platform(catalogue, &sim)?;
-    let note = if platform.capabilities.is_some_and(|can| !can.can(&write)) { unable(&platform.code) } else { String::new() };
-    tx.add_sms(actor.account, sim.id, number, text, &note, how.now)?;
+    network::refuse_unable(catalogue, &sim, &write)?;
+    tx.add_sms(actor.account, sim.id, number, text, how.now)?;
     network::wish(tx, catalogue, &sim, ("sms", None, actor.account), (number, write), how.now)?;
     Ok(())
 }

@@ -205,7 +205,7 @@ fn reports_are_handed_out_ten_thousand_at_a_time() {
         w.engine
             .write(|tx, _, how| {
                 let sim = sim_id_of(tx);
-                tx.add_sms(ACME, sim, "n", "text", "", how.now)?;
+                tx.add_sms(ACME, sim, "n", "text", how.now)?;
                 let sms = tx.sms("n")?.expect("a message");
                 for _ in 0..10_003 {
                     tx.add_sms_report(&sms, "DELIVRD", how.now)?;
@@ -346,6 +346,36 @@ fn messages_that_wait_for_a_way_are_refused_and_their_money_is_back() {
         assert_eq!(send_waiting(&w.engine).unwrap(), 1);
         assert!(matches!(refusal(refuse("q", "too late")), Refusal::BadField { .. }), "it is on its way");
         work(&w, &carrier);
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn messages_to_cards_whose_platform_cannot_send_are_refused_and_those_that_wait_may_be() {
+    each(|store| {
+        let (w, mute) = world(store, json!({"without": ["sms"]}));
+        assert_eq!(refusal(send(&w, iccids(&[0, 1]), "hello", "b-0")), Refusal::Unsupported);
+        assert!(w.engine.read(|tx, _| Ok(tx.sms_newest(10)?)).unwrap().is_empty(), "nothing is kept");
+        // What was handed in before that was known waits.
+        let able = Carrier::of(&w.engine, "1US-1", json!({}), &[]);
+        able.remember(&w.engine);
+        w.engine.catalogue().unwrap();
+        send(&w, iccids(&[0, 1]), "hello", "b-1").unwrap();
+        send(&w, iccids(&[2]), "hello", "b-2").unwrap();
+        let refuse = |name: &'static str| {
+            w.engine.write(move |tx, catalogue, how| sms::refuse(tx, catalogue, how, name, ("Li", "no way"))).map(|r| r.messages)
+        };
+        assert!(matches!(refusal(refuse("b-1")), Refusal::BadField { field, .. } if field == "message"), "it is on its way");
+        mute.work(&w.engine);
+        assert_eq!((refuse("b-1-0").unwrap(), refuse("b-1").unwrap()), (1, 1));
+        assert!(matches!(refusal(refuse("b-1")), Refusal::BadField { field, .. } if field == "message"), "once");
+        assert_eq!(reports(&w.engine, &w, ACME).len(), 2);
+        for _ in 0..3 {
+            w.pass(3600);
+            work(&w, &able);
+        }
+        let messages = |card: u64| able.world.card(World::iccid(card).as_str(), w.now()).messages.len();
+        assert_eq!([0, 1, 2].map(messages), [0, 0, 1], "what was refused is never sent");
         w.assert_sound();
     });
 }

@@ -61,18 +61,10 @@ pub type ReplyRow = (String, String, String, String, i64);
 
 impl Tx<'_> {
     /// Keeps a message that waits for the carrier; a known number is a constraint error.
-    pub fn add_sms(
-        &mut self,
-        account: AccountId,
-        sim: SimId,
-        number: &str,
-        text: &str,
-        note: &str,
-        now: Timestamp,
-    ) -> Result<(), Error> {
+    pub fn add_sms(&mut self, account: AccountId, sim: SimId, number: &str, text: &str, now: Timestamp) -> Result<(), Error> {
         self.run(
-            "INSERT INTO sms (account_id, sim_id, number, text, state, note, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            &binds![account.0, sim.0, number, text, SmsState::Queued.word(), note, now.0, now.0],
+            "INSERT INTO sms (account_id, sim_id, number, text, state, note, created_at, updated_at) VALUES (?, ?, ?, ?, ?, '', ?, ?)",
+            &binds![account.0, sim.0, number, text, SmsState::Queued.word(), now.0, now.0],
         )?;
         Ok(())
     }
@@ -241,10 +233,12 @@ impl Tx<'_> {
         self.rows::<R>(&text, &binds![limit])?.into_iter().map(sms).collect()
     }
 
-    /// The messages of this number, or of the batch of this name, that wait for a platform that sends such messages.
-    pub fn sms_unsent_named(&mut self, name: &str) -> Result<Vec<Sms>, Error> {
-        let text = format!("SELECT {COLUMNS} FROM sms WHERE unsent = 1 AND (number = ? OR batch = ?) ORDER BY id");
-        self.rows::<R>(&text, &binds![name, name])?.into_iter().map(sms).collect()
+    /// The messages of this number, or of the batch of this name, that nobody has taken, with the reason why in their note.
+    pub fn sms_held_named(&mut self, name: &str) -> Result<Vec<Sms>, Error> {
+        let text = format!(
+            "SELECT {COLUMNS} FROM sms WHERE (number = ? OR batch = ? AND batch <> '') AND state = ? AND note <> '' ORDER BY id"
+        );
+        self.rows::<R>(&text, &binds![name, name, SmsState::Queued.word()])?.into_iter().map(sms).collect()
     }
 
     /// How many messages the account's batch has.

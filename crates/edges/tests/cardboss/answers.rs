@@ -327,7 +327,7 @@ fn what_a_card_did_before_it_moved_is_not_its_new_owners() {
             shop.trade.traffic(CARD, shop.trade.now(), 5 * MB);
             let done = shop.trade.engine.write(move |tx, _, how| {
                 tx.put_voice(id, how.now, 600, how.now)?;
-                tx.add_sms(ACME, id, number, "x", "", how.now)?;
+                tx.add_sms(ACME, id, number, "x", how.now)?;
                 Ok(tx.set_sms(number, SmsState::Sent, "", how.now)?)
             });
             done.expect("it spoke and was written to");

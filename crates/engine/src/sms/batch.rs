@@ -1,6 +1,5 @@
 //! Messages to many cards at once, what became of each, and handing that out once.
 
-use super::unable;
 use crate::act::{Actor, Once, RequestKey};
 use crate::cards::Settling;
 use crate::catalogue::Catalogue;
@@ -9,7 +8,7 @@ use crate::error::{Result, fault};
 use crate::network::{self, CardKey};
 use kachi_domain::carrier::{Request, Write};
 use kachi_domain::sms::{BATCH_NUMBERS_MAX, HANDED_MAX, parts, refuse_length};
-use kachi_domain::{PlatformId, Refusal, SimId, Timestamp};
+use kachi_domain::{Refusal, SimId, Timestamp};
 use kachi_store::Tx;
 use kachi_store::intents::Wish;
 use kachi_store::sims::Sim;
@@ -26,7 +25,8 @@ pub enum Carriage {
 }
 
 impl Carriage {
-    fn cause(self) -> &'static str {
+    /// What the write of such a message is stored for.
+    pub(super) fn cause(self) -> &'static str {
         match self {
             Carriage::Plain => "sms",
             Carriage::Sealed => "sms_sealed",
@@ -74,7 +74,7 @@ pub struct Reply {
 }
 
 /// Queues a text for cards, each once, under a batch name that no other has. A card that the account does not see, or
-/// whose life is over, refuses the whole.
+/// whose life is over, or whose platform is known not to send messages, refuses the whole.
 fn send(
     tx: &mut Tx<'_>,
     catalogue: &Catalogue,
@@ -90,13 +90,14 @@ fn send(
         return Err(Refusal::TooMany { max: BATCH_NUMBERS_MAX as i64 }.into());
     }
     let mut found: BTreeMap<SimId, Sim> = BTreeMap::new();
+    let write = Write::SendSms { text: text.to_owned() };
     for card in cards {
         let sim = card.find(tx, actor)?;
         network::refuse_out_of_service(tx, &sim)?;
+        network::refuse_unable(catalogue, &sim, &write)?;
         found.insert(sim.id, sim);
     }
-    let write = Write::SendSms { text: text.to_owned() };
-    let mut queued: BTreeMap<PlatformId, Vec<(SimId, String, String)>> = BTreeMap::new();
+    let mut messages = Vec::with_capacity(found.len());
     for (n, sim) in found.values().enumerate() {
         let reference = format!("{task}-{n}");
         let request = Request { reference: reference.clone(), card: network::named(sim), write: write.clone() };
@@ -107,14 +108,9 @@ fn send(
             Wish { account: sim.account, sim: sim.id, platform, cause, task: None, asked_by, matter: 0, request: &request };
         tx.add_wish(&wish, how.now)?;
         let mobile = sim.msisdn.clone().unwrap_or_else(|| sim.iccid.clone());
-        queued.entry(platform).or_default().push((sim.id, mobile, reference));
+        messages.push((sim.id, mobile, reference));
     }
-    for (platform, messages) in queued {
-        let platform = catalogue.platform(platform).ok_or_else(|| fault(format!("platform {platform} vanished")))?;
-        let cannot = platform.capabilities.is_some_and(|can| !can.can(&write));
-        let note = if cannot { unable(&platform.code) } else { String::new() };
-        tx.add_sms_batch((actor.account, task), &messages, (text, &note), how.now)?;
-    }
+    tx.add_sms_batch((actor.account, task), &messages, (text, ""), how.now)?;
     let count = found.len() as i64;
     Ok(Sent { count, fee: count * parts(text), task: task.to_owned() })
 }

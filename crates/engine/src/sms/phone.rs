@@ -1,8 +1,7 @@
 //! Messages to people's telephones, by template, paid from the balance (CardBOSS v2.2.2, 3.5.5).
 //!
 //! Promised: where no card platform sends such messages, one stays queued and its note says so; it goes out once when one
-//! does ([`send_waiting`]), unless the operator refuses it before: then its sender has its money back, and is told
-//! ([`refuse`]).
+//! does ([`send_waiting`]), unless the operator refuses it before ([`super::refuse()`]).
 
 use super::Sent;
 use crate::act::{Actor, Once, RequestKey};
@@ -13,8 +12,8 @@ use crate::error::{Result, fault};
 use crate::money;
 use kachi_domain::carrier::{Card, Request, Write};
 use kachi_domain::ledger::{self, Journal};
-use kachi_domain::sms::{BATCH_NUMBERS_MAX, REJECTED, SmsState, fill, parts, refuse_length};
-use kachi_domain::{AccountId, Money, PlatformId, Refusal, SimId, Timestamp};
+use kachi_domain::sms::{BATCH_NUMBERS_MAX, fill, parts, refuse_length};
+use kachi_domain::{AccountId, PlatformId, Refusal, SimId, Timestamp};
 use kachi_store::Tx;
 use kachi_store::intents::Wish;
 use kachi_store::ledger::NewJournal;
@@ -113,59 +112,6 @@ pub fn send_waiting(engine: &Engine) -> Result<usize> {
         }
         Ok(waiting.len())
     })
-}
-
-/// What was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Refused {
-    /// Messages.
-    pub messages: usize,
-    /// What their sender has back for them.
-    pub back: Money,
-}
-
-/// The operator refuses messages that wait for a platform that sends them: one by its number, or those of a batch by its name. Each
-/// is given back at what was paid for it, and reported to its sender as one that nobody sends.
-pub fn refuse(
-    tx: &mut Tx<'_>,
-    catalogue: &Catalogue,
-    how: &Settling,
-    name: &str,
-    (who, reason): (&str, &str),
-) -> Result<Refused> {
-    if reason.trim().is_empty() {
-        return Err(Refusal::BadField { field: "reason".into(), rule: "say why, it is kept with the message".into() }.into());
-    }
-    let missing = || Refusal::BadField {
-        field: "message".into(),
-        rule: format!(
-            "no message {name} to telephones waits for a way; `kachi admin sms list --waiting` names those that do, beside those to \
-             cards, which go when the card's platform can send them"
-        ),
-    };
-    let waiting = tx.sms_unsent_named(name)?;
-    let account = waiting.first().map(|sms| sms.account).ok_or_else(missing)?;
-    let currency = catalogue.account(account).map(|info| info.account.currency).ok_or_else(|| fault("an account vanished"))?;
-    tx.lock_balances(&[account])?;
-    let mut refused = Refused { messages: 0, back: Money { minor: 0, currency } };
-    for sms in waiting.iter().filter(|sms| sms.account == account) {
-        if !tx.set_sms_on_its_way(sms.id, how.now)? {
-            continue; // a platform has it by now
-        }
-        let paid = tx.journal_amount(account, Journal::SmsCharge, &format!("sms {}", sms.batch))?.map_or(0, |minor| -minor);
-        // A batch has one text, so each of its messages was paid alike.
-        let back = paid / tx.sms_in_batch(account, &sms.batch)?.max(1);
-        if back > 0 {
-            let postings = ledger::refund(account, back, back, &[]);
-            let cause = format!("sms {}", sms.number);
-            money::post_all(tx, vec![NewJournal { account, name: Journal::Refund, cause, postings }], how.now)?;
-        }
-        tx.set_sms(&sms.number, SmsState::Failed, &format!("refused by {who}: {reason}"), how.now)?;
-        super::report(tx, catalogue, sms, REJECTED, how.now)?;
-        refused.messages += 1;
-        refused.back.minor += back;
-    }
-    if refused.messages == 0 { Err(missing().into()) } else { Ok(refused) }
 }
 
 /// Approves a template, or withdraws it.

@@ -48,7 +48,7 @@ pub enum Sms {
         #[command(flatten)]
         shape: Shape,
     },
-    /// Refuse messages that wait for a way to telephones: their sender has the money back and is told
+    /// Refuse messages that nobody has taken yet: their sender has back what was paid for them, and is told
     Refuse {
         /// Number of the message, or name of its batch
         name: String,
