@@ -152,7 +152,7 @@ impl fmt::Display for Refusal {
             Refusal::UnknownPackage => write!(f, "there is no such package for this account"),
             Refusal::PackageMisfit => write!(f, "the package belongs to another product than the card"),
             Refusal::NoPrice => write!(f, "the package has no price in the account's currency"),
-            Refusal::SimOver => write!(f, "the card is closed; nothing can be bought for it"),
+            Refusal::SimOver => write!(f, "the card is closed: nothing can be bought for it or asked of its carrier"),
             Refusal::StackFull { stack_max } => write!(f, "{stack_max} of this package already wait or run, which is its limit"),
             Refusal::InsufficientBalance => write!(f, "the balance and credit do not cover the price"),
             Refusal::DuplicateOrder { order, .. } => write!(f, "the order number was used before, for order {order}"),

@@ -42,7 +42,7 @@ impl BaseState {
         matches!(self, BaseState::Inventory | BaseState::Testing)
     }
 
-    /// Closed for good or on the way there: nothing can be bought for it.
+    /// Closed for good or on the way there: nothing can be bought for it or asked of its carrier.
     pub fn is_over(self) -> bool {
         matches!(self, BaseState::PreClosed | BaseState::Closed | BaseState::Replaced)
     }

@@ -12,6 +12,7 @@ pub mod cards;
 pub mod catalogue;
 pub mod cdr_deliveries;
 pub mod clock;
+pub mod close;
 pub mod cloudesim;
 pub mod desk;
 pub mod devices;

@@ -222,7 +222,10 @@ fn take_numbers(tx: &mut Tx<'_>, wanted: &Sim, before: Option<&Sim>) -> Result<(
     let lives = |(_, holder): &&(String, Sim)| !BaseState::parse(&holder.state).is_ok_and(BaseState::is_over);
     if let Some((kind, holder)) = holders.iter().find(lives) {
         let number = numbers(wanted).into_iter().find(|(k, _)| k == kind).and_then(|(_, number)| number).unwrap_or_default();
-        let rule = format!("{number} is that of {} already: take it from that card first, or close it", holder.iccid);
+        let rule = format!(
+            "{number} is that of {} already: take it from that card first, or close it (`kachi admin sim close`)",
+            holder.iccid
+        );
         return Err(Refusal::BadField { field: kind.clone(), rule }.into());
     }
     take_from(tx, holders)

@@ -5,6 +5,8 @@
 mod agree;
 #[path = "order_parts/bare.rs"]
 mod bare;
+#[path = "order_parts/close.rs"]
+mod close;
 #[path = "order_parts/doors.rs"]
 mod doors;
 #[path = "order_parts/purchases.rs"]

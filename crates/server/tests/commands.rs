@@ -248,6 +248,25 @@ fn cards_are_switched_by_setting_and_by_command(house: &House) {
         assert!(blocks().as_array().expect("a list").contains(&block.into()), "{}", blocks());
         assert_eq!(house.done(&["admin", "sim", verb, &card, "off", "--json"]).json()["outcome"], "already");
     }
+    house.done(&["admin", "sim", "sms", &card, "on"]);
+    let list = house.done(&["admin", "intent", "list", "--json"]).json();
+    let mut open: Vec<i64> = list.as_array().expect("a list").iter().filter_map(|i| i["id"].as_i64()).collect();
+    open.sort_unstable();
+    let newest = open.last().expect("a write").to_string();
+    let silent = house.run(&["admin", "intent", "refuse", &newest, "--reason", ""], &[]);
+    assert!(silent.code == 1 && silent.err.contains("reason: must have 1 to 200 characters"), "{silent:?}");
+    let close = |reason: &str| house.run(&["admin", "sim", "close", &card, "--by", "Ann", "--reason", reason, "--json"], &[]);
+    assert!(close("lost").err.contains(&format!("`kachi admin intent confirm {newest}` or `refuse {newest}`")));
+    for id in open {
+        house.done(&["admin", "intent", "refuse", &id.to_string(), "--reason", "not any more"]);
+    }
+    assert!(close("").err.contains("reason: must have 1 to 200 characters"));
+    assert_eq!([close("lost").json()["outcome"].clone(), close("lost").json()["outcome"].clone()], ["closed", "already"]);
+    let over = house.run(&["admin", "sim", "resume", &card], &[]);
+    assert!(
+        over.code == 1 && over.err.contains("the card is closed: nothing can be bought for it or asked of its carrier"),
+        "{over:?}"
+    );
     house.assert_sound();
 }
 

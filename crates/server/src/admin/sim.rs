@@ -1,4 +1,4 @@
-//! `kachi admin sim`: a card as it is now; stopping it, letting it on, forcing it off; giving it to another account, product or IMEI group.
+//! `kachi admin sim`: a card as it is now; stopping it, letting it on, forcing it off, closing it; giving it to another account, product or IMEI group.
 
 use super::{account, code};
 use crate::args::{OnOff, Shape, Sim};
@@ -8,6 +8,7 @@ use kachi_domain::carrier::{Function, Write};
 use kachi_domain::diagnose::{Lang, listed};
 use kachi_domain::ledger::OPERATOR;
 use kachi_domain::{Iccid, Refusal, Timestamp};
+use kachi_engine::close::{self, Closed};
 use kachi_engine::functions::{self, Set};
 use kachi_engine::imei::{self, Joined};
 use kachi_engine::overview::{self, CardPage, SubscriptionLine};
@@ -30,6 +31,7 @@ pub fn run(engine: &Engine, verb: Sim) -> Result<(), Exit> {
         Sim::Resume { iccid, shape } => stop_or_resume(engine, &iccid, Write::Resume, shape),
         Sim::ForceStop { iccid, by, reason, shape } => force(engine, &iccid, (Force::Stop, by, reason), shape),
         Sim::ForceLift { iccid, by, reason, shape } => force(engine, &iccid, (Force::Lift, by, reason), shape),
+        Sim::Close { iccid, by, reason, shape } => close(engine, &iccid, (by, reason), shape),
         Sim::Sms { iccid, to, shape } => function(engine, &iccid, (Function::Sms, to == OnOff::On), shape),
         Sim::Voice { iccid, to, shape } => function(engine, &iccid, (Function::Voice, to == OnOff::On), shape),
         Sim::Move { iccid, account, shape } => transfer(engine, &iccid, &account, shape),
@@ -95,6 +97,17 @@ fn force(engine: &Engine, iccid: &str, (force, by, reason): (Force, String, Stri
         return print::json(&json!({"iccid": iccid.as_str(), "outcome": word}));
     }
     print::line(format_args!("{iccid}: {says}"))
+}
+
+fn close(engine: &Engine, iccid: &str, (by, reason): (String, String), shape: Shape) -> Result<(), Exit> {
+    let (iccid, actor) = (parse(iccid)?, operator(engine)?);
+    let card = iccid.clone();
+    let closed = engine.write(move |tx, catalogue, how| close::close(tx, catalogue, how, &actor, (&card, &by, &reason)));
+    let (word, says) = match closed.map_err(|e| unknown(e, &iccid))? {
+        Closed::Closed => ("closed", "closed: nothing is bought for it, asked of its carrier or read there from now on"),
+        Closed::Already => ("already", "it is closed already"),
+    };
+    print::done(shape.json, &json!({"iccid": iccid.as_str(), "outcome": word}), format_args!("{iccid}: {says}"))
 }
 
 fn function(engine: &Engine, iccid: &str, (what, on): (Function, bool), shape: Shape) -> Result<(), Exit> {

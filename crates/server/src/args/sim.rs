@@ -67,6 +67,21 @@ pub enum Sim {
         #[command(flatten)]
         shape: Shape,
     },
+    /// Close a card for good, which nothing undoes; refused while a package of it runs or waits, or a write is open. Its carrier is not
+    /// asked; on its record
+    Close {
+        /// The card
+        iccid: String,
+        /// Who does it
+        #[arg(long, value_name = "NAME")]
+        by: String,
+        /// Why
+        #[arg(long)]
+        reason: String,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
+    },
     /// Switch a card's messages off or on at its carrier, and nothing else
     Sms {
         /// The card
