@@ -3,7 +3,15 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// An ISO 4217 code with the number of its decimal places.
+/// The codes of ISO 4217 in use, by the alphabet.
+const CODES: &str = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF CHW \
+                     CLF CLP CNY COP COU CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG \
+                     HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK \
+                     MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR \
+                     SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD USN UYI UYU UYW \
+                     UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG";
+
+/// A currency by its code of ISO 4217. One that was kept before it was held to that list is good for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Currency([u8; 3]);
@@ -14,7 +22,15 @@ impl Currency {
     /// United States dollar.
     pub const USD: Currency = Currency(*b"USD");
 
-    /// Three capital letters.
+    /// A code of ISO 4217, as a person writes it for something new.
+    pub fn iso(text: &str) -> Result<Self, String> {
+        match Currency::parse(text) {
+            Ok(currency) if CODES.split(' ').any(|code| code == text) => Ok(currency),
+            _ => Err(format!("\"{text}\" is no currency of ISO 4217; write the code of one, such as USD, CNY or EUR")),
+        }
+    }
+
+    /// Three capital letters, as they are kept.
     pub fn parse(text: &str) -> Result<Self, String> {
         match text.as_bytes() {
             [a, b, c] if [a, b, c].iter().all(|l| l.is_ascii_uppercase()) => Ok(Currency([*a, *b, *c])),
@@ -27,11 +43,13 @@ impl Currency {
         std::str::from_utf8(&self.0).expect("three ASCII letters")
     }
 
-    /// Decimal places of the major unit: 2, or 0 for the yen and its like.
+    /// Decimal places of the major unit by ISO 4217: 2, or 0 for the yen and its like.
     pub fn exponent(&self) -> u32 {
         match &self.0 {
-            b"JPY" | b"KRW" | b"VND" | b"CLP" | b"ISK" | b"UGX" | b"XAF" | b"XOF" | b"PYG" => 0,
-            b"BHD" | b"KWD" | b"OMR" | b"JOD" | b"TND" => 3,
+            b"BIF" | b"CLP" | b"DJF" | b"GNF" | b"ISK" | b"JPY" | b"KMF" | b"KRW" | b"PYG" | b"RWF" | b"UGX" | b"UYI"
+            | b"VND" | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
+            b"BHD" | b"IQD" | b"JOD" | b"KWD" | b"LYD" | b"OMR" | b"TND" => 3,
+            b"CLF" | b"UYW" => 4,
             _ => 2,
         }
     }
@@ -109,6 +127,19 @@ pub fn decimal(minor: i64, places: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_new_currency_is_one_of_iso_4217_with_its_decimals() {
+        let places = |code: &str| Currency::iso(code).map(|c| c.exponent());
+        for (places_wanted, codes) in [(0, "JPY KRW RWF XPF"), (2, "USD CNY EUR HUF ZWG AED"), (3, "KWD IQD LYD"), (4, "CLF UYW")]
+        {
+            assert!(codes.split(' ').all(|code| places(code) == Ok(places_wanted)), "{codes}");
+        }
+        for text in ["UDS", "XXX", "usd", "US", "", "AED AFN", "ED ", "D A"] {
+            assert!(places(text).is_err_and(|e| e.contains("ISO 4217; write")), "{text}");
+        }
+        assert_eq!(Currency::parse("UDS").map(|c| c.exponent()), Ok(2), "what is kept is kept");
+    }
 
     #[test]
     fn decimal_text_round_trips_and_excess_precision_is_refused() {

@@ -55,6 +55,14 @@ fn what_stands_twice_in_a_file_or_stands_under_itself_is_refused(house: &House) 
             "accounts: [{code: c, parent: a, currency: USD}, {code: a, parent: a, currency: USD}]",
             "accounts[0].parent: a under a: one of them must stand elsewhere, or name no parent",
         ),
+        (
+            "accounts: [{code: a, currency: UDS}]",
+            "accounts[0].currency: \"UDS\" is no currency of ISO 4217; write the code of one, such as USD, CNY or EUR",
+        ),
+        (
+            r#"packages: [{code: NEW, product: 1US-1, data: 1MB, validity: 1d, price: "1", currency: UDS}]"#,
+            "packages[0].currency: \"UDS\" is no currency of ISO 4217",
+        ),
         ("accounts: [{code: a, parent: nobody}]", "accounts[0].parent: there is no account nobody; list it under accounts"),
     ];
     for (text, words) in table {

@@ -7,7 +7,7 @@ use kachi_domain::account::{Path, Switch};
 use kachi_domain::address::masked;
 use kachi_domain::ledger::{Journal, OPERATOR};
 use kachi_domain::time::DEFAULT_ZONE;
-use kachi_domain::{AccountId, Currency, Money, Zone};
+use kachi_domain::{AccountId, Money, Zone};
 use kachi_edges::fastbee;
 use kachi_engine::{Catalogue, money};
 use kachi_store::accounts::Account;
@@ -129,7 +129,7 @@ impl Work<'_, '_> {
             code: entry.code.clone(),
             path: Path::child(&parent.path, AccountId(id)),
             name: entry.code.clone(),
-            currency: self.at(&format!("{place}.currency"), Currency::parse(currency))?,
+            currency: self.currency(&format!("{place}.currency"), currency)?,
             time_zone: DEFAULT_ZONE.to_owned(),
             language: "zh".to_owned(),
             credit_minor: 0,

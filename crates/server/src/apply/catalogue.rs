@@ -171,7 +171,7 @@ impl Work<'_, '_> {
             (None, None) => return self.refuse(&format!("{place}.product"), "is missing; name the product it fits"),
         };
         let currency = match (&entry.currency, known) {
-            (Some(text), _) => self.at(&format!("{place}.currency"), Currency::parse(text))?,
+            (Some(text), _) => self.currency(&format!("{place}.currency"), text)?,
             (None, Some(k)) => k.currency,
             (None, None) => return self.refuse(&format!("{place}.currency"), "is missing; write the currency of its prices"),
         };

@@ -107,7 +107,7 @@ impl Work<'_, '_> {
     fn currency_of_type(&mut self, place: &str, entry: &file::PoolType, known: Option<&Package>) -> Step<Currency> {
         let place = format!("{place}.currency");
         let given = match &entry.currency {
-            Some(text) => Some(self.at(&place, Currency::parse(text))?),
+            Some(text) => Some(self.currency(&place, text)?),
             None => None,
         };
         if let Some(k) = known {

@@ -1,5 +1,6 @@
 //! One run of `apply` inside its transaction: what it needs, what it found, how it stops.
 
+use kachi_domain::Currency;
 use kachi_domain::ids::Malformed;
 use kachi_engine::Fail;
 use kachi_engine::cards::Settling;
@@ -151,6 +152,14 @@ impl Work<'_, '_> {
     /// Gives a reading's error its place.
     pub fn at<T, E: std::fmt::Display>(&self, place: &str, result: Result<T, E>) -> Step<T> {
         result.or_else(|e| self.refuse(place, e))
+    }
+
+    /// A currency: of ISO 4217, or one that an account here has already.
+    pub fn currency(&mut self, place: &str, text: &str) -> Step<Currency> {
+        let named = Currency::iso(text);
+        let known = if named.is_err() { self.tx.accounts()? } else { Vec::new() };
+        let known = known.into_iter().map(|a| a.currency).find(|c| c.as_str() == text);
+        self.at(place, known.map_or(named, Ok))
     }
 
     /// The account of that code, also one put earlier in the run.
