@@ -46,6 +46,7 @@ pub fn top_up(
     if amount.minor <= 0 {
         return bad("amount", "must be more than zero".into());
     }
+    refuse_beyond(amount)?;
     tx.lock_balances(&[account])?;
     if tx.journal_exists(account, Journal::TopUp, cause)? {
         return Ok(false);
@@ -87,6 +88,7 @@ pub fn book(tx: &mut Tx<'_>, catalogue: &Catalogue, act: &ByHand, now: Timestamp
     if amount.minor == 0 || (correction.is_none() && amount.minor < 0) {
         return bad("amount", "must be more than zero; what was booked wrongly is put right with a correction".into());
     }
+    refuse_beyond(amount)?;
     tx.lock_balances(&[account])?;
     if let Some(booked) = tx.money_act(reference)? {
         if (booked.account, booked.name.as_str(), booked.minor) == (account, name.word(), amount.minor) {
@@ -100,9 +102,12 @@ pub fn book(tx: &mut Tx<'_>, catalogue: &Catalogue, act: &ByHand, now: Timestamp
         return bad("reference", rule);
     }
     let (available, _, credit) = tx.balance(account)?;
-    let after = available.checked_add(amount.minor);
-    if after.is_none_or(|after| amount.minor < 0 && after < -credit) {
-        let least = Money { minor: -(available + credit), currency: amount.currency }.to_decimal();
+    let Some(after) = available.checked_add(amount.minor) else {
+        let most = Money { minor: i64::MAX, currency: amount.currency }.to_decimal();
+        return bad("amount", format!("the balance would pass {most} {}, the most that one can be", amount.currency));
+    };
+    if amount.minor < 0 && after < -credit {
+        let least = Money { minor: -available.saturating_add(credit), currency: amount.currency }.to_decimal();
         return bad("amount", format!("the account would fall below its credit line; {least} is the least"));
     }
     let cause = format!("{reference}, by {by}");
@@ -123,6 +128,14 @@ pub fn book(tx: &mut Tx<'_>, catalogue: &Catalogue, act: &ByHand, now: Timestamp
     let body = Body::Money { amount: amount.to_decimal(), currency: amount.currency.to_string() };
     tx.tell(&[notices::event(catalogue, account, None, kind, &body, now)?], now)?;
     Ok(true)
+}
+
+fn refuse_beyond(amount: Money) -> Result<()> {
+    if amount.minor.unsigned_abs() <= BOOKED_MINOR_MAX.unsigned_abs() {
+        return Ok(());
+    }
+    let most = Money { minor: BOOKED_MINOR_MAX, currency: amount.currency }.to_decimal();
+    bad("amount", format!("one act books at most {most} {}; look whether it is meant, and book more in several", amount.currency))
 }
 
 /// What an account can buy for now: what it has and what it may owe. This is what an order is held against.

@@ -107,6 +107,18 @@ fn money_is_booked_once_a_reference_and_put_right(house: &House) {
         (vec!["top-up", "acme", "1.00", "--reference", " "], "reference: must have 1 to 200 characters"),
         (vec!["top-up", "nobody", "1.00", "--reference", "bank 18"], "ACCOUNT: there is no account nobody"),
         (vec!["top-up", "operator", "1.00", "--reference", "bank 18"], "account: the operator has no balance"),
+        (
+            vec!["top-up", "acme", "10000000000.01", "--reference", "bank 18"],
+            "amount: one act books at most 10000000000.00 USD; look whether it is meant",
+        ),
+        (
+            vec!["top-up", "acme", "92233720368547758.07", "--reference", "bank 18"],
+            "amount: one act books at most 10000000000.00 USD",
+        ),
+        (
+            vec!["correct", "acme", "-92233720368547758.07", "--reference", "c1", "--reason", "x"],
+            "amount: one act books at most 10000000000.00 USD",
+        ),
         // It may owe 5.00.
         (
             vec!["correct", "acme", "-155.01", "--reference", "c1", "--reason", "x"],
