@@ -57,7 +57,7 @@ pub fn withdraw(
 ) -> Result<Withdrawal> {
     let refuse = |rule: String| Err(Refusal::BadField { field: "account".into(), rule }.into());
     let currency = catalogue.account(account).map_or(kachi_domain::Currency::CNY, |a| a.account.currency);
-    let told = |minor| Money { minor, currency }.to_decimal();
+    let told = |minor| format!("{} {currency}", Money { minor, currency }.to_decimal());
     // Sales and refunds that earn it something wait for its balance too.
     tx.lock_balances(&[account])?;
     let (available, _, _) = tx.balance(account)?;

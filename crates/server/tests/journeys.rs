@@ -409,7 +409,11 @@ fn a_resellers_profit_is_paid_out(house: &House) {
     let listed = || house.done(&["admin", "profit", "list", "--json"]).json();
     assert_eq!(listed(), serde_json::json!([]));
     let held = house.done(&["admin", "profit", "withdraw", "--account", "north"]);
-    assert!(held.out.contains("withdrawal 1: 60 minor units of north, review"), "{held:?}");
+    assert!(held.out.contains("withdrawal 1: 0.60 USD of north, review"), "{held:?}");
+    let one = &listed()[0];
+    assert_eq!((&one["minor"], &one["amount"], &one["currency"]), (&60.into(), &"0.60".into(), &"USD".into()));
+    let shown = house.done(&["admin", "profit", "list"]).out;
+    assert!(shown.contains("0.60") && shown.contains("USD") && !shown.contains("minor"), "{shown}");
     assert_eq!(house.money(NORTH), (0, 60));
     let again = house.run(&["admin", "profit", "withdraw", "--account", "north"], &[]);
     assert!(again.code == 1 && again.err.contains("no profit that waits"), "{again:?}");

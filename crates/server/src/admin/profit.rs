@@ -5,10 +5,12 @@ use crate::args::Profit;
 use crate::exit::Exit;
 use crate::print;
 use kachi_domain::profit::WithdrawalKind;
+use kachi_domain::{Currency, Money};
+use kachi_engine::profits::Withdrawal;
 use kachi_engine::{Engine, profits};
 use serde_json::json;
 
-const WITHDRAWAL: [&str; 8] = ["id", "account", "kind", "state", "minor", "created_at", "settled_at", "note"];
+const WITHDRAWAL: [&str; 9] = ["id", "account", "kind", "state", "amount", "currency", "created_at", "settled_at", "note"];
 
 /// Runs the verb.
 pub fn run(engine: &Engine, verb: Profit) -> Result<(), Exit> {
@@ -16,26 +18,36 @@ pub fn run(engine: &Engine, verb: Profit) -> Result<(), Exit> {
         Profit::List { limit, shape } => {
             let found = engine.read(|tx, _| Ok(tx.withdrawals(limit)?))?;
             let mut rows = Vec::with_capacity(found.len());
-            for w in found {
+            for w in &found {
+                let paid = money(engine, w)?;
                 rows.push(vec![
                     json!(w.id),
                     json!(code(engine, w.account)?),
                     json!(w.kind.word()),
                     json!(w.state.word()),
-                    json!(w.minor),
+                    json!(paid.to_decimal()),
+                    json!(paid.currency.as_str()),
                     json!(instant(w.created_at)),
                     json!(w.settled_at.map(instant)),
                     json!(w.note),
                 ]);
             }
-            print::table(&WITHDRAWAL, &rows, shape.json)
+            if !shape.json {
+                return print::table(&WITHDRAWAL, &rows, false);
+            }
+            rows.iter_mut().zip(&found).for_each(|(row, w)| row.push(json!(w.minor)));
+            print::table(&[&WITHDRAWAL[..], &["minor"]].concat(), &rows, true)
         }
         Profit::Withdraw { account: of, daily, shape } => {
             let owner = account(engine, &of)?;
             let kind = if daily { WithdrawalKind::Daily } else { WithdrawalKind::Manual };
             let w = engine.write(move |tx, catalogue, how| profits::withdraw(tx, catalogue, how, owner, (kind, how.now)))?;
-            let words = format!("withdrawal {}: {} minor units of {of}, {}", w.id, w.minor, w.state.word());
-            print::done(shape.json, &json!({"id": w.id, "account": of, "minor": w.minor, "state": w.state.word()}), words)
+            let (paid, state) = (money(engine, &w)?, w.state.word());
+            let (amount, currency) = (paid.to_decimal(), paid.currency);
+            let said = json!({
+                "id": w.id, "account": of, "minor": w.minor, "amount": amount, "currency": currency.as_str(), "state": state,
+            });
+            print::done(shape.json, &said, format_args!("withdrawal {}: {amount} {currency} of {of}, {state}", w.id))
         }
         Profit::Settle { id, by, shape } => {
             engine.write(move |tx, _, how| profits::settle(tx, how, id, None, &by))?;
@@ -46,4 +58,10 @@ pub fn run(engine: &Engine, verb: Profit) -> Result<(), Exit> {
             print::done(shape.json, &json!({"id": id, "state": "failed"}), format_args!("withdrawal {id}: not paid out"))
         }
     }
+}
+
+/// What a withdrawal pays out, in its account's currency.
+fn money(engine: &Engine, w: &Withdrawal) -> Result<Money, Exit> {
+    let currency = engine.catalogue()?.account(w.account).map_or(Currency::CNY, |a| a.account.currency);
+    Ok(Money { minor: w.minor, currency })
 }
