@@ -196,7 +196,7 @@ fn what_is_owed_is_paid_of_money_that_comes_in_and_not_paid_out() {
         correct(60, Some("a gift"), "r1");
         assert_eq!((w.balance(ACME), owed(&w, ACME)), (15, 0), "45 of it paid the debt");
         let found = refusal(withdraw(&w, WithdrawalKind::Manual));
-        assert!(found.contains("has 0.15 of the 0.45"), "{found}");
+        assert!(found.contains("has 0.15 USD of the 0.45 USD"), "{found}");
         w.assert_sound();
         correct(30, None, "r2");
         assert_eq!(withdraw(&w, WithdrawalKind::Manual).unwrap().minor, 45);

@@ -190,7 +190,7 @@ fn a_refused_file_leaves_nothing_behind() {
             ),
             (
                 format!("{new}accounts: [{{code: c, currency: usd}}]").replacen(new, "", 1),
-                "accounts[0].currency: \"usd\" is not three",
+                "accounts[0].currency: \"usd\" is no currency of ISO 4217",
             ),
             (format!("{new}sims: [{{iccid: \"8988303000000614224\", account: beta}}]"), "bad.yaml: sims[0]: iccid"),
             (
