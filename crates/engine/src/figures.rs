@@ -225,12 +225,21 @@ fn cards_of(tx: &mut Tx<'_>, catalogue: &Catalogue, actor: &Actor, numbers: &Num
 pub struct PoolFigures {
     /// The pool now.
     pub view: View,
-    /// Cards in it that are activated.
+    /// Activated cards that the subscription in use is there for; 0 where none is in use.
     pub activated: i64,
     /// Up to when usage of any of its cards is known.
     pub as_of: Option<Timestamp>,
     /// Of a joint pool: what its cards bring and took.
     pub sum: Option<pools::Sum>,
+}
+
+impl PoolFigures {
+    /// What it has now: of a joint pool what its cards bring; of another the subscription in use, nothing where none is.
+    pub fn in_force(&self) -> pools::Sum {
+        let own = self.view.active.as_ref().map(|live| (live.terms.allowance, live.used));
+        let (total_bytes, used_bytes) = own.unwrap_or_default();
+        self.sum.unwrap_or(pools::Sum { cards: self.activated, total_bytes, used_bytes })
+    }
 }
 
 /// The pools the account sees, by number.
@@ -246,6 +255,7 @@ pub fn pools(tx: &mut Tx<'_>, catalogue: &Catalogue, actor: &Actor, now: Timesta
     for view in views {
         let counts = counted.iter().find(|c| c.0 == view.pool.id.0);
         let (members, activated, as_of) = counts.map_or((0, 0, None), |c| (c.1, c.2, c.3));
+        let activated = if view.active.is_some() { activated } else { 0 };
         let sum = if view.pool.is_joint() { Some(pools::sum(tx, catalogue, &view.pool, now)?) } else { None };
         figures.push(PoolFigures { view: View { members, ..view }, activated, as_of: as_of.map(Timestamp), sum });
     }

@@ -482,9 +482,9 @@ fn pools_with_those_of_accounts_below() {
             ("poolid", json!(id.to_string())),
             ("poolname", json!("gates")),
             ("ptcardcount", json!(1)),
-            ("pttotalflow", json!(51_200)),
+            ("pttotalflow", json!(102_400)),
             ("ptactcardcount", json!(1)),
-            ("ptacttotalflow", json!(51_200)),
+            ("ptacttotalflow", json!(102_400)),
             ("pkgname", json!("name of POOL-100M-7D")),
             ("pkgsize", json!(51_200)),
             ("usedflow", json!(3072)),
@@ -496,6 +496,54 @@ fn pools_with_those_of_accounts_below() {
         let names = ["openpool", "pkgtotalflow", "pkgusedflow", "pkgtotalusedflow", "pkgleftflow", "flowusage"];
         let zero = json!(0);
         assert_eq!(of(member, &names), [&json!("1"), &zero, &zero, &zero, &zero, &json!(3072)]);
+    });
+}
+
+#[test]
+fn a_pool_of_slots_has_what_its_subscription_in_use_has_whoever_is_in_it() {
+    db::each(|store| {
+        let shop = Shop::new(store);
+        // Bytes that three slots cannot part evenly.
+        shop.trade
+            .engine
+            .write(|tx, catalogue, _| {
+                let (package, _) = catalogue.pool_type_by_code("POOL-100M-7D").expect("a type");
+                tx.put_pool_type(package.id, 3)?;
+                Ok(tx.touch_catalogue()?)
+            })
+            .unwrap();
+        let actor = shop.trade.actor(ACME);
+        let buy = |pool: Option<PoolId>, number: &'static str| {
+            let actor = actor.clone();
+            let made = shop.trade.engine.write(move |tx, catalogue, how| {
+                let type_code = || "POOL-100M-7D".to_owned();
+                let create = pools::Create { type_code: type_code(), ..pools::Create::default() };
+                let id = pool.map_or_else(|| pools::create(tx, catalogue, how, &actor, &create), Ok)?;
+                let channel = kachi_domain::order::Channel::Api;
+                let (out_trade_no, number) = (number.to_owned(), number.to_owned());
+                let subscribe = pools::Subscribe { pool: id, type_code: type_code(), out_trade_no, channel, number };
+                pools::subscribe(tx, catalogue, how, &actor, &subscribe).map(|_| id)
+            });
+            made.unwrap()
+        };
+        let told = || {
+            let list = shop.good(Operation::PoolList, json!({}));
+            let names = ["state", "ptcardcount", "pttotalflow", "ptactcardcount", "ptacttotalflow", "usedflow"];
+            json!(of(&list["pools"][0], &names))
+        };
+        let id = buy(None, "p-1");
+        let cards = [CARD, READY].map(|i| Iccid::parse(i).expect("a number"));
+        let member = actor.clone();
+        shop.trade.engine.write(move |tx, catalogue, how| pools::add(tx, catalogue, how, &member, (id, &cards))).unwrap();
+        assert_eq!(told(), json!(["1", 2, 102_400, 1, 102_400, 0]), "a slot stands empty, and a card is not activated");
+        shop.trade.pass(60);
+        shop.trade.traffic(CARD, shop.trade.now(), 100 * MB);
+        assert_eq!(told(), json!(["0", 2, 0, 0, 0, 0]), "it is used up");
+        buy(Some(id), "p-2");
+        let member = actor.clone();
+        let gone = [Iccid::parse(READY).expect("a number")];
+        shop.trade.engine.write(move |tx, catalogue, how| pools::remove(tx, catalogue, how, &member, (id, &gone))).unwrap();
+        assert_eq!(told(), json!(["1", 1, 102_400, 1, 102_400, 0]), "one card is in it, and all of the bytes");
     });
 }
 

@@ -88,29 +88,26 @@ pub struct PoolLine<'a> {
 }
 
 impl<'a> PoolLine<'a> {
-    /// A pool: each of its cards brings its part of the pool's package, or, to a joint one, its own of that package.
+    /// A pool. Its totals are those of a joint one's cards, which each bring their own of its package, else of the subscription in use.
     pub fn of(catalogue: &'a Catalogue, figures: &'a PoolFigures) -> PoolLine<'a> {
-        let (pool, active) = (&figures.view.pool, figures.view.active.as_ref());
+        let (pool, in_force) = (&figures.view.pool, figures.in_force());
         let package = catalogue.package(pool.package);
         let size = package.map_or(0, |p| p.terms.allowance) / pool.slots.max(1);
-        let (in_force, used) = match figures.sum {
-            Some(sum) => (sum.cards, sum.used_bytes),
-            None => (figures.activated, active.map_or(0, |l| l.used)),
-        };
+        let total = if pool.is_joint() { size.saturating_mul(figures.view.members) } else { in_force.total_bytes };
         PoolLine {
             sid: catalogue.key_of(DOOR, pool.account).map_or_else(|| pool.account.to_string(), ToOwned::to_owned),
-            state: if active.is_some() || pool.is_joint() { "1" } else { "0" },
+            state: if figures.view.active.is_some() || pool.is_joint() { "1" } else { "0" },
             tbsj: figures.as_of.map_or_else(String::new, |t| CHINA.text(t)),
             poolid: pool.id.to_string(),
             poolname: if pool.memo.is_empty() { text(&pool.code) } else { &pool.memo },
             ptcardcount: figures.view.members,
-            pttotalflow: Number::kb(size.saturating_mul(figures.view.members)),
-            ptactcardcount: in_force,
-            ptacttotalflow: Number::kb(size.saturating_mul(in_force)),
+            pttotalflow: Number::kb(total),
+            ptactcardcount: in_force.cards,
+            ptacttotalflow: Number::kb(in_force.total_bytes),
             pkgid: pool.package.to_string(),
             pkgname: package.map_or("", |p| &p.name),
             pkgsize: Number::kb(size),
-            usedflow: Number::kb(used),
+            usedflow: Number::kb(in_force.used_bytes),
         }
     }
 }
