@@ -1,13 +1,16 @@
 //! Watched folders: CDR files that are laid into one are taken in and moved to its `imported` folder.
 //!
 //! A file is taken once it has stopped growing (same size and time at two looks) and has a plain name: names that begin
-//! with a dot or end in `.part`, `.tmp` or `.bad.csv` are still being written or are ours. The same content again is
+//! with a dot or end in `.part`, `.tmp` or `.bad.csv` are still being written or are ours. Whoever writes one and pauses in it
+//! writes under such a name and renames it. For those who do not, a file that was moved is looked at for a while more: what came
+//! to it since it was read is taken in where it lies now. The same content again is
 //! known and only moved. A file that cannot be read is left where it is and tried at the next look; one that another worker
 //! takes in is not read before that one is done or does not get on ([`import::Watch`]). What is in `imported`
 //! is never written over, for it may be the only copy: a second file of a name gets the number of its content with us.
+//! Bad lines are written beside the moved file.
 
 use kachi_domain::PlatformId;
-use kachi_engine::import::{self, Watch};
+use kachi_engine::import::{self, Report, Watch};
 use kachi_engine::{Engine, Fail};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -15,6 +18,12 @@ use std::time::SystemTime;
 
 /// Files of one name and content that are kept.
 const COPIES_MAX: u32 = 10_000;
+
+/// Looks for which a file that was moved is looked at again, counted from when it was last read.
+const LOOKS_AFTER: u32 = 60;
+
+/// Size and time of a file.
+type Print = (u64, SystemTime);
 
 /// One watched folder, with what was seen at the last look.
 #[derive(Debug)]
@@ -24,33 +33,49 @@ pub struct Watched {
     /// The platform whose files these are.
     pub platform: PlatformId,
     seen: HashMap<PathBuf, Seen>,
+    moved: HashMap<PathBuf, Moved>,
 }
 
 /// A file that was there at the last look.
 #[derive(Debug)]
 struct Seen {
-    /// Its size and time.
-    print: (u64, SystemTime),
+    print: Print,
     /// Another worker that has it in hand.
     holder: Option<Watch>,
+}
+
+/// A file that was taken in and moved.
+#[derive(Debug)]
+struct Moved {
+    /// As it was when it was read.
+    read: Print,
+    /// As it was at the last look, where somebody has written on.
+    grown: Option<Seen>,
+    looks_left: u32,
+}
+
+impl Moved {
+    fn read(read: Print) -> Moved {
+        Moved { read, grown: None, looks_left: LOOKS_AFTER }
+    }
 }
 
 impl Watched {
     /// Watches a folder for a platform.
     pub fn new(dir: PathBuf, platform: PlatformId) -> Watched {
-        Watched { dir, platform, seen: HashMap::new() }
+        Watched { dir, platform, seen: HashMap::new(), moved: HashMap::new() }
     }
 
     /// One look: takes in every file that is complete; the answer is how many were taken in.
     pub fn look(&mut self, engine: &Engine) -> usize {
-        let mut taken = 0;
+        let mut taken = self.look_after(engine);
         let mut present = HashMap::new();
         for path in self.candidates() {
-            let Ok(meta) = path.metadata() else { continue };
-            let print = (meta.len(), meta.modified().unwrap_or(SystemTime::UNIX_EPOCH));
+            let Some(print) = print(&path) else { continue };
             let known = self.seen.remove(&path).filter(|seen| seen.print == print);
             let holder = match known.map(|seen| self.take(engine, &path, seen.holder)) {
-                Some(Ok(())) => {
+                Some(Ok(to)) => {
+                    self.moved.insert(to, Moved::read(print));
                     taken += 1;
                     continue;
                 }
@@ -60,6 +85,41 @@ impl Watched {
             present.insert(path, Seen { print, holder });
         }
         self.seen = present;
+        taken
+    }
+
+    /// Takes in what came to files after they were moved, once they have stopped growing; the answer is to how many.
+    fn look_after(&mut self, engine: &Engine) -> usize {
+        let mut taken = 0;
+        for (path, moved) in std::mem::take(&mut self.moved) {
+            let Some(print) = print(&path) else { continue };
+            if print == moved.read {
+                let looks_left = moved.looks_left - 1;
+                if looks_left > 0 {
+                    self.moved.insert(path, Moved { looks_left, grown: None, ..moved });
+                }
+                continue;
+            }
+            if moved.grown.is_none() {
+                tracing::warn!(file = %path.display(), "the CDR file was written on after it was taken in; what came is taken in: write under a name that ends in .part and rename it");
+            }
+            let known = moved.grown.filter(|seen| seen.print == print);
+            let holder = match known.map(|seen| self.import(engine, &path, seen.holder)) {
+                Some(Ok(report)) => {
+                    if report.bad == 0 {
+                        // A line that was cut in two may have been bad; mostly there is none.
+                        _ = std::fs::remove_file(bad_path(&path));
+                    }
+                    keep_bad_lines(engine, &path, &report);
+                    self.moved.insert(path, Moved::read(print));
+                    taken += 1;
+                    continue;
+                }
+                Some(Err(holder)) => holder,
+                None => None,
+            };
+            self.moved.insert(path, Moved { grown: Some(Seen { print, holder }), ..Moved::read(moved.read) });
+        }
         taken
     }
 
@@ -74,8 +134,16 @@ impl Watched {
         found
     }
 
-    /// Takes the file in and puts it away, or leaves it to be tried again: at the next look, or when whoever has it in hand lets it go.
-    fn take(&self, engine: &Engine, path: &Path, holder: Option<Watch>) -> Result<(), Option<Watch>> {
+    /// Takes the file in and puts it away, or leaves it to be tried again; the answer is where it lies then.
+    fn take(&self, engine: &Engine, path: &Path, holder: Option<Watch>) -> Result<PathBuf, Option<Watch>> {
+        let report = self.import(engine, path, holder)?;
+        let Some(to) = self.put_away(path, report.file) else { return Err(None) };
+        keep_bad_lines(engine, &to, &report);
+        Ok(to)
+    }
+
+    /// Takes the file in, or leaves it to be tried again: at the next look, or when whoever has it in hand lets it go.
+    fn import(&self, engine: &Engine, path: &Path, holder: Option<Watch>) -> Result<Report, Option<Watch>> {
         if let Some(mut watch) = holder
             && !is_free(engine, path, &mut watch)
         {
@@ -84,7 +152,7 @@ impl Watched {
         match import::import_file(engine, self.platform, path, &mut |_| {}) {
             Ok(r) => {
                 tracing::info!(file = %path.display(), loaded = r.loaded, duplicate = r.duplicate, orphan = r.orphan, bad = r.bad, known = r.known, "CDR file taken in");
-                if self.put_away(path, r.file) { Ok(()) } else { Err(None) }
+                Ok(r)
             }
             Err(Fail::InHand { file }) => {
                 tracing::info!(file = %path.display(), "another worker is taking this CDR file in; it is tried again when that one is done or does not get on");
@@ -97,15 +165,54 @@ impl Watched {
         }
     }
 
-    fn put_away(&self, path: &Path, number: i64) -> bool {
+    fn put_away(&self, path: &Path, number: i64) -> Option<PathBuf> {
         let done = self.dir.join("imported");
         let moved = std::fs::create_dir_all(&done)
             .and_then(|()| free_name(&done, path, number))
-            .and_then(|free| std::fs::rename(path, free));
-        if let Err(e) = &moved {
-            tracing::error!(file = %path.display(), error = %e, "the CDR file is taken in but cannot be moved to the imported folder");
+            .and_then(|free| std::fs::rename(path, &free).map(|()| free));
+        moved
+            .inspect_err(|e| tracing::error!(file = %path.display(), error = %e, "the CDR file is taken in but cannot be moved to the imported folder"))
+            .ok()
+    }
+}
+
+fn print(path: &Path) -> Option<Print> {
+    let meta = path.metadata().ok()?;
+    Some((meta.len(), meta.modified().unwrap_or(SystemTime::UNIX_EPOCH)))
+}
+
+/// Where the bad lines of a file go: beside it.
+pub fn bad_path(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".bad.csv");
+    PathBuf::from(name)
+}
+
+/// Writes bad lines ([`import::bad_lines`]) as a CSV file.
+pub fn write_bad_lines(path: &Path, lines: Vec<(i64, String, String, String)>) -> Result<(), csv::Error> {
+    let mut out = csv::Writer::from_path(path)?;
+    out.write_record(["line", "fate", "reason", "text"])?;
+    for (line, fate, reason, text) in lines {
+        out.write_record([line.to_string(), fate, reason, text])?;
+    }
+    Ok(out.flush()?)
+}
+
+/// Leaves the bad lines, if there are any, beside a moved file.
+fn keep_bad_lines(engine: &Engine, file: &Path, report: &Report) {
+    if report.bad == 0 {
+        return;
+    }
+    let path = bad_path(file);
+    let written = import::bad_lines(engine, report.file).map_err(|e| e.to_string());
+    let written = written.and_then(|lines| write_bad_lines(&path, lines).map_err(|e| e.to_string()));
+    match written {
+        Ok(()) => {
+            tracing::warn!(file = %path.display(), bad = report.bad, "lines of the CDR file are not loaded; they are in this file")
         }
-        moved.is_ok()
+        Err(error) => {
+            tracing::error!(file = %path.display(), error, "the bad lines of the CDR file cannot be written; `kachi admin aside list` tells them")
+        }
     }
 }
 

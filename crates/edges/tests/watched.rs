@@ -8,6 +8,7 @@ use kachi_store::files::CdrFile;
 use kachi_testkit::db::each;
 use kachi_testkit::world::{ACME, BEGIN, World, line};
 use std::collections::BTreeSet;
+use std::io::Write;
 
 #[test]
 fn a_file_that_was_taken_in_is_never_written_over() {
@@ -43,6 +44,44 @@ fn a_file_that_was_taken_in_is_never_written_over() {
         ];
         assert_eq!(kept, wanted.map(|(name, text)| (name.to_owned(), texts[text].clone())).into());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left but `imported`");
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn what_is_written_after_a_pause_is_taken_in_and_bad_lines_lie_beside_the_moved_file() {
+    each(|store| {
+        let w = World::new(store);
+        w.add_cards(ACME, 0..1);
+        w.set_now(BEGIN + 3600);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cdr.csv");
+        let lines: Vec<String> = (0..8).map(|n| line(n + 1, 0, BEGIN + n, BEGIN + n + 1, 5)).collect();
+        // The writer pauses in the middle of a line, and keeps the file open.
+        let (half, rest) = lines[6].split_at(20);
+        let mut writer = std::fs::File::create(&path).unwrap();
+        writer.write_all((lines[..6].concat() + half).as_bytes()).unwrap();
+        let mut watched = Watched::new(folder.path().to_owned(), w.platform());
+        assert_eq!([watched.look(&w.engine), watched.look(&w.engine)], [0, 1]);
+        let moved = folder.path().join("imported/cdr.csv");
+        let bad = folder.path().join("imported/cdr.csv.bad.csv");
+        let told = std::fs::read_to_string(&bad).expect("the bad lines");
+        assert!(told.starts_with("line,fate,reason,text\n7,bad,") && told.ends_with(&format!("\"{half}\"\n")), "{told}");
+        for _ in 0..10 {
+            assert_eq!(watched.look(&w.engine), 0, "nothing came");
+        }
+        writer.write_all(rest.as_bytes()).unwrap();
+        assert_eq!(watched.look(&w.engine), 0, "it grew since the last look");
+        writer.write_all(lines[7].as_bytes()).unwrap();
+        let looks = [(); 3].map(|()| watched.look(&w.engine));
+        assert_eq!(looks, [0, 1, 0], "it has stopped growing");
+        let mark = w.engine.read(|tx, _| Ok(tx.cdr_file(2)?)).unwrap();
+        assert_eq!((mark.done, mark.loaded, mark.duplicate, mark.bad), (true, 2, 6, 0));
+        assert_eq!(std::fs::read_to_string(&moved).unwrap(), lines.concat());
+        assert!(!bad.exists(), "no line of it is bad any more");
+        // A file that somebody took away is not missed.
+        std::fs::remove_file(&moved).unwrap();
+        assert_eq!(watched.look(&w.engine), 0);
         w.assert_sound();
     });
 }

@@ -27,6 +27,7 @@ pub(crate) use rate::Fact;
 use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};
 use kachi_domain::cdr::{Feed, Line, Position};
+use kachi_domain::usage::Fate;
 use kachi_domain::{PlatformId, Timestamp};
 use kachi_store::files::CdrFile;
 use kachi_store::rating_lanes::RatingLane;
@@ -55,6 +56,9 @@ pub struct Report {
 
 /// Bytes of a usual line, to read no more at once than a stretch takes.
 const LINE_BYTES: usize = 100;
+
+/// Bad lines told of one file, at most.
+const BAD_LINES_MAX: i64 = 1_000_000;
 
 /// Tries of a transaction that lost a race against another writer of the same rows.
 const RACE_TRIES: usize = 5;
@@ -188,6 +192,14 @@ pub fn finish_left(engine: &Engine) -> Result<usize> {
         tracing::info!(file, "rated what an importer that went away had loaded");
     }
     Ok(left.len())
+}
+
+/// The lines of a file that were set aside and are its own fault, as (line, fate, reason, text): so many at most, the rest are in the
+/// database. An orphan is none: it waits for its card.
+pub fn bad_lines(engine: &Engine, file: i64) -> Result<Vec<(i64, String, String, String)>> {
+    let mut lines = engine.store().look(|tx| tx.asides_of_file(file, BAD_LINES_MAX).map_err(Fail::from))?;
+    lines.retain(|line| line.1 != Fate::Orphan.word());
+    Ok(lines)
 }
 
 /// Runs a transaction again that lost a race.

@@ -6,16 +6,14 @@ use crate::config::Config;
 use crate::exit::Exit;
 use crate::{open, print};
 use kachi_domain::PlatformId;
-use kachi_domain::usage::Fate;
-use kachi_engine::import::{Report, Watch, import_file};
+use kachi_edges::files::{bad_path, write_bad_lines};
+use kachi_engine::import::{Report, Watch, bad_lines, import_file};
 use kachi_engine::{Engine, Fail};
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Bad lines written beside the file, at most; the rest are in the database.
-const BAD_LINES_MAX: i64 = 1_000_000;
 /// Between two looks at how far somebody else is who has the file in hand.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -55,7 +53,7 @@ fn one(engine: &Engine, platform: PlatformId, file: &Path, reports: Option<&mut 
         let exit = Exit::from(e);
         Exit { words: format!("{}: {}", file.display(), exit.words), ..exit }
     })?);
-    let bad_file = write_bad_lines(engine, file, &report);
+    let bad_file = keep_bad_lines(engine, file, &report);
     let written = bad_file.as_ref().ok().and_then(|path| path.as_deref());
     match reports {
         Some(reports) => reports.push(json!({
@@ -119,13 +117,6 @@ pub fn there_are(codes: &[&str]) -> String {
     }
 }
 
-/// Where the bad lines of a file go.
-pub fn bad_path(file: &Path) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".bad.csv");
-    PathBuf::from(name)
-}
-
 /// Of a file that was known before, nothing was loaded this time.
 fn this_time(r: Report) -> Report {
     if r.known { Report { loaded: 0, duplicate: r.loaded + r.duplicate, ..r } } else { r }
@@ -158,26 +149,17 @@ fn clear_progress() {
     }
 }
 
-/// Writes the lines that were set aside; none if there are only orphans or nothing at all. An orphan is no fault of the
-/// file: it waits for its card.
-fn write_bad_lines(engine: &Engine, file: &Path, report: &Report) -> Result<Option<PathBuf>, Exit> {
+/// Writes the lines that were set aside; none if there are only orphans or nothing at all.
+fn keep_bad_lines(engine: &Engine, file: &Path, report: &Report) -> Result<Option<PathBuf>, Exit> {
     if report.bad == 0 {
         return Ok(None);
     }
-    let number = report.file;
-    let lines = engine.store().look(|tx| tx.asides_of_file(number, BAD_LINES_MAX).map_err(Fail::from))?;
     let path = bad_path(file);
-    let cannot = |e: csv::Error| {
+    let written = write_bad_lines(&path, bad_lines(engine, report.file)?);
+    written.map(|()| Some(path.clone())).map_err(|e| {
         Exit::cannot(format!(
             "{}: cannot be written ({e}); the good lines are in: make room for it and import the file again, nothing is taken twice",
             path.display()
         ))
-    };
-    let mut out = csv::Writer::from_path(&path).map_err(cannot)?;
-    out.write_record(["line", "fate", "reason", "text"]).map_err(cannot)?;
-    for (line, fate, reason, text) in lines.into_iter().filter(|l| l.1 != Fate::Orphan.word()) {
-        out.write_record([line.to_string(), fate, reason, text]).map_err(cannot)?;
-    }
-    out.flush().map_err(|e| cannot(e.into()))?;
-    Ok(Some(path))
+    })
 }

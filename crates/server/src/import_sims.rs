@@ -6,13 +6,14 @@
 use crate::args::ImportSims;
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::import::{bad_path, platform, readable, there_are};
+use crate::import::{platform, readable, there_are};
 use crate::{open, print};
 use csv::{ByteRecord, StringRecord};
 use kachi_domain::account::Path as Tree;
 use kachi_domain::ids::{Eid, Imsi, Msisdn};
 use kachi_domain::sim::BaseState;
 use kachi_domain::{AccountId, Iccid, ProductId};
+use kachi_edges::files::bad_path;
 use kachi_engine::sims::{self, Arrivals, Put};
 use kachi_engine::{Engine, Fail, import};
 use serde_json::json;
