@@ -20,7 +20,7 @@ mod pace;
 mod sight;
 mod write;
 
-pub use answer::Answer;
+pub use answer::{Answer, BY_HAND};
 pub use can::{Batches, Capabilities, Fact, Facts};
 pub use count::{Count, Of};
 pub use cycle::{Cycle, Month};

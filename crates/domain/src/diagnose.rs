@@ -21,4 +21,4 @@ pub use card::{Balance, Card, Group, Package, Piece, Pool, Source, Topic, Why, W
 pub use cause::{Act, Cause, Certainty, Row, Who};
 pub use judge::{FRESH_SECONDS, Found, ONLINE_SECONDS, Report, diagnose};
 pub use look::{Evidence, Gap, Look};
-pub use words::{Lang, age, listed};
+pub use words::{Lang, Reader, age, listed};

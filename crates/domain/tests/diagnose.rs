@@ -9,12 +9,14 @@
 //! `on line`.
 
 use kachi_domain::account::Switch;
-use kachi_domain::carrier::{Session, Standing, Stop};
+use kachi_domain::carrier::{BY_HAND, Function, Session, Standing, Stop, Write};
 use kachi_domain::diagnose::{
-    Act, Balance, Card, Cause, Certainty, Group, Lang, Package, Piece, Pool, Source, Topic, Who, Why, WriteSeen, age, diagnose,
+    Act, Balance, Card, Cause, Certainty, Group, Lang, Package, Piece, Pool, Reader, Source, Topic, Who, Why, WriteSeen, age,
+    diagnose,
 };
+use kachi_domain::rating::EndReason;
 use kachi_domain::sim::{BaseState, Blocks};
-use kachi_domain::{Currency, Money, Timestamp};
+use kachi_domain::{Currency, Money, Timestamp, Zone};
 use std::collections::BTreeSet;
 
 const CASES: &str = include_str!("diagnose/cases.txt");
@@ -239,6 +241,64 @@ fn a_report_tells_what_was_seen_how_old_it_is_and_what_could_not_be() {
     assert!(clear.text(Lang::En).contains("card/cancelLocation") && clear.text(Lang::Zh).contains("请检查设备"));
     let online = diagnose(known("active; session up 1h"));
     assert_eq!(online.verdict(Lang::En), "The carrier saw the card on line, as read 1 h ago.");
+}
+
+#[test]
+fn what_was_seen_is_told_in_the_readers_zone_and_language() {
+    let at = NOW.plus(-3600);
+    let mut card = known("active; write activate hand; write stop refused; pool 7");
+    card.writes[0].state = "stored".into();
+    card.writes[0].words = BY_HAND.into();
+    card.package = Some(Package { at: Some(at), over: Some("quota".into()), ..package("A") });
+    card.waiting = vec![Package { at: Some(at), ..package("B") }];
+    card.standing = read(Standing { base: BaseState::Stopped, raw: "4".into(), since: Some(at) }, "1h");
+    card.sessions = read(vec![Session { since: Some(at), ..Session::default() }], "1h");
+    card.group = Some(Group { code: "g".into(), lock: Some(("8675".into(), at)), unlocks: (0, 3) });
+    let zone = Zone::find("Asia/Shanghai").expect("a zone");
+    let topics =
+        [Topic::Package, Topic::Waiting, Topic::CarrierState, Topic::Session, Topic::Pool, Topic::ImeiGroup, Topic::Write];
+    let told = |lang, zone| topics.map(|topic| card.look(topic, Reader { lang, zone }).expect("it is known").value).join("\n");
+    let english = told(Lang::En, None);
+    assert!(english.contains("A: used 0 B, until 2025-12-31T23:00:00Z, over: quota"), "{english}");
+    assert!(english.contains("1 activate stored (2026-01-01T00:00:00Z): waits for a person"), "{english}");
+    assert_eq!(english.matches("Z").count(), 8, "{english}");
+    let chinese = told(Lang::Zh, Some(&zone));
+    assert!(!chinese.contains('Z') && chinese.matches("2026-01-01 07:00:00").count() == 5, "{chinese}");
+    assert!(chinese.contains("已结束：流量已用尽"), "{chinese}");
+    assert!(chinese.contains("1 激活 待发送（2026-01-01 08:00:00）：待人工办理；2 停机 被拒绝"), "{chinese}");
+    assert!(!chinese.contains("kachi"), "{chinese}");
+}
+
+/// A word without a Chinese one would stand among them as it is stored.
+#[test]
+fn every_end_act_and_place_of_a_write_has_chinese_words() {
+    let spelled = |text: &str| text.bytes().any(|b| b.is_ascii_lowercase());
+    let value = |card: &Card, topic| card.look(topic, Lang::Zh).expect("it is known").value;
+    for end in EndReason::ALL {
+        let card = Card { package: Some(Package { over: Some(end.word().into()), ..package("A") }), ..blank() };
+        assert!(!spelled(&value(&card, Topic::Package)), "{}", end.word());
+    }
+    let (function, apn) = (Function::Sms, None);
+    let acts = [
+        Write::subscribe(""),
+        Write::Unsubscribe { package: String::new(), of: None },
+        Write::Stop,
+        Write::Resume,
+        Write::Activate,
+        Write::EndTest,
+        Write::DataOff { apn: apn.clone() },
+        Write::DataOn { apn, kbps: None },
+        Write::SetFunction { function, on: true },
+        Write::LimitSpeed { kbps: None },
+        Write::ResetSession,
+        Write::SwitchNetwork { network: String::new() },
+    ];
+    for (act, state) in acts.iter().flat_map(|act| ["stored", "sent", "in_doubt", "refused"].map(|state| (act, state))) {
+        let word = serde_json::to_value(act).expect("JSON")["act"].as_str().expect("a word").to_owned();
+        let write = WriteSeen { id: 1, act: word, state: state.into(), by_hand: false, at: NOW, words: String::new() };
+        let shown = value(&Card { writes: vec![write], ..blank() }, Topic::Write);
+        assert!(!spelled(&shown), "{act:?} {state}: {shown}");
+    }
 }
 
 #[test]

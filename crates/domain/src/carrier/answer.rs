@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Why a write waits at a platform where a person does the work ([`Answer::Later`]).
+pub const BY_HAND: &str = "waits for a person: settle it with kachi admin intent confirm|refuse";
+
 /// The carrier's word on a write, or why a reading was not told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "answer")]

@@ -1,6 +1,6 @@
 //! Holds what is known of a card against the list of causes.
 
-use super::{Card, Cause, Certainty, Lang, Look, Topic};
+use super::{Card, Cause, Certainty, Look, Reader, Topic};
 use crate::account::Switch;
 use crate::sim::{BaseState, Blocks};
 use crate::time::{DAY_SECONDS, Timestamp};
@@ -50,13 +50,15 @@ pub struct Report {
 
 impl Report {
     /// What was looked at for a cause, and what could not be.
-    pub fn looks(&self, found: &Found, lang: Lang) -> Vec<Look> {
-        found.cause.row().topics.iter().map(|topic| self.card.look(*topic, lang)).collect()
+    pub fn looks<'z>(&self, found: &Found, reader: impl Into<Reader<'z>>) -> Vec<Look> {
+        let reader = reader.into();
+        found.cause.row().topics.iter().map(|topic| self.card.look(*topic, reader)).collect()
     }
 
     /// What there is to look at at the device.
-    pub fn at_the_device(&self, lang: Lang) -> Vec<Look> {
-        AT_THE_DEVICE.iter().map(|topic| self.card.look(*topic, lang)).collect()
+    pub fn at_the_device<'z>(&self, reader: impl Into<Reader<'z>>) -> Vec<Look> {
+        let reader = reader.into();
+        AT_THE_DEVICE.iter().map(|topic| self.card.look(*topic, reader)).collect()
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::Cause;
 use super::card::{Card, Group, Package, Piece, Pool, Source, Topic, Why, WriteSeen};
-use super::words::Lang;
+use super::words::{Lang, Reader};
 use crate::account::Switch;
-use crate::carrier::{Session, Standing, Stop};
+use crate::carrier::{BY_HAND, Session, Standing, Stop};
+use crate::rating::EndReason;
 use crate::sim::{BaseState, Blocks};
 use crate::time::Timestamp;
 
@@ -37,26 +38,28 @@ pub type Look = Result<Evidence, Gap>;
 
 impl Card {
     /// Looks at a piece.
-    pub fn look(&self, topic: Topic, lang: Lang) -> Look {
+    pub fn look<'z>(&self, topic: Topic, reader: impl Into<Reader<'z>>) -> Look {
+        let reader = reader.into();
+        let lang = reader.lang;
         let kept = |value: String| Ok(Evidence { topic, value, source: Source::Kept, as_of: self.now });
         let or_none = |value: Option<String>| kept(value.unwrap_or_else(|| none(lang)));
         match topic {
             Topic::State => kept(state(self.base, lang)),
             Topic::Blocks => kept(names(self.blocks, Cause::of_block, lang)),
-            Topic::CarrierState => self.at(topic, lang, &self.standing, |s| standing(s, lang)),
+            Topic::CarrierState => self.at(topic, lang, &self.standing, |s| standing(s, reader)),
             Topic::StopReason => self.at(topic, lang, &self.stop, |s| reason(s, lang)),
-            Topic::Session => self.at(topic, lang, &self.sessions, |all| sessions(all, lang)),
+            Topic::Session => self.at(topic, lang, &self.sessions, |all| sessions(all, reader)),
             Topic::Power => self.at(topic, lang, &self.power, |is_on| {
                 if *is_on { lang.pick("switched on", "开机") } else { lang.pick("switched off", "关机") }.to_owned()
             }),
             Topic::AccessPoints => kept(access_points(&self.apns_off, lang)),
-            Topic::Package => or_none(self.package.as_ref().map(|p| package(p, lang.pick("until", "至"), lang))),
-            Topic::Waiting => kept(waiting(&self.waiting, lang)),
-            Topic::Pool => or_none(self.pool.as_ref().map(|p| pool(p, lang))),
+            Topic::Package => or_none(self.package.as_ref().map(|p| package(p, lang.pick("until", "至"), reader))),
+            Topic::Waiting => kept(waiting(&self.waiting, reader)),
+            Topic::Pool => or_none(self.pool.as_ref().map(|p| pool(p, reader))),
             Topic::Outflow => kept(size(self.outflow_bytes)),
-            Topic::ImeiGroup => or_none(self.group.as_ref().map(|g| group(g, lang))),
+            Topic::ImeiGroup => or_none(self.group.as_ref().map(|g| group(g, reader))),
             Topic::Imei => self.at(topic, lang, &self.imei, String::clone),
-            Topic::Write => or_none((!self.writes.is_empty()).then(|| writes(&self.writes))),
+            Topic::Write => or_none((!self.writes.is_empty()).then(|| writes(&self.writes, reader))),
             Topic::Renewal => or_none(self.renewal.as_ref().map(|n| format!("{n} {}", lang.pick("in review", "待审核")))),
             Topic::Balance => self.at(topic, lang, &self.balance, |b| {
                 let (available, credit) = (b.available.to_decimal(), b.credit.to_decimal());
@@ -126,9 +129,9 @@ fn raw(word: &str, rest: &str, lang: Lang) -> String {
     lang.pick(format!(" (its word: {word}{rest})"), format!("（原文：{word}{rest}）"))
 }
 
-fn standing(s: &Standing, lang: Lang) -> String {
-    let since = s.since.map_or_else(String::new, |at| format!(", {} {at}", lang.pick("since", "自")));
-    state(s.base, lang) + &raw(&s.raw, &since, lang)
+fn standing(s: &Standing, reader: Reader<'_>) -> String {
+    let since = |at| format!(", {} {}", reader.lang.pick("since", "自"), reader.time(at));
+    state(s.base, reader.lang) + &raw(&s.raw, &s.since.map_or_else(String::new, since), reader.lang)
 }
 
 fn reason(s: &Stop, lang: Lang) -> String {
@@ -136,9 +139,10 @@ fn reason(s: &Stop, lang: Lang) -> String {
     names(s.blocks, Cause::of_stop, lang) + &raw(&s.raw, &words, lang)
 }
 
-fn sessions(all: &[Session], lang: Lang) -> String {
+fn sessions(all: &[Session], reader: Reader<'_>) -> String {
+    let lang = reader.lang;
     let one = |s: &Session| {
-        let since = s.since.map(|at| format!("{} {at}", lang.pick("since", "自")));
+        let since = s.since.map(|at| format!("{} {}", lang.pick("since", "自"), reader.time(at)));
         let told = [s.rat.clone(), s.apn.clone(), s.ip.clone(), since];
         let parts: Vec<String> = told.into_iter().flatten().filter(|p| !p.is_empty()).collect();
         if parts.is_empty() { lang.pick("connected", "在线").to_owned() } else { parts.join(" ") }
@@ -158,43 +162,98 @@ fn access_points(off: &[String], lang: Lang) -> String {
     format!("{} {}", lang.pick("off:", "已关闭："), off.iter().map(name).collect::<Vec<_>>().join(" "))
 }
 
-fn package(p: &Package, when: &str, lang: Lang) -> String {
+fn package(p: &Package, when: &str, reader: Reader<'_>) -> String {
+    let lang = reader.lang;
     let left = p.left_bytes.map_or_else(String::new, |left| format!(", {} {}", lang.pick("left", "剩余"), size(left)));
-    let at = p.at.map_or_else(String::new, |at| format!(", {when} {at}"));
-    let over = p.over.as_ref().map_or_else(String::new, |why| format!(", {} {why}", lang.pick("over:", "已结束：")));
+    let at = p.at.map_or_else(String::new, |at| format!(", {when} {}", reader.time(at)));
+    let over = p.over.as_ref().map_or_else(String::new, |why| format!(", {}{}", lang.pick("over: ", "已结束："), end(why, lang)));
     format!("{}: {} {}{left}{at}{over}", p.name, lang.pick("used", "已用"), size(p.used_bytes))
 }
 
-fn waiting(all: &[Package], lang: Lang) -> String {
-    let when = lang.pick("not before", "不早于");
+/// Why a package was over: in English as it is stored.
+fn end(why: &str, lang: Lang) -> &str {
+    let zh = match EndReason::parse(why) {
+        Some(EndReason::Quota) => "流量已用尽",
+        Some(EndReason::Expired) => "已到期",
+        Some(EndReason::Refunded) => "已退款",
+        Some(EndReason::Moved) => "已转至其他卡",
+        None => why,
+    };
+    lang.pick(why, zh)
+}
+
+fn waiting(all: &[Package], reader: Reader<'_>) -> String {
+    let when = reader.lang.pick("not before", "不早于");
     match all {
-        [] => none(lang),
-        all => all.iter().map(|p| package(p, when, lang)).collect::<Vec<_>>().join("; "),
+        [] => none(reader.lang),
+        all => all.iter().map(|p| package(p, when, reader)).collect::<Vec<_>>().join("; "),
     }
 }
 
-fn pool(p: &Pool, lang: Lang) -> String {
+fn pool(p: &Pool, reader: Reader<'_>) -> String {
+    let lang = reader.lang;
     let none = || match p.joint {
         true => lang.pick("its cards have something left together", "池内各卡合计仍有余量").to_owned(),
         false => lang.pick("never had anything", "从未有过流量").to_owned(),
     };
-    let until = p.until.map_or_else(none, |until| format!("{} {until}", lang.pick("can pay until", "可用至")));
+    let until = p.until.map_or_else(none, |until| format!("{} {}", lang.pick("can pay until", "可用至"), reader.time(until)));
     format!("{}: {until}", p.id)
 }
 
-fn group(g: &Group, lang: Lang) -> String {
+fn group(g: &Group, reader: Reader<'_>) -> String {
+    let lang = reader.lang;
     let (unlocks, most) = g.unlocks;
-    let locked = |(imei, at): &(String, Timestamp)| format!("{} {imei}, {at}", lang.pick("locked, seen in", "已锁定，出现于"));
+    let seen = lang.pick("locked, seen in", "已锁定，出现于");
+    let locked = |(imei, at): &(String, Timestamp)| format!("{seen} {imei}, {}", reader.time(*at));
     let lock = g.lock.as_ref().map_or_else(|| lang.pick("not locked", "未锁定").to_owned(), locked);
     format!("{}: {lock}; {} {unlocks}/{most}", g.code, lang.pick("unlocked this month", "本月已解锁"))
 }
 
-fn writes(all: &[WriteSeen]) -> String {
+fn writes(all: &[WriteSeen], reader: Reader<'_>) -> String {
+    let lang = reader.lang;
     let one = |w: &WriteSeen| {
-        let words = if w.words.is_empty() { String::new() } else { format!(": {}", w.words) };
-        format!("{} {} {} ({}){words}", w.id, w.act, w.state, w.at)
+        let words = match w.words.as_str() {
+            "" => String::new(),
+            BY_HAND => lang.pick(": waits for a person", "：待人工办理").to_owned(),
+            words => lang.pick(format!(": {words}"), format!("：{words}")),
+        };
+        let at = reader.time(w.at);
+        let (act, state) = (act(&w.act, lang), write_state(&w.state, lang));
+        lang.pick(format!("{} {act} {state} ({at}){words}", w.id), format!("{} {act} {state}（{at}）{words}", w.id))
     };
-    all.iter().map(one).collect::<Vec<_>>().join("; ")
+    all.iter().map(one).collect::<Vec<_>>().join(lang.pick("; ", "；"))
+}
+
+/// What was asked of the carrier: in English as it is stored.
+fn act(word: &str, lang: Lang) -> &str {
+    let zh = match word {
+        "subscribe" => "订购套餐",
+        "unsubscribe" => "退订套餐",
+        "stop" => "停机",
+        "resume" => "复机",
+        "activate" => "激活",
+        "end_test" => "结束测试期",
+        "data_off" => "关闭数据",
+        "data_on" => "开启数据",
+        "set_function" => "开关短信或语音",
+        "limit_speed" => "限速",
+        "reset_session" => "重置会话",
+        "switch_network" => "切换网络",
+        other => other,
+    };
+    lang.pick(word, zh)
+}
+
+/// Where a write stands: in English as it is stored.
+fn write_state(word: &str, lang: Lang) -> &str {
+    let zh = match word {
+        "stored" => "待发送",
+        "sent" => "已发送",
+        "in_doubt" => "结果不明",
+        "refused" => "被拒绝",
+        other => other,
+    };
+    lang.pick(word, zh)
 }
 
 /// Bytes in the greatest unit that fits, one decimal, rounded down.

@@ -1,7 +1,7 @@
 //! A diagnosis in two languages: for those who read it at night, and for a page.
 
 use super::{Cause, Certainty, Evidence, Found, Gap, Look, Report, Source, Topic, Who, Why};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Zone};
 use std::fmt::Write;
 
 /// A language that a diagnosis is told in.
@@ -20,6 +20,27 @@ impl Lang {
             Lang::En => en,
             Lang::Zh => zh,
         }
+    }
+}
+
+/// Who reads: in which language, and in whose zone times are told; without one they are in UTC and end in `Z`.
+#[derive(Debug, Clone, Copy)]
+pub struct Reader<'z> {
+    /// The language.
+    pub lang: Lang,
+    /// The zone.
+    pub zone: Option<&'z Zone>,
+}
+
+impl Reader<'_> {
+    pub(super) fn time(self, at: Timestamp) -> String {
+        self.zone.map_or_else(|| at.to_string(), |zone| zone.text(at))
+    }
+}
+
+impl From<Lang> for Reader<'_> {
+    fn from(lang: Lang) -> Self {
+        Reader { lang, zone: None }
     }
 }
 

@@ -150,6 +150,9 @@ pub enum EndReason {
 }
 
 impl EndReason {
+    /// All of them.
+    pub const ALL: [EndReason; 4] = [EndReason::Quota, EndReason::Expired, EndReason::Refunded, EndReason::Moved];
+
     /// The word as stored.
     pub fn word(self) -> &'static str {
         match self {
@@ -158,6 +161,11 @@ impl EndReason {
             EndReason::Refunded => "refunded",
             EndReason::Moved => "moved",
         }
+    }
+
+    /// Reads the word; none for any other.
+    pub fn parse(word: &str) -> Option<EndReason> {
+        EndReason::ALL.into_iter().find(|reason| reason.word() == word)
     }
 }
 

@@ -110,20 +110,29 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("in_use", "in use", "使用中"),
     ("ended", "over", "已结束"),
     ("void", "never was", "未生效"),
+    ("moved", "moved to another card", "已转至其他卡"),
     ("told", "acknowledged", "已送达"),
     ("dead", "given up", "已放弃"),
     // Events.
     ("subscription_bought", "package bought", "套餐已订购"),
+    ("order_held", "order held", "订单款项已冻结"),
+    ("subscription_brought", "package brought along", "套餐已迁入"),
     ("subscription_started", "package started", "套餐已生效"),
     ("subscription_ended", "package over", "套餐已结束"),
     ("sim_stopped", "card stopped", "卡已停用"),
     ("sim_restored", "card usable again", "卡已恢复"),
+    ("card_warning", "card warning", "卡片预警"),
     ("usage_alert", "usage warning", "用量提醒"),
     ("order_failed", "order failed", "订单失败"),
     ("renewal_settled", "renewal settled", "续费结果"),
     ("sms_reported", "message reported", "短信状态"),
     ("sms_replied", "device wrote", "上行短信"),
     ("sim_state_changed", "card state changed", "卡状态变更"),
+    ("network_switched", "network changed", "网络已切换"),
+    ("speed_changed", "speed changed", "限速变更"),
+    ("write_left", "carrier's word missing", "运营商操作待人工确认"),
+    ("service_refused", "stop or resume refused by the carrier", "运营商拒绝停复机"),
+    ("sim_moved", "card moved", "卡片已转移"),
     ("topped_up", "money came in", "账户充值"),
     ("balance_corrected", "balance put right", "余额更正"),
     ("sim_locked", "locked to its devices", "机卡锁定"),
@@ -136,12 +145,17 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("readings_stale", "carrier readings are old", "运营商数据过期"),
     ("readings_fresh", "carrier readings are fresh again", "运营商数据恢复"),
     ("product_switched", "product changed", "产品已切换"),
+    ("pool_changed", "pool changed", "流量池变更"),
 ];
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use axum::http::HeaderValue;
+    use kachi_domain::event::EventKind;
+    use kachi_domain::order::{OrderState, SubscriptionState};
+    use kachi_domain::rating::EndReason;
+    use kachi_domain::sim::{BaseState, Blocks, Stage};
 
     #[test]
     fn the_address_wins_then_the_cookie_then_the_browser() {
@@ -153,6 +167,18 @@ mod tests {
         assert_eq!(Lang::choose(None, &headers), Lang::En);
         assert_eq!(Lang::choose(Some("zh"), &headers), Lang::Zh);
         assert_eq!(Lang::choose(Some("xx"), &headers), Lang::En);
+    }
+
+    #[test]
+    fn every_word_that_is_shown_is_told_in_both_languages() {
+        let events = EventKind::ALL.iter().map(|k| k.word());
+        let cards = BaseState::ALL.iter().map(|s| s.word()).chain(Stage::ALL.into_iter().map(Stage::word));
+        let blocks = Blocks::ALL.iter().flat_map(|b| b.names());
+        let orders = OrderState::ALL.iter().map(|s| s.word()).chain(SubscriptionState::ALL.iter().map(|s| s.word()));
+        let ends = EndReason::ALL.into_iter().map(EndReason::word);
+        let told = |word: &&str| WORDS.iter().any(|(w, en, zh)| w == word && !en.contains('_') && !zh.is_ascii());
+        let missing: Vec<&str> = events.chain(cards).chain(blocks).chain(orders).chain(ends).filter(|w| !told(w)).collect();
+        assert!(missing.is_empty(), "no words for {missing:?}");
     }
 
     #[test]

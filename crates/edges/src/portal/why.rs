@@ -2,7 +2,7 @@
 
 use super::html::{Html, View};
 use super::lang;
-use kachi_domain::diagnose::{Certainty, Found, Lang, Look, Report};
+use kachi_domain::diagnose::{Certainty, Found, Lang, Look, Reader, Report};
 use std::fmt::Write;
 
 /// The panel's inside. Commands are for the operator alone; nobody else has the program.
@@ -11,21 +11,23 @@ pub fn panel(view: &View, report: &Report, is_operator: bool) -> Html {
         lang::Lang::En => Lang::En,
         lang::Lang::Zh => Lang::Zh,
     };
+    let reader = Reader { lang, zone: Some(&view.zone) };
     let mut out = format!("<p class=\"verdict\">{}</p>", Html::text(&report.verdict(lang)));
     if !report.causes.is_empty() {
         out += "<ol class=\"causes\">";
-        report.causes.iter().for_each(|f| out += &cause(view, report, (f, is_operator), lang));
+        report.causes.iter().for_each(|f| out += &cause(view, report, (f, is_operator), reader));
         out += "</ol>";
     }
     let _ = write!(out, "<h3>{}</h3>", lang.pick("At the device", "设备侧"));
-    out += &looks(view, &report.at_the_device(lang), lang);
+    out += &looks(view, &report.at_the_device(reader), lang);
     if report.causes.is_empty() {
         let _ = write!(out, "<p>{}</p>", Html::text(Report::advice(lang)));
     }
     Html(out)
 }
 
-fn cause(view: &View, report: &Report, (found, is_operator): (&Found, bool), lang: Lang) -> String {
+fn cause(view: &View, report: &Report, (found, is_operator): (&Found, bool), reader: Reader<'_>) -> String {
+    let lang = reader.lang;
     let row = found.cause.row();
     let tone = match found.certainty {
         Certainty::Certain => "bad",
@@ -44,7 +46,7 @@ fn cause(view: &View, report: &Report, (found, is_operator): (&Found, bool), lan
         Html::text(row.who.says(lang)),
         Html::text(row.act.says(lang)),
         ways.join(" "),
-        looks(view, &report.looks(found, lang), lang)
+        looks(view, &report.looks(found, reader), lang)
     )
 }
 

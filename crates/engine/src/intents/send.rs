@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::network::{self, Kept};
 use crate::upstream::{self, Asked, At, Purpose, Told};
 use crate::{direct, sms};
-use kachi_domain::carrier::{Answer, Call, Connector, Count, Facts, Request, Sent, Sight, Write};
+use kachi_domain::carrier::{Answer, BY_HAND, Call, Connector, Count, Facts, Request, Sent, Sight, Write};
 use kachi_domain::{SimId, Timestamp};
 use kachi_store::Tx;
 use kachi_store::intents::Intent;
@@ -131,7 +131,7 @@ pub(super) fn work(engine: &Engine, connectors: &Connectors, token: i64, part: V
     for (due, word) in &mut told {
         (word.answer, word.counter) = read_back(engine, at, &due.kept.request, word.answer.clone())?;
         if can.by_hand && matches!(word.answer, Answer::Accepted { .. }) {
-            let reason = format!("waits for a person{BY_COMMAND}");
+            let reason = BY_HAND.into();
             (word.answer, word.by_hand) = (Answer::Later { seconds: PERSON_SECONDS, reason }, true);
         }
     }
