@@ -4,12 +4,15 @@
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
-use kachi_domain::AccountId;
 use kachi_domain::account::Switch;
 use kachi_domain::order::Channel;
+use kachi_domain::{AccountId, OrderId};
 use kachi_edges::portal::{self, PortalDoor, receiver::Receiver};
+use kachi_engine::network::CardKey;
 use kachi_engine::orders::Place;
-use kachi_engine::{Clock, accounts, orders, sims};
+use kachi_engine::records::OrderName;
+use kachi_engine::renewals::{self, Again, Renew, Review};
+use kachi_engine::{Clock, accounts, orders, pools, sims};
 use kachi_testkit::db;
 use kachi_testkit::world::{ACME, BEGIN, MB, NORTH, STRANGER, World, line};
 use std::sync::Arc;
@@ -365,6 +368,129 @@ fn a_cards_page_shows_what_was_bought_above_without_its_price() {
         let of_stranger = part(&Browser::logged_in(&app, "stranger").await.get(&path).await.body);
         assert_eq!(shows(&of_stranger, &words), [true, true, false, false, false], "{of_stranger}");
         assert!(of_stranger.contains("bought before the card came here"));
+    });
+}
+
+/// A renewal of the card that the operator has still to let go; the answer is its order.
+fn in_review(world: &World, card: u64) -> OrderId {
+    let acme = aside(|| world.actor(ACME));
+    let renew = Renew {
+        card: CardKey::Iccid(World::iccid(card)),
+        package_code: "Q100-30D".into(),
+        months: 1,
+        again: Again::Allow,
+        start_day: None,
+        review: Review::Manual,
+        remark: None,
+        digits: 1,
+    };
+    let act = || world.engine.write(move |tx, catalogue, how| renewals::renew(tx, catalogue, how, &acme, &renew));
+    aside(act).expect("a renewal").order
+}
+
+#[test]
+fn an_order_in_review_is_counted_and_named_and_no_money_is_shown_as_paid_that_went_back() {
+    each(|world, app| async move {
+        let order = in_review(&world, 2);
+        let browser = Browser::logged_in(&app, "acme").await;
+        let counts = browser.get("/fragment/counts").await;
+        counts.has("<dt>Orders done</dt><dd>2 ");
+        counts.has("<dt>Orders waiting</dt><dd>2 <small>1 in review</small>");
+        let path = format!("/sims/{}", World::iccid(2));
+        let packages = |page: &Answer| {
+            let from = page.body.find("id=\"packages\"").expect("packages");
+            page.body[from..from + page.body[from..].find("</section>").expect("their end")].to_owned()
+        };
+        let part = packages(&browser.get(&path).await);
+        assert!(part.contains("in review") && !part.contains("waiting for the carrier"), "{part}");
+        browser.get("/fragment/orders").await.has("1.30 <abbr>USD</abbr><br></span>");
+        let reject = || {
+            let name = OrderName::Id(order);
+            world.engine.write(move |tx, catalogue, how| renewals::reject(tx, catalogue, how, &name, ("root", "no")))
+        };
+        aside(reject).expect("it is rejected");
+        let orders = browser.get("/fragment/orders").await;
+        orders.has("–<br><small>1.30 back</small>");
+        orders.lacks("1.30 <abbr>USD</abbr><br><small>1.30 back");
+    });
+}
+
+#[test]
+fn a_link_is_there_only_where_there_is_a_page_and_a_pools_order_names_the_pool() {
+    each(|world, app| async move {
+        let acme = aside(|| world.actor(ACME));
+        let type_is_sold = || {
+            world.engine.write(|tx, catalogue, _| {
+                let package = catalogue.package_by_code("Q1000-30D").expect("a package").id;
+                tx.put_pool_type(package, 2)?;
+                Ok(tx.touch_catalogue()?)
+            })
+        };
+        aside(type_is_sold).expect("a type");
+        let buy = || {
+            world.engine.write(move |tx, catalogue, how| {
+                let type_code = || "Q1000-30D".to_owned();
+                let create = pools::Create { type_code: type_code(), memo: "<gates>".into(), ..pools::Create::default() };
+                let pool = pools::create(tx, catalogue, how, &acme, &create)?;
+                let (out_trade_no, number) = ("P-1".to_owned(), "p1".to_owned());
+                let subscribe = pools::Subscribe { pool, type_code: type_code(), out_trade_no, channel: Channel::Api, number };
+                pools::subscribe(tx, catalogue, how, &acme, &subscribe)
+            })
+        };
+        aside(buy).expect("a pool");
+        let browser = Browser::logged_in(&app, "acme").await;
+        browser.get("/fragment/orders").await.has("pool &lt;gates&gt;<br>");
+        let iccid = World::iccid(0);
+        let link = format!("href=\"/sims/{iccid}\"");
+        for name in ["orders", "notices"] {
+            browser.get(&format!("/fragment/{name}")).await.has(&link);
+        }
+        let moved = aside(|| {
+            let operator = world.actor(AccountId(1));
+            world.engine.write(move |tx, catalogue, how| {
+                sims::transfer(tx, catalogue, how, &operator, &World::iccid(0), STRANGER).map(|_| ())
+            })
+        });
+        moved.expect("it is moved");
+        for name in ["orders", "notices"] {
+            let part = browser.get(&format!("/fragment/{name}")).await;
+            part.has(iccid.as_str());
+            part.lacks(&link);
+        }
+    });
+}
+
+#[test]
+fn what_cannot_be_read_in_an_address_was_not_asked_for() {
+    each(|_, app| async move {
+        let browser = Browser::logged_in(&app, "acme").await;
+        let newest = browser.get("/fragment/sims").await.body.matches("<tr data-key").count();
+        for asked in ["before=abc", "before=", "before=99999999999999999999", "q=&q=", "lang=en&lang=en", "%FF=%FF"] {
+            let answer = browser.get(&format!("/fragment/sims?{asked}")).await;
+            assert_eq!((answer.status, answer.body.matches("<tr data-key").count()), (StatusCode::OK, newest), "{asked}");
+            assert_eq!(browser.get(&format!("/?{asked}")).await.status, StatusCode::OK, "{asked}");
+        }
+    });
+}
+
+#[test]
+fn why_a_card_is_off_line_is_told_in_the_accounts_zone_and_language() {
+    each(|world, app| async move {
+        aside(|| {
+            world.buy(2, "Q100-30D", "T-9").expect("bought");
+            world.pass(30 * 86_400 + 1);
+        });
+        let path = format!("/sims/{}", World::iccid(2));
+        let mut browser = Browser::logged_in(&app, "acme").await;
+        let why = |page: Answer| {
+            let from = page.body.find("id=\"why\"").expect("why");
+            page.body[from..from + page.body[from..].find("</section>").expect("its end")].to_owned()
+        };
+        let english = why(browser.get(&path).await);
+        assert!(!english.contains("Z, over") && english.contains("over: expired"), "{english}");
+        browser.language = "zh";
+        let chinese = why(browser.get(&path).await);
+        assert!(chinese.contains("已结束：已到期"), "{chinese}");
     });
 }
 

@@ -17,7 +17,7 @@ use kachi_domain::account::Switch;
 use kachi_domain::ledger::OPERATOR;
 use kachi_domain::order::OrderState;
 use kachi_domain::sim::{BaseState, Blocks};
-use kachi_domain::{AccountId, Money, Refusal, SimId, Timestamp, Zone};
+use kachi_domain::{AccountId, Money, OrderId, Refusal, SimId, Timestamp, Zone};
 use kachi_store::Tx;
 use kachi_store::lists::Counts;
 use kachi_store::orders::Order;
@@ -301,6 +301,25 @@ pub enum Buyer {
     Before,
 }
 
+/// What an order or a notice is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum About {
+    /// A card that the asker sees.
+    Card(String),
+    /// A card that is by now with an account which the asker does not see.
+    Gone(String),
+    /// A pool: its owner's note, else its code, else its number.
+    Pool(String),
+    /// Neither.
+    Nothing,
+}
+
+impl About {
+    fn card(actor: &Actor, iccid: String, owner: AccountId) -> About {
+        if actor.may_see(owner) { About::Card(iccid) } else { About::Gone(iccid) }
+    }
+}
+
 /// An order as a person reads it.
 #[derive(Debug, Clone)]
 pub struct OrderLine {
@@ -308,8 +327,8 @@ pub struct OrderLine {
     pub id: i64,
     /// Who bought.
     pub buyer: Buyer,
-    /// For which card.
-    pub iccid: String,
+    /// For what.
+    pub about: About,
     /// Which package.
     pub package: String,
     /// Where it stands.
@@ -324,14 +343,29 @@ pub struct OrderLine {
 pub fn orders(engine: &Engine, actor: &Actor, limit: i64) -> Result<Vec<OrderLine>> {
     engine.read(|tx, catalogue| {
         let found = tx.orders_before(&actor.sees, None, limit)?;
-        let sims: Vec<SimId> = found.iter().map(|o| o.sim).collect();
-        let iccids: HashMap<i64, String> = tx.iccids_of(&sims)?.into_iter().collect();
-        let iccid = |o: &Order| iccids.get(&o.sim.0).cloned().unwrap_or_default();
-        Ok(found.iter().map(|o| order_line(catalogue, actor, o, iccid(o))).collect())
+        let about = abouts(tx, actor, &found)?;
+        let line = |o: &Order| order_line(catalogue, actor, o, about.get(&o.id.0).cloned().unwrap_or(About::Nothing));
+        Ok(found.iter().map(line).collect())
     })
 }
 
-fn order_line(catalogue: &Catalogue, actor: &Actor, o: &Order, iccid: String) -> OrderLine {
+/// By order, what it is for.
+fn abouts(tx: &mut Tx<'_>, actor: &Actor, orders: &[Order]) -> Result<HashMap<i64, About>> {
+    let mut sims: Vec<i64> = orders.iter().map(|o| o.sim.0).collect();
+    sims.sort_unstable();
+    sims.dedup();
+    let sims: HashMap<SimId, _> = tx.sims_by_id(&sims)?.into_iter().map(|sim| (sim.id, sim)).collect();
+    let of_card = |o: &Order| Some((o.id.0, sims.get(&o.sim).map(|s| About::card(actor, s.iccid.clone(), s.account))?));
+    let mut about: HashMap<i64, About> = orders.iter().filter_map(of_card).collect();
+    let of_pools: Vec<OrderId> = orders.iter().filter(|o| o.sim == SimId(0)).map(|o| o.id).collect();
+    for (order, pool, code, note) in tx.pools_of_orders(&of_pools)? {
+        let name = Some(note).filter(|n| !n.is_empty()).or(code).unwrap_or_else(|| pool.to_string());
+        about.insert(order, About::Pool(name));
+    }
+    Ok(about)
+}
+
+fn order_line(catalogue: &Catalogue, actor: &Actor, o: &Order, about: About) -> OrderLine {
     let money = |minor| Money { minor, currency: o.currency };
     let name = || catalogue.account(o.account).map_or_else(String::new, |a| a.account.name.clone());
     let buyer = match actor.may_see(o.account) {
@@ -343,7 +377,7 @@ fn order_line(catalogue: &Catalogue, actor: &Actor, o: &Order, iccid: String) ->
         id: o.id.0,
         paid: matches!(buyer, Buyer::Seen(_)).then(|| (money(o.paid_minor), money(o.refunded_minor))),
         buyer,
-        iccid,
+        about,
         package: package_name(catalogue, o.package),
         state: o.state,
         at: Timestamp(o.created_at),
@@ -351,11 +385,26 @@ fn order_line(catalogue: &Catalogue, actor: &Actor, o: &Order, iccid: String) ->
 }
 
 /// A notice on its way, or told.
-pub type NoticeLine = DeliveryLine;
+#[derive(Debug, Clone)]
+pub struct NoticeLine {
+    /// The delivery.
+    pub delivery: DeliveryLine,
+    /// What it is about.
+    pub about: About,
+}
+
+impl NoticeLine {
+    fn of(actor: &Actor, delivery: DeliveryLine) -> NoticeLine {
+        let card = delivery.iccid.clone().zip(delivery.owner);
+        let about = card.map_or(About::Nothing, |(iccid, owner)| About::card(actor, iccid, owner));
+        NoticeLine { delivery, about }
+    }
+}
 
 /// The newest notices the account sees.
 pub fn notices(engine: &Engine, actor: &Actor, limit: i64) -> Result<Vec<NoticeLine>> {
-    engine.read(|tx, _| Ok(tx.deliveries_before(&actor.sees, None, limit)?))
+    let found = engine.read(|tx, _| Ok(tx.deliveries_before(&actor.sees, None, limit)?))?;
+    Ok(found.into_iter().map(|d| NoticeLine::of(actor, d)).collect())
 }
 
 /// Whether a fail only says that there is no such card.

@@ -5,7 +5,8 @@ use crate::binds;
 use crate::db::sql::Value;
 use crate::db::{Error, Tx};
 use crate::orders::{SUB_COLUMNS, SubRow, Subscription, subscription};
-use kachi_domain::{AccountId, PackageId, PoolId, SimId, SubscriptionId, Timestamp};
+use crate::page::integers;
+use kachi_domain::{AccountId, OrderId, PackageId, PoolId, SimId, SubscriptionId, Timestamp};
 
 /// A pool as kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -339,6 +340,15 @@ impl Tx<'_> {
     pub fn subscriptions_of_pool(&mut self, id: PoolId) -> Result<Vec<Subscription>, Error> {
         let text = format!("SELECT {SUB_COLUMNS} FROM subscription WHERE pool_id = ? ORDER BY id");
         self.rows::<SubRow>(&text, &binds![id.0])?.into_iter().map(subscription).collect()
+    }
+
+    /// Those of the orders that are for pools: (order, pool, its code, its owner's note).
+    pub fn pools_of_orders(&mut self, orders: &[OrderId]) -> Result<Vec<(i64, i64, Option<String>, String)>, Error> {
+        let text = format!(
+            "SELECT s.order_id, p.id, p.code, p.memo FROM subscription s JOIN pool p ON p.id = s.pool_id WHERE s.order_id IN ({})",
+            integers(orders.iter().map(|o| o.0))
+        );
+        self.rows(&text, &[])
     }
 
     /// Adds a subscription of a pool (its card is 0); the answer is its number.

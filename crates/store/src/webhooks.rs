@@ -245,6 +245,8 @@ pub struct DeliveryLine {
     pub kind: String,
     /// The card, none for events without one.
     pub iccid: Option<String>,
+    /// Whose card it is by now.
+    pub owner: Option<AccountId>,
     /// In which dialect.
     pub door: String,
     /// `waiting`, `done` or `dead`.
@@ -289,24 +291,26 @@ impl Tx<'_> {
 
     fn delivery_lines(&mut self, ids: &[i64]) -> Result<Vec<DeliveryLine>, Error> {
         let text = format!(
-            "SELECT d.id, d.account_id, e.kind, s.iccid, d.door, d.state, d.attempts, e.at, d.due_at, d.done_at, d.last_answer
+            "SELECT d.id, d.account_id, e.kind, s.iccid, s.account_id, d.door, d.state, d.attempts, e.at, d.due_at, d.done_at, d.last_answer
              FROM delivery d JOIN event e ON e.id = d.event_id LEFT JOIN sim s ON s.id = d.sim_id
              WHERE d.id IN ({}) ORDER BY d.id DESC",
             integers(ids.iter().copied())
         );
-        type R = (i64, i64, String, Option<String>, String, String, i64, i64, Option<i64>, Option<i64>, Option<String>);
+        type R =
+            (i64, i64, String, Option<String>, Option<i64>, String, String, i64, i64, Option<i64>, Option<i64>, Option<String>);
         let line = |r: R| DeliveryLine {
             id: r.0,
             account: AccountId(r.1),
             kind: r.2,
             iccid: r.3,
-            door: r.4,
-            state: r.5,
-            attempts: r.6,
-            at: r.7,
-            due_at: r.8,
-            done_at: r.9,
-            last_answer: r.10,
+            owner: r.4.map(AccountId),
+            door: r.5,
+            state: r.6,
+            attempts: r.7,
+            at: r.8,
+            due_at: r.9,
+            done_at: r.10,
+            last_answer: r.11,
         };
         Ok(self.rows::<R>(&text, &[])?.into_iter().map(line).collect())
     }

@@ -4,7 +4,7 @@ use super::html::{Html, Table, View, size};
 use super::{chart, sections, why};
 use kachi_domain::Timestamp;
 use kachi_domain::diagnose::Report;
-use kachi_domain::order::SubscriptionState;
+use kachi_domain::order::{OrderState, SubscriptionState};
 use kachi_engine::overview::{CardPage, SubscriptionLine};
 use std::fmt::Write;
 
@@ -123,6 +123,7 @@ fn subscription_state(view: &View, s: &SubscriptionLine) -> Html {
     let (tone, word) = match s.state {
         SubscriptionState::Active => ("good", "in_use"),
         SubscriptionState::Ended => ("", "ended"),
+        SubscriptionState::Pending if s.in_review => ("warn", OrderState::InReview.word()),
         other => ("warn", other.word()),
     };
     let mut out = Html::tag(tone, l.term(word)).0;

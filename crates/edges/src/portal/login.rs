@@ -8,7 +8,7 @@ use super::html::Html;
 use super::lang::Lang;
 use super::{Asked, Portal, cookie, guard, page};
 use axum::extract::rejection::FormRejection;
-use axum::extract::{Form, Query, State};
+use axum::extract::{Form, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use kachi_domain::account::Switch;
@@ -81,7 +81,7 @@ mod hasher {
 }
 
 /// `GET /login`
-pub async fn form(State(portal): State<Arc<Portal>>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
+pub async fn form(State(portal): State<Arc<Portal>>, asked: Asked, headers: HeaderMap) -> Response {
     let lang = Lang::choose(asked.lang.as_deref(), &headers);
     if person(&portal, &headers).await.is_ok() {
         return Redirect::to("/").into_response();

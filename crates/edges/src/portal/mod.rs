@@ -18,7 +18,8 @@ mod sections;
 mod why;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, Query, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
@@ -31,7 +32,6 @@ use kachi_engine::overview::{self, CardQuestion, Figures, Session};
 use kachi_engine::{Engine, Fail, diagnose};
 use lang::Lang;
 pub use receiver::Receiver;
-use serde::Deserialize;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -117,15 +117,32 @@ async fn ready(State(engine): State<Engine>) -> Response {
     }
 }
 
-/// What an address may ask for.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// What an address may ask for; what cannot be read was not asked for, and of what stands twice the last counts.
+#[derive(Debug, Clone, Default)]
 struct Asked {
     lang: Option<String>,
     /// A card's number, or its beginning.
-    #[serde(default)]
     q: String,
     /// Only cards before this one.
     before: Option<i64>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Asked {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Asked, Self::Rejection> {
+        let pairs = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).map_or_else(|_| Vec::new(), |Query(pairs)| pairs);
+        let mut asked = Asked::default();
+        for (name, value) in pairs {
+            match name.as_str() {
+                "lang" => asked.lang = Some(value),
+                "q" => asked.q = value,
+                "before" => asked.before = value.parse().ok(),
+                _ => {}
+            }
+        }
+        Ok(asked)
+    }
 }
 
 impl Asked {
@@ -147,7 +164,7 @@ impl Asked {
     }
 }
 
-async fn home(State(portal): State<Arc<Portal>>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
+async fn home(State(portal): State<Arc<Portal>>, asked: Asked, headers: HeaderMap) -> Response {
     let session = match login::person(&portal, &headers).await {
         Ok(session) => session,
         Err(response) => return response,
@@ -177,12 +194,7 @@ async fn home(State(portal): State<Arc<Portal>>, Query(asked): Query<Asked>, hea
     remember(asked.lang.as_deref(), page::whole(&portal, &shown, &Html(body)).into_response())
 }
 
-async fn fragment(
-    State(portal): State<Arc<Portal>>,
-    Path(name): Path<String>,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
-) -> Response {
+async fn fragment(State(portal): State<Arc<Portal>>, Path(name): Path<String>, asked: Asked, headers: HeaderMap) -> Response {
     let session = match login::person(&portal, &headers).await {
         Ok(session) => session,
         // A redirect would put the login page into a section.
@@ -238,12 +250,7 @@ async fn section(
     }))
 }
 
-async fn card_page(
-    State(portal): State<Arc<Portal>>,
-    Path(iccid): Path<String>,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
-) -> Response {
+async fn card_page(State(portal): State<Arc<Portal>>, Path(iccid): Path<String>, asked: Asked, headers: HeaderMap) -> Response {
     let session = match login::person(&portal, &headers).await {
         Ok(session) => session,
         Err(response) => return response,

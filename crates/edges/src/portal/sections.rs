@@ -5,7 +5,7 @@ use super::lang::Lang;
 use kachi_domain::Timestamp;
 use kachi_domain::order::OrderState;
 use kachi_domain::sim::{BaseState, Blocks, Stage};
-use kachi_engine::overview::{AccountLine, Buyer, CardLine, Figures, NoticeLine, OrderLine};
+use kachi_engine::overview::{About, AccountLine, Buyer, CardLine, Figures, NoticeLine, OrderLine};
 use std::fmt::Write;
 
 /// Counts of everything, in one row.
@@ -25,7 +25,12 @@ pub fn counts(view: &View, figures: Option<&Figures>) -> Html {
     tile(l.pick("Stopped cards", "停用的卡"), stopped, String::new(), if stopped > 0 { "warn" } else { "" });
     let refunded = format!("{} {}", count(of(&f.orders, "refunded")), l.term("refunded"));
     tile(l.pick("Orders done", "已完成订单"), of(&f.orders, "done"), refunded, "");
-    tile(l.pick("Orders waiting", "待确认订单"), of(&f.orders, "pending"), String::new(), "");
+    let review = match of(&f.orders, OrderState::InReview.word()) {
+        0 => String::new(),
+        n => format!("{} {}", count(n), l.term(OrderState::InReview.word())),
+    };
+    let open = of(&f.orders, OrderState::Pending.word()) + of(&f.orders, OrderState::InReview.word());
+    tile(l.pick("Orders waiting", "待确认订单"), open, review, "");
     let failed = of(&f.orders, "failed");
     tile(l.pick("Orders failed", "失败订单"), failed, String::new(), if failed > 0 { "bad" } else { "" });
     tile(l.pick("Notices waiting", "待送达通知"), of(&f.deliveries, "waiting"), String::new(), "");
@@ -158,6 +163,16 @@ fn left(lang: Lang, c: &CardLine) -> Html {
     }
 }
 
+/// What an order or a notice is about; a link only where there is a page behind it for whoever looks.
+fn about(lang: Lang, about: &About) -> Html {
+    match about {
+        About::Card(iccid) => Html::card(iccid),
+        About::Gone(iccid) => Html(format!("<span class=\"number\">{}</span>", Html::text(iccid))),
+        About::Pool(name) => Html::text(&lang.pick(format!("pool {name}"), format!("流量池 {name}"))),
+        About::Nothing => Html("–".into()),
+    }
+}
+
 /// The newest orders.
 pub fn orders(view: &View, caption: &str, orders: &[OrderLine]) -> Html {
     let l = view.lang;
@@ -187,11 +202,13 @@ pub fn orders(view: &View, caption: &str, orders: &[OrderLine]) -> Html {
             _ => l.pick(format!("{} back", refunded.to_decimal()), format!("退 {}", refunded.to_decimal())),
         };
         let paid = match o.paid {
+            // It was held, and went back.
+            Some((paid, _)) if o.state == OrderState::Failed => Html(format!("–<br>{}", Html::small(&back(paid)))),
             Some((paid, refunded)) => Html(format!("{}<br>{}", sum(paid), Html::small(&back(refunded)))),
             None => Html("–".into()),
         };
         let state = Html::tag(tone, l.term(o.state.word()));
-        let bought = Html(format!("{}<br>{}", Html::card(&o.iccid), Html::small(&o.package)));
+        let bought = Html(format!("{}<br>{}", about(l, &o.about), Html::small(&o.package)));
         table.row(&o.id.to_string(), &[number, bought, state, paid, view.time(Some(o.at))]);
     }
     let out = table.or_empty(l.pick("No orders yet.", "还没有订单。")).0;
@@ -208,15 +225,14 @@ pub fn notices(view: &View, caption: &str, notices: &[NoticeLine]) -> Html {
         (l.pick("Happened", "发生"), "when"),
     ];
     let mut table = Table::new(caption, &heads);
-    for n in notices {
+    for NoticeLine { delivery: n, about: of } in notices {
         let (tone, word) = match n.state.as_str() {
             "done" => ("good", "told"),
             "dead" => ("bad", "dead"),
             _ => ("warn", "waiting"),
         };
         let attempts = l.pick(format!("{} · attempts: {}", n.door, n.attempts), format!("{} · {} 次", n.door, n.attempts));
-        let card = n.iccid.as_deref().map_or(Html("–".into()), Html::card);
-        let kind = Html(format!("{}<br>{card}", Html::text(l.term(&n.kind))));
+        let kind = Html(format!("{}<br>{}", Html::text(l.term(&n.kind)), about(l, of)));
         let state = Html(format!("{}<br>{}", Html::tag(tone, l.term(word)), Html::small(&attempts)));
         let answer: String = n.last_answer.as_deref().unwrap_or("–").chars().take(120).collect();
         let then = match (n.done_at, n.due_at) {

@@ -1,6 +1,6 @@
 //! Everything about one card.
 
-use super::{CardLine, Days, NoticeLine, OrderLine, card_line, days, order_line, package_name};
+use super::{About, CardLine, Days, NoticeLine, OrderLine, card_line, days, order_line, package_name};
 use crate::act::Actor;
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::sims::{self, Card};
 use kachi_domain::order::{OrderState, SubscriptionState};
 use kachi_domain::rating::{CardState, Input, Live, Usage};
-use kachi_domain::{Iccid, SubscriptionId, Timestamp, Zone};
+use kachi_domain::{Iccid, OrderId, SubscriptionId, Timestamp, Zone};
 use kachi_store::devices::Device;
 use kachi_store::orders::Subscription;
 
@@ -24,6 +24,8 @@ pub struct SubscriptionLine {
     pub package: String,
     /// Where it stands now.
     pub state: SubscriptionState,
+    /// Whether the operator has still to let its order go.
+    pub in_review: bool,
     /// Whether the next byte is its.
     pub pays: bool,
     /// Bytes used in all.
@@ -65,19 +67,24 @@ pub fn card(engine: &Engine, actor: &Actor, iccid: &Iccid) -> Result<CardPage> {
         let card = sims::card(catalogue, actor, read, now)?;
         let sim = card.sim.id;
         let mut orders = tx.orders_of_sim(sim)?;
+        let in_review: Vec<OrderId> = orders.iter().filter(|o| o.state == OrderState::InReview).map(|o| o.id).collect();
         // As in its order record: what came to nothing is its buyer's alone.
         orders.retain(|o| actor.may_see(o.account) || o.state != OrderState::Failed);
         orders.reverse();
         orders.truncate(OF_CARD_MAX as usize);
         let payer = payer(&card.state, catalogue.zone(card.sim.account));
-        let mut subscriptions: Vec<SubscriptionLine> =
-            tx.subscriptions(sim)?.iter().map(|s| subscription_line(catalogue, &card.state, payer, s)).collect();
+        let line = |s: &Subscription| SubscriptionLine {
+            in_review: in_review.contains(&s.order),
+            ..subscription_line(catalogue, &card.state, payer, s)
+        };
+        let mut subscriptions: Vec<SubscriptionLine> = tx.subscriptions(sim)?.iter().map(line).collect();
         subscriptions.reverse();
+        let notices = tx.deliveries_of_sim(&actor.sees, sim, OF_CARD_MAX)?;
         Ok(CardPage {
             line: card_line(catalogue, &card),
             subscriptions,
-            orders: orders.iter().map(|o| order_line(catalogue, actor, o, card.sim.iccid.clone())).collect(),
-            notices: tx.deliveries_of_sim(&actor.sees, sim, OF_CARD_MAX)?,
+            orders: orders.iter().map(|o| order_line(catalogue, actor, o, About::Card(card.sim.iccid.clone()))).collect(),
+            notices: notices.into_iter().map(|d| NoticeLine::of(actor, d)).collect(),
             device: tx.devices_of_sims(&[sim.0])?.pop(),
             usage: days(tx, catalogue.zone(actor.account), actor, Some(sim), now)?,
             card,
@@ -113,6 +120,7 @@ fn subscription_line(
         order: s.order.0,
         package: package_name(catalogue, s.package),
         state: now_state,
+        in_review: false,
         pays: payer == Some(s.id),
         used_bytes: live.map_or(s.used_bytes, |l| l.used),
         left_bytes: live.and_then(|l| l.left()),
