@@ -7,7 +7,8 @@ use std::fmt::Write;
 
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 240.0;
-const LEFT: f64 = 84.0;
+/// Room for the longest label, `1000 MB`, in the letters of a narrow screen.
+const LEFT: f64 = 108.0;
 const RIGHT: f64 = 8.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 30.0;
@@ -103,6 +104,23 @@ fn step(most: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Letters of a narrow screen in the picture's own units (`page.css`), and how wide one is at most on the average of a label.
+    const NARROW: f64 = 22.0;
+    const WIDE: f64 = 0.64;
+
+    #[test]
+    fn every_label_has_room_left_of_the_bars() {
+        let sheet = include_str!("assets/page.css");
+        assert!(sheet.contains(&format!(".chart .axis {{ font-size: {NARROW}px; }}")));
+        let mosts = (0..62_u32).flat_map(|n| [1_i64 << n, 400 << n.min(50), 1000 << n.min(50), (1 << n) - 1]);
+        for most in mosts {
+            let drawn = svg("", &Days { days: vec![(0, most)], as_of: None });
+            let labels = drawn.split("text-anchor=\"end\">").skip(1).filter_map(|rest| rest.split('<').next());
+            let longest = labels.map(|label| label.chars().count()).max().unwrap_or(0);
+            assert!(longest as f64 * NARROW * WIDE <= LEFT - 8.0, "{most}: {longest} letters");
+        }
+    }
 
     #[test]
     fn the_lines_are_few_and_reach_the_highest_bar() {
