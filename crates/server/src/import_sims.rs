@@ -18,10 +18,14 @@ use kachi_engine::sims::{self, Arrivals, Put};
 use kachi_engine::{Engine, Fail, import};
 use serde_json::json;
 use std::fs::File;
+use std::io::{BufReader, Bytes, Read};
+use std::iter::Peekable;
 use std::path::Path;
 
 /// Cards in one transaction.
 const BATCH: usize = 1_000;
+/// Bytes of a usual line.
+const LINE_BYTES: usize = 256;
 const COLUMNS: [&str; 9] = ["iccid", "imsi", "msisdn", "eid", "state", "alias", "group", "remark", "real_name"];
 
 /// What a line says of a card; nothing where the cell is empty.
@@ -99,7 +103,26 @@ fn owner(engine: &Engine, args: &ImportSims) -> Result<(AccountId, ProductId), E
     Ok((account.account.id, product.id))
 }
 
-fn reader(file: &Path) -> Result<csv::Reader<File>, Exit> {
+/// A file whose CRLF are handed on as LF. The reader of CSV ends a line of CRLF at its CR and counts it at its LF: it would number the
+/// next one too low.
+struct Lines(Peekable<Bytes<BufReader<File>>>);
+
+impl Read for Lines {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        let mut n = 0;
+        while n < out.len() {
+            let Some(byte) = self.0.next().transpose()? else { break };
+            if byte == b'\r' && matches!(self.0.peek(), Some(Ok(b'\n'))) {
+                continue;
+            }
+            out[n] = byte;
+            n += 1;
+        }
+        Ok(n)
+    }
+}
+
+fn reader(file: &Path) -> Result<csv::Reader<Lines>, Exit> {
     readable(file)?;
     let is_sheet = file.extension().is_some_and(|e| ["xlsx", "xls"].iter().any(|s| e.eq_ignore_ascii_case(s)));
     if is_sheet {
@@ -109,12 +132,13 @@ fn reader(file: &Path) -> Result<csv::Reader<File>, Exit> {
         )));
     }
     // A spreadsheet's blanks around a cell mean nothing; a byte order mark is dropped by the reader.
-    let reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_path(file);
-    reader.map_err(|e| Exit::refused(format!("{}: cannot be read ({e})", file.display())))
+    let opened = File::open(file).map_err(|e| Exit::refused(format!("{}: cannot be read ({e})", file.display())))?;
+    let lines = Lines(BufReader::new(opened).bytes().peekable());
+    Ok(csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(lines))
 }
 
 /// For each column of the file, which of ours it is.
-fn header(file: &Path, reader: &mut csv::Reader<File>) -> Result<Vec<usize>, Exit> {
+fn header(file: &Path, reader: &mut csv::Reader<Lines>) -> Result<Vec<usize>, Exit> {
     let refuse = |words: String| Exit::refused(format!("{}:1: {words}", file.display()));
     let header = reader.headers().map_err(|e| refuse(format!("the header cannot be read ({e})")))?;
     let mut columns = Vec::new();
@@ -141,18 +165,24 @@ fn text(record: csv::Result<ByteRecord>) -> Result<StringRecord, Bad> {
     })?;
     StringRecord::from_byte_record(record).map_err(|e| {
         let record = e.into_byte_record();
-        let cells: Vec<_> = record.iter().map(String::from_utf8_lossy).collect();
         Bad {
             line: record.position().map_or(0, csv::Position::line),
             reason: "is not UTF-8: save the sheet as CSV (UTF-8)".to_owned(),
-            text: cells.join(","),
+            text: written(record.iter()),
         }
     })
 }
 
+/// The cells as a line that can be read again once it is put right.
+fn written(cells: impl Iterator<Item = impl AsRef<[u8]>>) -> String {
+    let mut out = csv::WriterBuilder::new().buffer_capacity(LINE_BYTES).from_writer(Vec::new());
+    let line = out.write_record(cells).ok().and_then(|()| out.into_inner().ok()).unwrap_or_default();
+    String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned()
+}
+
 fn row(record: &StringRecord, columns: &[usize]) -> Result<Row, Bad> {
     let line = record.position().map_or(0, csv::Position::line);
-    let text = record.iter().collect::<Vec<_>>().join(",");
+    let text = written(record.iter());
     read(record, columns, line, &text).map_err(|reason| Bad { line, reason, text })
 }
 

@@ -49,6 +49,18 @@ fn every_line_that_is_not_loaded_is_named_by_its_number(house: &House) {
     let bad = std::fs::read_to_string(house.path("sims.csv.bad.csv")).expect("the lines not loaded");
     let line = format!("3,bad,is not UTF-8: save the sheet as CSV (UTF-8),\"{},", iccid(1));
     assert!(bad.lines().nth(1).is_some_and(|l| l.starts_with(&line)), "{bad}");
+
+    // Whatever ends its lines, a bad one has its number, and its text can be put right and imported again.
+    for end in ["\n", "\r\n"] {
+        let lines = ["iccid,alias", &format!("{},\"a, b\"", iccid(0)), "12,\"c, \"\"d\"\"\"", &format!("{},", iccid(1)), ""];
+        house.write("ends.csv", &lines.join(end));
+        let sims = house.run(&["import", "sims", "ends.csv", "--platform", "hand", "--account", "acme"], &[]);
+        assert_eq!(sims.code, 1, "{sims:?}");
+        let mut bad = csv::Reader::from_path(house.path("ends.csv.bad.csv")).expect("the lines not loaded");
+        let rows: Vec<csv::StringRecord> = bad.records().map(|r| r.expect("a row")).collect();
+        let told: Vec<(&str, &str)> = rows.iter().map(|r| (&r[0], &r[3])).collect();
+        assert_eq!(told, [("3", "12,\"c, \"\"d\"\"\"")], "{end:?}");
+    }
     house.assert_sound();
 }
 
