@@ -127,10 +127,15 @@ fn sim_row(engine: &Engine, s: &Sim) -> Result<Vec<String>, Exit> {
         s.network.clone(),
         s.activated_at.map(admin::instant).unwrap_or_default(),
         s.real_name.to_string(),
-        s.alias.clone(),
-        s.group.clone(),
-        s.remark.clone(),
+        plain(&s.alias),
+        plain(&s.group),
+        plain(&s.remark),
     ])
+}
+
+/// A person's text as a spreadsheet shows it and does not run it: what would begin a formula has a `'` before it.
+fn plain(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
 }
 
 fn usage(engine: &Engine, args: &ExportUsage) -> Result<(), Exit> {

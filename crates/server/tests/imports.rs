@@ -5,7 +5,11 @@ mod common;
 use common::{House, iccid, now};
 use serde_json::json;
 
-on_both!(every_line_that_is_not_loaded_is_named_by_its_number, what_is_in_is_said_whatever_fails_afterwards);
+on_both!(
+    every_line_that_is_not_loaded_is_named_by_its_number,
+    what_is_in_is_said_whatever_fails_afterwards,
+    a_persons_text_is_no_formula_in_a_spreadsheet
+);
 
 fn world(house: &House) {
     let world = r#"
@@ -62,6 +66,18 @@ fn every_line_that_is_not_loaded_is_named_by_its_number(house: &House) {
         assert_eq!(told, [("3", "12,\"c, \"\"d\"\"\"")], "{end:?}");
     }
     house.assert_sound();
+}
+
+fn a_persons_text_is_no_formula_in_a_spreadsheet(house: &House) {
+    world(house);
+    house.write("texts.csv", &format!("iccid,alias,group,remark\n{},=HYPERLINK(1),-2+3,@SUM(1) - a\n", iccid(0)));
+    let import = house.run(&["import", "sims", "texts.csv", "--platform", "hand", "--account", "acme"], &[]);
+    assert_eq!(import.code, 0, "{import:?}");
+    let sheet = house.run(&["export", "sims"], &[]).out;
+    let line = sheet.lines().find(|l| l.starts_with(&iccid(0))).expect("the card");
+    assert!(line.ends_with(",'=HYPERLINK(1),'-2+3,'@SUM(1) - a"), "{line}");
+    let others = sheet.lines().filter(|l| l.contains('\''));
+    assert_eq!(others.count(), 1, "nothing else is touched: {sheet}");
 }
 
 fn what_is_in_is_said_whatever_fails_afterwards(house: &House) {
