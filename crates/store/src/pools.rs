@@ -5,7 +5,6 @@ use crate::binds;
 use crate::db::sql::Value;
 use crate::db::{Error, Tx};
 use crate::orders::{SUB_COLUMNS, SubRow, Subscription, subscription};
-use crate::page::integers;
 use kachi_domain::{AccountId, OrderId, PackageId, PoolId, SimId, SubscriptionId, Timestamp};
 
 /// A pool as kept.
@@ -79,6 +78,9 @@ pub type Stand = (i64, i64, i64, Option<i64>, Option<i64>);
 const GROUP: usize = 100;
 /// Cards in one list.
 const LIST: usize = 2_000;
+
+/// An order for a pool: (order, pool, its code, its owner's note).
+pub type PoolOrder = (i64, i64, Option<String>, String);
 
 impl Tx<'_> {
     /// The packages that are sold for pools, each with its slots.
@@ -342,13 +344,15 @@ impl Tx<'_> {
         self.rows::<SubRow>(&text, &binds![id.0])?.into_iter().map(subscription).collect()
     }
 
-    /// Those of the orders that are for pools: (order, pool, its code, its owner's note).
-    pub fn pools_of_orders(&mut self, orders: &[OrderId]) -> Result<Vec<(i64, i64, Option<String>, String)>, Error> {
+    /// Those of the orders that are for pools.
+    pub fn pools_of_orders(&mut self, orders: &[OrderId]) -> Result<Vec<PoolOrder>, Error> {
+        let (among, value) = self.among("s.order_id", &orders.iter().map(|o| o.0).collect::<Vec<_>>());
+        // Pools are few beside cards: theirs are found by the index of those that are of pools.
         let text = format!(
-            "SELECT s.order_id, p.id, p.code, p.memo FROM subscription s JOIN pool p ON p.id = s.pool_id WHERE s.order_id IN ({})",
-            integers(orders.iter().map(|o| o.0))
+            "SELECT s.order_id, p.id, p.code, p.memo FROM subscription s JOIN pool p ON p.id = s.pool_id
+             WHERE s.pool_id IS NOT NULL AND {among}"
         );
-        self.rows(&text, &[])
+        self.rows(&text, &[value])
     }
 
     /// Adds a subscription of a pool (its card is 0); the answer is its number.

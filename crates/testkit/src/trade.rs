@@ -165,7 +165,10 @@ impl Trade {
         let (from, to) = (utc.text(stop.plus(-60)), utc.text(stop));
         let line = format!("{id},{from},{to},{iccid},460001234567890,{bytes},{imei},31026\n");
         let name = format!("cdr_1_{}_{}_{id}.csv", utc.digits(stop.plus(-60)), utc.digits(stop));
-        let report = import::import(&self.engine, PlatformId(1), &name, &mut Cursor::new(line), &mut |_| {}).expect("an import");
+        let catalogue = self.engine.catalogue().expect("catalogue");
+        let card = self.engine.store().look(|tx| tx.sim_by_iccid(&Path::root(), iccid)).expect("a look").expect("a card");
+        let platform = catalogue.product(card.product).expect("a product").platform;
+        let report = import::import(&self.engine, platform, &name, &mut Cursor::new(line), &mut |_| {}).expect("an import");
         assert_eq!(report.loaded, 1, "{report:?}");
     }
 

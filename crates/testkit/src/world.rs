@@ -135,10 +135,12 @@ impl World {
 
     /// Takes in CDR lines as one file, or says why not.
     pub fn try_cdr(&self, name: &str, lines: &str) -> Result<Report> {
-        import::import(&self.engine, self.platform(), name, &mut Cursor::new(lines.as_bytes().to_vec()), &mut |_| {})
+        let catalogue = self.engine.catalogue()?;
+        let platform = catalogue.product_by_code("1US-1").map(|p| p.platform).ok_or_else(|| Fail::fault("product"))?;
+        import::import(&self.engine, platform, name, &mut Cursor::new(lines.as_bytes().to_vec()), &mut |_| {})
     }
 
-    /// The platform of the cards.
+    /// The platform on which the cards live from the start.
     pub fn platform(&self) -> PlatformId {
         self.engine.catalogue().expect("catalogue").platform_by_code("hand").expect("platform").id
     }

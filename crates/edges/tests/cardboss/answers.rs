@@ -535,7 +535,7 @@ fn a_pool_of_slots_has_what_its_subscription_in_use_has_whoever_is_in_it() {
         let cards = [CARD, READY].map(|i| Iccid::parse(i).expect("a number"));
         let member = actor.clone();
         shop.trade.engine.write(move |tx, catalogue, how| pools::add(tx, catalogue, how, &member, (id, &cards))).unwrap();
-        assert_eq!(told(), json!(["1", 2, 102_400, 1, 102_400, 0]), "a slot stands empty, and a card is not activated");
+        assert_eq!(told(), json!(["1", 2, 102_400, 2, 102_400, 0]), "a slot stands empty");
         shop.trade.pass(60);
         shop.trade.traffic(CARD, shop.trade.now(), 100 * MB);
         assert_eq!(told(), json!(["0", 2, 0, 0, 0, 0]), "it is used up");

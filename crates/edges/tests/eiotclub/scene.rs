@@ -163,6 +163,12 @@ impl Scene {
     fn product(&self, iccid: &str, product: &str) {
         let (actor, iccid) = (self.trade.actor(OPERATOR), Iccid::parse(iccid).expect("an ICCID"));
         let product = product.to_owned();
+        let one_platform = self.trade.engine.write(|tx, catalogue, _| {
+            let (us, cn) = (catalogue.product_by_code("1US-1").expect("one"), catalogue.product_by_code("CN-1").expect("one"));
+            tx.put_product(&Product { platform: us.platform, ..cn.clone() })?;
+            Ok(tx.touch_catalogue()?)
+        });
+        one_platform.expect("both are of one platform");
         let other = self
             .trade
             .engine

@@ -60,9 +60,12 @@ fn take_up(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, waiting: &[Wa
     Ok(tx.settle_asides(&waiting.iter().map(|w| w.id).collect::<Vec<_>>(), how.now)?)
 }
 
+/// A platform and its file, and the records of it, each with its ICCID.
+type OfFile<'w> = ((PlatformId, i64), Vec<(&'w str, Pending)>);
+
 /// The records of each file of each platform with their cards, in the order in which the files came.
-fn by_file(waiting: &[Waiting]) -> Vec<((PlatformId, i64), Vec<(&str, Pending)>)> {
-    let mut files: Vec<((PlatformId, i64), Vec<(&str, Pending)>)> = Vec::new();
+fn by_file(waiting: &[Waiting]) -> Vec<OfFile<'_>> {
+    let mut files: Vec<OfFile<'_>> = Vec::new();
     let mut reader = Reader::new();
     for line in waiting {
         let Line::Record(raw) = reader.line(line.text.as_bytes()) else { continue };
