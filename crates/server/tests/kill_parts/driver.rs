@@ -37,6 +37,8 @@ pub struct Ours {
     /// The order's number with the server; 0 while in doubt.
     pub id: i64,
     pub known: Known,
+    /// It was ordered by another request too.
+    pub asked_otherwise: bool,
 }
 
 /// The driver and its book.
@@ -114,7 +116,15 @@ impl Driver {
             if is_carrier { (CARRIER_CARD + dice.below(CARRIER_CARDS), CARRIER) } else { (dice.below(CARDS), LOCAL) };
         let number = format!("kill-{}", self.orders.len());
         let body = KEY.sealed(&order(&iccid(card), package, &number));
-        self.orders.push(Ours { card, package, number, body: body.clone(), id: 0, known: Known::InDoubt });
+        self.orders.push(Ours {
+            card,
+            package,
+            number,
+            body: body.clone(),
+            id: 0,
+            known: Known::InDoubt,
+            asked_otherwise: false,
+        });
         let answer = self.heard(post(address, "package/orderPackage", &body))?;
         if answer["code"] != "200" {
             return Err(std::io::Error::other(format!("trouble: {answer}"))); // the server's log says which
@@ -151,10 +161,13 @@ impl Driver {
         if self.orders[i].known == Known::RefundInDoubt {
             return self.refund(i, address);
         }
-        let ours = &self.orders[i];
+        let ours = &mut self.orders[i];
         let (sent, codes): (_, &[&str]) = if same_request {
-            (post(address, "package/orderPackage", &ours.body), &["200"])
+            // Where another request for it was heard, it may be that one which bought.
+            let bought_otherwise = if ours.asked_otherwise { "42002" } else { "200" };
+            (post(address, "package/orderPackage", &ours.body), &["200", bought_otherwise])
         } else {
+            ours.asked_otherwise = true;
             let fields = order(&iccid(ours.card), ours.package, &ours.number).map(|(k, v)| (k, v.to_owned()));
             (KEY.call(address, "package/orderPackage", &fields.each_ref().map(|(k, v)| (*k, v.as_str()))), &["200", "42002"])
         };
