@@ -151,7 +151,7 @@ impl Past {
             let (us, eu) = (product("1US-1")?, product("1EU-1")?);
             for n in 0..cards {
                 let owner = if n % 20 == 19 { SHOP } else { ACME };
-                let mut sim = sims::blank(&iccid(n), owner, if n % 10 == 9 { eu } else { us });
+                let mut sim = sims::blank(&iccid(n), owner, if is_by_hand(n) { eu } else { us });
                 sim.imsi = Some(format!("31041{n:010}"));
                 sim.msisdn = Some(format!("1440{n:09}"));
                 sim.state = if n % 50 == 49 { BaseState::Inventory } else { BaseState::Ready }.word().into();
@@ -177,14 +177,15 @@ impl Past {
         }
         let evening = (morning + 23 * 3600).min(self.end);
         self.now.store(evening, Ordering::SeqCst);
-        let name = format!("cdr_1_demo_{day}.csv");
-        let platform = self
-            .engine
-            .catalogue()?
-            .platform_by_code("play")
-            .map(|p| p.id)
-            .ok_or_else(|| Exit::cannot("the demo has no platform"))?;
-        import::import(&self.engine, platform, &name, &mut Cursor::new(self.traffic(day, morning, evening)), &mut |_| {})?;
+        let catalogue = self.engine.catalogue()?;
+        for (code, by_hand) in [("play", false), ("hand", true)] {
+            let platform = catalogue.platform_by_code(code).ok_or_else(|| Exit::cannot("the demo has no platform"))?.id;
+            let traffic = self.traffic((day, morning, evening), by_hand);
+            if !traffic.is_empty() {
+                let name = format!("cdr_{}_demo_{day}.csv", platform.0);
+                import::import(&self.engine, platform, &name, &mut Cursor::new(traffic), &mut |_| {})?;
+            }
+        }
         Ok(())
     }
 
@@ -194,9 +195,11 @@ impl Past {
         if POOLED.contains(&n) { shared.min(order_day(n)) } else { order_day(n) }
     }
 
-    fn traffic(&self, day: i64, morning: i64, evening: i64) -> Vec<u8> {
+    /// What the cards of one of the two platforms used that day.
+    fn traffic(&self, (day, morning, evening): (i64, i64, i64), by_hand: bool) -> Vec<u8> {
         let mut out = Vec::new();
-        for n in (0..self.sims).filter(|n| n % 50 != 49 && self.first_day(*n) <= day) {
+        let uses = |n: &u64| is_by_hand(*n) == by_hand && n % 50 != 49 && self.first_day(*n) <= day;
+        for n in (0..self.sims).filter(uses) {
             let roll = mixed(n * 1_000 + day as u64);
             let stop = morning + 7200 + (roll % 50_000) as i64;
             if stop > evening || roll.is_multiple_of(5) {
@@ -219,8 +222,7 @@ impl Past {
     }
 
     fn order(&self, n: u64, day: i64) -> Result<(), Exit> {
-        let eu = n % 10 == 9;
-        let code = match (eu, mixed(n + day as u64) % 4) {
+        let code = match (is_by_hand(n), mixed(n + day as u64) % 4) {
             (true, _) => "EU-200M-30D",
             (false, 0) => "US-TIME-30D",
             (false, 1) => "US-1G-30D",
@@ -352,6 +354,11 @@ fn account(id: AccountId, code: &str, name: &str, parent: &Path, notify: &str) -
         claims: false,
         credit_stop: false,
     }
+}
+
+/// Whether the n-th card lives on the platform whose writes a person does.
+fn is_by_hand(n: u64) -> bool {
+    n % 10 == 9
 }
 
 fn product(code: &str, name: &str, platform: kachi_domain::PlatformId) -> Product {

@@ -82,6 +82,7 @@ fn no_card_of_the_demo_is_used_before_it_is_activated() {
                 Ok((cards, tx.readings_of_sims(&ids, today - 2 * SHORT.days, today)?))
             })
             .expect("cards and what they used");
+        assert_eq!(engine.read(|tx, _| Ok(tx.orphans_waiting()?)).expect("a count"), 0, "each record is of its card's platform");
         let used: std::collections::BTreeSet<i64> = readings.iter().map(|r| r.0).collect();
         assert!(used.len() > 30 && used.len() < cards.len(), "{} of {} cards were used", used.len(), cards.len());
         for (sim, _, start, ..) in readings {
