@@ -3,11 +3,10 @@
 //! A file is taken once it has stopped growing (same size and time at two looks) and has a plain name: names that begin
 //! with a dot or end in `.part`, `.tmp` or `.bad.csv` are still being written or are ours. Whoever writes one and pauses in it
 //! writes under such a name and renames it. For those who do not, a file that was moved is looked at for a while more: what came
-//! to it since it was read is taken in where it lies now. The same content again is
-//! known and only moved. A file that cannot be read is left where it is and tried at the next look; one that another worker
-//! takes in is not read before that one is done or does not get on ([`import::Watch`]). What is in `imported`
-//! is never written over, for it may be the only copy: a second file of a name gets the number of its content with us.
-//! Bad lines are written beside the moved file.
+//! to it since it was read is taken in where it lies now. The same content again is known and only moved. A file that cannot
+//! be read is left where it is and tried at the next look; one that another worker takes in is not read before that one is done
+//! or does not get on ([`import::Watch`]). What is in `imported` is never written over, for it may be the only copy: a second
+//! file of a name gets the number of its content with us. Bad lines are written beside the moved file.
 
 use kachi_domain::PlatformId;
 use kachi_engine::import::{self, Report, Watch};

@@ -274,6 +274,9 @@ fn look_up(store: &Store, platform: PlatformId, records: &[Pending], known: &mut
     Ok(())
 }
 
+/// Why a record is an orphan, and what is to be done.
+const NO_CARD: &str = "no such card on this platform: add it, or take the file in for the platform where it lives";
+
 /// The work of one stretch inside its transaction.
 pub struct Batch<'a, 'c> {
     tx: &'a mut Tx<'c>,
@@ -315,7 +318,7 @@ impl<'a, 'c> Batch<'a, 'c> {
 
     /// A card that appears between look-up and here is found by [`super::adopt_stragglers`].
     fn set_orphans_aside(&mut self, unknown: &[Pending]) -> Result<()> {
-        let orphans: Vec<Aside> = unknown.iter().map(|p| p.aside(Fate::Orphan, "no such card on the platform".into())).collect();
+        let orphans: Vec<Aside> = unknown.iter().map(|p| p.aside(Fate::Orphan, NO_CARD.into())).collect();
         let new = self.tx.add_asides(self.platform, self.file, &orphans, self.how.now)?;
         self.done.orphan += new as i64;
         self.done.duplicate += (orphans.len() - new) as i64;
