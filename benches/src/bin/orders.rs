@@ -1,12 +1,15 @@
 //! orderPackage by 32 clients, durable, against a minimal transaction of one insert and one balance update.
 //!
-//! `cargo run --release -p kachi-bench --bin orders -- [SECONDS] [sqlite|postgres]`
+//! `cargo run --release -p kachi-bench --bin orders -- [SECONDS] [sqlite|postgres] [scattered]`
+//!
+//! The partner numbers its orders one after the other; `scattered`: by numbers that lie nowhere near each other.
 
 use kachi_bench::{OWNER, engine, iccid, place, postgres_url, report};
 use kachi_domain::Iccid;
 use kachi_domain::order::Channel;
 use kachi_engine::orders::Place;
 use kachi_engine::{Once, RequestKey, Settings};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +23,7 @@ async fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let seconds: u64 = args.first().and_then(|a| a.parse().ok()).unwrap_or(8);
     let which = args.get(1).cloned().unwrap_or_else(|| "sqlite".into());
+    let scattered = args.get(2).is_some_and(|a| a == "scattered");
     let dir = tempfile::tempdir().expect("a folder");
     let engine = tokio::task::block_in_place(|| engine(place(&which, dir.path(), "orders"), CARDS, Settings::default()));
     for round in 0..3 {
@@ -27,14 +31,14 @@ async fn main() {
             "sqlite" => sqlite(dir.path(), seconds),
             _ => postgres(seconds),
         });
-        let ours = orders(&engine, seconds, round).await;
+        let ours = orders(&engine, seconds, round, scattered).await;
         report(&format!("orderPackage, {CLIENTS} clients, round {round}"), &which, ours, baseline, "orders/s");
     }
     let audit = tokio::task::block_in_place(|| kachi_engine::audit::audit(&engine).expect("audit"));
     assert!(audit.clean, "{:?}", audit.violations);
 }
 
-async fn orders(engine: &kachi_engine::Engine, seconds: u64, round: usize) -> f64 {
+async fn orders(engine: &kachi_engine::Engine, seconds: u64, round: usize, scattered: bool) -> f64 {
     let catalogue = tokio::task::block_in_place(|| engine.catalogue().expect("catalogue"));
     let actor = catalogue.actor(OWNER).expect("the owner");
     let done = Arc::new(AtomicU64::new(0));
@@ -45,7 +49,10 @@ async fn orders(engine: &kachi_engine::Engine, seconds: u64, round: usize) -> f6
         tasks.spawn(async move {
             let mut i = 0;
             while Instant::now() < until {
-                let number = format!("{round}-{c}-{i}");
+                let number = match scattered {
+                    false => format!("{round}-{:010}-{c}", done.load(Ordering::Relaxed)),
+                    true => format!("{:016x}", hash(round, c, i)),
+                };
                 let place = Place {
                     iccid: Iccid::parse(&iccid((c as u64 * 7919 + i * 31) % CARDS)).expect("well-formed"),
                     package_code: "SMALL".into(),
@@ -54,7 +61,13 @@ async fn orders(engine: &kachi_engine::Engine, seconds: u64, round: usize) -> f6
                     custom_data: None,
                     number: order_number(done.load(Ordering::Relaxed), c),
                 };
-                let key = RequestKey { door: "bench", key: number, body_hash: String::new(), correct_seconds: 0 };
+                let key = RequestKey {
+                    door: "bench",
+                    key: request_key(round, c, i),
+                    number: Some(number),
+                    body_hash: "0".repeat(64),
+                    correct_seconds: 0,
+                };
                 let once = engine.place(&catalogue, &actor, key, place, |p| p.number.clone()).await.expect("placed");
                 assert!(matches!(once, Once::Done(_)));
                 done.fetch_add(1, Ordering::Relaxed);
@@ -66,6 +79,20 @@ async fn orders(engine: &kachi_engine::Engine, seconds: u64, round: usize) -> f6
         ended.expect("a client ends well");
     }
     done.load(Ordering::Relaxed) as f64 / began.elapsed().as_secs_f64()
+}
+
+/// A number that no other is near.
+fn hash(round: usize, client: usize, i: u64) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (round, client, i).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The key that the partner's door makes of a request: path, second, nonce and signature.
+fn request_key(round: usize, client: usize, i: u64) -> String {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+    let (a, b) = (hash(round, client, i), hash(client, round, i));
+    format!("/package/orderPackage|{}|{}|{a:016X}{b:016X}{:08X}", since.as_secs(), 10_000 + a % 90_000, a as u32)
 }
 
 /// A long number as the program makes them, in the order of time.

@@ -5,7 +5,7 @@
 
 use crate::error::{Result, fault};
 use kachi_domain::account::Path;
-use kachi_domain::{AccountId, Refusal, Timestamp};
+use kachi_domain::{AccountId, OrderId, Refusal, Timestamp};
 use kachi_store::Tx;
 use kachi_store::idempotency::FirstAnswer;
 use std::sync::Arc;
@@ -51,6 +51,9 @@ pub struct RequestKey {
     pub door: &'static str,
     /// The caller's key.
     pub key: String,
+    /// The buyer's own number of an order, if the key covers it, so that another number has another key: the answer is kept with
+    /// the order and found by the number.
+    pub number: Option<String>,
     /// Hash of the whole body.
     pub body_hash: String,
     /// For how many seconds another body may come with the key after one was refused: where honest callers who correct what is
@@ -82,26 +85,31 @@ pub fn once<T>(
 ) -> Result<Once> {
     let mut render = Some(render);
     let act = |tx: &mut Tx<'_>, _: &[usize]| Ok(vec![Ok(act(tx)?)]);
-    let done = once_each(tx, actor, &[request], now, act, |_, t| render.take().map_or_else(String::new, |r| r(t)))?;
+    let render = |_, t: &T| (render.take().map_or_else(String::new, |r| r(t)), None);
+    let done = once_each(tx, actor, &[request], now, act, render)?;
     done.into_iter().next().unwrap_or_else(|| Err(fault("an act without an outcome")))
 }
 
 /// As [`once`], for requests of one door with different keys: `act` is handed the places of those that are new and answers
-/// each by itself; one that it refuses must have changed nothing.
+/// each by itself; one that it refuses must have changed nothing. What is rendered is the answer and the order that it is of.
 pub fn once_each<T>(
     tx: &mut Tx<'_>,
     actor: &Actor,
     requests: &[&RequestKey],
     now: Timestamp,
     act: impl FnOnce(&mut Tx<'_>, &[usize]) -> Result<Vec<Result<T>>>,
-    mut render: impl FnMut(usize, &T) -> String,
+    mut render: impl FnMut(usize, &T) -> (String, Option<OrderId>),
 ) -> Result<Vec<Result<Once>>> {
     // Two identical requests at once come one after the other. This lock is always the first of a transaction.
     tx.lock_requests(actor.account)?;
     let door = requests.first().map_or("", |r| r.door);
     debug_assert!(requests.iter().all(|r| r.door == door));
     let keys: Vec<&str> = requests.iter().map(|r| r.key.as_str()).collect();
-    let seen = tx.requests_seen(actor.account, door, &keys)?;
+    let numbers: Vec<&str> = requests.iter().filter_map(|r| r.number.as_deref()).collect();
+    let mut seen = tx.requests_seen(actor.account, door, &keys)?;
+    if !numbers.is_empty() {
+        seen.extend(tx.orders_seen(actor.account, door, &numbers)?);
+    }
     let mut outcomes: Vec<Option<Result<Once>>> = requests
         .iter()
         .map(|r| {
@@ -115,9 +123,14 @@ pub fn once_each<T>(
         })
         .collect();
     let new: Vec<usize> = (0..requests.len()).filter(|i| outcomes[*i].is_none()).collect();
+    let mut orders = vec![None; requests.len()];
     if !new.is_empty() {
         for (i, done) in new.iter().zip(act(tx, &new)?) {
-            outcomes[*i] = Some(done.map(|t| Once::Done(render(*i, &t))));
+            outcomes[*i] = Some(done.map(|t| {
+                let (answer, order) = render(*i, &t);
+                orders[*i] = order.filter(|_| requests[*i].number.is_some());
+                Once::Done(answer)
+            }));
         }
     }
     let first = |(i, outcome): (usize, &'_ Option<Result<Once>>)| match outcome {
@@ -136,6 +149,7 @@ pub fn once_each<T>(
             key: &requests[*i].key,
             body_hash: &requests[*i].body_hash,
             answer,
+            order: orders[*i],
         })
         .collect();
     tx.keep_answers(&rows, now)?;

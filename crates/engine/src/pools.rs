@@ -135,7 +135,7 @@ pub fn subscribe(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: 
     tx.lock_balances(&quote.shares.iter().rev().map(|s| s.account).collect::<Vec<_>>())?;
     let mut pool = find_locked(tx, actor, cmd.pool)?;
     let subs = tx.subscriptions_of_pool(pool.id)?;
-    orders::refuse_overstacked(&subs, package)?;
+    orders::refuse_overstacked(subs.iter().map(|s| (s.package, s.state)), package)?;
     let order = new_order(actor, cmd, package, &quote, !subs.is_empty(), how.now)?;
     let order = Order { id: tx.add_order(&order)?, ..order };
     orders::pay(tx, actor, &order, &quote.shares, true, how.now)?;

@@ -109,7 +109,7 @@ pub fn renew(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Act
         return Err(Refusal::DuplicateRenewal { number }.into());
     }
     let there = tx.subscriptions(chosen.sim.id)?;
-    orders::refuse_overstacked(&there, chosen.package)?;
+    orders::refuse_overstacked(there.iter().map(|s| (s.package, s.state)), chosen.package)?;
     let not_before = starts(catalogue, &chosen, &there, cmd.start_day, how.now)?;
     let local = chosen.package.fulfil == Fulfil::Local && cmd.review == Review::Automatic;
     let state = match cmd.review {

@@ -13,7 +13,7 @@ use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};
 use crate::records::{self, OrderName};
-use crate::{esim, notices};
+use crate::{esim, notices, orders};
 use kachi_domain::event::EventKind;
 use kachi_domain::event::Origin;
 use kachi_domain::order::{Channel, OrderState, SubscriptionState};
@@ -75,9 +75,9 @@ pub fn transfer(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &
     present.advance(at, catalogue.zone(old.account), &mut Vec::new());
     let live = present.live.iter().find(|l| l.id == sub.id).filter(|_| order.state == OrderState::Done);
     let rest = live.ok_or(Refusal::NotMovable)?.rest(at);
-    let there = tx.subscriptions(new.id)?;
-    refuse_overstacked(&there, package.id, package.stack_max)?;
-    let renewal = there.iter().any(|s| s.state != SubscriptionState::Void);
+    let there = tx.holdings_of(&[new.id.0])?;
+    orders::refuse_overstacked(there.iter().map(|(_, package, state)| (*package, *state)), package)?;
+    let renewal = there.iter().any(|(.., state)| *state != SubscriptionState::Void);
     let made = new_order(&order, &old, &new, cmd, renewal, at)?;
     let made = Order { id: tx.add_order(&made)?, ..made };
     let moved = new_subscription(&sub, &made, rest, at);
@@ -126,11 +126,6 @@ fn sims(tx: &mut Tx<'_>, actor: &Actor, cmd: &Move) -> Result<(Sim, Sim)> {
     }
     esim::refuse_unsold(tx, [&new])?;
     Ok((old, new))
-}
-
-fn refuse_overstacked(there: &[Subscription], package: PackageId, stack_max: i64) -> Result<()> {
-    let open = |s: &&Subscription| s.package == package && !matches!(s.state, SubscriptionState::Ended | SubscriptionState::Void);
-    if there.iter().filter(open).count() as i64 >= stack_max { Err(Refusal::StackFull { stack_max }.into()) } else { Ok(()) }
 }
 
 fn new_order(order: &Order, old: &Sim, new: &Sim, cmd: &Move, renewal: bool, at: Timestamp) -> Result<Order> {

@@ -99,7 +99,8 @@ fn resume(w: &World, card: u64, reference: &'static str) -> Result<Switched> {
 
 fn directly(w: &World, card: u64, act: Act, key: &str) -> Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let key = RequestKey { door: "test", key: key.into(), body_hash: format!("{card} {act:?}"), correct_seconds: 0 };
+    let key =
+        RequestKey { door: "test", key: key.into(), number: None, body_hash: format!("{card} {act:?}"), correct_seconds: 0 };
     let asked = (CardKey::Iccid(World::iccid(card)), act, format!("ref-{}", key.key));
     let catalogue = w.engine.catalogue().unwrap();
     runtime.block_on(w.engine.act_now(&catalogue, &w.actor(ACME), key, asked, Duration::ZERO))

@@ -32,7 +32,8 @@ fn world(store: Store, mut settings: Value) -> (World, Carrier) {
 
 fn wait_for(w: &World, account: AccountId, card: u64, act: Act, key: &str, wait: Duration) -> Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let key = RequestKey { door: "test", key: key.into(), body_hash: format!("{card} {act:?}"), correct_seconds: 0 };
+    let key =
+        RequestKey { door: "test", key: key.into(), number: None, body_hash: format!("{card} {act:?}"), correct_seconds: 0 };
     let asked = (CardKey::Iccid(World::iccid(card)), act, format!("ref-{}", key.key));
     let catalogue = w.engine.catalogue().unwrap();
     runtime.block_on(w.engine.act_now(&catalogue, &w.actor(account), key, asked, wait))

@@ -104,7 +104,8 @@ fn place(w: &World, card: u64, base: BaseState) {
 /// The act passed straight to the carrier, and what is known of it at once.
 fn directly(w: &World, card: u64, act: Act, key: &str) -> Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-    let key = RequestKey { door: "test", key: key.into(), body_hash: format!("{card} {act:?}"), correct_seconds: 0 };
+    let key =
+        RequestKey { door: "test", key: key.into(), number: None, body_hash: format!("{card} {act:?}"), correct_seconds: 0 };
     let asked = (CardKey::Iccid(World::iccid(card)), act, format!("ref-{}", key.key));
     let catalogue = w.engine.catalogue().expect("catalogue");
     runtime.block_on(w.engine.act_now(&catalogue, &w.actor(ACME), key, asked, std::time::Duration::ZERO))

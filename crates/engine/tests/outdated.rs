@@ -37,7 +37,7 @@ fn scenes(store: Store, n: usize) -> Scene {
 /// Asks for an act; the number of its write, and what is known of it.
 fn ask(s: &Scene, card: u64, act: Act, key: &str) -> (i64, Outcome) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-    let request = RequestKey { door: "test", key: key.into(), body_hash: String::new(), correct_seconds: 0 };
+    let request = RequestKey { door: "test", key: key.into(), number: None, body_hash: String::new(), correct_seconds: 0 };
     let asked = (CardKey::Iccid(World::iccid(card)), act, format!("ref-{key}"));
     let (catalogue, actor) = (s.w.engine.catalogue().expect("a catalogue"), s.w.actor(ACME));
     let outcome = runtime.block_on(s.w.engine.act_now(&catalogue, &actor, request, asked, Duration::ZERO)).expect("it is asked");

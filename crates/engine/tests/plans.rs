@@ -90,7 +90,7 @@ impl Far {
 
     fn switch(&self, act: Act, key: &str) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-        let key = RequestKey { door: "test", key: key.into(), body_hash: format!("{act:?}"), correct_seconds: 0 };
+        let key = RequestKey { door: "test", key: key.into(), number: None, body_hash: format!("{act:?}"), correct_seconds: 0 };
         let asked = (CardKey::Iccid(World::iccid(0)), act, format!("ref-{}", key.key));
         let catalogue = self.w.engine.catalogue().expect("a catalogue");
         let actor = self.w.actor(ACME);

@@ -206,7 +206,7 @@ fn a_platform_that_cannot_limit_speeds_leaves_the_card_as_it_is_and_says_so() {
 
 fn ask_data(w: &World, act: Act, key: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-    let key = RequestKey { door: "test", key: key.into(), body_hash: format!("{act:?}"), correct_seconds: 0 };
+    let key = RequestKey { door: "test", key: key.into(), number: None, body_hash: format!("{act:?}"), correct_seconds: 0 };
     let asked = (CardKey::Iccid(World::iccid(0)), act, format!("ref-{}", key.key));
     let catalogue = w.engine.catalogue().expect("a catalogue");
     let actor = w.actor(ACME);

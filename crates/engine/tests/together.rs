@@ -3,7 +3,7 @@
 
 use kachi_domain::order::Channel;
 use kachi_engine::orders::{self, Place};
-use kachi_engine::{Fail, Once, Result};
+use kachi_engine::{Fail, Once, RequestKey, Result};
 use kachi_store::Store;
 use kachi_testkit::db::{Database, each};
 use kachi_testkit::world::{ACME, MB, NORTH, STRANGER, World, line, sim_id};
@@ -142,7 +142,8 @@ fn callers_at_once_get_each_their_own_answer() {
             let number = if n % 3 == 1 { format!("n{n}") } else { number };
             let actor = w.actor(if n % 2 == 0 { ACME } else { NORTH });
             let cmd = order(n as u64 % CARDS, "TOP20-5D", &number);
-            let key = World::key(&format!("key-{n}"), &number);
+            // Of some the key covers the number.
+            let key = RequestKey { number: (n % 4 < 2).then(|| number.clone()), ..World::key(&format!("key-{n}"), &number) };
             runtime.spawn(async move { (n, number, engine.place(&catalogue, &actor, key, cmd, |p| p.number.clone()).await) })
         };
         let mut done = BTreeMap::<usize, Vec<String>>::new();
@@ -169,6 +170,55 @@ fn callers_at_once_get_each_their_own_answer() {
         assert_eq!(w.balance(NORTH), north - bought(NORTH));
         w.assert_sound();
     });
+}
+
+#[test]
+fn the_answer_to_an_order_is_found_by_the_buyers_own_number() {
+    each(|store| {
+        let w = world(store);
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let catalogue = w.engine.catalogue().unwrap();
+        let (before, times) = (w.balance(ACME), std::cell::Cell::new(0));
+        let ask = |key: &str, covers: bool, number: &str, body: &str| {
+            times.set(times.get() + 1);
+            let (nth, actor) = (times.get(), w.actor(ACME));
+            let key = RequestKey { number: covers.then(|| number.to_owned()), ..World::key(key, body) };
+            let render = move |p: &orders::Placed| format!("{} for the {nth}. time", p.order);
+            match runtime.block_on(w.engine.place(&catalogue, &actor, key, order(0, "TOP20-5D", number), render)) {
+                Ok(Once::Done(answer)) => format!("done: {answer}"),
+                Ok(Once::Repeated(answer)) => format!("again: {answer}"),
+                Err(Fail::Refused(refusal)) => format!("{refusal:?}").split(' ').next().unwrap_or_default().to_owned(),
+                Err(other) => panic!("{other}"),
+            }
+        };
+        let kept = || {
+            let rows = w.engine.read(|tx, _| Ok(tx.dump()?)).unwrap();
+            ["order_answer", "idempotency"].map(|table| rows.get(table).map_or(0, Vec::len))
+        };
+        let first = ask("one", true, "n1", "body");
+        assert_eq!(kept(), [1, 0], "with the order, not apart");
+        assert_eq!(ask("one", true, "n1", "body"), first.replace("done", "again"));
+        assert_eq!(ask("one", true, "n1", "other"), "KeyReused");
+        assert_eq!(ask("two", true, "n1", "body"), "DuplicateOrder");
+        // What was kept apart, by a key that does not cover the number or by an earlier version, counts as well.
+        let apart = ask("three", false, "n2", "body");
+        assert_eq!(kept(), [1, 1]);
+        assert_eq!(ask("three", true, "n2", "body"), apart.replace("done", "again"));
+        assert_eq!(ask("three", true, "n2", "other"), "KeyReused");
+        assert_eq!(before - w.balance(ACME), 2 * price(&w), "each is charged once");
+        let now = w.now();
+        assert_eq!(w.engine.write(move |tx, _, _| Ok(tx.forget_answers(now)?)).unwrap(), 0);
+        assert_eq!(w.engine.write(move |tx, _, _| Ok(tx.forget_answers(now.plus(1))?)).unwrap(), 2);
+        assert_eq!(kept(), [0, 0]);
+        assert_eq!(ask("one", true, "n1", "body"), "DuplicateOrder", "a number buys once, for ever");
+        w.assert_sound();
+    });
+}
+
+/// What a top-up costs ACME.
+fn price(w: &World) -> i64 {
+    let newest = w.engine.read(|tx, _| Ok(tx.orders_newest(&[ACME], 1)?)).unwrap();
+    newest[0].paid_minor
 }
 
 /// PostgreSQL alone has locks of rows: orders that meet one together are placed by themselves, and wait.

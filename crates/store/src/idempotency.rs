@@ -3,7 +3,7 @@
 use crate::binds;
 use crate::db::sql::Value;
 use crate::db::{BulkColumn, Error, Tx};
-use kachi_domain::{AccountId, Timestamp};
+use kachi_domain::{AccountId, OrderId, Timestamp};
 
 /// The first answer to a request, to be kept.
 #[derive(Debug, Clone, Copy)]
@@ -18,27 +18,61 @@ pub struct FirstAnswer<'a> {
     pub body_hash: &'a str,
     /// What was answered.
     pub answer: &'a str,
+    /// The order with which it is kept, if it is found by the buyer's own number.
+    pub order: Option<OrderId>,
 }
+
+/// What a key has seen before: (key, hash of the body, answer, when).
+type SeenRow = (String, String, String, i64);
 
 /// A key that came again with another body: (account, door, key, where it came from last, how often, first, last).
 pub type ReusedRow = (i64, String, String, String, i64, i64, i64);
 
 impl Tx<'_> {
     /// What the account's keys at a door have seen before: (key, hash of the body, answer, when).
-    pub fn requests_seen(
-        &mut self,
-        account: AccountId,
-        door: &str,
-        keys: &[&str],
-    ) -> Result<Vec<(String, String, String, i64)>, Error> {
+    pub fn requests_seen(&mut self, account: AccountId, door: &str, keys: &[&str]) -> Result<Vec<SeenRow>, Error> {
         let list = serde_json::to_string(keys).map_err(|e| Error::Engine(e.to_string()))?;
         let rows = self.row_each("idempotency i", "i.account_id = ? AND i.door = ? AND i.request_key = k.value");
         let text = format!("SELECT i.request_key, i.body_hash, i.answer, i.created_at FROM {rows}");
         self.rows(&text, &binds![list, account.0, door])
     }
 
+    /// What the requests at a door that placed the account's orders with these numbers of its own have seen: as
+    /// [`Tx::requests_seen`].
+    pub fn orders_seen(&mut self, account: AccountId, door: &str, numbers: &[&str]) -> Result<Vec<SeenRow>, Error> {
+        let list = serde_json::to_string(numbers).map_err(|e| Error::Engine(e.to_string()))?;
+        let rows = self.row_each("orders o", "o.account_id = ? AND o.out_trade_no = k.value");
+        let text = format!(
+            "SELECT a.request_key, a.body_hash, a.answer, a.created_at FROM {rows} JOIN order_answer a ON a.order_id = o.id AND a.door = ?"
+        );
+        self.rows(&text, &binds![list, account.0, door])
+    }
+
     /// Keeps first answers. A rival that came first makes this a constraint error.
     pub fn keep_answers(&mut self, answers: &[FirstAnswer<'_>], now: Timestamp) -> Result<(), Error> {
+        let (of_orders, apart): (Vec<FirstAnswer<'_>>, Vec<FirstAnswer<'_>>) = answers.iter().partition(|a| a.order.is_some());
+        self.keep_apart(&apart, now)?;
+        self.keep_with_orders(&of_orders, now)
+    }
+
+    fn keep_with_orders(&mut self, answers: &[FirstAnswer<'_>], now: Timestamp) -> Result<(), Error> {
+        use BulkColumn::{Int, Text};
+        let columns = [Int("order_id"), Text("door"), Text("request_key"), Text("body_hash"), Text("answer"), Int("created_at")];
+        fn row<'a>(a: &FirstAnswer<'a>, now: Timestamp) -> Vec<Value<'a>> {
+            vec![
+                a.order.map(|o| o.0).into(),
+                Value::Text(Some(a.door)),
+                Value::Text(Some(a.key)),
+                Value::Text(Some(a.body_hash)),
+                Value::Text(Some(a.answer)),
+                now.0.into(),
+            ]
+        }
+        let rows: Vec<_> = answers.iter().map(|a| row(a, now)).collect();
+        self.add_rows("order_answer", &columns, &rows, "")
+    }
+
+    fn keep_apart(&mut self, answers: &[FirstAnswer<'_>], now: Timestamp) -> Result<(), Error> {
         use BulkColumn::{Int, Text};
         let columns =
             [Int("account_id"), Text("door"), Text("request_key"), Text("body_hash"), Text("answer"), Int("created_at")];
@@ -53,8 +87,7 @@ impl Tx<'_> {
             ]
         }
         let rows: Vec<_> = answers.iter().map(|a| row(a, now)).collect();
-        self.add_rows("idempotency", &columns, &rows, "")?;
-        Ok(())
+        self.add_rows("idempotency", &columns, &rows, "")
     }
 
     /// Keeps which body a refused request's key came with, without an answer; a key that is known stays as it is.
@@ -111,6 +144,7 @@ impl Tx<'_> {
 
     /// Forgets answers older than the instant; the answer is how many.
     pub fn forget_answers(&mut self, before: Timestamp) -> Result<usize, Error> {
-        self.run("DELETE FROM idempotency WHERE created_at < ?", &binds![before.0])
+        let with_orders = self.run("DELETE FROM order_answer WHERE created_at < ?", &binds![before.0])?;
+        Ok(with_orders + self.run("DELETE FROM idempotency WHERE created_at < ?", &binds![before.0])?)
     }
 }

@@ -297,13 +297,14 @@ impl Tx<'_> {
 
     /// Every order of a card, oldest first.
     pub fn orders_of_sim(&mut self, sim: SimId) -> Result<Vec<Order>, Error> {
-        let text = format!("SELECT {ORDER_COLUMNS} FROM orders o WHERE o.sim_id = ? ORDER BY o.id");
+        let of_card = "SELECT order_id FROM subscription WHERE sim_id = ?";
+        let text = format!("SELECT {ORDER_COLUMNS} FROM orders o WHERE o.id IN ({of_card}) ORDER BY o.id");
         self.rows::<OrderRow>(&text, &binds![sim.0])?.into_iter().map(order).collect()
     }
 
     /// The newest order of a card, whoever bought it.
     pub fn newest_order_of(&mut self, sim: SimId) -> Result<Option<OrderId>, Error> {
-        let text = "SELECT MAX(id) FROM orders WHERE sim_id = ?";
+        let text = "SELECT MAX(order_id) FROM subscription WHERE sim_id = ?";
         Ok(self.row::<(Option<i64>,)>(text, &binds![sim.0])?.and_then(|r| r.0).map(OrderId))
     }
 
@@ -396,6 +397,17 @@ impl Tx<'_> {
         self.rows::<SubRow>(&text, &[value])?.into_iter().map(subscription).collect()
     }
 
+    /// What these cards have and had, card by card in their order: of each subscription the card, the package and where it stands.
+    pub fn holdings_of(&mut self, sims: &[i64]) -> Result<Vec<(SimId, PackageId, SubscriptionState)>, Error> {
+        debug_assert!(sims.is_sorted());
+        let (among, value) = self.among("sim_id", sims);
+        let text = format!("SELECT sim_id, package_id, state FROM subscription WHERE {among} ORDER BY sim_id");
+        let holding = |(sim, package, state): (i64, i64, String)| {
+            Ok((SimId(sim), PackageId(package), SubscriptionState::parse(&state).map_err(Error::Engine)?))
+        };
+        self.rows(&text, &[value])?.into_iter().map(holding).collect()
+    }
+
     /// Those of the cards that had a package of data here: one of their own that started, or a place in a pool, over or not. Voice
     /// and messages say nothing of a card's data.
     pub fn sims_with_a_past(&mut self, sims: &[i64]) -> Result<Vec<SimId>, Error> {
@@ -471,8 +483,8 @@ impl Tx<'_> {
 /// Sentences for the audit: each query lists what must not be.
 const AUDITS: &[(&str, &str)] = &[
     (
-        "order {}: done or refunded without a subscription",
-        "SELECT o.id FROM orders o WHERE o.state IN ('done', 'refunded') AND NOT EXISTS (SELECT 1 FROM subscription s WHERE s.order_id = o.id AND s.sim_id = o.sim_id) LIMIT 50",
+        "order {}: without a subscription of its card",
+        "SELECT o.id FROM orders o WHERE NOT EXISTS (SELECT 1 FROM subscription s WHERE s.order_id = o.id AND s.sim_id = o.sim_id) LIMIT 50",
     ),
     (
         "order {}: paid something without a journal",

@@ -95,8 +95,7 @@ impl Tx<'_> {
     /// caller holds the card's state.
     pub fn sim_history(&mut self, sim: &Sim) -> Result<Option<&'static str>, Error> {
         for (what, table, column) in [
-            ("orders", "orders", "sim_id"),
-            ("packages", "subscription", "sim_id"),
+            ("orders", "subscription", "sim_id"), // each order has its subscription, of the same card
             ("usage", "sim_day", "sim_id"),
             ("acts at the carrier", "intent", "sim_id"),
             ("a place in an IMEI group", "imei_member", "sim_id"),

@@ -35,6 +35,9 @@ impl Database {
         kachi_store::db::execute(&postgres_url(), &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
             .unwrap_or_else(|e| panic!("PostgreSQL is needed for this test (KACHI_TEST_POSTGRES = {}): {e}", postgres_url()));
         kachi_store::db::execute(&postgres_url(), &format!("CREATE DATABASE {name}")).expect("the test database is made");
+        // The server itself is never killed by a test, so nothing is learnt from its waiting for the disk.
+        let quick = format!("ALTER DATABASE {name} SET synchronous_commit = off");
+        kachi_store::db::execute(&postgres_url(), &quick).expect("a setting of the database");
         Database { place: Place::Postgres(with_database(&postgres_url(), &name)), cleanup: Cleanup::Postgres(name) }
     }
 

@@ -180,7 +180,7 @@ impl World {
 
     /// A request key for tests of repeated requests.
     pub fn key(key: &str, body: &str) -> RequestKey {
-        RequestKey { door: "test", key: key.into(), body_hash: body.into(), correct_seconds: 0 }
+        RequestKey { door: "test", key: key.into(), number: None, body_hash: body.into(), correct_seconds: 0 }
     }
 }
 

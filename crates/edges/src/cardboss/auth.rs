@@ -91,7 +91,7 @@ fn key(operation: Operation, form: &Form, hash: Sha256) -> RequestKey {
         out
     });
     let key = format!("{}|{}", operation.path(), form.get("sign").to_ascii_lowercase());
-    RequestKey { door: DOOR, key, body_hash, correct_seconds: CORRECT_SECONDS }
+    RequestKey { door: DOOR, key, number: None, body_hash, correct_seconds: CORRECT_SECONDS }
 }
 
 impl Door {

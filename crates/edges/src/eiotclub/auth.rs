@@ -115,7 +115,12 @@ pub fn request_key(path: &str, signed: &Signed) -> RequestKey {
         out
     });
     let key = format!("{path}|{}|{}|{}", system.timestamp, system.nonce, system.sign.to_ascii_uppercase());
-    RequestKey { door: DOOR, key, body_hash, correct_seconds: 0 }
+    RequestKey { door: DOOR, key, number: None, body_hash, correct_seconds: 0 }
+}
+
+/// As [`request_key`], of an order: the signature covers the buyer's own number too.
+pub fn order_key(path: &str, signed: &Signed, out_trade_no: &str) -> RequestKey {
+    RequestKey { number: Some(out_trade_no.to_owned()), ..request_key(path, signed) }
 }
 
 fn quoted(text: &str) -> String {

@@ -452,11 +452,11 @@ impl Ask<'_> {
         let fields = self.fields();
         let iccid = fields.iccid()?;
         let package_code = fields.required("packageCode", errors::PACKAGE_CODE_WRONG)?.into_owned();
-        let out_trade_no = Some(self.out_trade_no()?);
+        let own = self.out_trade_no()?;
+        let key = auth::order_key(Operation::OrderPackage.path(), self.signed, &own);
         let number = (self.door.settings.order_number)();
         let custom_data = self.custom_data()?;
-        let cmd = Place { iccid, package_code, out_trade_no, channel: Channel::Api, custom_data, number };
-        let key = auth::request_key(Operation::OrderPackage.path(), self.signed);
+        let cmd = Place { iccid, package_code, out_trade_no: Some(own), channel: Channel::Api, custom_data, number };
         let language = self.caller.language;
         let render = move |placed: &kachi_engine::orders::Placed| wire::good(language, &wire::OrderName::of(placed));
         Ok(text(self.door.engine.place(self.catalogue, &self.caller.actor, key, cmd, render).await?))

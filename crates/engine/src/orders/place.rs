@@ -12,7 +12,7 @@ use kachi_domain::order::{OrderState, SubscriptionState};
 use kachi_domain::package::{Fulfil, StartRule};
 use kachi_domain::rating::Input;
 use kachi_domain::sim::BaseState;
-use kachi_domain::{AccountId, OrderId, Refusal, SubscriptionId, Timestamp};
+use kachi_domain::{AccountId, OrderId, PackageId, Refusal, SubscriptionId, Timestamp};
 use kachi_store::Tx;
 use kachi_store::catalogue::Package;
 use kachi_store::ledger::NewJournal;
@@ -152,10 +152,14 @@ pub(crate) fn refuse_repeated(tx: &mut Tx<'_>, actor: &Actor, out_trade_no: Opti
 }
 
 /// Of one package only so many may be open at once.
-pub(crate) fn refuse_overstacked(subs: &[Subscription], package: &Package) -> Result<()> {
-    let open =
-        |s: &&Subscription| s.package == package.id && !matches!(s.state, SubscriptionState::Ended | SubscriptionState::Void);
-    if subs.iter().filter(open).count() as i64 >= package.stack_max {
+pub(crate) fn refuse_overstacked(
+    there: impl IntoIterator<Item = (PackageId, SubscriptionState)>,
+    package: &Package,
+) -> Result<()> {
+    let open = |(id, state): &(PackageId, SubscriptionState)| {
+        *id == package.id && !matches!(state, SubscriptionState::Ended | SubscriptionState::Void)
+    };
+    if there.into_iter().filter(open).count() as i64 >= package.stack_max {
         return Err(Refusal::StackFull { stack_max: package.stack_max }.into());
     }
     Ok(())
@@ -165,12 +169,13 @@ pub(crate) fn refuse_overstacked(subs: &[Subscription], package: &Package) -> Re
 fn look_at_stacks(tx: &mut Tx<'_>, chosen: &mut [Result<Chosen<'_>>]) -> Result<()> {
     let mut ids: Vec<i64> = chosen.iter().filter_map(|c| c.as_ref().ok()).map(|c| c.sim.id.0).collect();
     ids.sort_unstable();
-    let subs = tx.subscriptions_of(&ids)?;
+    let holdings = tx.holdings_of(&ids)?;
     for outcome in chosen {
         let Ok(c) = outcome else { continue };
-        let first = subs.partition_point(|s| s.sim < c.sim.id);
-        let of_card = &subs[first..first + subs[first..].partition_point(|s| s.sim == c.sim.id)];
-        c.renewal = of_card.iter().any(|s| s.state != SubscriptionState::Void);
+        let first = holdings.partition_point(|(sim, ..)| *sim < c.sim.id);
+        let of_card =
+            holdings[first..].iter().take_while(|(sim, ..)| *sim == c.sim.id).map(|(_, package, state)| (*package, *state));
+        c.renewal = of_card.clone().any(|(_, state)| state != SubscriptionState::Void);
         if let Err(full) = refuse_overstacked(of_card, c.package) {
             *outcome = Err(full);
         }

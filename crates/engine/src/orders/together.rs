@@ -108,7 +108,7 @@ fn buy(tx: &mut Tx<'_>, how: &Settling, work: &[Arc<Buying>]) -> Result<Vec<Resu
                 let cmds: Vec<&Place> = new.iter().map(|i| &fresh[*i].cmd).collect();
                 place_all(tx, &first.catalogue, how, &first.actor, &cmds)
             };
-            once_each(tx, &first.actor, &keys, how.now, act, |i, placed| (fresh[i].render)(placed))?
+            once_each(tx, &first.actor, &keys, how.now, act, |i, placed| ((fresh[i].render)(placed), Some(placed.order)))?
         }
     }
     .into_iter();

@@ -1,5 +1,5 @@
-//! The schema's steps, compiled in, each run once in its own transaction. A database that is newer than the program is
-//! refused.
+//! The schema's steps, compiled in, each run once; those that a database lacks in one transaction. A database that is newer
+//! than the program is refused.
 
 use super::{Conn, Error, Raw, Tx};
 use std::fmt;
@@ -64,6 +64,7 @@ const STEPS: &[Step] = &[
     step!(44, "0044_carrier_code.sql"),
     step!(45, "0045_arrears_turns.sql"),
     step!(46, "0046_ahead.sql"),
+    step!(47, "0047_orders_at_one_place.sql"),
 ];
 
 /// Why the database could not be opened.
@@ -115,21 +116,32 @@ pub(super) fn run(conn: &mut Conn) -> Result<(), MigrateError> {
 fn run_steps(conn: &mut Conn, postgres: bool) -> Result<(), MigrateError> {
     conn.batch("CREATE TABLE IF NOT EXISTS schema_step (number BIGINT PRIMARY KEY)")?;
     let known = STEPS.last().map_or(0, |s| s.0);
-    let found: i64 = Tx { conn }.row::<(i64,)>("SELECT COALESCE(MAX(number), 0) FROM schema_step", &[])?.map_or(0, |r| r.0);
+    let found = last_step(conn)?;
     if found > known {
         return Err(MigrateError::Newer { found, known });
     }
+    if found == known {
+        return Ok(());
+    }
+    // An upgrade is whole, or it was not begun.
+    conn.batch(if postgres { "BEGIN" } else { "BEGIN IMMEDIATE" })?;
+    let done = take_steps(conn, postgres).and_then(|()| conn.batch("COMMIT"));
+    if done.is_err() {
+        let _ = conn.batch("ROLLBACK");
+    }
+    Ok(done?)
+}
+
+/// Takes the steps that are missing now that nobody else can take them.
+fn take_steps(conn: &mut Conn, postgres: bool) -> Result<(), Error> {
+    let found = last_step(conn)?;
     for (number, sqlite, pg) in STEPS.iter().filter(|s| s.0 > found) {
-        let text = if postgres { pg } else { sqlite };
-        conn.batch(if postgres { "BEGIN" } else { "BEGIN IMMEDIATE" })?;
-        let step = conn.batch(text).and_then(|()| conn.batch(&format!("INSERT INTO schema_step VALUES ({number})")));
-        match step {
-            Ok(()) => conn.batch("COMMIT")?,
-            Err(e) => {
-                let _ = conn.batch("ROLLBACK");
-                return Err(e.into());
-            }
-        }
+        conn.batch(if postgres { pg } else { sqlite })?;
+        conn.batch(&format!("INSERT INTO schema_step VALUES ({number})"))?;
     }
     Ok(())
+}
+
+fn last_step(conn: &mut Conn) -> Result<i64, Error> {
+    Ok(Tx { conn }.row::<(i64,)>("SELECT COALESCE(MAX(number), 0) FROM schema_step", &[])?.map_or(0, |r| r.0))
 }

@@ -1,5 +1,7 @@
-//! The one writer of a SQLite file: takes every closure that waits, runs each in a savepoint, commits them together,
-//! and only then answers. A closure that fails or panics undoes itself and nobody else.
+//! The one writer of a SQLite file: takes every closure that waits, runs them in one transaction, commits them together,
+//! and only then answers. A closure that fails or panics undoes itself and nobody else: the first of a transaction with the
+//! transaction, each later one by a savepoint of its own. (In a savepoint SQLite copies each page before it is changed and
+//! looks through the copies after each statement, so the first, which is often the only one, goes without.)
 
 use super::{Conn, Error, Tx};
 use std::fs::File;
@@ -12,7 +14,14 @@ const GROUP_MAX: usize = 256;
 
 type Answer = Box<dyn FnOnce(Option<Error>) + Send>;
 /// Without a connection the job is not run, only its answer made.
-type Job = Box<dyn FnOnce(Option<&mut Conn>) -> Answer + Send>;
+type Job = Box<dyn FnOnce(Option<(&mut Conn, Turn)>) -> Answer + Send>;
+
+/// Which of a transaction's acts one is.
+#[derive(Clone, Copy)]
+enum Turn {
+    First,
+    Later,
+}
 
 pub(super) struct Writer {
     jobs: mpsc::SyncSender<Job>,
@@ -40,7 +49,8 @@ impl Writer {
         let (answer, waiter) = oneshot::channel();
         let job: Job = Box::new(move |conn| {
             let result = match conn {
-                Some(conn) => in_savepoint(conn, f),
+                Some((conn, Turn::First)) => in_transaction(conn, f),
+                Some((conn, Turn::Later)) => in_savepoint(conn, f),
                 None => Err(gone().into()),
             };
             Box::new(move |commit_error| {
@@ -56,6 +66,22 @@ impl Writer {
     }
 }
 
+/// Runs the first act of a transaction: its failure undoes the transaction.
+fn in_transaction<R, E: From<Error>>(conn: &mut Conn, f: impl FnOnce(&mut Tx<'_>) -> Result<R, E>) -> Result<R, E> {
+    let result = run_act(conn, f);
+    if result.is_err() {
+        conn.group = None;
+        conn.batch("ROLLBACK")?;
+    }
+    result
+}
+
+/// Runs an act; a panic is a failure.
+fn run_act<R, E: From<Error>>(conn: &mut Conn, f: impl FnOnce(&mut Tx<'_>) -> Result<R, E>) -> Result<R, E> {
+    catch_unwind(AssertUnwindSafe(|| f(&mut Tx { conn })))
+        .unwrap_or_else(|_| Err(Error::Engine("the transaction panicked and was undone".into()).into()))
+}
+
 /// Runs one act of a group: its failure undoes only what it did. The savepoint of an act that ended well is released by
 /// the next act or the commit.
 pub(super) fn in_savepoint<R, E: From<Error>>(conn: &mut Conn, f: impl FnOnce(&mut Tx<'_>) -> Result<R, E>) -> Result<R, E> {
@@ -64,8 +90,8 @@ pub(super) fn in_savepoint<R, E: From<Error>>(conn: &mut Conn, f: impl FnOnce(&m
     if let Some(group) = &mut conn.group {
         group.open = true;
     }
-    let result = catch_unwind(AssertUnwindSafe(|| f(&mut Tx { conn })));
-    if !matches!(result, Ok(Ok(_))) {
+    let result = run_act(conn, f);
+    if result.is_err() {
         // Locks taken since the savepoint go with it.
         if let Some(group) = &mut conn.group {
             (group.open, group.catalogue) = (false, None);
@@ -73,44 +99,68 @@ pub(super) fn in_savepoint<R, E: From<Error>>(conn: &mut Conn, f: impl FnOnce(&m
         }
         conn.batch("ROLLBACK TO SAVEPOINT act; RELEASE SAVEPOINT act")?;
     }
-    result.unwrap_or_else(|_| Err(Error::Engine("the transaction panicked and was undone".into()).into()))
+    result
 }
 
 /// SQLite gives its lock to whoever asks at the right moment, so a process that writes without a pause (an import) keeps
 /// others out until their patience ends. Whoever waits therefore holds the turnstile, and the other must wait behind it.
 fn begin(conn: &mut Conn, turn: &File) -> Result<(), Error> {
     let _ = turn.lock();
-    let begun = conn.batch("BEGIN IMMEDIATE; SAVEPOINT whole_group");
+    let begun = conn.batch("BEGIN IMMEDIATE");
     let _ = turn.unlock();
     begun
 }
 
 fn run(mut conn: Conn, turn: &File, queue: &mpsc::Receiver<Job>) {
     while let Ok(first) = queue.recv() {
-        if let Err(e) = begin(&mut conn, turn) {
-            let _ = conn.batch("ROLLBACK");
-            first(None)(Some(e));
-            continue;
-        }
-        conn.group = Some(super::Group::default());
-        let mut answers = vec![first(Some(&mut conn))];
-        while answers.len() < GROUP_MAX {
-            match queue.try_recv() {
-                Ok(job) => answers.push(job(Some(&mut conn))),
-                Err(_) => break,
-            }
-        }
-        conn.group = None;
-        // After some errors (a full disk) SQLite undoes the whole transaction by itself, and the next savepoint begins another. Then the
-        // first savepoint is not there any more, and nothing of the group may count: some of it is gone.
-        let committed = conn.batch("RELEASE SAVEPOINT whole_group; COMMIT");
-        if committed.is_err() {
-            let _ = conn.batch("ROLLBACK");
-        }
-        for answer in answers {
-            answer(committed.as_ref().err().map(|e| Error::Engine(e.to_string())));
+        let mut next = Some(first);
+        while let Some(first) = next.take() {
+            next = group(&mut conn, turn, queue, first);
         }
     }
+}
+
+/// Runs a job and those that wait behind it in one transaction; the answer is one that could not be taken into it.
+fn group(conn: &mut Conn, turn: &File, queue: &mpsc::Receiver<Job>, first: Job) -> Option<Job> {
+    if let Err(e) = begin(conn, turn) {
+        let _ = conn.batch("ROLLBACK");
+        first(None)(Some(e));
+        return None;
+    }
+    conn.group = Some(super::Group::default());
+    let mut answers = vec![first(Some((&mut *conn, Turn::First)))];
+    let (mut later, mut lost) = (None, None);
+    while conn.group.is_some() && answers.len() < GROUP_MAX {
+        let Ok(job) = queue.try_recv() else { break };
+        // After some errors (a full disk) SQLite undoes the whole transaction by itself, and a savepoint would begin another. Then
+        // nothing of the group may count: some of it is gone. Where a transaction is open none can be begun.
+        if answers.len() == 1 && conn.batch("BEGIN; ROLLBACK").is_ok() {
+            (later, lost) = (Some(job), Some(undone()));
+            break;
+        }
+        if answers.len() == 1
+            && let Err(e) = conn.batch("SAVEPOINT whole_group")
+        {
+            (later, lost) = (Some(job), Some(e));
+            break;
+        }
+        answers.push(job(Some((&mut *conn, Turn::Later))));
+    }
+    let is_open = conn.group.take().is_some() && lost.is_none();
+    // The first savepoint is not there any more where SQLite undid the transaction, and without one there is nothing to commit.
+    let end = if answers.len() > 1 { "RELEASE SAVEPOINT whole_group; COMMIT" } else { "COMMIT" };
+    let trouble = if is_open { conn.batch(end).err() } else { lost };
+    if trouble.is_some() {
+        let _ = conn.batch("ROLLBACK");
+    }
+    for answer in answers {
+        answer(trouble.as_ref().map(|e| Error::Engine(e.to_string())));
+    }
+    later
+}
+
+fn undone() -> Error {
+    Error::Engine("the database undid the transaction".into())
 }
 
 #[cfg(test)]
@@ -157,5 +207,66 @@ mod tests {
         assert_eq!(rows(&store), there, "what was answered as done is there, and nothing else: {done:?}");
         store.write(|tx: &mut Tx<'_>| tx.conn.batch("PRAGMA max_page_count = 1000000")).expect("there is room again");
         store.write(add(5)).expect("the writer goes on");
+    }
+
+    /// The first act of a transaction has no savepoint that would be missing: it hides that the database undid it all.
+    #[test]
+    fn what_the_first_act_hides_is_told_and_those_behind_it_are_done() {
+        for many in [0, 2] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let store = Store::open(Place::File(folder.path().join("t.db")), 2).expect("it opens");
+            store.write(|tx| tx.conn.batch("CREATE TABLE t (n BIGINT PRIMARY KEY, bytes BLOB)")).expect("made");
+            let writer = store.inner.writer.as_ref().expect("SQLite has a writer");
+            let (go, wait) = channel::<()>();
+            let first = writer.submit(move |tx| {
+                wait.recv().map_err(|e| Error::Engine(e.to_string()))?;
+                add(1)(tx)?;
+                tx.conn.batch("PRAGMA max_page_count = 1")?;
+                let full = tx.run("INSERT INTO t (n, bytes) VALUES (?, ?)", &binds![2, Some(vec![7_u8; 1 << 20].as_slice())]);
+                assert!(full.is_err(), "there was no room for it");
+                tx.conn.batch("PRAGMA max_page_count = 1000000").map(|()| 1)
+            });
+            let behind: Vec<_> = (0..many).map(|n| writer.submit(add(10 + n))).collect();
+            go.send(()).expect("the first waits");
+            assert!(first.blocking_recv().expect("answered").is_err(), "nothing of it is there");
+            for one in behind {
+                one.blocking_recv().expect("answered").expect("it is done in a transaction of its own");
+            }
+            assert_eq!(rows(&store), (10..10 + many).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn an_act_that_fails_or_panics_undoes_itself_and_nobody_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(Place::File(folder.path().join("t.db")), 2).expect("it opens");
+        store.write(|tx| tx.conn.batch("CREATE TABLE t (n BIGINT PRIMARY KEY, bytes BLOB)")).expect("made");
+        let writer = store.inner.writer.as_ref().expect("SQLite has a writer");
+        // Which of the acts that wait together is bad, and how.
+        for (turn, (bad, panics)) in [(0, false), (0, true), (1, false), (1, true), (2, false), (2, true)].into_iter().enumerate()
+        {
+            let (go, wait) = channel::<()>();
+            let mut wait = Some(wait);
+            let numbers: Vec<i64> = (0..3).map(|n| 10 * (turn as i64 + 1) + n).collect();
+            let asked: Vec<_> = numbers
+                .iter()
+                .enumerate()
+                .map(|(i, n)| {
+                    let (n, wait) = (*n, wait.take());
+                    writer.submit(move |tx| {
+                        wait.map_or(Ok(()), |w| w.recv()).map_err(|e| Error::Engine(e.to_string()))?;
+                        add(n)(tx)?;
+                        assert!(!(i == bad && panics), "a panic that is wanted");
+                        if i == bad { Err(Error::Engine("no".into())) } else { Ok(n) }
+                    })
+                })
+                .collect();
+            go.send(()).expect("the first waits");
+            for (i, one) in asked.into_iter().enumerate() {
+                assert_eq!(one.blocking_recv().expect("answered").is_err(), i == bad, "{turn}: {i}");
+            }
+            let there = rows(&store).into_iter().filter(|n| numbers.contains(n)).collect::<Vec<_>>();
+            assert_eq!(there, numbers.iter().copied().filter(|n| *n != numbers[bad]).collect::<Vec<_>>(), "{turn}");
+        }
     }
 }
