@@ -176,8 +176,8 @@ impl Conn {
                 let mut conn = SqliteConnection::establish(&path.to_string_lossy()).map_err(connect)?;
                 conn.batch_execute(
                     "PRAGMA busy_timeout=20000; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;
-                     PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=67108864;
-                     PRAGMA wal_autocheckpoint=8000;",
+                     PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=134217728;
+                     PRAGMA wal_autocheckpoint=24000;",
                 )?;
                 Ok(Conn { raw: Raw::Sqlite(conn), group: None })
             }

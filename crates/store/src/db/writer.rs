@@ -71,7 +71,8 @@ fn in_transaction<R, E: From<Error>>(conn: &mut Conn, f: impl FnOnce(&mut Tx<'_>
     let result = run_act(conn, f);
     if result.is_err() {
         conn.group = None;
-        conn.batch("ROLLBACK")?;
+        // SQLite may have undone it already; what cannot be undone is in the way of the next transaction, which tries again.
+        let _ = conn.batch("ROLLBACK");
     }
     result
 }
