@@ -1,10 +1,12 @@
 //! Checking every invariant against the data itself.
 
+use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Fail, Result};
 use crate::{cards, pools};
 use kachi_domain::rating::CardState;
 use kachi_domain::sim::Blocks;
+use kachi_domain::{AccountId, Currency, Money};
 use kachi_store::Tx;
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
@@ -31,27 +33,9 @@ const PAGE: i64 = 2_000;
 pub fn audit(engine: &Engine) -> Result<Report> {
     let mut found = Vec::new();
     let (mut cards, mut readings, mut unrated) = (0, 0, 0);
+    let catalogue = engine.catalogue()?;
     engine.store().read(|tx| {
-        for (journal, sum) in tx.audit_unbalanced()? {
-            found.push(format!("journal {journal}: its postings sum to {sum}, not 0"));
-        }
-        for (account, kept, summed, held, held_summed) in tx.audit_balances()? {
-            found.push(format!(
-                "account {account}: balance {kept}/{held} kept, {summed}/{held_summed} by its postings (available/held)"
-            ));
-        }
-        for (account, listed, posted) in tx.audit_profits()? {
-            found.push(format!("account {account}: its list of profits adds up to {listed}, its shares to {posted}"));
-        }
-        for (account, lines, last) in tx.audit_profit_numbers()? {
-            found.push(format!("account {account}: it has {lines} lines of profit, the last numbered {last}"));
-        }
-        for (account, more) in tx.audit_owed()? {
-            found.push(format!("account {account}: it paid {more} more than it owed"));
-        }
-        for (id, said, found_in) in tx.audit_withdrawals()? {
-            found.push(format!("withdrawal {id}: of {said}, its lines or its journals say {found_in}"));
-        }
+        audit_money(tx, &catalogue, &mut found)?;
         for words in tx.audit_orders()? {
             found.push(words);
         }
@@ -90,6 +74,49 @@ pub fn audit(engine: &Engine) -> Result<Report> {
         Ok::<(), Fail>(())
     })?;
     Ok(Report { clean: found.is_empty(), cards, readings, unrated, violations: found })
+}
+
+/// Journals sum to zero and are whole; balances, shares, debts, withdrawals, orders and acts by hand are what their journals say.
+fn audit_money(tx: &mut Tx<'_>, catalogue: &Catalogue, found: &mut Vec<String>) -> Result<()> {
+    let code = |id: i64| catalogue.account(AccountId(id)).map_or_else(|| id.to_string(), |a| a.account.code.clone());
+    let told = |id: i64, minor: i64| {
+        let currency = catalogue.account(AccountId(id)).map_or(Currency::CNY, |a| a.account.currency);
+        format!("{} {currency}", Money { minor, currency }.to_decimal())
+    };
+    for (journal, sum) in tx.audit_unbalanced()? {
+        found.push(format!("journal {journal}: its postings sum to {sum}, not 0"));
+    }
+    for (journal,) in tx.audit_lost_journals()? {
+        found.push(format!("journal {journal}: it has postings, and is not there itself"));
+    }
+    for (id, kept, summed, held, held_summed) in tx.audit_balances()? {
+        let (kept, held, summed, held_summed) = (told(id, kept), told(id, held), told(id, summed), told(id, held_summed));
+        let account = code(id);
+        found
+            .push(format!("account {account}: {kept} and {held} held are kept, {summed} and {held_summed} held by its postings"));
+    }
+    for (id, listed, posted) in tx.audit_profits()? {
+        let (listed, posted) = (told(id, listed), told(id, posted));
+        found.push(format!("account {}: its list of profits adds up to {listed}, its shares to {posted}", code(id)));
+    }
+    for (id, lines, last) in tx.audit_profit_numbers()? {
+        found.push(format!("account {}: it has {lines} lines of profit, the last numbered {last}", code(id)));
+    }
+    for (id, more) in tx.audit_owed()? {
+        found.push(format!("account {}: it paid {} more than it owed", code(id), told(id, more)));
+    }
+    for (id, said, found_in) in tx.audit_withdrawals()? {
+        found.push(format!("withdrawal {id}: of {said}, its lines or its journals say {found_in}"));
+    }
+    for (order, id, said, booked) in tx.audit_costs()? {
+        let (said, booked) = (told(id, said), told(id, booked));
+        found.push(format!("{order}: it cost {} {said} by what it says, {booked} by its journals", code(id)));
+    }
+    for (reference, id, said, booked) in tx.audit_money_acts()? {
+        let (said, booked) = (told(id, said), told(id, booked));
+        found.push(format!("act by hand {reference}: {said} for {} by what it says, {booked} by its journal", code(id)));
+    }
+    Ok(())
 }
 
 /// Bytes of one card.

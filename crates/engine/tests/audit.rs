@@ -1,7 +1,10 @@
 //! What the audit finds. On SQLite and PostgreSQL.
 
+use kachi_domain::ledger::{self, Journal, Posting};
 use kachi_domain::order::SubscriptionState;
+use kachi_domain::{Currency, Money};
 use kachi_engine::audit;
+use kachi_engine::money::{self, ByHand};
 use kachi_store::orders::Subscription;
 use kachi_testkit::db::each;
 use kachi_testkit::world::{ACME, BEGIN, MB, World, line};
@@ -38,6 +41,67 @@ fn bytes_of_a_subscription_that_is_over_are_what_its_card_says() {
             let found = violations(&w);
             assert!(found.len() == 1 && found[0].contains(words), "{found:?}");
             write(&w, there);
+            w.assert_sound();
+        }
+    });
+}
+
+fn post(w: &World, name: Journal, cause: &str, postings: Vec<Posting>) {
+    let cause = cause.to_owned();
+    w.engine.write(move |tx, _, how| Ok(tx.post(ACME, name, &cause, &postings, how.now)?)).expect("posted");
+}
+
+#[test]
+fn what_an_order_and_an_act_by_hand_cost_is_what_their_journals_say() {
+    each(|store| {
+        let w = World::new(store);
+        w.add_cards(ACME, 0..2);
+        let order = w.buy(0, "Q100-30D", "a").expect("bought").order;
+        let back = w.buy(1, "Q100-30D", "b").expect("bought").order;
+        assert_eq!(w.refund(1, back).expect("refunded"), 130);
+        let amount = Money { minor: 500, currency: Currency::USD };
+        let act = ByHand { correction: None, account: ACME, amount, reference: "bank 1".into(), by: "Li".into() };
+        w.engine.write(move |tx, catalogue, how| money::book(tx, catalogue, &act, how.now)).expect("booked");
+        w.assert_sound();
+        let (ours, refunded) = (format!("order {order}"), format!("order {back}"));
+        let table = [
+            (
+                Journal::Refund,
+                &*ours,
+                ledger::refund(ACME, 130, 40, &[]),
+                "it cost acme 1.30 USD by what it says, 0.90 USD by its journals",
+            ),
+            (
+                Journal::Purchase,
+                &*ours,
+                ledger::purchase(ACME, 7, &[]),
+                "it cost acme 1.30 USD by what it says, 1.37 USD by its journals",
+            ),
+            (
+                Journal::Hold,
+                &*refunded,
+                ledger::purchase(ACME, 7, &[]),
+                "it cost acme 0.00 USD by what it says, 0.07 USD by its journals",
+            ),
+            (
+                Journal::Purchase,
+                "order 99",
+                ledger::purchase(ACME, 7, &[]),
+                "it cost acme 0.00 USD by what it says, 0.07 USD by its journals",
+            ),
+            (
+                Journal::TopUp,
+                "bank 1, by Li",
+                ledger::top_up(ACME, 3),
+                "5.00 USD for acme by what it says, 5.03 USD by its journal",
+            ),
+        ];
+        for (name, cause, postings, words) in table {
+            let undone = postings.iter().map(|p| Posting { minor: -p.minor, ..*p }).collect();
+            post(&w, name, cause, postings);
+            let found = violations(&w);
+            assert!(found.len() == 1 && found[0].ends_with(words), "{name:?} {cause}: {found:?}");
+            post(&w, name, cause, undone);
             w.assert_sound();
         }
     });

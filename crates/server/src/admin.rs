@@ -70,7 +70,11 @@ fn check(engine: &Engine, shape: Shape) -> Result<(), Exit> {
         for violation in &report.violations {
             print::line(violation)?;
         }
-        let verdict = if report.clean { "clean".to_owned() } else { format!("{} violations", report.violations.len()) };
+        let verdict = match report.violations.len() {
+            0 => "clean".to_owned(),
+            1 => "1 violation".to_owned(),
+            n => format!("{n} violations"),
+        };
         let unrated = match report.unrated {
             0 => String::new(),
             n => format!(", {n} of them wait for their rating (a file being taken in, or left in the middle)"),

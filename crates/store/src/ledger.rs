@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 /// (account, kept available, summed available, kept held, summed held), minor units.
 pub type BalanceDifference = (i64, i64, i64, i64, i64);
 
+/// (what it is known by, whose, minor units by what it says itself, by its journals).
+pub type SaidAndBooked = (String, i64, i64, i64);
+
 /// A journal to be written.
 #[derive(Debug, Clone)]
 pub struct NewJournal {
@@ -22,6 +25,27 @@ pub struct NewJournal {
     pub cause: String,
     /// Its lines; they sum to zero.
     pub postings: Vec<Posting>,
+}
+
+/// A line of a journal, with the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Posted {
+    /// The journal's number.
+    pub journal: i64,
+    /// When it was booked.
+    pub at: Timestamp,
+    /// The journal's name.
+    pub name: String,
+    /// What caused it.
+    pub cause: String,
+    /// Whose act: the line is in this account's currency.
+    pub act_of: AccountId,
+    /// Whose bucket.
+    pub account: AccountId,
+    /// Which bucket.
+    pub bucket: String,
+    /// Minor units, negative for what leaves.
+    pub minor: i64,
 }
 
 impl Tx<'_> {
@@ -176,5 +200,90 @@ impl Tx<'_> {
             integers(accounts.iter().map(|a| a.0))
         );
         self.rows(&text, &[])
+    }
+}
+
+impl Tx<'_> {
+    /// What was posted to the accounts' buckets before an instant, by whose act: (account, bucket, whose act, minor units).
+    pub fn posted_before(&mut self, accounts: &[AccountId], at: Timestamp) -> Result<Vec<(i64, String, i64, i64)>, Error> {
+        let text = format!(
+            "SELECT p.account_id, p.bucket, j.account_id, CAST(SUM(p.minor) AS BIGINT) FROM posting p JOIN journal j ON j.id = p.journal_id
+             WHERE j.at < ? AND p.account_id IN ({}) GROUP BY p.account_id, p.bucket, j.account_id",
+            integers(accounts.iter().map(|a| a.0))
+        );
+        self.rows(&text, &binds![at.0])
+    }
+
+    /// Postings to the accounts' buckets from the first instant on and before the second, by journal; of so many journals
+    /// numbered above `after`.
+    pub fn posted(
+        &mut self,
+        accounts: &[AccountId],
+        (from, to): (Timestamp, Timestamp),
+        after: i64,
+        journals: i64,
+    ) -> Result<Vec<Posted>, Error> {
+        type Row = (i64, i64, String, String, i64, i64, String, i64);
+        let text = format!(
+            "SELECT j.id, j.at, j.name, j.cause, j.account_id, p.account_id, p.bucket, p.minor FROM journal j JOIN posting p ON p.journal_id = j.id
+             WHERE j.id IN (SELECT id FROM journal WHERE id > ? ORDER BY id LIMIT ?) AND j.at >= ? AND j.at < ? AND p.account_id IN ({})
+             ORDER BY j.id, p.line",
+            integers(accounts.iter().map(|a| a.0))
+        );
+        let rows = self.rows::<Row>(&text, &binds![after, journals, from.0, to.0])?;
+        let posted = |(journal, at, name, cause, act_of, account, bucket, minor)| Posted {
+            journal,
+            at: Timestamp(at),
+            name,
+            cause,
+            act_of: AccountId(act_of),
+            account: AccountId(account),
+            bucket,
+            minor,
+        };
+        Ok(rows.into_iter().map(posted).collect())
+    }
+
+    /// The highest number of the next so many journals above `after`; none: there are no more.
+    pub fn next_journals(&mut self, after: i64, journals: i64) -> Result<Option<i64>, Error> {
+        let text = "SELECT MAX(id) FROM (SELECT id FROM journal WHERE id > ? ORDER BY id LIMIT ?) AS x";
+        Ok(self.row::<(Option<i64>,)>(text, &binds![after, journals])?.and_then(|r| r.0))
+    }
+
+    /// Orders that cost their buyer another amount by their journals than by what they say, also where the order itself is gone.
+    /// One that is open or failed cost nothing: what is set aside for it lies in another bucket of the buyer.
+    pub fn audit_costs(&mut self) -> Result<Vec<SaidAndBooked>, Error> {
+        self.rows(
+            "SELECT cause, account_id, said, booked FROM
+               (SELECT account_id, cause, CAST(SUM(said) AS BIGINT) AS said, CAST(SUM(booked) AS BIGINT) AS booked FROM
+                  (SELECT account_id, 'order ' || CAST(id AS TEXT) AS cause,
+                     CASE WHEN state IN ('done', 'refunded') THEN paid_minor - refunded_minor ELSE 0 END AS said, 0 AS booked FROM orders
+                   UNION ALL SELECT j.account_id, j.cause, 0, -p.minor FROM journal j
+                     JOIN posting p ON p.journal_id = j.id AND p.account_id = j.account_id
+                     WHERE j.name IN ('purchase', 'hold', 'capture', 'release', 'refund') AND j.cause LIKE 'order %'
+                     AND p.bucket IN ('available', 'held', 'owed')) AS lines GROUP BY account_id, cause) AS x
+             WHERE said <> booked ORDER BY cause LIMIT 100",
+            &[],
+        )
+    }
+
+    /// Acts by hand whose journal is not there or gave the account another amount.
+    pub fn audit_money_acts(&mut self) -> Result<Vec<SaidAndBooked>, Error> {
+        self.rows(
+            "SELECT m.reference, m.account_id, m.minor, CAST(COALESCE(SUM(p.minor), 0) AS BIGINT) FROM money_act m
+             LEFT JOIN journal j ON j.account_id = m.account_id AND j.name = m.name AND j.cause = m.reference || ', by ' || m.said_by
+             LEFT JOIN posting p ON p.journal_id = j.id AND p.account_id = m.account_id AND p.bucket IN ('available', 'owed')
+             GROUP BY m.reference, m.account_id, m.minor HAVING m.minor <> COALESCE(SUM(p.minor), 0) ORDER BY m.reference LIMIT 100",
+            &[],
+        )
+    }
+
+    /// Numbers of journals that have postings and are not there themselves.
+    pub fn audit_lost_journals(&mut self) -> Result<Vec<(i64,)>, Error> {
+        self.rows(
+            "SELECT DISTINCT journal_id FROM posting p WHERE NOT EXISTS (SELECT 1 FROM journal j WHERE j.id = p.journal_id)
+             ORDER BY journal_id LIMIT 100",
+            &[],
+        )
     }
 }
