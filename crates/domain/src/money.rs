@@ -91,7 +91,10 @@ pub struct Money {
 impl Money {
     /// Reads decimal text such as `1.30`; more decimals than the currency has are an error, not rounded.
     pub fn parse(text: &str, currency: Currency) -> Result<Money, String> {
-        let bad = || format!("\"{text}\" is not an amount in {currency}: digits with at most {} decimals", currency.exponent());
+        let bad = || match currency.exponent() {
+            0 => format!("\"{text}\" is not an amount in {currency}: digits without decimals"),
+            n => format!("\"{text}\" is not an amount in {currency}: digits with at most {n} decimals"),
+        };
         let (negative, rest) = match text.trim().strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, text.trim()),
@@ -103,7 +106,10 @@ impl Money {
         if whole.is_empty() || part.len() > places || !all_digits(whole) || !all_digits(part) {
             return Err(bad());
         }
-        let minor: i64 = format!("{whole}{part:0<places$}").parse().map_err(|_| bad())?;
+        let minor: i64 = format!("{whole}{part:0<places$}").parse().map_err(|_| {
+            let most = Money { minor: i64::MAX, currency }.to_decimal();
+            format!("\"{text}\" is more than {most} {currency}, the most that an amount can be")
+        })?;
         Ok(Money { minor: if negative { -minor } else { minor }, currency })
     }
 
@@ -156,10 +162,16 @@ mod tests {
             let money = Money::parse(text, currency).unwrap();
             assert_eq!((money.minor, money.to_decimal().as_str()), (minor, shown), "{text}");
         }
-        for (text, currency) in
-            [("1.305", Currency::USD), ("1.5", jpy), ("", Currency::USD), ("1e3", Currency::USD), (".5", Currency::USD)]
-        {
-            assert!(Money::parse(text, currency).is_err(), "{text}");
+        for (text, currency, says) in [
+            ("1.305", Currency::USD, "is not an amount in USD: digits with at most 2 decimals"),
+            ("1.5", jpy, "is not an amount in JPY: digits without decimals"),
+            ("", Currency::USD, "is not an amount in USD"),
+            ("1e3", Currency::USD, "is not an amount in USD"),
+            (".5", Currency::USD, "is not an amount in USD"),
+            ("92233720368547758.08", Currency::USD, "is more than 92233720368547758.07 USD, the most that an amount can be"),
+        ] {
+            let refused = Money::parse(text, currency).unwrap_err();
+            assert!(refused.contains(says), "{text}: {refused}");
         }
     }
 }

@@ -126,7 +126,7 @@ fn applying_twice_changes_nothing_and_trying_changes_nothing() {
              sms_templates: [{code: T1, signature: 【甲乙】}]",
         );
         let more = desk.done(&["apply", "more.yaml"]);
-        assert!(more.contains("~ account acme: name, credit\n~ sim 8988303000000614224: alias\n~ sms template T1: signature\n+ 0 new, ~ 3 changed"), "{more}");
+        assert!(more.contains("~ account acme: name, credit 5.00 -> 9.00 USD\n~ sim 8988303000000614224: alias\n~ sms template T1: signature\n+ 0 new, ~ 3 changed"), "{more}");
         assert!(desk.done(&["admin", "audit"]).starts_with("clean: 2 cards"));
     });
 }

@@ -81,7 +81,14 @@ impl Work<'_, '_> {
                 ("fastbee.claim", base.claims != wanted.claims),
                 ("credit_stop", base.credit_stop != wanted.credit_stop),
             ]);
-            self.outcome.compared("account", &entry.code, &fields);
+            if base.time_zone != wanted.time_zone {
+                self.outcome.warnings.push(format!(
+                    "{}: {place}.time_zone: usage of {} that is in already stays in the days of {}; what comes in from now on is in those of {}",
+                    self.file, entry.code, base.time_zone, wanted.time_zone
+                ));
+            }
+            let credit = ("credit", Some(base.credit_minor), Some(wanted.credit_minor));
+            self.outcome.priced("account", &entry.code, &fields, &[credit], wanted.currency);
         }
         if is_new || base != wanted {
             self.tx.put_account(&wanted, self.how.now)?;
@@ -123,13 +130,26 @@ impl Work<'_, '_> {
         if let Some(holder) = all.iter().find(|a| a.id.0 == id) {
             return self.refuse(&format!("{place}.id"), format!("{id} is account {}; choose another", holder.code));
         }
-        let currency = entry.currency.as_deref().unwrap_or(parent.currency.as_str());
+        let text = entry.currency.as_deref().unwrap_or(parent.currency.as_str());
+        let currency = self.currency(&format!("{place}.currency"), text)?;
+        // Each level earns its share of a sale in the currency of the sale: nothing could be sold across two of them.
+        if parent.id != OPERATOR && currency != parent.currency {
+            return self.refuse(
+                &format!("{place}.currency"),
+                format!(
+                    "{} would pay in {currency} under {parent_code}, which pays in {above}: nothing could be sold to it; write {above}, \
+                     or let it stand under the operator",
+                    entry.code,
+                    above = parent.currency
+                ),
+            );
+        }
         Ok(Account {
             id: AccountId(id),
             code: entry.code.clone(),
             path: Path::child(&parent.path, AccountId(id)),
             name: entry.code.clone(),
-            currency: self.currency(&format!("{place}.currency"), currency)?,
+            currency,
             time_zone: DEFAULT_ZONE.to_owned(),
             language: "zh".to_owned(),
             credit_minor: 0,
@@ -382,14 +402,19 @@ impl Work<'_, '_> {
         };
         let label = format!("{} {}", account.code, package.code);
         match known {
-            None => self.outcome.added("price", &label),
+            None => {
+                let price = wanted.price_minor.map(|minor| Money { minor, currency: account.currency });
+                let price = price.map_or_else(String::new, |p| format!(" {} {}", p.to_decimal(), p.currency));
+                self.outcome.added("price", &format!("{label}{price}"));
+            }
             Some(k) => {
                 let fields = differing(&[
                     ("price", k.price_minor != wanted.price_minor),
                     ("retail_price", k.retail_minor != wanted.retail_minor),
                     ("listed", k.listed != wanted.listed),
                 ]);
-                self.outcome.compared("price", &label, &fields);
+                let moved = [("price", k.price_minor, wanted.price_minor), ("retail_price", k.retail_minor, wanted.retail_minor)];
+                self.outcome.priced("price", &label, &fields, &moved, account.currency);
             }
         }
         if known != Some(wanted) {

@@ -154,7 +154,11 @@ impl Work<'_, '_> {
                         ("speed", k.speed_kbps != wanted.speed_kbps),
                         ("carrier_code", k.carrier_code != wanted.carrier_code),
                     ]);
-                    self.outcome.compared("package", &entry.code, &fields);
+                    let moved = [
+                        ("price", Some(k.price_minor), Some(wanted.price_minor)),
+                        ("retail_price", Some(k.retail_minor), Some(wanted.retail_minor)),
+                    ];
+                    self.outcome.priced("package", &entry.code, &fields, &moved, wanted.currency);
                 }
             }
             if known.as_ref() != Some(&wanted) {

@@ -8,6 +8,7 @@ use kachi_domain::ledger::OPERATOR;
 use kachi_domain::{AccountId, Iccid, ProductId};
 use kachi_engine::Catalogue;
 use kachi_engine::sims;
+use kachi_store::catalogue::Package;
 use kachi_store::esim::{Goods, GoodsPrice};
 
 impl Work<'_, '_> {
@@ -17,7 +18,7 @@ impl Work<'_, '_> {
             let place = format!("esim_goods[{i}]");
             self.at(&format!("{place}.code"), check_code(&entry.code))?;
             let known = self.tx.esim_goods()?.into_iter().find(|g| g.code == entry.code);
-            let (wanted, product) = self.wanted_goods(&place, entry, known.as_ref())?;
+            let (wanted, package) = self.wanted_goods(&place, entry, known.as_ref())?;
             match &known {
                 None => self.outcome.added("esim goods", &entry.code),
                 Some(k) => {
@@ -26,7 +27,8 @@ impl Work<'_, '_> {
                         ("package", k.package != wanted.package),
                         ("price", k.price_minor != wanted.price_minor),
                     ]);
-                    self.outcome.compared("esim goods", &entry.code, &fields);
+                    let price = ("price", Some(k.price_minor), Some(wanted.price_minor));
+                    self.outcome.priced("esim goods", &entry.code, &fields, &[price], package.currency);
                 }
             }
             if known.as_ref() != Some(&wanted) {
@@ -38,13 +40,13 @@ impl Work<'_, '_> {
             }
             self.check_goods(&place, id)?;
             for (j, profile) in entry.profiles.iter().enumerate() {
-                self.profile(catalogue, &format!("{place}.profiles[{j}]"), (id, product), profile)?;
+                self.profile(catalogue, &format!("{place}.profiles[{j}]"), (id, package.product), profile)?;
             }
         }
         Ok(())
     }
 
-    fn wanted_goods(&mut self, place: &str, entry: &file::EsimGoods, known: Option<&Goods>) -> Step<(Goods, ProductId)> {
+    fn wanted_goods(&mut self, place: &str, entry: &file::EsimGoods, known: Option<&Goods>) -> Step<(Goods, Package)> {
         let packages = self.tx.packages()?;
         let before = known.and_then(|k| packages.iter().find(|p| p.id == k.package));
         let package = match (&entry.package, before) {
@@ -61,7 +63,7 @@ impl Work<'_, '_> {
         let price_minor = self.at(&format!("{place}.price"), price.ok_or("is missing; write what one costs"))?;
         let name = entry.name.clone().or_else(|| known.map(|k| k.name.clone())).unwrap_or_else(|| entry.code.clone());
         let id = known.map_or(0, |k| k.id);
-        Ok((Goods { id, code: entry.code.clone(), name, package: package.id, price_minor }, package.product))
+        Ok((Goods { id, code: entry.code.clone(), name, package: package.id, price_minor }, package))
     }
 
     /// What an account pays for the goods, and what it asks of those below it, as `prices` of an account do for packages.
@@ -90,7 +92,8 @@ impl Work<'_, '_> {
                     ("price", k.price_minor != wanted.price_minor),
                     ("retail_price", k.retail_minor != wanted.retail_minor),
                 ]);
-                self.outcome.compared("esim price", &label, &fields);
+                let moved = [("price", k.price_minor, wanted.price_minor), ("retail_price", k.retail_minor, wanted.retail_minor)];
+                self.outcome.priced("esim price", &label, &fields, &moved, account.currency);
             }
         }
         if known != Some(wanted) {

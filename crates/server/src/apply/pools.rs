@@ -39,7 +39,8 @@ impl Work<'_, '_> {
                         ("data or days", k.terms != wanted.terms),
                         ("price", k.price_minor != wanted.price_minor),
                     ]);
-                    self.outcome.compared("pool type", &entry.code, &fields);
+                    let price = ("price", Some(k.price_minor), Some(wanted.price_minor));
+                    self.outcome.priced("pool type", &entry.code, &fields, &[price], wanted.currency);
                 }
             }
             if known.as_ref() != Some(&wanted) {

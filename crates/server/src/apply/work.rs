@@ -1,7 +1,7 @@
 //! One run of `apply` inside its transaction: what it needs, what it found, how it stops.
 
-use kachi_domain::Currency;
 use kachi_domain::ids::Malformed;
+use kachi_domain::{Currency, Money};
 use kachi_engine::Fail;
 use kachi_engine::cards::Settling;
 use kachi_store::Tx;
@@ -56,6 +56,9 @@ pub struct Outcome {
     pub warnings: Vec<String>,
 }
 
+/// A field of money, in minor units: before, and after.
+type Moved<'a> = (&'a str, Option<i64>, Option<i64>);
+
 #[derive(Default)]
 struct Section {
     new: usize,
@@ -88,6 +91,17 @@ impl Outcome {
             section.changed += 1;
             section.lines.push(format!("~ {kind} {name}: {}", fields.join(", ")));
         }
+    }
+
+    /// The same of what has prices: those that differ with the amounts before and after, so that whoever tries a file sees them.
+    pub fn priced(&mut self, kind: &'static str, name: &str, fields: &[&str], moved: &[Moved<'_>], currency: Currency) {
+        let amount = |minor: Option<i64>| minor.map_or_else(|| "none".to_owned(), |m| Money { minor: m, currency }.to_decimal());
+        let told = |field: &&str| match moved.iter().find(|(moves, ..)| moves == field) {
+            Some((_, from, to)) => format!("{field} {} -> {} {currency}", amount(*from), amount(*to)),
+            None => (*field).to_owned(),
+        };
+        let told: Vec<String> = fields.iter().map(told).collect();
+        self.compared(kind, name, &told.iter().map(String::as_str).collect::<Vec<_>>());
     }
 
     /// Whether anything is new or different.
