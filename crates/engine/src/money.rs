@@ -82,10 +82,19 @@ pub fn book(tx: &mut Tx<'_>, catalogue: &Catalogue, act: &ByHand, now: Timestamp
     if let Some(reason) = correction {
         refuse_unsaid(&[("reason", reason.as_str())])?;
     }
+    if reference.trim() != reference {
+        return bad("reference", "must not begin or end with a blank: it would pass for another one; leave the blank out".into());
+    }
     if account == OPERATOR {
         return bad("account", "the operator has no balance; name the account whose money it is".into());
     }
-    if amount.minor == 0 || (correction.is_none() && amount.minor < 0) {
+    if correction.is_some() && amount.minor == 0 {
+        return bad(
+            "amount",
+            "must not be zero; write how much more the account may spend, or with a minus how much less".into(),
+        );
+    }
+    if correction.is_none() && amount.minor <= 0 {
         return bad("amount", "must be more than zero; what was booked wrongly is put right with a correction".into());
     }
     refuse_beyond(amount)?;

@@ -97,7 +97,9 @@ pub fn settle(tx: &mut Tx<'_>, how: &Settling, id: i64, why_not: Option<&str>, b
         }
     };
     if !tx.settle_withdrawal(id, state, &note, how.now)? {
-        return refuse(format!("{id} is settled already"));
+        let (was, at) = tx.withdrawal(id)?.map_or((w.state, w.settled_at), |now| (now.state, now.settled_at));
+        let at = at.map_or_else(String::new, |at| format!(" at {}", Timestamp(at)));
+        return refuse(format!("{id} is settled already: {}{at}; `kachi admin profit list` tells by whom", was.word()));
     }
     money::post_all(tx, vec![NewJournal { account: w.account, name, cause: cause(id), postings }], how.now)
 }

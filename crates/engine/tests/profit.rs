@@ -326,7 +326,8 @@ fn profits_are_paid_out_once_and_come_back_when_they_are_not() {
         settle(&w, second.id, None).unwrap();
         assert_eq!((by_state(&w), w.balance(ACME)), ([0, 0, 180, 0], 10_000));
         for id in [first.id, second.id] {
-            assert!(refusal(settle(&w, id, None)).contains("settled already"));
+            let found = refusal(settle(&w, id, None));
+            assert!(found.contains("settled already: ") && found.contains("`kachi admin profit list` tells by whom"), "{found}");
         }
         assert!(refusal(settle(&w, 99, None)).contains("none with the number 99"));
         assert!(refusal(withdraw(&w, WithdrawalKind::Daily)).contains("no profit that waits"), "paid once");

@@ -3,6 +3,9 @@
 mod common;
 
 use common::House;
+use kachi_domain::ledger::{Bucket, Journal, OPERATOR, Posting};
+use kachi_domain::{AccountId, Timestamp};
+use kachi_store::Tx;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::process::Command;
@@ -16,6 +19,7 @@ on_both!(
     cards_are_switched_by_setting_and_by_command,
     a_packages_code_at_its_carrier_is_set_and_taken_away,
     a_card_is_sold_as_products_of_its_platform_alone,
+    a_change_of_prices_or_credit_is_told_with_the_amounts,
 );
 
 const WORLD: &str = r#"
@@ -63,6 +67,10 @@ fn what_stands_twice_in_a_file_or_stands_under_itself_is_refused(house: &House) 
             r#"packages: [{code: NEW, product: 1US-1, data: 1MB, validity: 1d, price: "1", currency: UDS}]"#,
             "packages[0].currency: \"UDS\" is no currency of ISO 4217",
         ),
+        (
+            "accounts: [{code: a, parent: north, currency: JPY}]",
+            "accounts[0].currency: a would pay in JPY under north, which pays in USD: nothing could be sold to it; write USD",
+        ),
         ("accounts: [{code: a, parent: nobody}]", "accounts[0].parent: there is no account nobody; list it under accounts"),
     ];
     for (text, words) in table {
@@ -105,6 +113,9 @@ fn money_is_booked_once_a_reference_and_put_right(house: &House) {
         (vec!["top-up", "acme", "0", "--reference", "bank 18"], "amount: must be more than zero"),
         (vec!["top-up", "acme", "1.005", "--reference", "bank 18"], "AMOUNT: "),
         (vec!["top-up", "acme", "1.00", "--reference", " "], "reference: must have 1 to 200 characters"),
+        (vec!["top-up", "acme", "50.00", "--reference", "bank 17 "], "reference: must not begin or end with a blank"),
+        (vec!["top-up", "acme", "50.00", "--reference", "\u{3000}bank 17"], "reference: must not begin or end with a blank"),
+        (vec!["correct", "acme", "0", "--reference", "c1", "--reason", "x"], "amount: must not be zero; write how much more"),
         (vec!["top-up", "nobody", "1.00", "--reference", "bank 18"], "ACCOUNT: there is no account nobody"),
         (vec!["top-up", "operator", "1.00", "--reference", "bank 18"], "account: the operator has no balance"),
         (
@@ -136,11 +147,56 @@ fn money_is_booked_once_a_reference_and_put_right(house: &House) {
     assert_eq!(available(), "-5.00");
     balance(&["correct", "acme", "6.00", "--reference", "c2", "--reason", "back"]);
     assert_eq!(available(), "1.00");
+    // Who owes is told so when money comes in that pays it.
+    let of = |account, bucket, minor| Posting { account, bucket, minor };
+    let owes = [of(AccountId(10_001), Bucket::Owed, -300), of(OPERATOR, Bucket::Adjust, 300)];
+    let post = move |tx: &mut Tx<'_>| tx.post(AccountId(10_001), Journal::Refund, "a test", &owes, Timestamp(1));
+    house.store().write(post).expect("posted");
+    let paid = balance(&["top-up", "acme", "2.00", "--reference", "bank 18"]).out;
+    assert_eq!(paid, "acme: 2.00 USD under bank 18 booked; the balance is 1.00 USD, and it owes 1.00 USD\n");
+    let all = read(&balance(&["show", "--json"]).out);
+    let shown: Vec<_> = all.as_array().expect("a list").iter().map(|a| (&a["account"], &a["available"], &a["owed"])).collect();
+    let [none, one] = ["0.00", "1.00"].map(Value::from);
+    assert_eq!(shown, [(&"north".into(), &none, &none), (&"acme".into(), &one, &one)], "all but the operator");
     let list = read(&balance(&["list", "--json"]).out);
+    let of = |code: &str| read(&balance(&["list", "--account", code, "--json"]).out).as_array().expect("a list").len();
+    assert_eq!((of("acme"), of("north")), (4, 0));
     let acts: Vec<_> = list.as_array().expect("a list").iter().map(|a| (a["reference"].clone(), a["act"].clone())).collect();
-    assert!(acts.len() == 3 && acts.contains(&("bank 17".into(), "top_up".into())), "{list}");
+    assert!(acts.len() == 4 && acts.contains(&("bank 17".into(), "top_up".into())), "{list}");
     assert!(list.as_array().expect("a list").iter().any(|a| a["by"] == "Li" && a["amount"] == "50.00"), "{list}");
     house.assert_sound();
+}
+
+fn a_change_of_prices_or_credit_is_told_with_the_amounts(house: &House) {
+    house.apply(WORLD);
+    let tried = |text: &str| {
+        house.write("prices.yaml", text);
+        let told = house.done(&["apply", "--dry-run", "prices.yaml"]).out;
+        house.done(&["apply", "prices.yaml"]);
+        told.lines().next().expect("a line").to_owned()
+    };
+    for (text, says) in [
+        (r#"accounts: [{code: acme, credit: "7.50"}]"#, "~ account acme: credit 5.00 -> 7.50 USD"),
+        (
+            r#"packages: [{code: GJ-100M-30D, price: "0.90", retail_price: "3.00", carrier_code: "2"}]"#,
+            "~ package GJ-100M-30D: price 1.00 -> 0.90 USD, retail_price 1.00 -> 3.00 USD, carrier_code",
+        ),
+        (r#"accounts: [{code: acme, prices: [{package: GJ-100M-30D, price: "1.50"}]}]"#, "+ price acme GJ-100M-30D 1.50 USD"),
+        (
+            r#"accounts: [{code: acme, prices: [{package: GJ-100M-30D, price: "1.60"}]}]"#,
+            "~ price acme GJ-100M-30D: price 1.50 -> 1.60 USD",
+        ),
+        (
+            r#"accounts: [{code: acme, prices: [{package: GJ-100M-30D, retail_price: "2.00"}]}]"#,
+            "~ price acme GJ-100M-30D: retail_price none -> 2.00 USD",
+        ),
+        (
+            r#"accounts: [{code: acme, prices: [{package: GJ-100M-30D, retail_price: "2.00"}]}]"#,
+            "nothing changed (+ 0 new, ~ 0 changed, = 2 same)",
+        ),
+    ] {
+        assert_eq!(tried(text), says, "{text}");
+    }
 }
 
 fn a_card_is_sold_as_products_of_its_platform_alone(house: &House) {

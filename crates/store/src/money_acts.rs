@@ -38,9 +38,10 @@ impl Tx<'_> {
         Ok(self.row::<Row>(&text, &binds![reference])?.map(act))
     }
 
-    /// The newest acts, newest first.
-    pub fn money_acts(&mut self, limit: i64) -> Result<Vec<MoneyAct>, Error> {
-        let text = format!("SELECT {COLUMNS} FROM money_act ORDER BY at DESC, reference LIMIT ?");
+    /// The newest acts, newest first; only the account's if one is named.
+    pub fn money_acts(&mut self, account: Option<AccountId>, limit: i64) -> Result<Vec<MoneyAct>, Error> {
+        let only = account.map_or_else(String::new, |a| format!("WHERE account_id = {}", a.0));
+        let text = format!("SELECT {COLUMNS} FROM money_act {only} ORDER BY at DESC, reference LIMIT ?");
         Ok(self.rows::<Row>(&text, &binds![limit])?.into_iter().map(act).collect())
     }
 

@@ -274,6 +274,15 @@ impl Tx<'_> {
         self.rows::<W>(&format!("{WITHDRAWAL} ORDER BY id DESC LIMIT ?"), &binds![limit])?.into_iter().map(withdrawal).collect()
     }
 
+    /// What accounts earned that no withdrawal has taken, or one that failed: (account, minor units, lines).
+    pub fn profits_waiting(&mut self) -> Result<Vec<(i64, i64, i64)>, Error> {
+        self.rows(
+            "SELECT account_id, CAST(SUM(minor) AS BIGINT), COUNT(*) FROM profit WHERE withdrawal_id IS NULL
+             OR withdrawal_id IN (SELECT id FROM withdrawal WHERE state = 'failed') GROUP BY account_id ORDER BY account_id",
+            &[],
+        )
+    }
+
     /// Settles a withdrawal under review; false if it is settled.
     pub fn settle_withdrawal(&mut self, id: i64, state: WithdrawalState, note: &str, now: Timestamp) -> Result<bool, Error> {
         let text = "UPDATE withdrawal SET state = ?, settled_at = ?, note = ? WHERE id = ? AND state = 'review'";

@@ -4,18 +4,22 @@ use super::{code, instant};
 use crate::args::{Balance, Shape};
 use crate::exit::Exit;
 use crate::print;
-use kachi_domain::Money;
+use kachi_domain::ledger::OPERATOR;
+use kachi_domain::{AccountId, Money};
 use kachi_engine::Engine;
 use kachi_engine::money::{self, ByHand};
-use serde_json::{Value, json};
+use kachi_store::accounts::Account;
+use serde_json::json;
+use std::collections::HashMap;
 
+const BALANCE: [&str; 6] = ["account", "currency", "available", "held", "credit", "owed"];
 const ACT: [&str; 8] = ["reference", "account", "act", "amount", "currency", "by", "reason", "at"];
 
 /// Runs the verb.
 pub fn run(engine: &Engine, verb: Balance) -> Result<(), Exit> {
     match verb {
-        Balance::Show { account, shape } => show(engine, &account, shape),
-        Balance::List { limit, shape } => list(engine, limit, shape),
+        Balance::Show { account, shape } => show(engine, account.as_deref(), shape),
+        Balance::List { account, limit, shape } => list(engine, account.as_deref(), limit, shape),
         Balance::TopUp { account, amount, reference, by, shape } => {
             let (account, amount) = given(engine, &account, &amount)?;
             book(engine, ByHand { correction: None, account, amount, reference, by }, shape)
@@ -40,40 +44,59 @@ fn given(engine: &Engine, code: &str, amount: &str) -> Result<(kachi_domain::Acc
 
 fn book(engine: &Engine, act: ByHand, shape: Shape) -> Result<(), Exit> {
     let asked = act.clone();
-    let (is_new, now) = engine.write(move |tx, catalogue, how| {
-        Ok((money::book(tx, catalogue, &asked, how.now)?, money::balance(tx, catalogue, asked.account)?))
+    let (is_new, now, owed) = engine.write(move |tx, catalogue, how| {
+        let is_new = money::book(tx, catalogue, &asked, how.now)?;
+        Ok((is_new, money::balance(tx, catalogue, asked.account)?, tx.owed(&[asked.account])?))
     })?;
     let (of, currency) = (code(engine, act.account)?, act.amount.currency);
+    let owed = Money { minor: owed.first().map_or(0, |o| o.1), currency };
     let (amount, reference, now) = (act.amount.to_decimal(), &act.reference, now.to_decimal());
     let said = json!({
         "account": of, "amount": amount, "currency": currency.as_str(), "reference": reference, "booked": is_new, "balance": now,
+        "owed": owed.to_decimal(),
     });
     let words = if is_new { "booked" } else { "was booked before, nothing changed" };
+    // What comes in pays what is owed first: without this word it would seem to be lost.
+    let owes = if owed.minor == 0 { String::new() } else { format!(", and it owes {} {currency}", owed.to_decimal()) };
     print::done(
         shape.json,
         &said,
-        format_args!("{of}: {amount} {currency} under {reference} {words}; the balance is {now} {currency}"),
+        format_args!("{of}: {amount} {currency} under {reference} {words}; the balance is {now} {currency}{owes}"),
     )
 }
 
-fn show(engine: &Engine, of: &str, shape: Shape) -> Result<(), Exit> {
-    let (account, zero) = given(engine, of, "0")?;
-    let ((available, held, credit), owed) = engine.read(|tx, _| Ok((tx.balance(account)?, tx.owed(&[account])?)))?;
-    let owed = owed.first().map_or(0, |o| o.1);
-    let money = |minor: i64| Value::from(Money { minor, ..zero }.to_decimal());
-    let columns = ["account", "currency", "available", "held", "credit", "owed"];
-    let row = vec![json!(of), json!(zero.currency.as_str()), money(available), money(held), money(credit), money(owed)];
-    if shape.json {
-        let named = columns.iter().map(|c| (*c).to_owned()).zip(row);
-        return print::json(&named.collect::<serde_json::Map<_, _>>());
+/// One account as an object, all of them as a list: parents before children, without the operator, who has no balance.
+fn show(engine: &Engine, of: Option<&str>, shape: Shape) -> Result<(), Exit> {
+    let asked = of.map(|of| given(engine, of, "0")).transpose()?.map(|(id, _)| id);
+    let rows = engine.read(|tx, catalogue| {
+        let mut shown: Vec<_> = catalogue.accounts().map(|a| &a.account).collect();
+        shown.retain(|a| asked.map_or(a.id != OPERATOR, |id| a.id == id));
+        shown.sort_by_key(|a| a.path.chain());
+        let ids: Vec<AccountId> = shown.iter().map(|a| a.id).collect();
+        let owed: HashMap<i64, i64> = tx.owed(&ids)?.into_iter().collect();
+        let has: HashMap<i64, (i64, i64, i64)> = tx.balances(&ids)?.into_iter().map(|b| (b.0, (b.1, b.2, b.3))).collect();
+        let row = |a: &&Account| {
+            let money = |minor: i64| json!(Money { minor, currency: a.currency }.to_decimal());
+            let (available, held, credit) = has.get(&a.id.0).copied().unwrap_or((0, 0, 0));
+            let owed = owed.get(&a.id.0).copied().unwrap_or(0);
+            vec![json!(a.code), json!(a.currency.as_str()), money(available), money(held), money(credit), money(owed)]
+        };
+        Ok(shown.iter().map(row).collect::<Vec<_>>())
+    })?;
+    match rows.first() {
+        Some(row) if asked.is_some() && shape.json => {
+            let named = BALANCE.iter().map(|c| (*c).to_owned()).zip(row.iter().cloned());
+            print::json(&named.collect::<serde_json::Map<_, _>>())
+        }
+        _ => print::table(&BALANCE, &rows, shape.json),
     }
-    print::table(&columns, &[row], false)
 }
 
-fn list(engine: &Engine, limit: i64, shape: Shape) -> Result<(), Exit> {
+fn list(engine: &Engine, of: Option<&str>, limit: i64, shape: Shape) -> Result<(), Exit> {
     let mut rows = Vec::new();
+    let of = of.map(|of| super::account(engine, of)).transpose()?;
     let catalogue = engine.catalogue()?;
-    for act in engine.read(|tx, _| Ok(tx.money_acts(limit)?))? {
+    for act in engine.read(|tx, _| Ok(tx.money_acts(of, limit)?))? {
         let currency = catalogue.account(act.account).map_or(kachi_domain::Currency::CNY, |a| a.account.currency);
         rows.push(vec![
             json!(act.reference),

@@ -1,16 +1,18 @@
 //! `kachi admin profit`: profits that are paid out.
 
 use super::{account, code, instant};
-use crate::args::Profit;
+use crate::args::{Profit, Shape};
 use crate::exit::Exit;
 use crate::print;
 use kachi_domain::profit::WithdrawalKind;
-use kachi_domain::{Currency, Money};
+use kachi_domain::{AccountId, Currency, Money};
 use kachi_engine::profits::Withdrawal;
 use kachi_engine::{Engine, profits};
 use serde_json::json;
 
 const WITHDRAWAL: [&str; 9] = ["id", "account", "kind", "state", "amount", "currency", "created_at", "settled_at", "note"];
+
+const WAITING: [&str; 4] = ["account", "currency", "waiting", "lines"];
 
 /// Runs the verb.
 pub fn run(engine: &Engine, verb: Profit) -> Result<(), Exit> {
@@ -38,6 +40,7 @@ pub fn run(engine: &Engine, verb: Profit) -> Result<(), Exit> {
             rows.iter_mut().zip(&found).for_each(|(row, w)| row.push(json!(w.minor)));
             print::table(&[&WITHDRAWAL[..], &["minor"]].concat(), &rows, true)
         }
+        Profit::Waiting(shape) => waiting(engine, shape),
         Profit::Withdraw { account: of, daily, shape } => {
             let owner = account(engine, &of)?;
             let kind = if daily { WithdrawalKind::Daily } else { WithdrawalKind::Manual };
@@ -58,6 +61,18 @@ pub fn run(engine: &Engine, verb: Profit) -> Result<(), Exit> {
             print::done(shape.json, &json!({"id": id, "state": "failed"}), format_args!("withdrawal {id}: not paid out"))
         }
     }
+}
+
+/// What waits to be paid out; below zero where a refund took back what was paid out before.
+fn waiting(engine: &Engine, shape: Shape) -> Result<(), Exit> {
+    let catalogue = engine.catalogue()?;
+    let mut rows = Vec::new();
+    for (of, minor, lines) in engine.read(|tx, _| Ok(tx.profits_waiting()?))? {
+        let currency = catalogue.account(AccountId(of)).map_or(Currency::CNY, |a| a.account.currency);
+        let waits = Money { minor, currency }.to_decimal();
+        rows.push(vec![json!(code(engine, AccountId(of))?), json!(currency.as_str()), json!(waits), json!(lines)]);
+    }
+    print::table(&WAITING, &rows, shape.json)
 }
 
 /// What a withdrawal pays out, in its account's currency.

@@ -6,16 +6,19 @@ use clap::Subcommand;
 /// What accounts have, and what a person books.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Balance {
-    /// Show what an account has
+    /// Show what an account has, or what all have
     Show {
-        /// Code of the account
-        account: String,
+        /// Code of the account; all of them if left out
+        account: Option<String>,
         /// How to print.
         #[command(flatten)]
         shape: Shape,
     },
-    /// List what was booked by command, newest first
+    /// List what was booked by command, newest first; `kachi export journal` tells all that moved money
     List {
+        /// Only what was booked for this account
+        #[arg(long, value_name = "CODE")]
+        account: Option<String>,
         /// At most so many
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=100_000))]
         limit: i64,

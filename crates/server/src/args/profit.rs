@@ -15,6 +15,8 @@ pub enum Profit {
         #[command(flatten)]
         shape: Shape,
     },
+    /// Show what accounts earned that no withdrawal has paid out or holds
+    Waiting(Shape),
     /// Begin to pay out what an account earned and has not been paid out: the money is held until it is settled
     Withdraw {
         /// Code of the account
