@@ -52,7 +52,11 @@ fn blank() -> Card {
         imei: Piece::None,
         writes: Vec::new(),
         renewal: None,
-        balance: Piece::Known { value: Balance { available: money(1), credit: money(0) }, source: Source::Kept, as_of: NOW },
+        balance: Piece::Known {
+            value: Balance { available: money(1), credit: money(0), owed: money(0) },
+            source: Source::Kept,
+            as_of: NOW,
+        },
         account: ("acme".into(), Switch::On),
         real_name: false,
         voice_numbers: 0,
@@ -110,8 +114,11 @@ fn known(script: &str) -> Card {
             ["bare"] => card.bare_use = true,
             ["broke"] => {
                 let zero = Money { minor: 0, currency: Currency::CNY };
-                card.balance =
-                    Piece::Known { value: Balance { available: zero, credit: zero }, source: Source::Kept, as_of: NOW };
+                card.balance = Piece::Known {
+                    value: Balance { available: zero, credit: zero, owed: zero },
+                    source: Source::Kept,
+                    as_of: NOW,
+                };
             }
             ["write", act, how] => card.writes.push(WriteSeen {
                 id: card.writes.len() as i64 + 1,

@@ -5,6 +5,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use kachi_domain::account::Switch;
+use kachi_domain::ledger::{Bucket, Journal, Posting};
 use kachi_domain::order::Channel;
 use kachi_domain::{AccountId, OrderId};
 use kachi_edges::portal::{self, PortalDoor, receiver::Receiver};
@@ -297,6 +298,21 @@ fn each_section_can_be_asked_for_alone() {
 }
 
 #[test]
+fn an_account_shows_what_it_owes_beside_its_balance() {
+    each(|world, app| async move {
+        let mut browser = Browser::logged_in(&app, "north").await;
+        browser.get("/fragment/accounts").await.lacks("owes");
+        let of = |account, bucket, minor| Posting { account, bucket, minor };
+        let owes = [of(ACME, Bucket::Owed, -395), of(AccountId(1), Bucket::Revenue, 395)];
+        let post = move || world.engine.write(move |tx, _, how| Ok(tx.post(ACME, Journal::Refund, "test", &owes, how.now)?));
+        aside(post).expect("posted");
+        browser.get("/fragment/accounts").await.has("96.20 <abbr>USD</abbr><br><small>owes 3.95 USD</small>");
+        browser.language = "zh";
+        browser.get("/fragment/accounts").await.has("<small>欠款 3.95 USD</small>");
+    });
+}
+
+#[test]
 fn a_card_tells_who_pays_and_what_is_in_its_way() {
     each(|_, app| async move {
         let browser = Browser::logged_in(&app, "acme").await;
@@ -403,7 +419,7 @@ fn an_order_in_review_is_counted_and_named_and_no_money_is_shown_as_paid_that_we
         };
         let part = packages(&browser.get(&path).await);
         assert!(part.contains("in review") && !part.contains("waiting for the carrier"), "{part}");
-        browser.get("/fragment/orders").await.has("1.30 <abbr>USD</abbr><br></span>");
+        browser.get("/fragment/orders").await.has("1.30 <abbr>USD</abbr><br><small>held</small></span>");
         let reject = || {
             let name = OrderName::Id(order);
             world.engine.write(move |tx, catalogue, how| renewals::reject(tx, catalogue, how, &name, ("root", "no")))

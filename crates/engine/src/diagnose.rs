@@ -237,7 +237,8 @@ fn balance(tx: &mut Tx<'_>, catalogue: &Catalogue, card: &Card, now: Timestamp) 
     let (minor, _, credit) = tx.balance(card.sim.account)?;
     let Some(info) = catalogue.account(card.sim.account) else { return Ok(Piece::None) };
     let money = |minor| Money { minor, currency: info.account.currency };
-    let value = Balance { available: money(minor), credit: money(credit) };
+    let owed = tx.owed(&[card.sim.account])?.first().map_or(0, |o| o.1);
+    let value = Balance { available: money(minor), credit: money(credit), owed: money(owed) };
     Ok(Piece::Known { value, source: Source::Kept, as_of: now })
 }
 

@@ -161,6 +161,8 @@ pub struct AccountLine {
     pub held: Money,
     /// What it may owe.
     pub credit: Money,
+    /// What it owes of shares that went back after it had spent them; what comes in pays this first.
+    pub owed: Money,
 }
 
 /// The accounts that the asker sees, parents before children, and how many more there are.
@@ -173,6 +175,7 @@ pub fn accounts(engine: &Engine, actor: &Actor) -> Result<(Vec<AccountLine>, usi
         let ids: Vec<AccountId> = seen.iter().map(|i| i.account.id).collect();
         let balances: HashMap<i64, (i64, i64, i64)> =
             tx.balances(&ids)?.into_iter().map(|(id, available, held, credit)| (id, (available, held, credit))).collect();
+        let owed: HashMap<i64, i64> = tx.owed(&ids)?.into_iter().collect();
         let own_depth = actor.path.chain().len();
         let line = |info: &&crate::catalogue::AccountInfo| {
             let a = &info.account;
@@ -186,6 +189,7 @@ pub fn accounts(engine: &Engine, actor: &Actor) -> Result<(Vec<AccountLine>, usi
                 available: money(available),
                 held: money(held),
                 credit: money(credit),
+                owed: money(owed.get(&a.id.0).copied().unwrap_or(0)),
             }
         };
         Ok((seen.iter().map(line).collect(), more))

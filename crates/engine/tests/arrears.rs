@@ -1,6 +1,7 @@
 //! Accounts in arrears: their cards stop at their carriers where they are set so, and go on when they have paid. On both engines.
 
 use kachi_domain::carrier::Write;
+use kachi_domain::diagnose::Lang;
 use kachi_domain::ids::Imei;
 use kachi_domain::ledger::{Journal, Posting};
 use kachi_domain::sim::{BaseState, Blocks};
@@ -134,6 +135,12 @@ fn one_that_owes_stops_too_and_only_where_it_is_set_so() {
         pay(&w, 39, "p1");
         work(&w, &carrier);
         assert_eq!(stand(&w, &carrier), [(true, true); 3], "a cent is owed");
+        let report = diagnose::diagnose(&w.engine, &w.actor(ACME), &World::iccid(0), None).unwrap();
+        for (lang, words) in [(Lang::En, "0.00 USD, may owe 0.00, owes 0.01"), (Lang::Zh, "0.00 USD, 信用额度 0.00，欠款 0.01")]
+        {
+            let looks = report.looks(&report.causes[0], lang);
+            assert!(looks.iter().flatten().any(|look| look.value == words), "{words}: {looks:?}");
+        }
         set(&w, 0, false);
         work(&w, &carrier);
         w.pass(600);

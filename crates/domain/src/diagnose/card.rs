@@ -190,6 +190,8 @@ pub struct Balance {
     pub available: Money,
     /// What it may owe.
     pub credit: Money,
+    /// What it owes of shares that went back after it had spent them, and pays first.
+    pub owed: Money,
 }
 
 /// Everything that is known of a card.

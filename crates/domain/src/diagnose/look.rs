@@ -63,7 +63,11 @@ impl Card {
             Topic::Renewal => or_none(self.renewal.as_ref().map(|n| format!("{n} {}", lang.pick("in review", "待审核")))),
             Topic::Balance => self.at(topic, lang, &self.balance, |b| {
                 let (available, credit) = (b.available.to_decimal(), b.credit.to_decimal());
-                format!("{available} {}, {} {credit}", b.available.currency, lang.pick("may owe", "信用额度"))
+                let owed = match b.owed.minor {
+                    0 => String::new(),
+                    _ => format!("{} {}", lang.pick(", owes", "，欠款"), b.owed.to_decimal()),
+                };
+                format!("{available} {}, {} {credit}{owed}", b.available.currency, lang.pick("may owe", "信用额度"))
             }),
             Topic::Account => kept(format!("{}: {}", self.account.0, switch(self.account.1, lang))),
             Topic::RealName => kept(lang.pick(["not known", "known"], ["未登记", "已登记"])[usize::from(self.real_name)].into()),

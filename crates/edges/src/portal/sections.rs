@@ -72,13 +72,22 @@ pub fn accounts(view: &View, accounts: &[AccountLine], more: usize, figures: Opt
         let depth = a.depth.min(6);
         let name = Html(format!("<span class=\"depth{depth}\">{} {}</span>", Html::text(&a.name), Html::small(&a.code)));
         let cards = figures.map_or_else(|| "…".to_owned(), |f| count(f.cards_of.get(&a.id).copied().unwrap_or(0)));
-        table.row(&a.code, &[name, sum(a.available), sum(a.held), sum(a.credit), Html(cards)]);
+        table.row(&a.code, &[name, balance(l, a), sum(a.held), sum(a.credit), Html(cards)]);
     }
     let mut out = table.or_empty(l.pick("No accounts.", "没有账户。")).0;
     if more > 0 {
         let _ = write!(out, "<p class=\"empty\">{}</p>", l.pick(format!("and {more} more"), format!("另有 {more} 个账户")));
     }
     Html(out + &view.as_of(l.pick("Source: the ledger", "来源：账本"), Some(view.now)))
+}
+
+/// What an account has, and what it owes beside it.
+fn balance(l: Lang, a: &AccountLine) -> Html {
+    if a.owed.minor == 0 {
+        return sum(a.available);
+    }
+    let owes = format!("{} {} {}", l.pick("owes", "欠款"), a.owed.to_decimal(), a.owed.currency);
+    Html(format!("{}<br>{}", sum(a.available), Html::small(&owes)))
 }
 
 /// A card's state with its blocks in words.
@@ -204,6 +213,9 @@ pub fn orders(view: &View, caption: &str, orders: &[OrderLine]) -> Html {
         let paid = match o.paid {
             // It was held, and went back.
             Some((paid, _)) if o.state == OrderState::Failed => Html(format!("–<br>{}", Html::small(&back(paid)))),
+            Some((held, _)) if matches!(o.state, OrderState::InReview | OrderState::Pending) && held.minor != 0 => {
+                Html(format!("{}<br>{}", sum(held), Html::small(l.pick("held", "冻结中"))))
+            }
             Some((paid, refunded)) => Html(format!("{}<br>{}", sum(paid), Html::small(&back(refunded)))),
             None => Html("–".into()),
         };
