@@ -17,7 +17,7 @@ pub use acts::{Sms, Task, Template};
 pub use balance::Balance;
 pub use devices::{Claim, Device};
 pub use diagnose::{Diagnose, Language};
-pub use export::{Export, ExportReconcile, ExportSims, ExportUsage, Format, Target};
+pub use export::{Export, ExportDays, ExportReconcile, ExportSims, ExportUsage, Format, Target};
 pub use pool::Pool;
 pub use profit::Profit;
 pub use renewal::Renewal;

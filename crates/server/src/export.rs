@@ -1,18 +1,21 @@
-//! `kachi export`: cards, usage and findings for other programs, as CSV (RFC 4180). What is written is what is there while it is
+//! `kachi export`: cards, usage, money and findings for other programs, as CSV (RFC 4180). What is written is what is there while it is
 //! read, some cards at a time; a card that comes meanwhile may be in it or not.
 
 use crate::admin::{self, reconcile};
-use crate::args::{Export, ExportReconcile, ExportSims, ExportUsage, Format, Target};
+use crate::args::{Export, ExportDays, ExportReconcile, ExportSims, ExportUsage, Format, Target};
 use crate::exit::Exit;
-use kachi_domain::AccountId;
 use kachi_domain::ledger::OPERATOR;
 use kachi_domain::sim::Blocks;
 use kachi_domain::time::day_text;
+use kachi_domain::{AccountId, Timestamp, Zone};
 use kachi_engine::Engine;
 use kachi_store::sims::Sim;
 use serde_json::Value;
 use std::io::Write;
 use std::sync::Arc;
+
+mod journal;
+mod orders;
 
 /// Cards read at once.
 const CARDS_AT_ONCE: i64 = 1_000;
@@ -36,13 +39,15 @@ const SIMS: [&str; 15] = [
     "group",
     "remark",
 ];
-const USAGE: [&str; 7] = ["iccid", "account", "day", "bytes", "records", "as_of", "source"];
+const USAGE: [&str; 8] = ["iccid", "account", "day", "bytes", "records", "as_of", "source", "zone"];
 
 /// Runs the verb.
 pub fn run(engine: &Engine, verb: Export) -> Result<(), Exit> {
     match verb {
         Export::Sims(args) => sims(engine, &args),
         Export::Usage(args) => usage(engine, &args),
+        Export::Orders(args) => orders::run(engine, &args),
+        Export::Journal(args) => journal::run(engine, &args),
         Export::Reconcile(args) => findings(engine, &args),
     }
 }
@@ -138,10 +143,35 @@ fn plain(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
 }
 
-fn usage(engine: &Engine, args: &ExportUsage) -> Result<(), Exit> {
-    if args.from > args.to {
+/// Whose, and from the first instant of the first day to the last day's end.
+struct Days {
+    accounts: Arc<Vec<AccountId>>,
+    zone: Zone,
+    from: Timestamp,
+    to: Timestamp,
+}
+
+impl Days {
+    /// The days are those of the account named, or else the operator's: one zone for all that is written.
+    fn of(engine: &Engine, args: &ExportDays) -> Result<Days, Exit> {
+        check_days(args.from, args.to)?;
+        let whose = args.account.as_ref().map_or(Ok(OPERATOR), |code| admin::account(engine, code))?;
+        let zone = engine.catalogue()?.zone(whose).clone();
+        let (from, to) = (zone.start_of_day(args.from), zone.start_of_day(args.to + 1));
+        Ok(Days { accounts: seen(engine, args.account.as_ref())?, zone, from, to })
+    }
+}
+
+/// The first day is not after the last one.
+fn check_days(from: i64, to: i64) -> Result<(), Exit> {
+    if from > to {
         return Err(Exit::usage("--from is after --to: give the first day and the last one"));
     }
+    Ok(())
+}
+
+fn usage(engine: &Engine, args: &ExportUsage) -> Result<(), Exit> {
+    check_days(args.from, args.to)?;
     let accounts = seen(engine, args.account.as_ref())?;
     let mut sheet = Sheet::open(&args.target, &USAGE)?;
     let mut after = 0;
@@ -150,9 +180,12 @@ fn usage(engine: &Engine, args: &ExportUsage) -> Result<(), Exit> {
             let rows = tx.use_by_card(&accounts, (args.from, args.to), after, CARDS_AT_ONCE)?;
             Ok((rows, tx.next_cards(after, CARDS_AT_ONCE)?))
         })?;
+        let catalogue = engine.catalogue()?;
         for (_, iccid, account, day, bytes, records, as_of) in rows {
+            let zone = catalogue.account(AccountId(account)).map_or_else(String::new, |a| a.account.time_zone.clone());
             let (account, as_of) = (admin::code(engine, AccountId(account))?, admin::instant(as_of));
-            sheet.row(&[iccid, account, day_text(day), bytes.to_string(), records.to_string(), as_of, "records".to_owned()])?;
+            let (day, bytes, records) = (day_text(day), bytes.to_string(), records.to_string());
+            sheet.row(&[iccid, account, day, bytes, records, as_of, "records".to_owned(), zone])?;
         }
         match last {
             Some(last) => after = last,

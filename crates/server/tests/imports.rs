@@ -1,14 +1,20 @@
-//! What `kachi import` says of what it took in. On both engines.
+//! What `kachi import` says of what it took in, and what `kachi export` writes. On both engines.
 
 mod common;
 
 use common::{House, iccid, now};
+use kachi_domain::ledger::{self, Journal, Share};
+use kachi_domain::time::day_text;
+use kachi_domain::{AccountId, Timestamp, Zone};
+use kachi_store::Tx;
 use serde_json::json;
 
 on_both!(
     every_line_that_is_not_loaded_is_named_by_its_number,
     what_is_in_is_said_whatever_fails_afterwards,
-    a_persons_text_is_no_formula_in_a_spreadsheet
+    a_persons_text_is_no_formula_in_a_spreadsheet,
+    usage_is_written_out_in_the_days_of_its_account_with_their_zone,
+    the_journal_of_days_tells_every_posting_between_what_was_there_before_and_after,
 );
 
 fn world(house: &House) {
@@ -111,4 +117,99 @@ fn what_is_in_is_said_whatever_fails_afterwards(house: &House) {
     assert!(sims.code == 3 && sims.out.contains("loaded 1, changed 0, duplicate 0, bad 1\n"), "{sims:?}");
     assert!(sims.err.contains("sims.csv.bad.csv: cannot be written ("), "{sims:?}");
     assert_eq!(house.assert_sound(), 3);
+}
+
+fn usage_is_written_out_in_the_days_of_its_account_with_their_zone(house: &House) {
+    world(house);
+    house.write("zone.yaml", "accounts: [{code: acme, time_zone: America/New_York}]");
+    let changed = house.done(&["apply", "zone.yaml"]).err;
+    assert!(
+        changed.contains("accounts[0].time_zone: usage of acme that is in already stays in the days of Asia/Shanghai"),
+        "{changed}"
+    );
+    let at = now() - 60;
+    let line = |id, card, bytes| kachi_testkit::world::line(id, card, at - 30, at, bytes);
+    house.write("a.csv", &[line(1, 0, 10), line(2, 0, 20), line(3, 1, 40)].concat());
+    assert_eq!(import(house, &["a.csv"]).code, 0);
+    let day = day_text(Zone::find("America/New_York").expect("a zone").day(Timestamp(at)));
+    let sheet = house.done(&["export", "usage", "--from", &day, "--to", &day]).out;
+    let row =
+        |card, bytes, records| format!("{},acme,{day},{bytes},{records},{},records,America/New_York", iccid(card), Timestamp(at));
+    let header = "iccid,account,day,bytes,records,as_of,source,zone".to_owned();
+    assert_eq!(sheet.lines().collect::<Vec<_>>(), [header, row(0, 30, 2), row(1, 40, 1)]);
+    house.assert_sound();
+}
+
+/// Acme's money around March of 2020 in China: as the month begins, in its last second, and around it.
+fn booked_around_march(house: &House) {
+    house.apply("accounts: [{code: north, currency: USD}, {code: acme, id: 10001, parent: north, currency: USD, opening_balance: \"100.00\"}]");
+    let (acme, north) = (AccountId(10_001), AccountId(10_002));
+    let booked = [
+        ("2020-02-29T15:59:59Z", Journal::TopUp, "bank 1, by Li", ledger::top_up(acme, 5_000)),
+        (
+            "2020-02-29T16:00:00Z",
+            Journal::Purchase,
+            "order 1",
+            ledger::purchase(acme, 130, &[Share { account: north, minor: 30 }]),
+        ),
+        ("2020-03-31T15:59:59Z", Journal::Hold, "order 2", ledger::hold(acme, 200)),
+        ("2020-03-31T16:00:00Z", Journal::TopUp, "=1+1, by Li", ledger::top_up(acme, 700)),
+    ];
+    for (at, name, cause, postings) in booked {
+        let at = Timestamp::parse_rfc3339(at).expect("an instant");
+        house.store().write(move |tx: &mut Tx<'_>| tx.post(acme, name, cause, &postings, at)).expect("posted");
+    }
+}
+
+/// The lines of an export without the numbers of the journals.
+fn journal(house: &House, words: &[&str]) -> Vec<String> {
+    let sheet = house.done(&[&["export", "journal"], words].concat()).out;
+    let rest = |line: &str| line.split_once(',').expect("columns").1.to_owned();
+    sheet.lines().map(rest).collect()
+}
+
+fn the_journal_of_days_tells_every_posting_between_what_was_there_before_and_after(house: &House) {
+    booked_around_march(house);
+    let march = ["--from", "2020-03-01", "--to", "2020-03-31"];
+    assert_eq!(
+        journal(house, &march),
+        [
+            "at,day,account,bucket,currency,act,act_of,cause,amount,balance",
+            "2020-02-29T16:00:00Z,2020-03-01,operator,cash,USD,opening,,,,-50.00",
+            "2020-02-29T16:00:00Z,2020-03-01,acme,available,USD,opening,,,,50.00",
+            "2020-02-29T16:00:00Z,2020-03-01,acme,available,USD,purchase,acme,order 1,-1.30,48.70",
+            "2020-02-29T16:00:00Z,2020-03-01,operator,revenue,USD,purchase,acme,order 1,1.00,1.00",
+            "2020-02-29T16:00:00Z,2020-03-01,north,available,USD,purchase,acme,order 1,0.30,0.30",
+            "2020-03-31T15:59:59Z,2020-03-31,acme,available,USD,hold,acme,order 2,-2.00,46.70",
+            "2020-03-31T15:59:59Z,2020-03-31,acme,held,USD,hold,acme,order 2,2.00,2.00",
+            "2020-03-31T16:00:00Z,2020-03-31,operator,cash,USD,closing,,,,-50.00",
+            "2020-03-31T16:00:00Z,2020-03-31,operator,revenue,USD,closing,,,,1.00",
+            "2020-03-31T16:00:00Z,2020-03-31,acme,available,USD,closing,,,,46.70",
+            "2020-03-31T16:00:00Z,2020-03-31,acme,held,USD,closing,,,,2.00",
+            "2020-03-31T16:00:00Z,2020-03-31,north,available,USD,closing,,,,0.30",
+        ]
+    );
+    // An account's own statement is in its own days: in New York that month begins later and ends later.
+    house.write("zone.yaml", "accounts: [{code: acme, time_zone: America/New_York}]");
+    house.done(&["apply", "zone.yaml"]);
+    assert_eq!(
+        journal(house, &[&march[..], &["--account", "acme"]].concat())[1..],
+        [
+            "2020-03-01T05:00:00Z,2020-03-01,acme,available,USD,opening,,,,48.70",
+            "2020-03-31T15:59:59Z,2020-03-31,acme,available,USD,hold,acme,order 2,-2.00,46.70",
+            "2020-03-31T15:59:59Z,2020-03-31,acme,held,USD,hold,acme,order 2,2.00,2.00",
+            "2020-03-31T16:00:00Z,2020-03-31,acme,available,USD,top_up,acme,\"'=1+1, by Li\",7.00,53.70",
+            "2020-04-01T04:00:00Z,2020-03-31,acme,available,USD,closing,,,,53.70",
+            "2020-04-01T04:00:00Z,2020-03-31,acme,held,USD,closing,,,,2.00",
+        ]
+    );
+    // What it ends with is what there is.
+    let ever = journal(house, &["--from", "2019-01-01", "--to", "2099-12-31"]);
+    let last = ever.iter().rfind(|l| l.contains(",acme,available,USD,closing,")).expect("a closing line");
+    let shown = house.done(&["admin", "balance", "show", "acme", "--json"]).json();
+    assert_eq!((last.rsplit(',').next(), shown["available"].as_str()), (Some("153.70"), Some("153.70")));
+    let turned = house.run(&["export", "journal", "--from", "2020-03-31", "--to", "2020-03-01"], &[]);
+    assert!(turned.code == 2 && turned.err.contains("--from is after --to"), "{turned:?}");
+    let nobody = house.run(&[&["export", "journal", "--account", "nobody"], &march[..]].concat(), &[]);
+    assert!(nobody.code == 1 && nobody.err.contains("--account: there is no account nobody"), "{nobody:?}");
 }

@@ -25,6 +25,7 @@ on_both!(
     orders_race_for_the_last_money,
     an_import_keeps_no_order_waiting,
     a_resellers_profit_is_paid_out,
+    orders_are_written_out_with_what_they_cost,
 );
 
 const NORTH: i64 = 10_001;
@@ -276,6 +277,42 @@ fn a_person_confirms_or_refuses(house: &House) {
     house.assert_sound();
 }
 
+fn orders_are_written_out_with_what_they_cost(house: &House) {
+    quiet(house);
+    let server = house.serve(&[]);
+    let bought = |package: &str, number: &str| ACME_KEY.bought(&server.address, CARD, package, number);
+    bought("GJ-100M-30D", "=kept");
+    let back = bought("GJ-100M-30D", "back").to_string();
+    bought("GJ-HAND", "open");
+    let refused = bought("GJ-HAND", "refused");
+    let card = iccid(CARD);
+    let fields = [("iccid", &*card), ("orderId", &*back), ("remark", "a test")];
+    assert_eq!(ACME_KEY.ask(&server.address, "package/refundPackage", &fields)["code"], "200");
+    let open = house.done(&["admin", "intent", "list", "--json"]).json();
+    let write = open.as_array().expect("a list").iter().find(|i| i["order"] == refused).expect("the order's write");
+    house.done(&["admin", "intent", "refuse", &write["id"].to_string(), "--reason", "no stock"]);
+    let sheet = house.done(&["export", "orders", "--account", "acme", "--from", "2020-01-01", "--to", "2099-12-31"]).out;
+    let mut lines = csv::Reader::from_reader(sheet.as_bytes());
+    let rows: Vec<csv::StringRecord> = lines.records().map(|r| r.expect("a row")).collect();
+    // The partner's number, account, package, state, currency, price, held, refunded, cost.
+    let told: Vec<String> = rows.iter().map(|r| [2, 3, 6, 7, 8, 9, 10, 11, 12].map(|i| &r[i]).join(" ")).collect();
+    assert_eq!(
+        told,
+        [
+            "refused acme GJ-HAND failed USD 2.00 0.00 0.00 0.00",
+            "open acme GJ-HAND pending USD 2.00 2.00 0.00 0.00",
+            "back acme GJ-100M-30D refunded USD 1.30 0.00 1.30 0.00",
+            "'=kept acme GJ-100M-30D done USD 1.30 0.00 0.00 1.30",
+        ]
+    );
+    assert!(rows.iter().all(|r| r[4] == card && r[5].is_empty()), "{sheet}");
+    assert_eq!(house.money(ACME), (10_000 - 130 - 200, 200), "what is told is what it cost and what is held");
+    let none = house.done(&["export", "orders", "--from", "2019-01-01", "--to", "2019-12-31"]).out;
+    assert_eq!(none.lines().count(), 1, "{none}");
+    server.stop();
+    house.assert_sound();
+}
+
 fn what_is_asked_of_a_carrier_has_its_result(house: &House) {
     quiet(house);
     let server = house.serve(&[]);
@@ -408,7 +445,11 @@ fn a_resellers_profit_is_paid_out(house: &House) {
     }
     let listed = || house.done(&["admin", "profit", "list", "--json"]).json();
     assert_eq!(listed(), serde_json::json!([]));
+    let waiting = || house.done(&["admin", "profit", "waiting", "--json"]).json();
+    let waits = serde_json::json!([{"account": "north", "currency": "USD", "waiting": "0.60", "lines": 2}]);
+    assert_eq!(waiting(), waits);
     let held = house.done(&["admin", "profit", "withdraw", "--account", "north"]);
+    assert_eq!(waiting(), serde_json::json!([]), "it is held");
     assert!(held.out.contains("withdrawal 1: 0.60 USD of north, review"), "{held:?}");
     let one = &listed()[0];
     assert_eq!((&one["minor"], &one["amount"], &one["currency"]), (&60.into(), &"0.60".into(), &"USD".into()));
@@ -421,12 +462,14 @@ fn a_resellers_profit_is_paid_out(house: &House) {
     assert!(silent.code == 1 && silent.err.contains("reason: must have 1 to 200 characters"), "{silent:?}");
     house.done(&["admin", "profit", "fail", "1", "--reason", "no bank account"]);
     assert_eq!((house.money(NORTH), &listed()[0]["state"]), ((60, 0), &"failed".into()));
+    assert_eq!(waiting(), waits, "it was not paid out");
     let second = house.done(&["admin", "profit", "withdraw", "--account", "north"]).out;
     // Numbers have gaps on PostgreSQL: that of the refused one is not used again.
     let second = second.split([' ', ':']).nth(1).expect("a number");
     house.done(&["admin", "profit", "settle", second, "--by", "Ann"]);
     assert_eq!((house.money(NORTH), &listed()[0]["note"]), ((0, 0), &"Ann".into()));
-    assert_eq!(house.run(&["admin", "profit", "settle", second], &[]).code, 1, "once");
+    let again = house.run(&["admin", "profit", "settle", second], &[]);
+    assert!(again.code == 1 && again.err.contains("is settled already: done at "), "once: {again:?}");
     server.stop();
     house.assert_sound();
 }
