@@ -36,14 +36,19 @@ id,start_time,stop_time,iccid,imsi,data_usage,imei,mccmnc | bad id: id is not a 
 < 1,{T},{C},,5,,310410 | ok 1 898604293620C0000970 0 5 0 310410
 < 1,{T},{C},,5,,46004,more | ok 1 898604293620C0000970 0 5 0 46004
 < 1,{T},{C},,5,,"46004" | ok 1 898604293620C0000970 0 5 0 46004
-< 1,{T},{C},,5,,460 | bad file ends in the middle of this line
-< 1,{T},{C},,5,, | bad file ends in the middle of this line
-< 1,{T},{C},,5, | bad 7 columns instead of 8
-< 1,{T},{C},,5,,"46004 | bad a quote is not closed
-1,{T},{C},,5, | bad 7 columns instead of 8
-abc | bad 1 columns instead of 8
-1;2;3;4;5;6;7;8 | bad 1 columns instead of 8
-1\t2\t3\t4\t5\t6\t7\t8 | bad 1 columns instead of 8
+< 1,{T},{C},,5,,460 | bad file ends in this line, and nothing shows that it is whole: get the whole file, or end the line with a line break if nothing is missing
+< 1,{T},{C},,5,, | bad file ends in this line, and nothing shows that it is whole: get the whole file, or end the line with a line break if nothing is missing
+< 1,{T},{C},,5, | bad file ends in the middle of this line, in column 7 of 8: get the whole file
+< 1,2026-01-0 | bad file ends in the middle of this line, in column 2 of 8: get the whole file
+< 1,{T},{C},,5,,"46004 | bad file ends in the middle of this line, in column 8 of 8: get the whole file
+< 1,{T},{C},,5,,46004,"mo | bad file ends in the middle of this line, in column 9 of 9: get the whole file
+< 1,{T},{C},,5,,"46004"x | bad text after a closing quote
+1,{T},{C},,5,,"46004 | bad a quote is not closed
+1,{T},{C},,5, | bad 7 columns instead of 8: write id,start_time,stop_time,iccid,imsi,data_usage,imei,mccmnc, an empty one too
+abc | bad 1 columns instead of 8: write id,start_time,stop_time,iccid,imsi,data_usage,imei,mccmnc, an empty one too
+1;2;3;4;5;6;7;8 | bad 1 columns instead of 8: they are parted by semicolons; write commas
+1\t2\t3\t4\t5\t6\t7\t8 | bad 1 columns instead of 8: they are parted by tabs; write commas
+1,{T},{C},,2,048,,46004 | bad imei: 048 is not empty or 14 to 16 digits (9 columns instead of 8: take out the comma that is too many, or put its value in double quotes)
 ,{T},{C},,5,, | bad id: empty, must be a 64-bit integer
 x1,{T},{C},,5,, | bad id: x1 is not a 64-bit integer
 +1,{T},{C},,5,, | bad id: +1 is not a 64-bit integer
@@ -79,6 +84,9 @@ x1,{T},{C},,5,, | bad id: x1 is not a 64-bit integer
 1,{T},{C},,5,,"46004"x | bad text after a closing quote
 1,{T},{C},,5,,46004,\0 | bad NUL at byte 74
 "#;
+
+/// What is said of a last line that may have been cut right where it ends.
+const UNSURE: &str = "file ends in this line, and nothing shows that it is whole: get the whole file, or end the line with a line break if nothing is missing";
 
 const TIMES: &str = "2026-01-01 00:00:00,2026-01-01 00:30:00";
 const CARD: &str = "898604293620C0000970";
@@ -209,14 +217,55 @@ fn a_header_is_the_first_line_with_anything_on_it() {
 }
 
 #[test]
+fn a_file_that_is_no_text_is_one_bad_line_that_says_what_it_is_and_what_to_do() {
+    let text = format!("{HEADER}\n{}\n{}\n", good(1), good(2));
+    let wide = |order: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(order).collect::<Vec<u8>>();
+    let (little, big) = (wide(u16::to_le_bytes), wide(u16::to_be_bytes));
+    let table: [(&[u8], &[u8], &str); 8] = [
+        (b"\x1f\x8b\x08\0\0\n\0\0\n", text.as_bytes(), "compressed with gzip: unpack it (`gunzip`)"),
+        (b"\x28\xb5\x2f\xfd", text.as_bytes(), "compressed with zstd: unpack it (`unzstd`)"),
+        (b"\xfd7zXZ\0", text.as_bytes(), "compressed with xz: unpack it (`unxz`)"),
+        (b"PK\x03\x04", text.as_bytes(), "a ZIP archive, as XLSX sheets are: unpack it, or save the sheet as CSV (UTF-8)"),
+        (b"\xff\xfe", &little, "UTF-16: save it as CSV (UTF-8)"),
+        (b"\xfe\xff", &big, "UTF-16: save it as CSV (UTF-8)"),
+        (b"", &little, "UTF-16LE: save it as CSV (UTF-8)"),
+        (b"", &big, "UTF-16BE: save it as CSV (UTF-8)"),
+    ];
+    for (begin, rest, words) in table {
+        let file = [begin, rest].concat();
+        for sizes in [&[usize::MAX][..], &[1], &[7, 3]] {
+            let (fates, _) = read(&file, sizes);
+            let (told, more) = fates.split_first().expect("a line");
+            let is_told = told.starts_with(&format!("Bad(BadLine {{ line: 1, reason: \"file is {words}"));
+            assert!(is_told && told.contains(" take in ") && told.ends_with(", text: \"\" })"), "{told}");
+            assert!(more.iter().all(|fate| fate == "Skip"), "{more:?}");
+        }
+    }
+    for text in ["PK\n", "1\0,2\n", "\0\0\0\0\n"] {
+        assert!(outcomes(text).iter().all(|fate| !fate.starts_with("bad file is")), "{text:?}");
+    }
+}
+
+#[test]
 fn a_header_may_name_the_columns_in_another_order() {
     let header = "operator,mccmnc,imei,dataUsage,imsi,iccid,stopTime,startTime,id,note\n";
     let line = format!("cm,46004,861234567890123,2048,460040000000001,{CARD},2026-01-01 00:30:00,2026-01-01 00:00:00,1");
     let ok = "ok 1 898604293620C0000970 460040000000001 2048 861234567890123 46004";
     assert_eq!(outcomes(&format!("{header}{line}\n{line},\n{line},a,b")), ["skip", ok, ok, ok]);
     // The id could be the beginning of a longer one.
-    assert_eq!(outcomes(&format!("{header}{line}")), ["skip", "bad file ends in the middle of this line"]);
-    assert_eq!(outcomes(&format!("{header}cm,46004,86\n")), ["skip", "bad 3 columns instead of 9"]);
+    assert_eq!(outcomes(&format!("{header}{line}")), ["skip", &format!("bad {UNSURE}")]);
+    let few = "bad 3 columns instead of 9: write every column that the header names, an empty one too";
+    assert_eq!(outcomes(&format!("{header}cm,46004,86\n")), ["skip", few]);
+    assert_eq!(
+        outcomes(&format!("{header}cm,46004,86")),
+        ["skip", "bad file ends in the middle of this line, in column 3 of 10: get the whole file"]
+    );
+    // A column that the header names is none too many, in whatever order.
+    let wrong = "bad id: 1x is not a 64-bit integer";
+    let many =
+        format!("{wrong} (11 columns instead of 10: take out the comma that is too many, or put its value in double quotes)");
+    assert_eq!(outcomes(&format!("{header}{line}x,note\n{line}x,no,te\n")), ["skip", wrong, &many]);
+    assert_eq!(outcomes(&format!("{HEADER},operator\n{},cm\n", good(1).replace("1,2026", "1x,2026"))), ["skip", wrong]);
 }
 
 #[test]

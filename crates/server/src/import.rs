@@ -6,14 +6,18 @@ use crate::config::Config;
 use crate::exit::Exit;
 use crate::{open, print};
 use kachi_domain::PlatformId;
+use kachi_domain::cdr::foreign;
 use kachi_edges::files::{bad_path, write_bad_lines};
 use kachi_engine::import::{Report, Watch, bad_lines, import_file};
 use kachi_engine::{Engine, Fail};
 use serde_json::{Value, json};
-use std::io::{IsTerminal, Write};
+use std::fs::File;
+use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// Bytes by which a file is known that is no text.
+const HEAD_BYTES: u64 = 64;
 /// Between two looks at how far somebody else is who has the file in hand.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -87,15 +91,27 @@ fn take(engine: &Engine, platform: PlatformId, file: &Path) -> Result<Report, Fa
     }
 }
 
-/// Refuses what is no file that can be read, before anything is done.
-pub fn readable(file: &Path) -> Result<(), Exit> {
-    let looked = std::fs::File::open(file).and_then(|f| f.metadata());
-    let words = match looked {
-        Ok(meta) if meta.is_dir() => "is a folder".to_owned(),
-        Ok(_) => return Ok(()),
-        Err(e) => format!("cannot be read ({e})"),
+/// Refuses what is no file of text that can be read, before anything is done.
+pub fn readable(path: &Path) -> Result<(), Exit> {
+    let words = match head(path) {
+        Ok(Some(head)) => match foreign(&head) {
+            None => return Ok(()),
+            Some(words) => words.to_owned(),
+        },
+        Ok(None) => "is a folder: name a CSV file that can be read".to_owned(),
+        Err(e) => format!("cannot be read ({e}): name a CSV file that can be read"),
     };
-    Err(Exit::refused(format!("{}: {words}: name a CSV file that can be read", file.display())))
+    Err(Exit::refused(format!("{}: {words}", path.display())))
+}
+
+/// How a file begins; nothing of a folder. What comes through a pipe can be read once only, and is not looked at.
+fn head(path: &Path) -> std::io::Result<Option<Vec<u8>>> {
+    let file = File::open(path)?;
+    let (meta, mut head) = (file.metadata()?, Vec::new());
+    if meta.is_file() {
+        file.take(HEAD_BYTES).read_to_end(&mut head)?;
+    }
+    Ok((!meta.is_dir()).then_some(head))
 }
 
 /// A platform by its code.

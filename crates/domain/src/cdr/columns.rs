@@ -18,15 +18,22 @@ pub(super) enum Layout {
     /// No line with anything on it has been seen.
     #[default]
     Unknown,
-    /// The eight, in order; more may follow.
-    InOrder,
+    /// The eight, in order; more may follow, and so many are expected.
+    InOrder { columns: usize },
     /// As the header says: for each column of the file, which of the eight it is.
     Named(Vec<Option<usize>>),
     /// The header does not name all eight once; no line of the file can be read.
     Unusable(String),
+    /// The file is no text, which was told of its first line.
+    Foreign,
 }
 
 impl Layout {
+    /// That of a file without a header.
+    pub(super) fn plain() -> Layout {
+        Layout::InOrder { columns: NAMES.len() }
+    }
+
     /// Which of the eight the file's column at this place is.
     pub(super) fn column(&self, place: usize) -> Option<usize> {
         match self {
@@ -39,6 +46,15 @@ impl Layout {
     pub(super) fn columns_min(&self) -> usize {
         match self {
             Layout::Named(columns) => columns.iter().rposition(Option::is_some).map_or(0, |last| last + 1),
+            _ => NAMES.len(),
+        }
+    }
+
+    /// Columns a line has where no comma too many stands in it.
+    pub(super) fn columns_usual(&self) -> usize {
+        match self {
+            Layout::Named(columns) => columns.len(),
+            Layout::InOrder { columns } => *columns,
             _ => NAMES.len(),
         }
     }
@@ -61,7 +77,7 @@ pub(super) fn header(line: &str) -> Option<Layout> {
         }
     }
     let in_order = columns[..NAMES.len()].iter().copied().eq((0..NAMES.len()).map(Some));
-    Some(if in_order { Layout::InOrder } else { Layout::Named(columns) })
+    Some(if in_order { Layout::InOrder { columns: columns.len() } } else { Layout::Named(columns) })
 }
 
 /// A unit other than bytes makes another name, and so a header that lacks `data_usage`.
@@ -79,6 +95,9 @@ fn named(name: &str) -> Option<usize> {
         _ => return None,
     })
 }
+
+/// What is wrong with a line that ends inside of quotes.
+pub(super) const UNCLOSED: &str = "a quote is not closed";
 
 /// The fields of a line: between commas, without surrounding blanks and quotes.
 pub(super) struct Fields<'a> {
@@ -105,7 +124,7 @@ impl<'a> Fields<'a> {
 }
 
 impl<'a> Iterator for Fields<'a> {
-    type Item = Result<&'a str, String>;
+    type Item = Result<&'a str, &'static str>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let rest = self.rest.take()?;
@@ -115,10 +134,10 @@ impl<'a> Iterator for Fields<'a> {
                 None => (rest, ""),
             },
             Some(Some((value, after))) => (value, trim(after)),
-            Some(None) => return Some(Err("a quote is not closed".into())),
+            Some(None) => return Some(Err(UNCLOSED)),
         };
         if !after.is_empty() {
-            let Some(next) = after.strip_prefix(',') else { return Some(Err("text after a closing quote".into())) };
+            let Some(next) = after.strip_prefix(',') else { return Some(Err("text after a closing quote")) };
             self.rest = Some(next);
         }
         Some(Ok(trim(value)))

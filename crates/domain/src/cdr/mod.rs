@@ -12,7 +12,8 @@
 //!
 //! Every line has one fate: a record, a bad line with its reason, or nothing to tell (blank, header). One bad line
 //! spoils no other. A header row may be absent; where there is one it decides which column is which. A file that was
-//! cut gives all its whole lines, and its last line only when that cannot be told from a whole one.
+//! cut gives all its whole lines, and its last line only when that cannot be told from a whole one. A file that is no text
+//! ([`foreign()`]) is one bad line.
 //!
 //! [`Feed`] takes a file in blocks of any size, [`Reader`] one line at a time, [`write_record`] writes a line. [`delivery`]: files on their way out.
 
@@ -20,11 +21,13 @@ pub(crate) mod civil;
 mod columns;
 pub mod delivery;
 mod feed;
+mod foreign;
 mod name;
 mod values;
 mod write;
 
 pub use feed::{Feed, Position};
+pub use foreign::foreign;
 pub use name::FileName;
 pub(crate) use write::WITH_ZEROS_BELOW;
 pub use write::{write_header, write_record};
@@ -101,7 +104,8 @@ pub struct BadLine {
     pub line: u64,
     /// The column, the value and the rule it broke.
     pub reason: String,
-    /// The line as it was, at most [`BAD_TEXT_CHARS_MAX`] characters; what is not UTF-8, and NUL, shows as U+FFFD.
+    /// The line as it was, at most [`BAD_TEXT_CHARS_MAX`] characters; what is not UTF-8, and NUL, shows as U+FFFD. Empty where the
+    /// file is no text.
     pub text: String,
 }
 
@@ -112,7 +116,7 @@ pub enum Line<'a> {
     Record(RawRecord<'a>),
     /// Not readable; kept and listed.
     Bad(BadLine),
-    /// Blank, or the header row.
+    /// Blank, the header row, or more of a file that is no text.
     Skip,
 }
 
@@ -170,8 +174,12 @@ impl Reader {
         let mut bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
         if self.lines_read == 1 {
             bytes = bytes.strip_prefix(BOM).unwrap_or(bytes);
+            if let Some(words) = foreign(bytes) {
+                self.layout = Layout::Foreign;
+                return Line::Bad(BadLine { line: 1, reason: format!("file {words}"), text: String::new() });
+            }
         }
-        if matches!(self.layout, Layout::InOrder)
+        if matches!(self.layout, Layout::InOrder { .. })
             && bytes.len() <= LINE_BYTES_MAX
             && let Some(record) = values::plain(bytes, ending, &mut self.days)
         {
@@ -185,13 +193,14 @@ impl Reader {
 
     /// Reads any line, however written, and finds the reason where it is bad.
     fn any<'a>(&mut self, bytes: &'a [u8], ending: Ending) -> Result<Line<'a>, String> {
-        if bytes.iter().all(|b| matches!(b, b' ' | b'\t')) && bytes.len() <= LINE_BYTES_MAX {
+        let is_blank = bytes.len() <= LINE_BYTES_MAX && bytes.iter().all(|b| matches!(b, b' ' | b'\t'));
+        if is_blank || matches!(self.layout, Layout::Foreign) {
             return Ok(Line::Skip);
         }
         let text = checked_text(bytes);
         if !self.knows_layout() {
             let header = text.as_ref().ok().and_then(|text| columns::header(text));
-            self.layout = header.clone().unwrap_or(Layout::InOrder);
+            self.layout = header.clone().unwrap_or_else(Layout::plain);
             match header {
                 Some(Layout::Unusable(reason)) => return Err(reason),
                 Some(_) => return Ok(Line::Skip),

@@ -1,7 +1,7 @@
 //! One line to one record, twice: fast for lines written plainly, and slowly with reasons for all others. Whatever
 //! the fast way accepts, the slow way reads alike.
 
-use super::columns::{BYTES, Fields, ICCID, ID, IMEI, IMSI, Layout, MCCMNC, NAMES, START, STOP};
+use super::columns::{BYTES, Fields, ICCID, ID, IMEI, IMSI, Layout, MCCMNC, NAMES, START, STOP, UNCLOSED};
 use super::{Ending, RECORD_BYTES_MAX, RawRecord, civil::DayCache};
 use crate::time::Timestamp;
 use std::ops::RangeInclusive;
@@ -10,6 +10,10 @@ const ICCID_LENGTH: RangeInclusive<usize> = 18..=22;
 const IMSI_LENGTH_MAX: usize = 15;
 const IMEI_LENGTH: RangeInclusive<usize> = 14..=16;
 const MCCMNC_LENGTH: RangeInclusive<usize> = 5..=6;
+
+/// Said of a last line without a line break that could have been cut where it ends.
+const UNSURE: &str = "file ends in this line, and nothing shows that it is whole: get the whole file, or end the line with a line break \
+                      if nothing is missing";
 
 /// Characters of a value shown in a reason.
 const SHOWN_CHARS_MAX: usize = 40;
@@ -68,7 +72,8 @@ pub(super) fn any<'a>(line: &'a str, ending: Ending, layout: &Layout, days: &mut
     let mut values = [""; NAMES.len()];
     let (mut count, mut last) = (0, None);
     for field in Fields::new(line) {
-        let value = field?;
+        let is_cut = |reason: &str| ending == Ending::EndOfFile && reason == UNCLOSED;
+        let value = field.map_err(|reason| if is_cut(reason) { cut_in(count + 1, layout) } else { reason.into() })?;
         last = layout.column(count);
         if let Some(column) = last {
             values[column] = value;
@@ -76,14 +81,39 @@ pub(super) fn any<'a>(line: &'a str, ending: Ending, layout: &Layout, days: &mut
         count += 1;
     }
     if count < layout.columns_min() {
-        return Err(format!("{count} columns instead of {}", layout.columns_min()));
+        return Err(if ending == Ending::EndOfFile { cut_in(count, layout) } else { too_few(line, count, layout) });
     }
     // Of the columns only mccmnc can show that it was not cut, so no other may be the last thing in a file.
     let whole = last.is_none_or(|c| c == MCCMNC) && MCCMNC_LENGTH.contains(&values[MCCMNC].len());
     if ending == Ending::EndOfFile && !whole {
-        return Err("file ends in the middle of this line".into());
+        return Err(UNSURE.into());
     }
-    record(&values, days)
+    record(&values, days).map_err(|reason| if count > layout.columns_usual() { too_many(reason, count, layout) } else { reason })
+}
+
+/// The file was cut in the line's column with this number.
+fn cut_in(column: usize, layout: &Layout) -> String {
+    let columns = layout.columns_usual().max(column);
+    format!("file ends in the middle of this line, in column {column} of {columns}: get the whole file")
+}
+
+fn too_few(line: &str, count: usize, layout: &Layout) -> String {
+    let least = layout.columns_min();
+    let between = [(';', "semicolons"), ('\t', "tabs")].into_iter().find(|(sign, _)| line.matches(*sign).count() + 1 >= least);
+    let needed = match (between, layout) {
+        (Some((_, signs)), _) => format!("they are parted by {signs}; write commas"),
+        (None, Layout::Named(_)) => "write every column that the header names, an empty one too".to_owned(),
+        (None, _) => format!("write {}, an empty one too", NAMES.join(",")),
+    };
+    format!("{count} columns instead of {least}: {needed}")
+}
+
+/// A comma inside of a value moves all values after it, so what is wrong with one is the lesser half.
+fn too_many(reason: String, count: usize, layout: &Layout) -> String {
+    let usual = layout.columns_usual();
+    format!(
+        "{reason} ({count} columns instead of {usual}: take out the comma that is too many, or put its value in double quotes)"
+    )
 }
 
 fn record<'a>(values: &[&'a str; 8], days: &mut DayCache) -> Result<RawRecord<'a>, String> {
