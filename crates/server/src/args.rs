@@ -159,7 +159,7 @@ pub enum Import {
 /// Cards of one platform, account and product.
 #[derive(Debug, Args)]
 pub struct ImportSims {
-    /// The CSV file; its bad lines go to FILE.bad.csv
+    /// The CSV file; its bad lines go to FILE.bad.csv. A known card keeps its state, which is told where the file has another
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Code of the card platform

@@ -1,7 +1,10 @@
 //! `kachi import sims`: cards from a CSV file, a thousand in one transaction; bad lines beside the file.
 //!
-//! A known card is changed where the file says something and stays as it is where a cell is empty; its state is never
-//! changed. Stop it anywhere and start it again: what is in is found the same.
+//! A known card is changed where the file says something and stays as it is where a cell is empty. Its state is never changed: where the
+//! file has another, that is told with its line, and is no fault of it, for a card lives on after the file was written. Stop it anywhere
+//! and start it again: what is in is found the same.
+
+mod lines;
 
 use crate::args::ImportSims;
 use crate::config::Config;
@@ -16,16 +19,17 @@ use kachi_domain::{AccountId, Iccid, ProductId};
 use kachi_edges::files::bad_path;
 use kachi_engine::sims::{self, Arrivals, Put};
 use kachi_engine::{Engine, Fail, import};
-use serde_json::json;
+use lines::Lines;
+use serde_json::{Value, json};
 use std::fs::File;
-use std::io::{BufReader, Bytes, Read};
-use std::iter::Peekable;
 use std::path::Path;
 
 /// Cards in one transaction.
 const BATCH: usize = 1_000;
 /// Bytes of a usual line.
 const LINE_BYTES: usize = 256;
+/// Cards that keep another state than the file has for them, told one by one; the rest are counted.
+const KEPT_SHOWN: usize = 20;
 const COLUMNS: [&str; 9] = ["iccid", "imsi", "msisdn", "eid", "state", "alias", "group", "remark", "real_name"];
 
 /// What a line says of a card; nothing where the cell is empty.
@@ -51,12 +55,46 @@ struct Bad {
     text: String,
 }
 
+/// A known card that keeps its state, though the file has another for it.
+struct Kept {
+    line: u64,
+    iccid: Iccid,
+    state: BaseState,
+    wanted: BaseState,
+}
+
+impl Kept {
+    /// What makes the card what the file says, if anything does.
+    fn remedy(&self) -> &'static str {
+        match (self.state, self.wanted) {
+            (BaseState::Closed | BaseState::Replaced, _) => "its life here is over, which nothing undoes",
+            (_, BaseState::PreClosed | BaseState::Closed | BaseState::Replaced) => {
+                "`kachi admin sim close` closes it, if its life here is over"
+            }
+            (_, BaseState::Stopped) => "`kachi admin sim stop` stops it",
+            (_, BaseState::Active) => "`kachi admin sim resume` lets it on, or activates one that was never on",
+            _ => "its carrier's word and its packages move it on, and no command does",
+        }
+    }
+
+    fn sentence(&self) -> String {
+        let Kept { iccid, state, wanted, .. } = self;
+        format!("{iccid} is known as {}; {} is not taken over: {}", state.word(), wanted.word(), self.remedy())
+    }
+
+    fn json(&self) -> Value {
+        let Kept { line, iccid, state, wanted } = self;
+        json!({"line": line, "iccid": iccid.as_str(), "state": state.word(), "not_taken_over": wanted.word(), "remedy": self.remedy()})
+    }
+}
+
 #[derive(Default)]
 struct Counts {
     loaded: usize,
     changed: usize,
     duplicate: usize,
     luhn: usize,
+    kept: Vec<Kept>,
 }
 
 /// Takes in the file. Bad lines make the exit code 1: the good ones are in.
@@ -66,8 +104,8 @@ pub fn run(config: &Config, args: &ImportSims) -> Result<(), Exit> {
     let engine = &open::engine(config)?;
     let (account, product) = owner(engine, args)?;
     let (mut counts, mut bad, mut batch) = (Counts::default(), Vec::new(), Vec::new());
-    for record in reader.byte_records() {
-        match text(record).and_then(|record| row(&record, &columns)) {
+    while let Some((line, record)) = next(&mut reader) {
+        match record.and_then(|record| text(record, line)).and_then(|record| row(&record, line, &columns)) {
             Ok(row) => batch.push(row),
             Err(b) => bad.push(b),
         }
@@ -103,26 +141,7 @@ fn owner(engine: &Engine, args: &ImportSims) -> Result<(AccountId, ProductId), E
     Ok((account.account.id, product.id))
 }
 
-/// A file whose CRLF are handed on as LF. The reader of CSV ends a line of CRLF at its CR and counts it at its LF: it would number the
-/// next one too low.
-struct Lines(Peekable<Bytes<BufReader<File>>>);
-
-impl Read for Lines {
-    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
-        let mut n = 0;
-        while n < out.len() {
-            let Some(byte) = self.0.next().transpose()? else { break };
-            if byte == b'\r' && matches!(self.0.peek(), Some(Ok(b'\n'))) {
-                continue;
-            }
-            out[n] = byte;
-            n += 1;
-        }
-        Ok(n)
-    }
-}
-
-fn reader(file: &Path) -> Result<csv::Reader<Lines>, Exit> {
+fn reader(file: &Path) -> Result<csv::Reader<Lines<File>>, Exit> {
     readable(file)?;
     let is_sheet = file.extension().is_some_and(|e| ["xlsx", "xls"].iter().any(|s| e.eq_ignore_ascii_case(s)));
     if is_sheet {
@@ -131,15 +150,17 @@ fn reader(file: &Path) -> Result<csv::Reader<Lines>, Exit> {
             file.display()
         )));
     }
-    // A spreadsheet's blanks around a cell mean nothing; a byte order mark is dropped by the reader.
-    let opened = File::open(file).map_err(|e| Exit::refused(format!("{}: cannot be read ({e})", file.display())))?;
-    let lines = Lines(BufReader::new(opened).bytes().peekable());
+    let opened = File::open(file).and_then(Lines::new);
+    let lines = opened.map_err(|e| Exit::refused(format!("{}: cannot be read ({e})", file.display())))?;
+    // A spreadsheet's blanks around a cell mean nothing.
     Ok(csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(lines))
 }
 
 /// For each column of the file, which of ours it is.
-fn header(file: &Path, reader: &mut csv::Reader<Lines>) -> Result<Vec<usize>, Exit> {
-    let refuse = |words: String| Exit::refused(format!("{}:1: {words}", file.display()));
+fn header(file: &Path, reader: &mut csv::Reader<Lines<File>>) -> Result<Vec<usize>, Exit> {
+    let place = reader.byte_headers().ok().and_then(|header| header.position().cloned());
+    let line = place.map_or(1, |place| reader.get_mut().number(&place));
+    let refuse = |words: String| Exit::refused(format!("{}:{line}: {words}", file.display()));
     let header = reader.headers().map_err(|e| refuse(format!("the header cannot be read ({e})")))?;
     let mut columns = Vec::new();
     for name in header {
@@ -156,20 +177,24 @@ fn header(file: &Path, reader: &mut csv::Reader<Lines>) -> Result<Vec<usize>, Ex
     Ok(columns)
 }
 
+/// The next line that is not blank, with its number.
+fn next(reader: &mut csv::Reader<Lines<File>>) -> Option<(u64, Result<ByteRecord, Bad>)> {
+    let mut record = ByteRecord::new();
+    let read = reader.read_byte_record(&mut record);
+    let line = record.position().map_or(0, |place| reader.get_mut().number(place));
+    match read {
+        Ok(false) => None,
+        Ok(true) => Some((line, Ok(record))),
+        Err(e) => Some((line, Err(Bad { line, reason: format!("cannot be read: {e}"), text: String::new() }))),
+    }
+}
+
 /// A line as text.
-fn text(record: csv::Result<ByteRecord>) -> Result<StringRecord, Bad> {
-    let record = record.map_err(|e| Bad {
-        line: e.position().map_or(0, csv::Position::line),
-        reason: format!("cannot be read: {e}"),
-        text: String::new(),
-    })?;
-    StringRecord::from_byte_record(record).map_err(|e| {
-        let record = e.into_byte_record();
-        Bad {
-            line: record.position().map_or(0, csv::Position::line),
-            reason: "is not UTF-8: save the sheet as CSV (UTF-8)".to_owned(),
-            text: written(record.iter()),
-        }
+fn text(record: ByteRecord, line: u64) -> Result<StringRecord, Bad> {
+    StringRecord::from_byte_record(record).map_err(|e| Bad {
+        line,
+        reason: "is not UTF-8: save the sheet as CSV (UTF-8)".to_owned(),
+        text: written(e.into_byte_record().iter()),
     })
 }
 
@@ -180,15 +205,17 @@ fn written(cells: impl Iterator<Item = impl AsRef<[u8]>>) -> String {
     String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned()
 }
 
-fn row(record: &StringRecord, columns: &[usize]) -> Result<Row, Bad> {
-    let line = record.position().map_or(0, csv::Position::line);
+fn row(record: &StringRecord, line: u64, columns: &[usize]) -> Result<Row, Bad> {
     let text = written(record.iter());
     read(record, columns, line, &text).map_err(|reason| Bad { line, reason, text })
 }
 
 fn read(record: &StringRecord, columns: &[usize], line: u64, text: &str) -> Result<Row, String> {
     if record.len() > columns.len() {
-        return Err(format!("has {} columns, the header {}", record.len(), columns.len()));
+        let (found, named) = (record.len(), columns.len());
+        return Err(format!(
+            "has {found} columns, the header {named}: take out the comma that is too many, or put its value in double quotes"
+        ));
     }
     let mut cells: [Option<String>; COLUMNS.len()] = Default::default();
     for (cell, column) in record.iter().zip(columns) {
@@ -240,6 +267,7 @@ fn load(
         for row in rows {
             let there = tx.sim_by_iccid(&Tree::root(), row.iccid.as_str())?;
             let is_new = there.is_none();
+            let kept = there.as_ref().and_then(|there| keeps(&row, &there.state));
             let base = there.unwrap_or_else(|| sims::blank(&row.iccid, account, product));
             let wanted = kachi_store::sims::Sim {
                 account,
@@ -255,7 +283,7 @@ fn load(
                 ..base
             };
             match arrivals.put(tx, catalogue, how, &wanted) {
-                Ok(put) => outcomes.push(Ok(put)),
+                Ok(put) => outcomes.push(Ok((put, kept))),
                 Err(Fail::Refused(r)) => outcomes.push(Err(Bad { line: row.line, reason: r.to_string(), text: row.text })),
                 Err(other) => return Err(other),
             }
@@ -265,13 +293,25 @@ fn load(
     })?;
     for outcome in outcomes {
         match outcome {
-            Ok(Put::Added(_)) => counts.loaded += 1,
-            Ok(Put::Changed(_)) => counts.changed += 1,
-            Ok(Put::Same(_)) => counts.duplicate += 1,
+            Ok((put, kept)) => {
+                counts.kept.extend(kept);
+                match put {
+                    Put::Added(_) => counts.loaded += 1,
+                    Put::Changed(_) => counts.changed += 1,
+                    Put::Same(_) => counts.duplicate += 1,
+                }
+            }
             Err(b) => bad.push(b),
         }
     }
     Ok(())
+}
+
+/// What the row would have the card be, where that is something else than it is.
+fn keeps(row: &Row, state: &str) -> Option<Kept> {
+    let state = BaseState::parse(state).unwrap_or(BaseState::Unknown);
+    let wanted = row.state.filter(|wanted| *wanted != state)?;
+    Some(Kept { line: row.line, iccid: row.iccid.clone(), state, wanted })
 }
 
 fn report(args: &ImportSims, counts: &Counts, mut bad: Vec<Bad>) -> Result<(), Exit> {
@@ -281,17 +321,28 @@ fn report(args: &ImportSims, counts: &Counts, mut bad: Vec<Bad>) -> Result<(), E
     if counts.luhn > 0 {
         eprintln!("kachi: {} ICCIDs fail the Luhn check; they are in, but look whether digits were lost", counts.luhn);
     }
+    let name = args.file.display();
+    for kept in counts.kept.iter().take(KEPT_SHOWN) {
+        eprintln!("kachi: {name}:{}: {}", kept.line, kept.sentence());
+    }
+    if counts.kept.len() > KEPT_SHOWN {
+        eprintln!("kachi: {name}: {} more cards keep their state; --json tells them all", counts.kept.len() - KEPT_SHOWN);
+    }
     if args.json {
         print::json(&json!({
-            "file": args.file.display().to_string(), "loaded": counts.loaded, "changed": counts.changed,
+            "file": name.to_string(), "loaded": counts.loaded, "changed": counts.changed,
             "duplicate": counts.duplicate, "bad": bad.len(),
+            "states_kept": counts.kept.iter().map(Kept::json).collect::<Vec<_>>(),
         }))?;
     } else {
-        let Counts { loaded, changed, duplicate, .. } = counts;
-        let name = args.file.display();
+        let Counts { loaded, changed, duplicate, kept, .. } = counts;
         let is_written = !bad.is_empty() && written.is_ok();
         let rest = if is_written { format!("; the lines not loaded are in {}", path.display()) } else { String::new() };
-        print::line(format_args!("{name}: loaded {loaded}, changed {changed}, duplicate {duplicate}, bad {}{rest}", bad.len()))?;
+        let kept = if kept.is_empty() { String::new() } else { format!(", states kept {}", kept.len()) };
+        print::line(format_args!(
+            "{name}: loaded {loaded}, changed {changed}, duplicate {duplicate}, bad {}{kept}{rest}",
+            bad.len()
+        ))?;
     }
     written?;
     if bad.is_empty() { Ok(()) } else { Err(Exit::finding()) }

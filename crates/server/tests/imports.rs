@@ -11,6 +11,9 @@ use serde_json::json;
 
 on_both!(
     every_line_that_is_not_loaded_is_named_by_its_number,
+    a_known_card_keeps_its_state_and_a_line_that_has_another_is_told,
+    a_file_that_is_no_text_is_refused_with_what_it_is_and_what_to_do,
+    what_is_wrong_with_a_line_of_records_is_told_with_what_to_do,
     what_is_in_is_said_whatever_fails_afterwards,
     a_persons_text_is_no_formula_in_a_spreadsheet,
     usage_is_written_out_in_the_days_of_its_account_with_their_zone,
@@ -60,18 +63,136 @@ fn every_line_that_is_not_loaded_is_named_by_its_number(house: &House) {
     let line = format!("3,bad,is not UTF-8: save the sheet as CSV (UTF-8),\"{},", iccid(1));
     assert!(bad.lines().nth(1).is_some_and(|l| l.starts_with(&line)), "{bad}");
 
-    // Whatever ends its lines, a bad one has its number, and its text can be put right and imported again.
-    for end in ["\n", "\r\n"] {
-        let lines = ["iccid,alias", &format!("{},\"a, b\"", iccid(0)), "12,\"c, \"\"d\"\"\"", &format!("{},", iccid(1)), ""];
+    // Whatever ends its lines and however many are blank, a bad one has its number, and its text can be put right and imported again.
+    for end in ["\n", "\r\n", "\r"] {
+        let good = format!("{},\"a, b\"", iccid(0));
+        let lines = ["\u{feff}iccid,alias", "", &good, "", "", "12,\"c, \"\"d\"\"\"", &format!("{},", iccid(1)), "", "13,e", ""];
         house.write("ends.csv", &lines.join(end));
         let sims = house.run(&["import", "sims", "ends.csv", "--platform", "hand", "--account", "acme"], &[]);
         assert_eq!(sims.code, 1, "{sims:?}");
         let mut bad = csv::Reader::from_path(house.path("ends.csv.bad.csv")).expect("the lines not loaded");
         let rows: Vec<csv::StringRecord> = bad.records().map(|r| r.expect("a row")).collect();
         let told: Vec<(&str, &str)> = rows.iter().map(|r| (&r[0], &r[3])).collect();
-        assert_eq!(told, [("3", "12,\"c, \"\"d\"\"\"")], "{end:?}");
+        assert_eq!(told, [("6", "12,\"c, \"\"d\"\"\""), ("9", "13,e")], "{end:?}");
+        house.write("head.csv", &["", "", "iccid,aliass", &good].join(end));
+        let sims = house.run(&["import", "sims", "head.csv", "--platform", "hand", "--account", "acme"], &[]);
+        assert!(sims.code == 1 && sims.err.contains("head.csv:3: there is no column \"aliass\""), "{sims:?}");
+    }
+    for end in ["\n", "\r\n"] {
+        house.write("records.csv", &["\u{feff}", "", record(9, 0, 1).trim(), "", "", "x", ""].join(end));
+        assert_eq!(import(house, &["records.csv"]).code, 1);
+        let bad = std::fs::read_to_string(house.path("records.csv.bad.csv")).expect("the lines not loaded");
+        assert!(bad.lines().nth(1).is_some_and(|line| line.starts_with("6,bad,")), "{end:?}: {bad}");
     }
     house.assert_sound();
+}
+
+fn a_known_card_keeps_its_state_and_a_line_that_has_another_is_told(house: &House) {
+    world(house);
+    let import = |name: &str, lines: &[String], more: &[&str]| {
+        house.write(name, &format!("iccid,state,alias\n{}\n", lines.join("\n")));
+        house.run(&[&["import", "sims", name, "--platform", "hand", "--account", "acme"], more].concat(), &[])
+    };
+    let of = |card: u64, rest: &str| format!("{},{rest}", iccid(card));
+    let lines = [
+        of(0, "active,"),
+        String::new(),
+        of(1, "stopped,new"),
+        of(2, "closed,"),
+        of(7, "ready,"),
+        of(7, "testing,"),
+        of(0, ","),
+        of(0, "broken,"),
+    ];
+    let first = import("states.csv", &lines, &[]);
+    let counts = "states.csv: loaded 1, changed 1, duplicate 4, bad 1, states kept 3; the lines not loaded are in";
+    assert!(first.code == 1 && first.out.starts_with(counts), "{first:?}");
+    let told: Vec<&str> = first.err.lines().filter(|line| line.contains("is known as")).collect();
+    let wanted = [
+        format!(
+            "kachi: states.csv:4: {} is known as active; stopped is not taken over: `kachi admin sim stop` stops it",
+            iccid(1)
+        ),
+        format!(
+            "kachi: states.csv:5: {} is known as active; closed is not taken over: `kachi admin sim close` closes it, if its life here is over",
+            iccid(2)
+        ),
+        format!(
+            "kachi: states.csv:7: {} is known as ready; testing is not taken over: its carrier's word and its packages move it on, and \
+             no command does",
+            iccid(7)
+        ),
+    ];
+    assert_eq!(told, wanted);
+    let show = |card: u64| house.done(&["admin", "sim", "show", &iccid(card), "--json"]).json();
+    assert_eq!((&show(1)["state"], &show(1)["alias"], &show(7)["state"]), (&json!("active"), &json!("new"), &json!("ready")));
+
+    // What is as the file has it is not told, and a state that is kept is no fault of the file.
+    house.done(&["admin", "sim", "close", &iccid(2), "--by", "Ann", "--reason", "lost"]);
+    let again = import("again.csv", &[of(2, "closed,"), of(2, "active,"), of(7, "active,")], &["--json"]);
+    let told = json!([
+        {"line": 3, "iccid": iccid(2), "state": "closed", "not_taken_over": "active", "remedy": "its life here is over, which nothing undoes"},
+        {"line": 4, "iccid": iccid(7), "state": "ready", "not_taken_over": "active",
+         "remedy": "`kachi admin sim resume` lets it on, or activates one that was never on"},
+    ]);
+    assert_eq!((again.code, &again.json()["states_kept"], &again.json()["duplicate"]), (0, &told, &json!(3)), "{again:?}");
+    let many = import("many.csv", &vec![of(0, "testing,"); 23], &[]);
+    assert_eq!((many.code, many.err.matches("is not taken over").count()), (0, 20), "{many:?}");
+    assert!(
+        many.err.contains("many.csv: 3 more cards keep their state") && many.out.ends_with("bad 0, states kept 23\n"),
+        "{many:?}"
+    );
+    house.assert_sound();
+}
+
+fn a_file_that_is_no_text_is_refused_with_what_it_is_and_what_to_do(house: &House) {
+    world(house);
+    house.write("good.csv", &record(1, 0, 10));
+    let wide: Vec<u8> = format!("iccid\r\n{}\r\n", iccid(0)).encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let table: [(&[u8], &[u8], &str); 4] = [
+        (b"\x1f\x8b\x08\0", b"\n\n", "is compressed with gzip: unpack it (`gunzip`) and take in the CSV file"),
+        (
+            b"PK\x03\x04",
+            b"\n",
+            "is a ZIP archive, as XLSX sheets are: unpack it, or save the sheet as CSV (UTF-8), and take in the CSV file",
+        ),
+        (b"\xff\xfe", &wide, "is UTF-16: save it as CSV (UTF-8), or change it with `iconv -f UTF-16 -t UTF-8`, and take in that"),
+        (b"", &wide, "is UTF-16LE: save it as CSV (UTF-8), or change it with `iconv -f UTF-16LE -t UTF-8`, and take in that"),
+    ];
+    for (begin, rest, words) in table {
+        std::fs::write(house.path("odd.csv"), [begin, rest].concat()).expect("a file");
+        let cdr = import(house, &["good.csv", "odd.csv"]);
+        let sims = house.run(&["import", "sims", "odd.csv", "--platform", "hand", "--account", "acme"], &[]);
+        for refused in [cdr, sims] {
+            assert!(refused.code == 1 && refused.out.is_empty(), "{refused:?}");
+            assert_eq!(refused.err, format!("kachi: odd.csv: {words}\n"));
+        }
+    }
+    assert_eq!(house.assert_sound(), 0, "nothing is taken in unless all can be read");
+}
+
+fn what_is_wrong_with_a_line_of_records_is_told_with_what_to_do(house: &House) {
+    world(house);
+    let good = record(1, 0, 10);
+    let (good, cut) = (good.trim(), record(5, 0, 10)[..40].to_owned());
+    let (few, many) = (good.rsplit_once(',').map_or("", |l| l.0), good.replace(",10,", ",1,0,"));
+    house.write("odd.csv", &[good, few, &many, &good.replace(',', ";"), &cut].join("\n"));
+    assert_eq!(import(house, &["odd.csv"]).code, 1);
+    let mut bad = csv::Reader::from_path(house.path("odd.csv.bad.csv")).expect("the lines not loaded");
+    let rows: Vec<csv::StringRecord> = bad.records().map(|r| r.expect("a row")).collect();
+    let told: Vec<(&str, &str)> = rows.iter().map(|r| (&r[0], &r[2])).collect();
+    let wanted = [
+        ("2", "7 columns instead of 8: write id,start_time,stop_time,iccid,imsi,data_usage,imei,mccmnc, an empty one too"),
+        (
+            "3",
+            "imei: 0 is not empty or 14 to 16 digits (9 columns instead of 8: take out the comma that is too many, or put its value in \
+             double quotes)",
+        ),
+        ("4", "1 columns instead of 8: they are parted by semicolons; write commas"),
+        ("5", "file ends in the middle of this line, in column 3 of 8: get the whole file"),
+    ];
+    assert_eq!(told, wanted);
+    assert_eq!(house.assert_sound(), 1);
 }
 
 fn a_persons_text_is_no_formula_in_a_spreadsheet(house: &House) {
