@@ -14,6 +14,7 @@ mod imei;
 mod messages;
 mod once;
 mod pools;
+mod prices;
 mod shape;
 mod work;
 
@@ -84,7 +85,7 @@ fn apply(tx: &mut Tx<'_>, how: Settling, sources: &[Source]) -> Step<Outcome> {
         work.pool_types(&d.pool_types)?;
         work.belongings(&d.accounts)?;
         let catalogue = Catalogue::of(work.tx)?;
-        work.check_prices(&catalogue)?;
+        work.check_prices(&catalogue, d)?;
         work.opening_balances(&catalogue, &d.accounts)?;
         work.sims(&catalogue, &d.sims)?;
         work.subscriptions(&catalogue, &d.subscriptions)?;

@@ -519,7 +519,7 @@ fn esim_goods_and_their_stock_are_applied() {
             (goods("LPA:2$x$y", ""), "esim_goods[0].profiles[0].activation_code: \"LPA:2$x$y\" is not of the form LPA:1$"),
             (goods("LPA:1$smdp.example$B", another), "esim_goods[0].profiles[1].iccid: 8988303000000614224 is a card already"),
             ("esim_goods: [{code: E2, price: \"1.00\"}]".to_owned(), "esim_goods[0].package: is missing"),
-            ("esim_goods: [{code: E2, package: GJ-100M-30D}]".to_owned(), "esim_goods[0].price: is missing"),
+            ("esim_goods: [{code: E2, package: GJ-100M-30D}]".to_owned(), "esim_goods[0].price (E2): is missing"),
             (
                 "esim_goods: [{code: E2, package: NO, price: \"1.00\"}]".to_owned(),
                 "esim_goods[0].package: there is no package NO",

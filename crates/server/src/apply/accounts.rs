@@ -1,6 +1,7 @@
 //! Accounts and what belongs to them: money, keys, prices and people.
 
 use super::file;
+use super::prices::priced;
 use super::work::{Step, Work, check_code, differing};
 use crate::{open, secrets};
 use kachi_domain::account::{Path, Switch};
@@ -393,10 +394,10 @@ impl Work<'_, '_> {
             account: account.id,
             package: package.id,
             price_minor: self
-                .amount(&format!("{place}.price"), entry.price.as_deref(), account.currency)?
+                .amount(&priced(place, "price", &entry.package), entry.price.as_deref(), account.currency)?
                 .or(known.and_then(|k| k.price_minor)),
             retail_minor: self
-                .amount(&format!("{place}.retail_price"), entry.retail_price.as_deref(), account.currency)?
+                .amount(&priced(place, "retail_price", &entry.package), entry.retail_price.as_deref(), account.currency)?
                 .or(known.and_then(|k| k.retail_minor)),
             listed: entry.listed.or(known.and_then(|k| k.listed)),
         };

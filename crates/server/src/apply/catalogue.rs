@@ -1,14 +1,12 @@
-//! Platforms, products, packages, and the rule that no level sells below its own cost.
+//! Platforms, products and packages.
 
 use super::file;
+use super::prices::priced;
 use super::work::{Step, Work, check_code, differing};
 use kachi_domain::address::Addresses;
 use kachi_domain::carrier::Capabilities;
-use kachi_domain::ledger::OPERATOR;
 use kachi_domain::package::{Category, Fulfil, Kind, Resource, StartRule, Terms, Window};
-use kachi_domain::{Currency, Money, PackageId, PlatformId, ProductId, Span};
-use kachi_engine::Catalogue;
-use kachi_store::accounts::Account;
+use kachi_domain::{PackageId, PlatformId, ProductId, Span};
 use kachi_store::catalogue::{Package, Platform, Product};
 use serde_json::json;
 
@@ -185,9 +183,10 @@ impl Work<'_, '_> {
                 format!("{} is sold in {}; make a new package instead", k.code, k.currency),
             );
         }
-        let price = self.amount(&format!("{place}.price"), entry.price.as_deref(), currency)?.or(known.map(|k| k.price_minor));
-        let price_minor = self.at(&format!("{place}.price"), price.ok_or("is missing; write what a top-level account pays"))?;
-        let retail = self.amount(&format!("{place}.retail_price"), entry.retail_price.as_deref(), currency)?;
+        let at_price = priced(place, "price", &entry.code);
+        let price = self.amount(&at_price, entry.price.as_deref(), currency)?.or(known.map(|k| k.price_minor));
+        let price_minor = self.at(&at_price, price.ok_or("is missing; write what a top-level account pays"))?;
+        let retail = self.amount(&priced(place, "retail_price", &entry.code), entry.retail_price.as_deref(), currency)?;
         let name = entry.name.clone().or_else(|| known.map(|k| k.name.clone())).unwrap_or_else(|| entry.code.clone());
         let word = |text: &Option<String>, before: Option<&'static str>, default: &'static str| {
             text.clone().unwrap_or_else(|| before.unwrap_or(default).to_owned())
@@ -285,52 +284,6 @@ impl Work<'_, '_> {
             validity,
             window: self.at(&at("window"), Window::parse(&window))?,
         })
-    }
-
-    /// An amount that is not negative.
-    pub fn amount(&self, place: &str, text: Option<&str>, currency: Currency) -> Step<Option<i64>> {
-        let Some(text) = text else { return Ok(None) };
-        let money = self.at(place, Money::parse(text, currency))?;
-        if money.minor < 0 { self.refuse(place, format!("\"{text}\" is less than zero")) } else { Ok(Some(money.minor)) }
-    }
-
-    /// Refuses prices at which some level would sell below what it pays itself.
-    pub fn check_prices(&self, catalogue: &Catalogue) -> Step {
-        let mut accounts: Vec<_> = catalogue.accounts().map(|a| &a.account).filter(|a| a.id != OPERATOR).collect();
-        accounts.sort_by_key(|a| a.id);
-        let mut packages = catalogue.packages();
-        packages.extend(catalogue.pool_types().into_iter().map(|(package, _)| package));
-        for account in accounts {
-            for package in packages.iter().filter(|p| p.currency == account.currency) {
-                self.check_price(catalogue, account, package)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn check_price(&self, catalogue: &Catalogue, account: &Account, package: &Package) -> Step {
-        let words = |minor| Money { minor, currency: package.currency }.to_decimal();
-        let (code, sold) = (&account.code, &package.code);
-        let own = catalogue.cost(account.id, package);
-        let Some(quote) = catalogue.quote(account.id, package) else {
-            // It is not sold to the account: either a level above pays in another currency, or it is sold at a loss.
-            let above = catalogue.parent(account.id).and_then(|p| catalogue.quote(p, package));
-            return match above.map(|a| a.price_minor).filter(|cost| own < *cost) {
-                None => Ok(()),
-                Some(cost) => {
-                    let text = format!("{code} would pay {} for {sold}, but its parent pays {} itself", words(own), words(cost));
-                    self.refuse("accounts.prices.price", format!("{text}; raise the price"))
-                }
-            };
-        };
-        let retail = catalogue.price(account.id, package.id).and_then(|p| p.retail_minor);
-        match retail.filter(|retail| *retail < quote.price_minor) {
-            None => Ok(()),
-            Some(retail) => {
-                let text = format!("{code} would sell {sold} at {}, but pays {} itself", words(retail), words(own));
-                self.refuse("accounts.prices.retail_price", format!("{text}; raise the retail price"))
-            }
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! eSIM goods and their stock of profiles. Each profile becomes a card of the operator's until it is sold.
 
 use super::file;
+use super::prices::priced;
 use super::work::{Step, Work, check_code, differing};
 use kachi_domain::account::Path;
 use kachi_domain::esim::ActivationCode;
@@ -38,7 +39,7 @@ impl Work<'_, '_> {
             for (j, price) in entry.prices.iter().enumerate() {
                 self.goods_price(catalogue, &format!("{place}.prices[{j}]"), &Goods { id, ..wanted.clone() }, price)?;
             }
-            self.check_goods(&place, id)?;
+            self.check_goods(&place, entry, id)?;
             for (j, profile) in entry.profiles.iter().enumerate() {
                 self.profile(catalogue, &format!("{place}.profiles[{j}]"), (id, package.product), profile)?;
             }
@@ -58,9 +59,10 @@ impl Work<'_, '_> {
             let words = format!("{} has another product or currency than {}; make new goods instead", package.code, before.code);
             return self.refuse(&format!("{place}.package"), words);
         }
-        let price = self.amount(&format!("{place}.price"), entry.price.as_deref(), package.currency)?;
+        let at_price = priced(place, "price", &entry.code);
+        let price = self.amount(&at_price, entry.price.as_deref(), package.currency)?;
         let price = price.or(known.map(|k| k.price_minor));
-        let price_minor = self.at(&format!("{place}.price"), price.ok_or("is missing; write what one costs"))?;
+        let price_minor = self.at(&at_price, price.ok_or("is missing; write what one costs"))?;
         let name = entry.name.clone().or_else(|| known.map(|k| k.name.clone())).unwrap_or_else(|| entry.code.clone());
         let id = known.map_or(0, |k| k.id);
         Ok((Goods { id, code: entry.code.clone(), name, package: package.id, price_minor }, package))
@@ -76,8 +78,9 @@ impl Work<'_, '_> {
             return self.refuse(&format!("{place}.account"), words);
         }
         let known = self.tx.esim_prices()?.into_iter().find(|p| p.account == account.id && p.goods == goods.id);
-        let price = self.amount(&format!("{place}.price"), entry.price.as_deref(), account.currency)?;
-        let retail = self.amount(&format!("{place}.retail_price"), entry.retail_price.as_deref(), account.currency)?;
+        let at = |key: &str| priced(place, key, &entry.account);
+        let price = self.amount(&at("price"), entry.price.as_deref(), account.currency)?;
+        let retail = self.amount(&at("retail_price"), entry.retail_price.as_deref(), account.currency)?;
         let wanted = GoodsPrice {
             account: account.id,
             goods: goods.id,
@@ -102,17 +105,28 @@ impl Work<'_, '_> {
         Ok(())
     }
 
-    /// Refuses prices at which some level would sell goods below what it pays itself.
-    fn check_goods(&mut self, place: &str, id: i64) -> Step {
+    /// Refuses prices at which some level would sell goods below what it pays itself, at the nearest one that the file sets.
+    fn check_goods(&mut self, place: &str, entry: &file::EsimGoods, id: i64) -> Step {
         let now = Catalogue::of(self.tx);
         let now = self.engine(place, now)?;
         let currency = self.tx.esim_goods()?.iter().find(|g| g.id == id).and_then(|g| now.package(g.package)).map(|p| p.currency);
-        for info in now.accounts().filter(|a| a.account.id != OPERATOR) {
+        let mut accounts: Vec<_> = now.accounts().map(|a| &a.account).filter(|a| a.id != OPERATOR).collect();
+        // Who sells at a loss is above those who buy of it.
+        accounts.sort_by_key(|a| (a.path.chain().len(), a.id));
+        for account in accounts {
             let pays = |a: &AccountId| now.account(*a).map(|a| a.account.currency) == currency;
-            let chain = info.account.path.chain();
-            if chain.iter().skip(1).all(pays) && !now.goods(info.account.id).any(|(g, ..)| g.id == id) {
+            let chain = account.path.chain();
+            if chain.iter().skip(1).all(pays) && !now.goods(account.id).any(|(g, ..)| g.id == id) {
+                let said =
+                    |p: &file::GoodsPrice, code: &str| p.account == code && (p.price.is_some() || p.retail_price.is_some());
+                let mut levels = chain.iter().rev().filter_map(|id| now.account(*id)).map(|level| level.account.code.as_str());
+                let set = levels.find_map(|code| entry.prices.iter().position(|p| said(p, code)));
+                let place = set.map_or_else(
+                    || priced(place, "price", &entry.code),
+                    |n| format!("{place}.prices[{n}] ({})", entry.prices[n].account),
+                );
                 let words = "would pay less than a level above it pays itself; raise the price, or lower the one above";
-                return self.refuse(&format!("{place}.prices"), format!("{} {words}", info.account.code));
+                return self.refuse(&place, format!("{} {words}", account.code));
             }
         }
         Ok(())

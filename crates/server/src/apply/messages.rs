@@ -1,6 +1,7 @@
 //! Templates of messages to people's telephones. What the operator writes here is approved and its signature registered.
 
 use super::file;
+use super::prices::priced;
 use super::work::{Step, Work, check_code, differing};
 use kachi_domain::AccountId;
 use kachi_domain::sms::{BATCH_CHARS_MAX, SIGNATURE};
@@ -58,7 +59,9 @@ impl Work<'_, '_> {
         }
         let price = match (&entry.price, known) {
             (None, Some(k)) if k.account == account.id => Some(k.price_minor),
-            (given, _) => self.amount(&at("price"), Some(given.as_deref().unwrap_or(PRICE)), account.currency)?,
+            (given, _) => {
+                self.amount(&priced(place, "price", &entry.code), Some(given.as_deref().unwrap_or(PRICE)), account.currency)?
+            }
         };
         Ok(Template {
             code: entry.code.clone(),

@@ -1,6 +1,7 @@
 //! Pool types and pools.
 
 use super::file;
+use super::prices::priced;
 use super::work::{Step, Work, check_code, differing};
 use kachi_domain::ledger::OPERATOR;
 use kachi_domain::package::{Category, Fulfil, Kind, Resource, StartRule, Terms, Window};
@@ -65,8 +66,9 @@ impl Work<'_, '_> {
             (None, None) => return self.refuse(&format!("{place}.product"), "is missing; name the product its cards are"),
         };
         let currency = self.currency_of_type(place, entry, known)?;
-        let price = self.amount(&format!("{place}.price"), entry.price.as_deref(), currency)?.or(known.map(|k| k.price_minor));
-        let price_minor = self.at(&format!("{place}.price"), price.ok_or("is missing; write what a top-level account pays"))?;
+        let at_price = priced(place, "price", &entry.code);
+        let price = self.amount(&at_price, entry.price.as_deref(), currency)?.or(known.map(|k| k.price_minor));
+        let price_minor = self.at(&at_price, price.ok_or("is missing; write what a top-level account pays"))?;
         let data = self.at(&format!("{place}.data"), entry.data.as_ref().map(file::Size::bytes).transpose())?;
         let Some(allowance) = data.or(known.map(|k| k.terms.allowance)).filter(|n| *n >= 1) else {
             return self.refuse(&format!("{place}.data"), "a pool needs an allowance such as 50MB");
