@@ -3,9 +3,10 @@
 //! A file is taken once it has stopped growing (same size and time at two looks) and has a plain name: names that begin
 //! with a dot or end in `.part`, `.tmp` or `.bad.csv` are still being written or are ours. Whoever writes one and pauses in it
 //! writes under such a name and renames it. For those who do not, a file that was moved is looked at for a while more: what came
-//! to it since it was read is taken in where it lies now. The same content again is known and only moved. A file that cannot
-//! be read is left where it is and tried at the next look; one that another worker takes in is not read before that one is done
-//! or does not get on ([`import::Watch`]). What is in `imported` is never written over, for it may be the only copy: a second
+//! to it since it was read is taken in where it lies now. How a file was when it was read is not kept over a restart, so what was
+//! written shortly before the first look at a folder is read again in `imported`. The same content again is known and only moved. A
+//! file that cannot be read is left where it is and tried at the next look; one that another worker takes in is not read before that
+//! one is done or does not get on ([`import::Watch`]). What is in `imported` is never written over, for it may be the only copy: a second
 //! file of a name gets the number of its content with us. Bad lines are written beside the moved file.
 
 use kachi_domain::PlatformId;
@@ -13,13 +14,19 @@ use kachi_engine::import::{self, Report, Watch};
 use kachi_engine::{Engine, Fail};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+
+/// Where files go that were taken in, in the folder itself.
+const DONE: &str = "imported";
 
 /// Files of one name and content that are kept.
 const COPIES_MAX: u32 = 10_000;
 
 /// Looks for which a file that was moved is looked at again, counted from when it was last read.
 const LOOKS_AFTER: u32 = 60;
+
+/// A file of `imported` that was last written within so many seconds before the first look is read again.
+const YOUNG_SECONDS: u64 = 3_600;
 
 /// Size and time of a file.
 type Print = (u64, SystemTime);
@@ -33,6 +40,8 @@ pub struct Watched {
     pub platform: PlatformId,
     seen: HashMap<PathBuf, Seen>,
     moved: HashMap<PathBuf, Moved>,
+    /// Whether it was looked at before.
+    begun: bool,
 }
 
 /// A file that was there at the last look.
@@ -46,8 +55,8 @@ struct Seen {
 /// A file that was taken in and moved.
 #[derive(Debug)]
 struct Moved {
-    /// As it was when it was read.
-    read: Print,
+    /// As it was when it was read; not known of one that was moved before we started.
+    read: Option<Print>,
     /// As it was at the last look, where somebody has written on.
     grown: Option<Seen>,
     looks_left: u32,
@@ -55,21 +64,28 @@ struct Moved {
 
 impl Moved {
     fn read(read: Print) -> Moved {
-        Moved { read, grown: None, looks_left: LOOKS_AFTER }
+        Moved { read: Some(read), ..Moved::unread() }
+    }
+
+    fn unread() -> Moved {
+        Moved { read: None, grown: None, looks_left: LOOKS_AFTER }
     }
 }
 
 impl Watched {
     /// Watches a folder for a platform.
     pub fn new(dir: PathBuf, platform: PlatformId) -> Watched {
-        Watched { dir, platform, seen: HashMap::new(), moved: HashMap::new() }
+        Watched { dir, platform, seen: HashMap::new(), moved: HashMap::new(), begun: false }
     }
 
     /// One look: takes in every file that is complete; the answer is how many were taken in.
     pub fn look(&mut self, engine: &Engine) -> usize {
+        if !std::mem::replace(&mut self.begun, true) {
+            self.find_young(engine);
+        }
         let mut taken = self.look_after(engine);
         let mut present = HashMap::new();
-        for path in self.candidates() {
+        for path in complete(&self.dir) {
             let Some(print) = print(&path) else { continue };
             let known = self.seen.remove(&path).filter(|seen| seen.print == print);
             let holder = match known.map(|seen| self.take(engine, &path, seen.holder)) {
@@ -87,50 +103,53 @@ impl Watched {
         taken
     }
 
+    /// Finds the files that were moved before we started and may be written on still, or were meanwhile. A name that was taken for a
+    /// move that never came is an empty file.
+    fn find_young(&mut self, engine: &Engine) {
+        let now = u64::try_from(engine.now().0).unwrap_or_default();
+        let since = SystemTime::UNIX_EPOCH + Duration::from_secs(now.saturating_sub(YOUNG_SECONDS));
+        let done = self.dir.join(DONE);
+        if done.is_dir() {
+            let young = |path: &PathBuf| print(path).is_some_and(|(bytes, written)| bytes > 0 && written >= since);
+            self.moved.extend(complete(&done).into_iter().filter(young).map(|path| (path, Moved::unread())));
+        }
+    }
+
     /// Takes in what came to files after they were moved, once they have stopped growing; the answer is to how many.
     fn look_after(&mut self, engine: &Engine) -> usize {
         let mut taken = 0;
         for (path, moved) in std::mem::take(&mut self.moved) {
             let Some(print) = print(&path) else { continue };
-            if print == moved.read {
+            if Some(print) == moved.read {
                 let looks_left = moved.looks_left - 1;
                 if looks_left > 0 {
                     self.moved.insert(path, Moved { looks_left, grown: None, ..moved });
                 }
                 continue;
             }
-            if moved.grown.is_none() {
+            if moved.grown.is_none() && moved.read.is_some() {
                 tracing::warn!(file = %path.display(), "the CDR file was written on after it was taken in; what came is taken in: write under a name that ends in .part and rename it");
             }
             let known = moved.grown.filter(|seen| seen.print == print);
             let holder = match known.map(|seen| self.import(engine, &path, seen.holder)) {
                 Some(Ok(report)) => {
-                    if report.bad == 0 {
-                        // A line that was cut in two may have been bad; mostly there is none.
-                        _ = std::fs::remove_file(bad_path(&path));
+                    if !report.known {
+                        if report.bad == 0 {
+                            // A line that was cut in two may have been bad; mostly there is none.
+                            _ = std::fs::remove_file(bad_path(&path));
+                        }
+                        keep_bad_lines(engine, &path, &report);
+                        taken += 1;
                     }
-                    keep_bad_lines(engine, &path, &report);
                     self.moved.insert(path, Moved::read(print));
-                    taken += 1;
                     continue;
                 }
                 Some(Err(holder)) => holder,
                 None => None,
             };
-            self.moved.insert(path, Moved { grown: Some(Seen { print, holder }), ..Moved::read(moved.read) });
+            self.moved.insert(path, Moved { grown: Some(Seen { print, holder }), looks_left: LOOKS_AFTER, ..moved });
         }
         taken
-    }
-
-    fn candidates(&self) -> Vec<PathBuf> {
-        let Ok(entries) = std::fs::read_dir(&self.dir) else {
-            tracing::warn!(dir = %self.dir.display(), "the watched folder cannot be read");
-            return Vec::new();
-        };
-        let mut found: Vec<PathBuf> =
-            entries.flatten().map(|e| e.path()).filter(|p| p.is_file() && is_complete_name(p)).collect();
-        found.sort();
-        found
     }
 
     /// Takes the file in and puts it away, or leaves it to be tried again; the answer is where it lies then.
@@ -165,7 +184,7 @@ impl Watched {
     }
 
     fn put_away(&self, path: &Path, number: i64) -> Option<PathBuf> {
-        let done = self.dir.join("imported");
+        let done = self.dir.join(DONE);
         let moved = std::fs::create_dir_all(&done)
             .and_then(|()| free_name(&done, path, number))
             .and_then(|free| std::fs::rename(path, &free).map(|()| free));
@@ -173,6 +192,17 @@ impl Watched {
             .inspect_err(|e| tracing::error!(file = %path.display(), error = %e, "the CDR file is taken in but cannot be moved to the imported folder"))
             .ok()
     }
+}
+
+/// The files of a folder whose names say that they are complete, in their order.
+fn complete(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        tracing::warn!(dir = %folder.display(), "the watched folder cannot be read");
+        return Vec::new();
+    };
+    let mut found: Vec<PathBuf> = entries.flatten().map(|e| e.path()).filter(|p| p.is_file() && is_complete_name(p)).collect();
+    found.sort();
+    found
 }
 
 fn print(path: &Path) -> Option<Print> {

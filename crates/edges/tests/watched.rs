@@ -9,6 +9,7 @@ use kachi_testkit::db::each;
 use kachi_testkit::world::{ACME, BEGIN, World, line};
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::time::{Duration, SystemTime};
 
 #[test]
 fn a_file_that_was_taken_in_is_never_written_over() {
@@ -82,6 +83,46 @@ fn what_is_written_after_a_pause_is_taken_in_and_bad_lines_lie_beside_the_moved_
         // A file that somebody took away is not missed.
         std::fs::remove_file(&moved).unwrap();
         assert_eq!(watched.look(&w.engine), 0);
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn what_came_to_a_moved_file_around_a_restart_is_taken_in() {
+    each(|store| {
+        let w = World::new(store);
+        w.add_cards(ACME, 0..1);
+        w.set_now(BEGIN + 7200);
+        let folder = tempfile::tempdir().unwrap();
+        let lines: Vec<String> = (0..5).map(|n| line(n + 1, 0, BEGIN + n, BEGIN + n + 1, 5)).collect();
+        let start = || Watched::new(folder.path().to_owned(), w.platform());
+        for (name, text) in [("old.csv", &lines[0]), ("young.csv", &lines[1])] {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let mut watched = start();
+        assert_eq!([(); 3].map(|()| watched.look(&w.engine)), [0, 2, 0]);
+        let write_on = |name: &str, text: &str, at: i64| {
+            let mut file = std::fs::File::options().append(true).open(folder.path().join("imported").join(name)).unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(at.unsigned_abs())).unwrap();
+        };
+        // While nobody looks.
+        drop(watched);
+        write_on("young.csv", &lines[2], BEGIN + 3600);
+        write_on("old.csv", &lines[3], BEGIN + 3599);
+        std::fs::File::create(folder.path().join("imported/empty.csv")).unwrap();
+        let mut watched = start();
+        assert_eq!([(); 4].map(|()| watched.look(&w.engine)), [0, 1, 0, 0]);
+        let mark = w.engine.read(|tx, _| Ok(tx.cdr_file(3)?)).unwrap();
+        assert_eq!((mark.done, mark.loaded, mark.duplicate), (true, 1, 1), "the young one as it is now");
+        // Known as it is at the next start, and looked at from then on.
+        let mut watched = start();
+        assert_eq!([(); 3].map(|()| watched.look(&w.engine)), [0, 0, 0]);
+        write_on("young.csv", &lines[4], BEGIN + 7200);
+        assert_eq!([(); 3].map(|()| watched.look(&w.engine)), [0, 1, 0]);
+        // PostgreSQL gives no number twice, also where the content was known.
+        let mark = (4..7).find_map(|file| w.engine.read(|tx, _| Ok(tx.cdr_file(file)?)).ok()).unwrap();
+        assert_eq!((mark.done, mark.loaded, mark.duplicate), (true, 1, 2));
         w.assert_sound();
     });
 }
