@@ -12,6 +12,7 @@ use std::process::Command;
 
 on_both!(
     what_stands_twice_in_a_file_or_stands_under_itself_is_refused,
+    a_wrong_price_is_told_at_the_entry_that_sets_it,
     money_is_booked_once_a_reference_and_put_right,
     a_changed_opening_balance_is_told_and_not_booked,
     a_file_that_several_take_in_at_once_is_told_of_by_each,
@@ -20,6 +21,7 @@ on_both!(
     a_packages_code_at_its_carrier_is_set_and_taken_away,
     a_card_is_sold_as_products_of_its_platform_alone,
     a_change_of_prices_or_credit_is_told_with_the_amounts,
+    a_claim_is_settled_one_way_with_what_belongs_to_it,
 );
 
 const WORLD: &str = r#"
@@ -77,6 +79,92 @@ fn what_stands_twice_in_a_file_or_stands_under_itself_is_refused(house: &House) 
         house.write("odd.yaml", text);
         let done = house.run(&["apply", "odd.yaml"], &[]);
         assert!(done.code == 1 && done.err.contains(words) && done.err.contains("nothing was changed"), "{words}: {done:?}");
+    }
+}
+
+fn a_wrong_price_is_told_at_the_entry_that_sets_it(house: &House) {
+    house.apply(WORLD);
+    house.apply(
+        r#"accounts: [{code: north, prices: [{package: GJ-100M-30D, price: "1.30"}]},
+             {code: acme, prices: [{package: GJ-100M-30D, price: "1.50", retail_price: "2.00"}]}, {code: shop, parent: acme, currency: USD}]
+packages: [{code: EU-1G, product: 1US-1, data: 1GB, validity: 30d, price: "5.00", currency: USD}]
+esim_goods: [{code: ESIM, package: EU-1G, price: "4.00", prices: [{account: acme, price: "4.50"}]}]"#,
+    );
+    let prices = |code: &str, key: &str, amount: &str| {
+        format!(
+            "accounts: [{{code: shop}}, {{code: {code}, prices: [{{package: EU-1G}}, {{package: GJ-100M-30D, {key}: \"{amount}\"}}]}}]"
+        )
+    };
+    let table = [
+        (prices("acme", "price", "1,5"), "accounts[1].prices[1].price (GJ-100M-30D): \"1,5\" is not an amount in USD"),
+        (prices("acme", "retail_price", "-1"), "accounts[1].prices[1].retail_price (GJ-100M-30D): \"-1\" is less than zero"),
+        (
+            prices("acme", "price", "1.29"),
+            "accounts[1].prices[1].price (GJ-100M-30D): acme would pay 1.29 for GJ-100M-30D, but its parent pays 1.30 itself; \
+             raise its price, or lower what its parent pays",
+        ),
+        (prices("north", "price", "1.60"), "accounts[1].prices[1].price (GJ-100M-30D): acme would pay 1.50 for GJ-100M-30D, but its"),
+        (
+            prices("acme", "retail_price", "1.40"),
+            "accounts[1].prices[1].retail_price (GJ-100M-30D): acme would sell GJ-100M-30D at 1.40, but pays 1.50 itself",
+        ),
+        (prices("acme", "price", "2.10"), "accounts[1].prices[1].price (GJ-100M-30D): acme would sell GJ-100M-30D at 2.00, but pays"),
+        (
+            r#"accounts: [{code: acme, prices: [{package: EU-1G, price: "5.50"}]}]
+packages: [{code: GJ-100M-30D}, {code: EU-1G, price: "6.00"}]"#
+                .to_owned(),
+            "accounts[0].prices[0].price (EU-1G): acme would pay 5.50 for EU-1G, but its parent pays 6.00 itself",
+        ),
+        ("packages: [{code: GJ-100M-30D}, {code: EU-1G, price: 5.001}]".to_owned(), "packages[1].price (EU-1G): \"5.001\" is not"),
+        (
+            "pool_types: [{code: P-1, product: 1US-1, lines: 2, days: 30, data: 1GB, currency: USD}]".to_owned(),
+            "pool_types[0].price (P-1): is missing",
+        ),
+        (
+            r#"esim_goods: [{code: ESIM, prices: [{account: shop}, {account: acme, price: "3.99"}, {account: north, price: "4.60"}]}]"#
+                .to_owned(),
+            "esim_goods[0].prices[1] (acme): acme would pay less than a level above it pays itself",
+        ),
+        (
+            r#"esim_goods: [{code: ESIM, prices: [{account: shop}, {account: north, price: "4.60"}]}]"#.to_owned(),
+            "esim_goods[0].prices[1] (north): acme would pay less than a level above it pays itself",
+        ),
+    ];
+    for (text, words) in table {
+        house.write("odd.yaml", &text);
+        let done = house.run(&["apply", "odd.yaml"], &[]);
+        assert!(done.code == 1 && done.err.contains(words) && done.err.contains("nothing was changed"), "{words}: {done:?}");
+    }
+    // What a package of the file costs is raised past what the file says nothing of.
+    house.apply(r#"accounts: [{code: acme, prices: [{package: EU-1G, price: "5.50"}]}]"#);
+    house.write("odd.yaml", r#"packages: [{code: GJ-100M-30D}, {code: EU-1G, price: "6.00"}]"#);
+    let done = house.run(&["apply", "odd.yaml"], &[]);
+    assert!(done.code == 1 && done.err.contains("packages[1].price (EU-1G): acme would pay 5.50 for EU-1G, but its"), "{done:?}");
+}
+
+fn a_claim_is_settled_one_way_with_what_belongs_to_it(house: &House) {
+    let settle = |words: &[&str]| house.run(&[&["admin", "claim", "settle", "1"], words].concat(), &[]);
+    for words in [
+        &[][..],
+        &["--accept", "--refuse"],
+        &["--accept", "--reason", "seen in it"],
+        &["--refuse", "--product", "P1"],
+        &["--accept", "--account", "acme"],
+    ] {
+        let done = settle(words);
+        assert!(done.code == 2 && done.out.is_empty(), "{words:?}: {done:?}");
+    }
+    for words in [&["--accept"][..], &["--refuse"], &["--refuse", "--reason", "it lies here"]] {
+        let done = settle(words);
+        assert!(done.code == 1 && done.err.contains("there is no claim 1 that waits or was refused"), "{words:?}: {done:?}");
+    }
+    let help = settle(&["--help"]).out;
+    for words in [
+        "say whether the card is in the device, by --accept or --refuse",
+        "Why it is refused",
+        "only for a card that is not known here",
+    ] {
+        assert!(help.contains(words), "{words}: {help}");
     }
 }
 

@@ -74,6 +74,12 @@ fn what_the_carrier_knows_is_read_and_held_against_records(house: &House) {
     let text = run(house, &["admin", "sync", "show", "--platform", "onelink-1"], 0);
     assert!(text.contains("requests today: ") && text.contains("2026-03-10, due"), "{text}");
 
+    // One that is not kept up with has no next time: that is said, and is nothing for a script.
+    assert!(made[0]["next"].as_str().is_some_and(|next| next.starts_with("2026-03-")), "{made}");
+    let text = run(house, &["admin", "sync", "run", "--platform", "play"], 0);
+    assert_eq!(text.lines().nth(1).map(str::trim_end), Some("play      0         not kept up with"), "{text}");
+    assert_eq!(rows(house, &["admin", "sync", "run", "--platform", "play", "--json"], 0)[0]["next"], Value::Null);
+
     let report = rows(house, &["admin", "reconcile", "run", "--json"], 0);
     assert_eq!(report, json!({"compared": 2, "apart": 1, "settled": 0}));
     let found = rows(house, &["admin", "reconcile", "list", "--json"], 0);

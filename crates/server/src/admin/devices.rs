@@ -141,7 +141,7 @@ pub fn claims(engine: &Engine, verb: Claim) -> Result<(), Exit> {
         Claim::List { all, limit, shape } => list(engine, !all, limit, shape),
         Claim::Settle { id, accept: true, by, product, account, shape, .. } => accept(engine, (id, by), product, account, shape),
         Claim::Settle { id, by, reason, shape, .. } => {
-            let who = by.clone();
+            let (who, reason) = (by.clone(), reason.unwrap_or_default());
             engine.write(move |tx, _, how| claims::refuse(tx, how, (id, &who), &reason))?;
             settled(id, "refused", &by, shape)
         }

@@ -8,10 +8,12 @@ use kachi_domain::PlatformId;
 use kachi_engine::intents::Connectors;
 use kachi_engine::sync::{self, Shown};
 use kachi_engine::{Engine, reconcile};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 const SHOWN: [&str; 9] = ["platform", "on", "usage", "fact", "cards", "never read", "stale", "oldest", "feed of changes"];
+/// Said of a platform that is switched off.
+const OFF: &str = "not kept up with";
 
 /// Runs the verb; `open` opens the connectors where they are needed.
 pub fn run(engine: &Engine, verb: Sync, open: impl FnOnce() -> Result<Arc<Connectors>, Exit>) -> Result<(), Exit> {
@@ -37,7 +39,12 @@ pub fn run(engine: &Engine, verb: Sync, open: impl FnOnce() -> Result<Arc<Connec
                 }
                 let after = sync::show(engine, Some(*id))?.pop();
                 if let Some(after) = after {
-                    rows.push(vec![json!(after.platform), json!(requests), json!(instant(after.due_at)), json!(after.words)]);
+                    let next = match next(&after) {
+                        Ok(at) => json!(at),
+                        Err(_) if shape.json => Value::Null,
+                        Err(words) => json!(words),
+                    };
+                    rows.push(vec![json!(after.platform), json!(requests), next, json!(after.words)]);
                 }
             }
             print::table(&["platform", "requests", "next", "words"], &rows, shape.json)
@@ -73,10 +80,10 @@ fn show(shown: &[Shown]) -> Result<(), Exit> {
         let calls: Vec<String> = p.calls_today.iter().map(|(what, n)| format!("{n} for {what}")).collect();
         let calls = if calls.is_empty() { "none".to_owned() } else { calls.join(", ") };
         let words = if p.words.is_empty() { String::new() } else { format!("; its last word: {}", p.words) };
-        let again = match (p.on, p.due_at) {
-            (false, _) => "not kept up with".to_owned(),
-            (true, 0) => "looked at at once".to_owned(),
-            (true, at) => format!("looked at again {}", instant(at)),
+        let again = match next(p) {
+            Ok(at) => format!("looked at again {at}"),
+            Err(words @ OFF) => words.to_owned(),
+            Err(words) => format!("looked at {words}"),
         };
         print::line(format_args!("{}: requests today: {calls}; {again}{words}", p.platform))?;
         for f in &p.fallen {
@@ -92,6 +99,15 @@ fn show(shown: &[Shown]) -> Result<(), Exit> {
         }
     }
     Ok(())
+}
+
+/// When a platform is looked at next, or why no time is known.
+fn next(p: &Shown) -> Result<String, &'static str> {
+    match (p.on, p.due_at) {
+        (false, _) => Err(OFF),
+        (true, 0) => Err("at once"),
+        (true, at) => Ok(instant(at)),
+    }
 }
 
 /// Compares every card now.

@@ -52,26 +52,26 @@ pub enum Claim {
         #[command(flatten)]
         shape: Shape,
     },
-    /// Say whether the card is in the device
+    /// Settle a claim: say whether the card is in the device, by --accept or --refuse. One that was refused can be accepted later
     Settle {
-        /// Number of the claim
+        /// Number of the claim, as `admin claim list` tells it
         id: i64,
-        /// It is: the card is bound to the device, and the device comes to the card's account
+        /// The card is in the device: it is bound to it, and the device comes to the card's account
         #[arg(long, conflicts_with = "refuse", required_unless_present = "refuse")]
         accept: bool,
-        /// It is not: nothing is bound, however often the device says so
+        /// The card is not in the device: nothing is bound, however often the device says so
         #[arg(long)]
         refuse: bool,
-        /// Why
-        #[arg(long, default_value = "")]
-        reason: String,
+        /// Why it is refused; kept with the claim in place of what was said of it before
+        #[arg(long, value_name = "TEXT", requires = "refuse")]
+        reason: Option<String>,
         /// Who says so
         #[arg(long, default_value = "the operator", value_name = "NAME")]
         by: String,
-        /// Code of the product, for a card that is not known here: it is added
+        /// With --accept, and only for a card that is not known here: the code of the product as which it is added
         #[arg(long, value_name = "CODE", conflicts_with = "refuse")]
         product: Option<String>,
-        /// Code of the account a card that is added belongs to; the operator if left out
+        /// Code of the account for which it is added; the operator if left out
         #[arg(long, value_name = "CODE", requires = "product")]
         account: Option<String>,
         /// How to print.
