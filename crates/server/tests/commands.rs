@@ -143,11 +143,14 @@ packages: [{code: GJ-100M-30D}, {code: EU-1G, price: "6.00"}]"#
 }
 
 fn a_claim_is_settled_one_way_with_what_belongs_to_it(house: &House) {
+    house.apply(WORLD);
     let settle = |words: &[&str]| house.run(&[&["admin", "claim", "settle", "1"], words].concat(), &[]);
     for words in [
         &[][..],
         &["--accept", "--refuse"],
         &["--accept", "--reason", "seen in it"],
+        &["--reason", "seen in it"],
+        &["--product", "P1"],
         &["--refuse", "--product", "P1"],
         &["--accept", "--account", "acme"],
     ] {

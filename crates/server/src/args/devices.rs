@@ -63,7 +63,7 @@ pub enum Claim {
         #[arg(long)]
         refuse: bool,
         /// Why it is refused; kept with the claim in place of what was said of it before
-        #[arg(long, value_name = "TEXT", requires = "refuse")]
+        #[arg(long, value_name = "TEXT", conflicts_with = "accept", requires = "refuse")]
         reason: Option<String>,
         /// Who says so
         #[arg(long, default_value = "the operator", value_name = "NAME")]
