@@ -244,6 +244,8 @@ fn decide(turn: &Turn<'_>, known: &Known, before: Vec<Intent>, needless: &mut Ve
         (Some(Service::Off), Some((_, Write::Stop))) => Next::Nothing,
         (Some(Service::Off), _) => Next::Ask(write),
         (_, Some((_, Write::Stop))) => Next::Ask(Write::Resume),
+        // What is given up here is not done by another act that lets cards on: to activate a card lifts no stop.
+        (Some(Service::On), Some((_, on))) if left && on != write => Next::Ask(write),
         (None, _) if left => Next::Ask(write),
         (None, _) => Next::AskUnlessGone(write),
         (_, Some((false, _))) | (_, None) if known.stopped => Next::Ask(Write::Resume),

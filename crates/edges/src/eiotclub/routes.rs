@@ -405,7 +405,7 @@ impl Ask<'_> {
         }
     }
 
-    /// The partner's own number of an order: 1 to 32 characters, none of them a comma.
+    /// The partner's own number of an order: 1 to 32 characters, none of them a comma, no blank at its ends.
     fn out_trade_no(&self) -> Result<String, No> {
         let number = self.fields().required("outTradeNo", codes::OUT_TRADE_NO_MALFORMED)?.into_owned();
         let good = number.chars().count() <= OUT_TRADE_NO_CHARS_MAX && is_nameable(&number);
@@ -520,9 +520,10 @@ impl Ask<'_> {
     }
 }
 
-/// Whether a partner's own number can be asked for: lists of them are joined by commas.
+/// Whether a partner's own number can be asked for: lists of them are joined by commas, and blanks around one do not count there. A
+/// number with a blank at an end would also buy once more what the number without it has bought.
 fn is_nameable(out_trade_no: &str) -> bool {
-    !out_trade_no.contains(',')
+    !out_trade_no.contains(',') && out_trade_no.trim() == out_trade_no
 }
 
 /// An order's number as a partner may write it: our own, which is short and all digits, or the long one.

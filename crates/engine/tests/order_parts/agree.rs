@@ -178,6 +178,28 @@ fn run(database: fn() -> Database, cases: u32) {
     outcome.unwrap_or_else(|e| panic!("{e}"));
 }
 
+/// What the property found once. A resume that was said to be done and was not waits for its last word; the act behind it is
+/// another, so the resume is asked for once more.
+#[test]
+fn a_card_that_was_activated_behind_a_hollow_resume_is_let_on() {
+    let steps = [
+        Step::Fault(Fault::AppliedTimedOut),
+        Step::Fault(Fault::Hollow),
+        Step::Lock,
+        Step::Work(0),
+        Step::Unlock,
+        Step::Direct(Act::Activate),
+        Step::Work(3),
+    ];
+    each(|store| {
+        let mut life = Life::new(store);
+        steps.iter().for_each(|step| life.take(step));
+        life.settle();
+        life.assert_agreed();
+        assert_eq!(story(&life.world, 0), "stop confirmed, resume superseded, activate confirmed, resume confirmed");
+    });
+}
+
 #[test]
 fn in_the_end_a_card_stands_at_its_carrier_as_it_does_here_on_sqlite() {
     run(Database::sqlite, 60);
