@@ -46,7 +46,8 @@ fn store(config: &Config) -> Result<Store, Exit> {
 }
 
 /// What the engines say of a database that cannot be opened, and what is to be done then.
-const REMEDIES: [(&str, &str); 9] = [
+const REMEDIES: [(&str, &str); 10] = [
+    ("program knows up to", "use the newer program"),
     ("file is not a database", "name another file, or put a copy of this one back"),
     ("unable to open database file", "make its folder, or name one that you may write to with --data-dir"),
     ("readonly database", "change its owner, or name a folder that you may write to with --data-dir"),

@@ -66,6 +66,9 @@ fn nobody_who_only_asks_makes_a_database() {
 fn a_database_that_cannot_be_opened_is_named_with_what_is_to_be_done() {
     let folder = TempDir::new().expect("a folder");
     std::fs::write(folder.path().join("letter.db"), "dear sirs, this is no database at all".repeat(40)).expect("a file");
+    let newer = Database::sqlite();
+    drop(newer.open());
+    kachi_store::db::execute_in(&newer.place, "INSERT INTO schema_step VALUES (9999)").expect("a step");
     let server = Database::postgres();
     let Place::Postgres(server) = &server.place else { panic!("a PostgreSQL") };
     let (_, host) = server.rsplit_once('@').expect("a user and a host");
@@ -74,6 +77,7 @@ fn a_database_that_cannot_be_opened_is_named_with_what_is_to_be_done() {
         ("sqlite:letter.db".to_owned(), "letter.db: ", "file is not a database: name another file"),
         ("sqlite:no/such/x.db".to_owned(), "no/such/x.db: ", "unable to open database file"),
         ("sqlite:no/such/x.db".to_owned(), "no/such/x.db: ", ": make its folder"),
+        (newer.url(), "schema 9999 and this program knows up to ", ": use the newer program\n"),
         (format!("postgres://nobody_here@{host}/postgres"), "postgres://nobody_here@", "(createuser)"),
         (
             format!("Postgres://postgres@{host}/no_such_db"),

@@ -85,7 +85,7 @@ impl fmt::Display for MigrateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             MigrateError::Newer { found, known } => {
-                write!(f, "the database has schema {found} and this program knows up to {known}: use the newer program")
+                write!(f, "the database has schema {found} and this program knows up to {known}")
             }
             MigrateError::Engine(e) => e.fmt(f),
         }
