@@ -154,10 +154,10 @@ struct Days {
 impl Days {
     /// The days are those of the account named, or else the operator's: one zone for all that is written.
     fn of(engine: &Engine, args: &ExportDays) -> Result<Days, Exit> {
-        check_days(args.from, args.to)?;
+        check_days(args.between.from, args.between.to)?;
         let whose = args.account.as_ref().map_or(Ok(OPERATOR), |code| admin::account(engine, code))?;
         let zone = engine.catalogue()?.zone(whose).clone();
-        let (from, to) = (zone.start_of_day(args.from), zone.start_of_day(args.to + 1));
+        let (from, to) = (zone.start_of_day(args.between.from), zone.start_of_day(args.between.to + 1));
         Ok(Days { accounts: seen(engine, args.account.as_ref())?, zone, from, to })
     }
 }
@@ -171,13 +171,13 @@ fn check_days(from: i64, to: i64) -> Result<(), Exit> {
 }
 
 fn usage(engine: &Engine, args: &ExportUsage) -> Result<(), Exit> {
-    check_days(args.from, args.to)?;
+    check_days(args.between.from, args.between.to)?;
     let accounts = seen(engine, args.account.as_ref())?;
     let mut sheet = Sheet::open(&args.target, &USAGE)?;
     let mut after = 0;
     loop {
         let (rows, last) = engine.read(|tx, _| {
-            let rows = tx.use_by_card(&accounts, (args.from, args.to), after, CARDS_AT_ONCE)?;
+            let rows = tx.use_by_card(&accounts, (args.between.from, args.between.to), after, CARDS_AT_ONCE)?;
             Ok((rows, tx.next_cards(after, CARDS_AT_ONCE)?))
         })?;
         let catalogue = engine.catalogue()?;

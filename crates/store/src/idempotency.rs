@@ -51,43 +51,25 @@ impl Tx<'_> {
     /// Keeps first answers. A rival that came first makes this a constraint error.
     pub fn keep_answers(&mut self, answers: &[FirstAnswer<'_>], now: Timestamp) -> Result<(), Error> {
         let (of_orders, apart): (Vec<FirstAnswer<'_>>, Vec<FirstAnswer<'_>>) = answers.iter().partition(|a| a.order.is_some());
-        self.keep_apart(&apart, now)?;
-        self.keep_with_orders(&of_orders, now)
+        self.keep_in("idempotency", ("account_id", |a| Some(a.account.0)), &apart, now)?;
+        self.keep_in("order_answer", ("order_id", |a| a.order.map(|o| o.0)), &of_orders, now)
     }
 
-    fn keep_with_orders(&mut self, answers: &[FirstAnswer<'_>], now: Timestamp) -> Result<(), Error> {
+    /// Keeps them in the table whose rows belong to what the column names.
+    fn keep_in(
+        &mut self,
+        table: &str,
+        (column, of): (&'static str, fn(&FirstAnswer<'_>) -> Option<i64>),
+        answers: &[FirstAnswer<'_>],
+        now: Timestamp,
+    ) -> Result<(), Error> {
         use BulkColumn::{Int, Text};
-        let columns = [Int("order_id"), Text("door"), Text("request_key"), Text("body_hash"), Text("answer"), Int("created_at")];
-        fn row<'a>(a: &FirstAnswer<'a>, now: Timestamp) -> Vec<Value<'a>> {
-            vec![
-                a.order.map(|o| o.0).into(),
-                Value::Text(Some(a.door)),
-                Value::Text(Some(a.key)),
-                Value::Text(Some(a.body_hash)),
-                Value::Text(Some(a.answer)),
-                now.0.into(),
-            ]
+        let columns = [Int(column), Text("door"), Text("request_key"), Text("body_hash"), Text("answer"), Int("created_at")];
+        fn row<'a>(a: &FirstAnswer<'a>, of: Option<i64>, now: Timestamp) -> Vec<Value<'a>> {
+            binds![of, a.door, a.key, a.body_hash, a.answer, now.0].into()
         }
-        let rows: Vec<_> = answers.iter().map(|a| row(a, now)).collect();
-        self.add_rows("order_answer", &columns, &rows, "")
-    }
-
-    fn keep_apart(&mut self, answers: &[FirstAnswer<'_>], now: Timestamp) -> Result<(), Error> {
-        use BulkColumn::{Int, Text};
-        let columns =
-            [Int("account_id"), Text("door"), Text("request_key"), Text("body_hash"), Text("answer"), Int("created_at")];
-        fn row<'a>(a: &FirstAnswer<'a>, now: Timestamp) -> Vec<Value<'a>> {
-            vec![
-                a.account.0.into(),
-                Value::Text(Some(a.door)),
-                Value::Text(Some(a.key)),
-                Value::Text(Some(a.body_hash)),
-                Value::Text(Some(a.answer)),
-                now.0.into(),
-            ]
-        }
-        let rows: Vec<_> = answers.iter().map(|a| row(a, now)).collect();
-        self.add_rows("idempotency", &columns, &rows, "")
+        let rows: Vec<_> = answers.iter().map(|a| row(a, of(a), now)).collect();
+        self.add_rows(table, &columns, &rows, "")
     }
 
     /// Keeps which body a refused request's key came with, without an answer; a key that is known stays as it is.

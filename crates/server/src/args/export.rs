@@ -49,18 +49,26 @@ pub struct ExportSims {
     pub target: Target,
 }
 
-/// Which cards and days.
-#[derive(Debug, Clone, Args)]
-pub struct ExportUsage {
-    /// Only what cards used while they were this account's or one's below
-    #[arg(long, value_name = "CODE")]
-    pub account: Option<String>,
+/// The days between two, both included.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Between {
     /// The first day, such as 2026-03-01
     #[arg(long, value_name = "DAY", value_parser = kachi_domain::time::parse_day)]
     pub from: i64,
     /// The last day
     #[arg(long, value_name = "DAY", value_parser = kachi_domain::time::parse_day)]
     pub to: i64,
+}
+
+/// Which cards and days.
+#[derive(Debug, Clone, Args)]
+pub struct ExportUsage {
+    /// Only what cards used while they were this account's or one's below
+    #[arg(long, value_name = "CODE")]
+    pub account: Option<String>,
+    /// Of which days.
+    #[command(flatten)]
+    pub between: Between,
     /// Where to.
     #[command(flatten)]
     pub target: Target,
@@ -72,12 +80,9 @@ pub struct ExportDays {
     /// Only of this account and below; the days are this account's, or the operator's if left out
     #[arg(long, value_name = "CODE")]
     pub account: Option<String>,
-    /// The first day, such as 2026-03-01
-    #[arg(long, value_name = "DAY", value_parser = kachi_domain::time::parse_day)]
-    pub from: i64,
-    /// The last day
-    #[arg(long, value_name = "DAY", value_parser = kachi_domain::time::parse_day)]
-    pub to: i64,
+    /// Of which days.
+    #[command(flatten)]
+    pub between: Between,
     /// Where to.
     #[command(flatten)]
     pub target: Target,

@@ -31,7 +31,7 @@ pub fn run(engine: &Engine, args: &ExportDays) -> Result<(), Exit> {
         let currency = currency_of(&catalogue, AccountId(act_of));
         has.entry((account, bucket, currency.to_string())).or_insert((0, currency)).0 += minor;
     }
-    stand(&mut sheet, engine, &has, ("opening", days.from, args.from))?;
+    stand(&mut sheet, engine, &has, ("opening", days.from, args.between.from))?;
     let mut after = 0;
     loop {
         let (rows, last) = engine.read(|tx, _| {
@@ -64,7 +64,7 @@ pub fn run(engine: &Engine, args: &ExportDays) -> Result<(), Exit> {
             None => break,
         }
     }
-    stand(&mut sheet, engine, &has, ("closing", days.to.min(engine.now()), args.to))?;
+    stand(&mut sheet, engine, &has, ("closing", days.to.min(engine.now()), args.between.to))?;
     sheet.close()
 }
 
