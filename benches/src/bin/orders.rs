@@ -31,7 +31,15 @@ async fn main() {
             "sqlite" => sqlite(dir.path(), seconds),
             _ => postgres(seconds),
         });
+        let worked = writer_seconds();
         let ours = orders(&engine, seconds, round, scattered).await;
+        if let (Some(before), Some(after)) = (worked, writer_seconds()) {
+            let an_order = (after - before) * 1e6 / (ours * seconds as f64);
+            println!(
+                "the writer worked {:.0} % of the time, {an_order:.1} microseconds an order",
+                (after - before) * 100.0 / seconds as f64
+            );
+        }
         report(&format!("orderPackage, {CLIENTS} clients, round {round}"), &which, ours, baseline, "orders/s");
     }
     let audit = tokio::task::block_in_place(|| kachi_engine::audit::audit(&engine).expect("audit"));
@@ -79,6 +87,15 @@ async fn orders(engine: &kachi_engine::Engine, seconds: u64, round: usize, scatt
         ended.expect("a client ends well");
     }
     done.load(Ordering::Relaxed) as f64 / began.elapsed().as_secs_f64()
+}
+
+/// Seconds of a processor that SQLite's one writer has used, as the system tells.
+fn writer_seconds() -> Option<f64> {
+    let of = |task: std::fs::DirEntry| {
+        let read = |name: &str| std::fs::read_to_string(task.path().join(name)).ok();
+        (read("comm")?.trim() == "sqlite-writer").then(|| read("schedstat")?.split(' ').next()?.parse::<f64>().ok())?
+    };
+    std::fs::read_dir("/proc/self/task").ok()?.flatten().find_map(of).map(|nanos| nanos / 1e9)
 }
 
 /// A number that no other is near.

@@ -121,13 +121,15 @@ impl Money {
 
 /// `minor` as decimal text with exactly `places` decimals.
 pub fn decimal(minor: i64, places: u32) -> String {
-    let scale = 10_u64.pow(places);
-    let size = minor.unsigned_abs();
-    let sign = if minor < 0 { "-" } else { "" };
-    if places == 0 {
-        return format!("{sign}{size}");
+    let (digits, places) = (minor.unsigned_abs().to_string(), places as usize);
+    let mut text = String::with_capacity(digits.len() + places + 3);
+    text.push_str(if minor < 0 { "-" } else { "" });
+    text.extend(std::iter::repeat_n('0', (places + 1).saturating_sub(digits.len())));
+    text.push_str(&digits);
+    if places > 0 {
+        text.insert(text.len() - places, '.');
     }
-    format!("{sign}{}.{:0width$}", size / scale, size % scale, width = places as usize)
+    text
 }
 
 #[cfg(test)]
@@ -145,6 +147,21 @@ mod tests {
             assert!(places(text).is_err_and(|e| e.contains("ISO 4217; write")), "{text}");
         }
         assert_eq!(Currency::parse("UDS").map(|c| c.exponent()), Ok(2), "what is kept is kept");
+    }
+
+    #[test]
+    fn decimal_text_has_a_digit_before_the_point_and_all_places_behind_it() {
+        for (minor, places, text) in [
+            (0, 0, "0"),
+            (0, 2, "0.00"),
+            (7, 2, "0.07"),
+            (-7, 3, "-0.007"),
+            (100, 2, "1.00"),
+            (-12_345, 2, "-123.45"),
+            (i64::MIN, 4, "-922337203685477.5808"),
+        ] {
+            assert_eq!(decimal(minor, places), text);
+        }
     }
 
     #[test]

@@ -75,9 +75,9 @@ pub fn transfer(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &
     present.advance(at, catalogue.zone(old.account), &mut Vec::new());
     let live = present.live.iter().find(|l| l.id == sub.id).filter(|_| order.state == OrderState::Done);
     let rest = live.ok_or(Refusal::NotMovable)?.rest(at);
-    let there = tx.holdings_of(&[new.id.0])?;
-    orders::refuse_overstacked(there.iter().map(|(_, package, state)| (*package, *state)), package)?;
-    let renewal = there.iter().any(|(.., state)| *state != SubscriptionState::Void);
+    let there = tx.holdings(new.id)?;
+    orders::refuse_overstacked(there.iter().copied(), package)?;
+    let renewal = there.iter().any(|(_, state)| *state != SubscriptionState::Void);
     let made = new_order(&order, &old, &new, cmd, renewal, at)?;
     let made = Order { id: tx.add_order(&made)?, ..made };
     let moved = new_subscription(&sub, &made, rest, at);

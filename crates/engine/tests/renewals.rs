@@ -556,3 +556,57 @@ proptest! {
         holds(database.open(), &steps);
     }
 }
+
+/// What a card has of a package counts up to its limit: in use, in the queue, and what waits for a person; what is over does not. It is
+/// bought again for whoever had anything before, and something that never was is nothing.
+#[test]
+fn what_is_open_of_a_package_is_counted_up_to_its_limit() {
+    each(|store| {
+        let w = world(store);
+        w.engine
+            .write(|tx, catalogue, _| {
+                let known = catalogue.package_by_code("Q100-30D").cloned().expect("a package");
+                tx.put_package(&Package { stack_max: 2, ..known })?;
+                Ok(tx.touch_catalogue()?)
+            })
+            .unwrap();
+        let again = |order: OrderId| w.engine.read(|tx, _| Ok(tx.order_by_id(order)?)).unwrap().expect("an order").renewal;
+        let review = |card| renew(&w, cmd(card, "Q100-30D", 1, Review::Manual)).expect("it waits for a person").order;
+        let full = Refusal::StackFull { stack_max: 2 };
+
+        // In use and in the queue.
+        let first = w.buy(0, "Q100-30D", "a1").expect("bought");
+        let second = w.buy(0, "Q100-30D", "a2").expect("bought");
+        assert_eq!((again(first.order), again(second.order)), (false, true));
+        assert_eq!(refusal(w.buy(0, "Q100-30D", "a3")), full);
+        w.refund(0, second.order).expect("taken back");
+        w.buy(0, "Q100-30D", "a4").expect("there is room");
+
+        // In use, and for a person to look at.
+        w.buy(1, "Q100-30D", "b1").expect("bought");
+        let waits = review(1);
+        assert_eq!(refusal(w.buy(1, "Q100-30D", "b2")), full);
+        let number = w.engine.read(|tx, _| Ok(tx.order_by_id(waits)?)).unwrap().expect("an order").number;
+        reject(&w, &number, "no").expect("rejected");
+        w.buy(1, "Q100-30D", "b3").expect("there is room");
+
+        // Nothing in use: what waits for a person, and what never was.
+        let waits = review(2);
+        let number = w.engine.read(|tx, _| Ok(tx.order_by_id(waits)?)).unwrap().expect("an order").number;
+        let bought = w.buy(2, "Q100-30D", "c1").expect("bought");
+        assert!(again(bought.order), "one waits");
+        assert_eq!(refusal(w.buy(2, "Q100-30D", "c2")), full);
+        let other = review(3);
+        let other = w.engine.read(|tx, _| Ok(tx.order_by_id(other)?)).unwrap().expect("an order").number;
+        reject(&w, &other, "no").expect("rejected");
+        reject(&w, &number, "no").expect("rejected");
+        assert!(!again(w.buy(3, "Q100-30D", "d1").expect("bought").order), "it never had one");
+
+        // What is over is no longer open.
+        w.pass(31 * DAY);
+        assert!(again(w.buy(3, "Q100-30D", "d2").expect("bought").order), "it had one");
+        w.buy(3, "Q100-30D", "d3").expect("there is room");
+        assert_eq!(refusal(w.buy(3, "Q100-30D", "d4")), full);
+        w.assert_sound();
+    });
+}

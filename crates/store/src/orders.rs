@@ -397,15 +397,19 @@ impl Tx<'_> {
         self.rows::<SubRow>(&text, &[value])?.into_iter().map(subscription).collect()
     }
 
-    /// What these cards have and had, card by card in their order: of each subscription the card, the package and where it stands.
-    pub fn holdings_of(&mut self, sims: &[i64]) -> Result<Vec<(SimId, PackageId, SubscriptionState)>, Error> {
-        debug_assert!(sims.is_sorted());
+    /// What a card has and had: of each subscription the package and where it stands.
+    pub fn holdings(&mut self, sim: SimId) -> Result<Vec<(PackageId, SubscriptionState)>, Error> {
+        let text = "SELECT package_id, state FROM subscription WHERE sim_id = ?";
+        let holding =
+            |(package, state): (i64, String)| Ok((PackageId(package), SubscriptionState::parse(&state).map_err(Error::Engine)?));
+        self.rows(text, &binds![sim.0])?.into_iter().map(holding).collect()
+    }
+
+    /// What was bought for these cards and waits for a carrier or a person: the card and the package.
+    pub fn pending_of(&mut self, sims: &[i64]) -> Result<Vec<(SimId, PackageId)>, Error> {
         let (among, value) = self.among("sim_id", sims);
-        let text = format!("SELECT sim_id, package_id, state FROM subscription WHERE {among} ORDER BY sim_id");
-        let holding = |(sim, package, state): (i64, i64, String)| {
-            Ok((SimId(sim), PackageId(package), SubscriptionState::parse(&state).map_err(Error::Engine)?))
-        };
-        self.rows(&text, &[value])?.into_iter().map(holding).collect()
+        let text = format!("SELECT sim_id, package_id FROM subscription WHERE state = 'pending' AND {among}");
+        Ok(self.rows::<(i64, i64)>(&text, &[value])?.into_iter().map(|(sim, package)| (SimId(sim), PackageId(package))).collect())
     }
 
     /// Those of the cards that had a package of data here: one of their own that started, or a place in a pool, over or not. Voice

@@ -53,7 +53,7 @@ pub fn place_all(
     let mut chosen = choose(tx, catalogue, actor, cmds)?;
     refuse_unsold(tx, &mut chosen)?;
     let mut rows = lock(tx, catalogue, actor, &mut chosen)?;
-    look_at_stacks(tx, &mut chosen)?;
+    look_at_stacks(tx, &rows, &mut chosen)?;
     refuse_unpaid(tx, actor, &mut chosen)?;
     let good: Vec<&Chosen<'_>> = chosen.iter().filter_map(|c| c.as_ref().ok()).collect();
     let orders = add_orders(tx, actor, &good, how.now)?;
@@ -165,18 +165,25 @@ pub(crate) fn refuse_overstacked(
     Ok(())
 }
 
-/// Looks at what each card has already.
-fn look_at_stacks(tx: &mut Tx<'_>, chosen: &mut [Result<Chosen<'_>>]) -> Result<()> {
+/// Looks at what each card has already: its state names what is open, but for what waits for a carrier or a person. What a card has
+/// had is read only where nothing of it is live.
+fn look_at_stacks(tx: &mut Tx<'_>, rows: &[StateRow], chosen: &mut [Result<Chosen<'_>>]) -> Result<()> {
     let mut ids: Vec<i64> = chosen.iter().filter_map(|c| c.as_ref().ok()).map(|c| c.sim.id.0).collect();
     ids.sort_unstable();
-    let holdings = tx.holdings_of(&ids)?;
+    let pending = tx.pending_of(&ids)?;
     for outcome in chosen {
         let Ok(c) = outcome else { continue };
-        let first = holdings.partition_point(|(sim, ..)| *sim < c.sim.id);
-        let of_card =
-            holdings[first..].iter().take_while(|(sim, ..)| *sim == c.sim.id).map(|(_, package, state)| (*package, *state));
-        c.renewal = of_card.clone().any(|(_, state)| state != SubscriptionState::Void);
-        if let Err(full) = refuse_overstacked(of_card, c.package) {
+        let row = rows.iter().find(|r| r.sim == c.sim.id).ok_or_else(|| fault("a card without a state row"))?;
+        let live = cards::decode(&row.head)?.live;
+        let there = if live.is_empty() {
+            tx.holdings(c.sim.id)?
+        } else {
+            let waits = pending.iter().filter(|(sim, _)| *sim == c.sim.id).map(|(_, package)| *package);
+            let open = live.iter().map(|l| (l.package, SubscriptionState::Waiting));
+            open.chain(waits.map(|package| (package, SubscriptionState::Pending))).collect()
+        };
+        c.renewal = there.iter().any(|(_, state)| *state != SubscriptionState::Void);
+        if let Err(full) = refuse_overstacked(there, c.package) {
             *outcome = Err(full);
         }
     }

@@ -65,6 +65,7 @@ const STEPS: &[Step] = &[
     step!(45, "0045_arrears_turns.sql"),
     step!(46, "0046_ahead.sql"),
     step!(47, "0047_orders_at_one_place.sql"),
+    step!(48, "0048_pending.sql"),
 ];
 
 /// Why the database could not be opened.

@@ -15,6 +15,7 @@ pub(super) struct Pool {
 struct State {
     idle: Vec<Conn>,
     out: usize,
+    waiting: usize,
 }
 
 pub(super) struct Guard<'p> {
@@ -25,7 +26,7 @@ pub(super) struct Guard<'p> {
 
 impl Pool {
     pub(super) fn new(place: Place, max: usize) -> Pool {
-        Pool { place, state: Mutex::new(State { idle: Vec::new(), out: 0 }), freed: Condvar::new(), max: max.max(1) }
+        Pool { place, state: Mutex::new(State { idle: Vec::new(), out: 0, waiting: 0 }), freed: Condvar::new(), max: max.max(1) }
     }
 
     /// Connections that can be in use at once.
@@ -36,7 +37,9 @@ impl Pool {
     pub(super) fn get(&self) -> Result<Guard<'_>, Error> {
         let mut state = self.state.lock().expect("pool lock");
         while state.idle.is_empty() && state.out >= self.max {
+            state.waiting += 1;
             state = self.freed.wait(state).expect("pool lock");
+            state.waiting -= 1;
         }
         state.out += 1;
         let conn = state.idle.pop();
@@ -81,6 +84,9 @@ impl Drop for Guard<'_> {
         {
             state.idle.push(conn);
         }
-        self.pool.freed.notify_one();
+        // To wake nobody costs a call of the system all the same.
+        if state.waiting > 0 {
+            self.pool.freed.notify_one();
+        }
     }
 }
