@@ -194,13 +194,18 @@ impl Watched {
     }
 }
 
-/// The files of a folder whose names say that they are complete, in their order.
+/// The files of a folder whose names say that they are complete, in their order. What a link points to is not in the folder: whoever
+/// may lay files there would read by it, in the file of bad lines, what he may not.
 fn complete(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        tracing::warn!(dir = %folder.display(), "the watched folder cannot be read");
-        return Vec::new();
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries.flatten(),
+        Err(e) => {
+            tracing::warn!(dir = %folder.display(), error = %e, "the watched folder cannot be read: make it, or let who runs Kachi read it");
+            return Vec::new();
+        }
     };
-    let mut found: Vec<PathBuf> = entries.flatten().map(|e| e.path()).filter(|p| p.is_file() && is_complete_name(p)).collect();
+    let is_file = |e: &std::fs::DirEntry| e.file_type().is_ok_and(|kind| kind.is_file());
+    let mut found: Vec<PathBuf> = entries.filter(is_file).map(|e| e.path()).filter(|p| is_complete_name(p)).collect();
     found.sort();
     found
 }

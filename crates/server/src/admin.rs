@@ -1,6 +1,6 @@
 //! `kachi admin`: looking after people, keys, cards, money, carriers' writes, tasks, messages, notices and orphans; the audit.
 
-use crate::args::{Admin, Aside, Delivery, Intent, Key, Orphan, Shape, User};
+use crate::args::{Admin, Aside, Backup, Delivery, Intent, Key, Orphan, Shape, User};
 use crate::exit::Exit;
 use crate::{print, secrets};
 use kachi_domain::ledger::OPERATOR;
@@ -32,6 +32,7 @@ pub fn run(engine: &Engine, verb: Admin) -> Result<(), Exit> {
     match verb {
         Admin::Audit(shape) => check(engine, shape),
         Admin::Doctor(_) => Err(Exit::usage("admin doctor opens the house by itself")),
+        Admin::Backup(to) => backup(engine, &to),
         Admin::Account(verb) => account::run(engine, verb),
         Admin::Signature(verb) => account::signatures(engine, verb),
         Admin::User(User::Add { login, account, role, password_file, shape }) => {
@@ -82,6 +83,25 @@ fn check(engine: &Engine, shape: Shape) -> Result<(), Exit> {
         print::line(format_args!("{verdict}: {} cards, {} readings{unrated}", report.cards, report.readings))?;
     }
     if report.clean { Ok(()) } else { Err(Exit::finding()) }
+}
+
+fn backup(engine: &Engine, to: &Backup) -> Result<(), Exit> {
+    let file = to.file.display();
+    let (place, at) = (engine.store().place().to_string(), engine.now());
+    if let kachi_store::Place::Postgres(_) = engine.store().place() {
+        return Err(Exit::refused(format!(
+            "FILE: {place} is copied with PostgreSQL's own program: pg_dump --format=custom --file={file} and the address"
+        )));
+    }
+    engine
+        .store()
+        .copy_to(&to.file)
+        .map_err(|e| Exit::refused(format!("FILE: {e}; name a new file in a folder that has room")))?;
+    let bytes = to.file.metadata().map_err(Exit::cannot)?.len();
+    if to.shape.json {
+        return print::json(&json!({"file": to.file, "database": place, "at": at, "bytes": bytes}));
+    }
+    print::line(format_args!("{file}: {place} as it was at {at}, {bytes} bytes"))
 }
 
 /// The account of that code, as a flag names it.

@@ -237,6 +237,8 @@ pub enum Admin {
     Audit(Shape),
     /// Check that the system can run: configuration, database, folders, secrets, clock
     Doctor(Shape),
+    /// Copy the database, as it is at this moment, into a new file; the server may run (SQLite; PostgreSQL has pg_dump)
+    Backup(Backup),
     /// Accounts, and switching them on, off, or to asking alone
     #[command(subcommand)]
     Account(Accounts),
@@ -305,6 +307,17 @@ pub enum Admin {
     /// Usage records held against carriers' counts
     #[command(subcommand)]
     Reconcile(Reconcile),
+}
+
+/// Where a copy goes.
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// The new file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// How to print.
+    #[command(flatten)]
+    pub shape: Shape,
 }
 
 /// How to print.

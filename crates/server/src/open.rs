@@ -22,11 +22,17 @@ pub fn engine(config: &Config) -> Result<Engine, Exit> {
     Engine::open(store, clock, config.settings()).map_err(Exit::cannot)
 }
 
+/// Whether there is no database yet where one will be opened.
+pub fn is_new(config: &Config) -> Result<bool, Exit> {
+    let place = place(config)?;
+    place.is_made().map(|made| !made).map_err(|e| unopened(&place, &e.to_string()))
+}
+
 /// As [`engine`], where a database must be there already: for whoever asks or mends, a new and empty one is only the wrong
 /// folder.
 pub fn existing(config: &Config) -> Result<Engine, Exit> {
-    let place = place(config)?;
-    if !place.is_made().map_err(|e| unopened(&place, &e.to_string()))? {
+    if is_new(config)? {
+        let place = place(config)?;
         return Err(Exit::cannot(format!(
             "database.url: there is no database of Kachi's at {place}: name its folder with --data-dir or its address with --database-url, or make one with `kachi serve`, `kachi apply` or `kachi migrate`"
         )));
@@ -34,7 +40,7 @@ pub fn existing(config: &Config) -> Result<Engine, Exit> {
     engine(config)
 }
 
-fn place(config: &Config) -> Result<Place, Exit> {
+pub fn place(config: &Config) -> Result<Place, Exit> {
     Place::parse(&config.database.url, &config.data_dir).map_err(Exit::cannot)
 }
 
@@ -46,7 +52,9 @@ fn store(config: &Config) -> Result<Store, Exit> {
 }
 
 /// What the engines say of a database that cannot be opened, and what is to be done then.
-const REMEDIES: [(&str, &str); 10] = [
+const REMEDIES: [(&str, &str); 12] = [
+    ("malformed", "put a copy of it back, with the files -wal and -shm beside it taken away first"),
+    ("Permission denied", "change its owner to who runs Kachi"),
     ("program knows up to", "use the newer program"),
     ("file is not a database", "name another file, or put a copy of this one back"),
     ("unable to open database file", "make its folder, or name one that you may write to with --data-dir"),

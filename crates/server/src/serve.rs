@@ -48,7 +48,9 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), Exit> {
         .build()
         .map_err(|e| Exit::cannot(format!("the async runtime does not start: {e}")))?;
     let listeners = runtime.block_on(listen(&config, args.role))?;
+    let is_new = open::is_new(&config)?;
     let engine = open::engine(&config)?;
+    say_what_is_open(&config, is_new && !args.demo)?;
     let demo = if args.demo { Some(demo::prepare(&engine, &config, listeners.address)?) } else { None };
     let allow = dialled(&config, args.demo.then_some(listeners.address))?;
     let addresses = Addresses::allowing(allow.clone());
@@ -59,6 +61,19 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), Exit> {
     };
     let senders = if args.role.works() { Some(senders(&config, allow)?) } else { None };
     runtime.block_on(serve(engine, config, args, demo, (listeners, (carriers, senders))))
+}
+
+/// The log begins with which program works on which data: a wrong folder or address is seen there, and not by the partners first.
+fn say_what_is_open(config: &Config, is_new: bool) -> Result<(), Exit> {
+    let (database, folder) = (open::place(config)?, std::path::absolute(&config.data_dir).map_err(Exit::cannot)?);
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), %database, data_dir = %folder.display(), "Kachi begins");
+    if is_new {
+        tracing::warn!(
+            %database,
+            "there was no database and a new one is made; if it should have been there, stop and name its folder with --data-dir or its address with --database-url"
+        );
+    }
+    Ok(())
 }
 
 async fn listen(config: &Config, role: Role) -> Result<Listeners, Exit> {
@@ -274,9 +289,19 @@ async fn signal() {
             return std::future::pending().await;
         }
     };
+    let hang_ups = async {
+        // Its terminal is closed, or its log is rotated: the one is no reason to stop, and the other is done by who reads its output.
+        if let Ok(mut hang_up) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) {
+            while hang_up.recv().await.is_some() {
+                tracing::info!("SIGHUP changes nothing: the configuration is read at the start alone, and SIGTERM stops");
+            }
+        }
+        std::future::pending::<()>().await;
+    };
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}
+        () = hang_ups => {}
     }
 }
 

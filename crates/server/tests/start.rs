@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Done, finished};
+use common::{Done, House, finished};
 use kachi_store::Place;
 use kachi_testkit::db::Database;
 use std::net::TcpListener;
@@ -98,6 +98,40 @@ fn a_database_that_cannot_be_opened_is_named_with_what_is_to_be_done() {
         assert!(done.err.contains(place) && done.err.contains(words), "{url}: {done:?}");
         assert!(done.err.lines().count() == 1 && !done.err.contains("secret"), "{url}: {done:?}");
     }
+}
+
+/// A server that is told to stop leaves one file behind, with all that it did; its log begins with which data it works on.
+#[test]
+fn what_a_server_leaves_behind_is_one_file_and_its_log_names_it() {
+    let database = Database::sqlite();
+    let Place::File(path) = database.place.clone() else { panic!("a file") };
+    let house = House::new(database);
+    let begins = |log: &str| {
+        let first = log.lines().find(|line| line.contains("Kachi begins")).unwrap_or_else(|| panic!("{log}")).to_owned();
+        assert!(first.contains(&format!("database={}", path.display())) && first.contains("version=\"0."), "{first}");
+        log.contains("WARN kachi::serve: there was no database and a new one is made")
+    };
+    assert!(begins(&house.serve(&[]).stop()), "a new one is told");
+    house.apply("accounts: [{code: acme, currency: USD}]");
+    let server = house.serve(&[]);
+    let beside = |name: &str| path.with_file_name(name).exists();
+    assert!(beside("kachi.db-wal"), "the server has it open");
+    assert!(!begins(&server.stop()), "it was there");
+    assert!(!beside("kachi.db-wal") && !beside("kachi.db-shm"), "all is in the one file");
+    let folder = TempDir::new().expect("a folder");
+    std::fs::create_dir(folder.path().join("data")).expect("a folder");
+    std::fs::copy(&path, folder.path().join("data/kachi.db")).expect("copied alone");
+    assert!(kachi(folder.path(), &["admin", "account", "list"]).out.contains("acme"));
+}
+
+/// A hang-up (its terminal is closed, its log rotated) does not stop a server.
+#[test]
+fn a_server_stays_when_its_terminal_goes() {
+    let house = House::new(Database::sqlite());
+    let server = house.serve(&[]);
+    server.signal("HUP");
+    common::until("it says that it stays", || server.log().contains("SIGHUP changes nothing").then_some(()));
+    server.stop();
 }
 
 #[test]

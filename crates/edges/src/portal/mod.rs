@@ -102,7 +102,7 @@ pub fn router(door: PortalDoor) -> Router {
     }
 }
 
-/// `GET /healthz`: the process runs. `GET /readyz`: its database answers.
+/// `GET /healthz`: the process runs. `GET /readyz`: its database answers, and what is written is kept.
 pub fn health_router(engine: Engine) -> Router {
     Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(ready)).with_state(engine)
 }
@@ -112,7 +112,8 @@ async fn ready(State(engine): State<Engine>) -> Response {
         Ok(()) => "ready\n".into_response(),
         Err(fail) => {
             tracing::error!(error = %fail, "not ready");
-            (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n").into_response()
+            (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer, or cannot be written; the log tells why\n")
+                .into_response()
         }
     }
 }

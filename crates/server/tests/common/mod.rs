@@ -230,6 +230,12 @@ impl Server {
         self.assert_no_trouble();
     }
 
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) {
+        let told = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status().expect("sh");
+        assert!(told.success());
+    }
+
     /// No line of the log is an error.
     fn assert_no_trouble(&self) {
         let log = self.log();
@@ -238,8 +244,7 @@ impl Server {
 
     /// SIGTERM, and a good end; the answer is all it logged.
     pub fn stop(mut self) -> String {
-        let told = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status().expect("sh");
-        assert!(told.success());
+        self.signal("TERM");
         let status: ExitStatus = until("the server stops", || self.child.try_wait().expect("its state"));
         assert!(status.success(), "{status}: {}", self.log());
         self.reader.take().map(JoinHandle::join).transpose().expect("its log is read");

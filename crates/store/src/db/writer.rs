@@ -3,10 +3,13 @@
 //! transaction, each later one by a savepoint of its own. (In a savepoint SQLite copies each page before it is changed and
 //! looks through the copies after each statement, so the first, which is often the only one, goes without.)
 
+use super::file::Found;
 use super::{Conn, Error, Tx};
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 /// Closures committed together at most; bounds how long the first of them waits.
@@ -24,7 +27,24 @@ enum Turn {
 }
 
 pub(super) struct Writer {
-    jobs: mpsc::SyncSender<Job>,
+    /// None only while it is dropped.
+    jobs: Option<mpsc::SyncSender<Job>>,
+    thread: Option<JoinHandle<()>>,
+    file: Found,
+    /// The last transaction could not be kept.
+    in_trouble: Arc<AtomicBool>,
+}
+
+impl Drop for Writer {
+    /// Waits until the writer has done what it was handed and has closed its connection. With the last connection to a file SQLite
+    /// carries its log over, so that what is left is one file and all of the database.
+    fn drop(&mut self) {
+        self.jobs = None;
+        // A job may hold the last of the store: then this is the writer's own thread.
+        if let Some(thread) = self.thread.take().filter(|t| t.thread().id() != std::thread::current().id()) {
+            let _ = thread.join();
+        }
+    }
 }
 
 pub(super) fn gone() -> Error {
@@ -32,10 +52,23 @@ pub(super) fn gone() -> Error {
 }
 
 impl Writer {
-    pub(super) fn start(conn: Conn, turn: File) -> Writer {
+    pub(super) fn start(conn: Conn, turn: File, file: Found) -> Writer {
         let (jobs, queue) = mpsc::sync_channel(4 * GROUP_MAX);
-        std::thread::Builder::new().name("sqlite-writer".into()).spawn(move || run(conn, &turn, &queue)).expect("a thread");
-        Writer { jobs }
+        let thread = std::thread::Builder::new().name("sqlite-writer".into());
+        let in_trouble = Arc::new(AtomicBool::new(false));
+        let begins = Begin { turn, file: file.clone(), in_trouble: in_trouble.clone() };
+        let thread = thread.spawn(move || run(conn, &begins, &queue)).expect("a thread");
+        Writer { jobs: Some(jobs), thread: Some(thread), file, in_trouble }
+    }
+
+    /// Whether what is written is kept. After a transaction that could not be, one is tried that changes nothing.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        self.file.check()?;
+        if !self.in_trouble.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let nothing = |tx: &mut Tx<'_>| tx.run("UPDATE version SET number = number", &[]);
+        self.submit(nothing).blocking_recv().unwrap_or_else(|_| Err(gone())).map(drop)
     }
 
     pub(super) fn submit<R, E>(
@@ -61,7 +94,7 @@ impl Writer {
             })
         });
         // A closed queue drops the job and with it the answer's sender: the waiter is told that way.
-        let _ = self.jobs.send(job);
+        let _ = self.jobs.as_ref().map(|jobs| jobs.send(job));
         waiter
     }
 }
@@ -103,27 +136,37 @@ pub(super) fn in_savepoint<R, E: From<Error>>(conn: &mut Conn, f: impl FnOnce(&m
     result
 }
 
-/// SQLite gives its lock to whoever asks at the right moment, so a process that writes without a pause (an import) keeps
-/// others out until their patience ends. Whoever waits therefore holds the turnstile, and the other must wait behind it.
-fn begin(conn: &mut Conn, turn: &File) -> Result<(), Error> {
-    let _ = turn.lock();
-    let begun = conn.batch("BEGIN IMMEDIATE");
-    let _ = turn.unlock();
-    begun
+/// What the writer's thread has beside its connection.
+struct Begin {
+    turn: File,
+    file: Found,
+    in_trouble: Arc<AtomicBool>,
 }
 
-fn run(mut conn: Conn, turn: &File, queue: &mpsc::Receiver<Job>) {
+impl Begin {
+    /// SQLite gives its lock to whoever asks at the right moment, so a process that writes without a pause (an import) keeps
+    /// others out until their patience ends. Whoever waits therefore holds the turnstile, and the other must wait behind it.
+    fn begin(&self, conn: &mut Conn) -> Result<(), Error> {
+        self.file.check()?;
+        let _ = self.turn.lock();
+        let begun = conn.batch("BEGIN IMMEDIATE");
+        let _ = self.turn.unlock();
+        begun
+    }
+}
+
+fn run(mut conn: Conn, begins: &Begin, queue: &mpsc::Receiver<Job>) {
     while let Ok(first) = queue.recv() {
         let mut next = Some(first);
         while let Some(first) = next.take() {
-            next = group(&mut conn, turn, queue, first);
+            next = group(&mut conn, begins, queue, first);
         }
     }
 }
 
 /// Runs a job and those that wait behind it in one transaction; the answer is one that could not be taken into it.
-fn group(conn: &mut Conn, turn: &File, queue: &mpsc::Receiver<Job>, first: Job) -> Option<Job> {
-    if let Err(e) = begin(conn, turn) {
+fn group(conn: &mut Conn, begins: &Begin, queue: &mpsc::Receiver<Job>, first: Job) -> Option<Job> {
+    if let Err(e) = begins.begin(conn) {
         let _ = conn.batch("ROLLBACK");
         first(None)(Some(e));
         return None;
@@ -151,6 +194,7 @@ fn group(conn: &mut Conn, turn: &File, queue: &mpsc::Receiver<Job>, first: Job) 
     // The first savepoint is not there any more where SQLite undid the transaction, and without one there is nothing to commit.
     let end = if answers.len() > 1 { "RELEASE SAVEPOINT whole_group; COMMIT" } else { "COMMIT" };
     let trouble = if is_open { conn.batch(end).err() } else { lost };
+    begins.in_trouble.store(trouble.is_some(), Ordering::Relaxed);
     if trouble.is_some() {
         let _ = conn.batch("ROLLBACK");
     }
