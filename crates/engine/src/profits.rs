@@ -43,25 +43,14 @@ pub fn go_back(tx: &mut Tx<'_>, order: &Order, back: i64, shares: &[Share], now:
     Ok(tx.add_profits(order, &profit::of_refund(order.paid_minor, back, shares), now)?)
 }
 
-/// Begins to pay out what the account earned up to an instant and has not been paid out: the money is held, and the lines are
-/// under review. Of the daily kind it is paid out at once. The answer is the withdrawal.
-///
-/// Who acts: the operator. Promised: a line is paid out once; what went back of a sale is taken off. Refused: if nothing
-/// waits, if it adds up to nothing, or if the account has spent it: credit is not paid out, nor what the account owes.
-pub fn withdraw(
-    tx: &mut Tx<'_>,
-    catalogue: &Catalogue,
-    how: &Settling,
-    account: AccountId,
-    (kind, until): (WithdrawalKind, Timestamp),
-) -> Result<Withdrawal> {
+/// What a withdrawal would pay out now: minor units, and of how many lines. Refused: if nothing waits, if it adds up to nothing,
+/// or if the account has spent it: credit is not paid out, nor what the account owes.
+pub fn to_withdraw(tx: &mut Tx<'_>, catalogue: &Catalogue, account: AccountId) -> Result<(i64, i64)> {
     let refuse = |rule: String| Err(Refusal::BadField { field: "account".into(), rule }.into());
     let currency = catalogue.account(account).map_or(kachi_domain::Currency::CNY, |a| a.account.currency);
     let told = |minor| format!("{} {currency}", Money { minor, currency }.to_decimal());
-    // Sales and refunds that earn it something wait for its balance too.
-    tx.lock_balances(&[account])?;
     let (available, _, _) = tx.balance(account)?;
-    let Some((id, minor)) = tx.add_withdrawal(account, kind, until, how.now)? else {
+    let Some((_, minor, lines)) = tx.profits_waiting(Some(account))?.first().copied() else {
         return refuse("has no profit that waits to be paid out".into());
     };
     if minor <= 0 {
@@ -71,10 +60,30 @@ pub fn withdraw(
     if available - owed < minor {
         return refuse(format!("has {} of the {} it earned: the rest is spent", told(available - owed), told(minor)));
     }
+    Ok((minor, lines))
+}
+
+/// Begins to pay out what the account earned and has not been paid out: the money is held, and the lines are under review. Of the
+/// daily kind it is paid out at once. The answer is the withdrawal.
+///
+/// Who acts: the operator. Promised: a line is paid out once; what went back of a sale is taken off; who began it is kept. Refused:
+/// what [`to_withdraw`] refuses.
+pub fn withdraw(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    how: &Settling,
+    account: AccountId,
+    (kind, by): (WithdrawalKind, &str),
+) -> Result<Withdrawal> {
+    refuse_unsaid(&[("by", by)])?;
+    // Sales and refunds that earn it something wait for its balance too.
+    tx.lock_balances(&[account])?;
+    let (minor, _) = to_withdraw(tx, catalogue, account)?;
+    let id = tx.add_withdrawal(account, (kind, by), minor, how.now)?;
     let postings = ledger::hold(account, minor);
     money::post_all(tx, vec![NewJournal { account, name: Journal::Hold, cause: cause(id), postings }], how.now)?;
     if kind == WithdrawalKind::Daily {
-        settle(tx, how, id, None, "the system")?;
+        settle(tx, how, id, None, by)?;
     }
     tx.withdrawal(id)?.ok_or_else(|| fault(format!("withdrawal {id} vanished")))
 }
@@ -89,14 +98,11 @@ pub fn settle(tx: &mut Tx<'_>, how: &Settling, id: i64, why_not: Option<&str>, b
     if why_not.is_none() && tx.owed(&[w.account])?.iter().any(|(_, minor)| *minor > 0) {
         return refuse(format!("{id} is of an account that came to owe money: book what it pays, or let the withdrawal fail"));
     }
-    let (state, name, postings, note) = match why_not {
-        None => (WithdrawalState::Done, Journal::Withdrawal, ledger::withdrawal(w.account, w.minor), by.to_owned()),
-        Some(why) => {
-            let back = ledger::release(w.account, w.minor);
-            (WithdrawalState::Failed, Journal::Release, back, format!("{by}: {why}"))
-        }
+    let (state, name, postings) = match why_not {
+        None => (WithdrawalState::Done, Journal::Withdrawal, ledger::withdrawal(w.account, w.minor)),
+        Some(_) => (WithdrawalState::Failed, Journal::Release, ledger::release(w.account, w.minor)),
     };
-    if !tx.settle_withdrawal(id, state, &note, how.now)? {
+    if !tx.settle_withdrawal(id, state, (by, why_not.unwrap_or_default()), how.now)? {
         let (was, at) = tx.withdrawal(id)?.map_or((w.state, w.settled_at), |now| (now.state, now.settled_at));
         let at = at.map_or_else(String::new, |at| format!(" at {}", Timestamp(at)));
         return refuse(format!("{id} is settled already: {}{at}; `kachi admin profit list` tells by whom", was.word()));

@@ -202,7 +202,7 @@ fn live(w: &World, steps: &[Step]) -> bool {
             Step::Book { who, minor } => drop(book(w, [NORTH, ACME, SHOP][*who], *minor, format!("b{n}"))),
             Step::Withdraw(daily) => {
                 let kind = if *daily { WithdrawalKind::Daily } else { WithdrawalKind::Manual };
-                asked.extend(w.engine.write(move |tx, c, how| profits::withdraw(tx, c, how, ACME, (kind, how.now))));
+                asked.extend(w.engine.write(move |tx, c, how| profits::withdraw(tx, c, how, ACME, (kind, "Li"))));
             }
             Step::Settle { good } => {
                 let why = (!good).then_some("it came back");

@@ -290,7 +290,7 @@ fn by_state(w: &World) -> [i64; 4] {
 }
 
 fn withdraw(w: &World, kind: WithdrawalKind) -> kachi_engine::Result<Withdrawal> {
-    w.engine.write(move |tx, catalogue, how| profits::withdraw(tx, catalogue, how, ACME, (kind, how.now)))
+    w.engine.write(move |tx, catalogue, how| profits::withdraw(tx, catalogue, how, ACME, (kind, "Li")))
 }
 
 fn settle(w: &World, id: i64, why_not: Option<&'static str>) -> kachi_engine::Result<()> {
@@ -331,6 +331,43 @@ fn profits_are_paid_out_once_and_come_back_when_they_are_not() {
         }
         assert!(refusal(settle(&w, 99, None)).contains("none with the number 99"));
         assert!(refusal(withdraw(&w, WithdrawalKind::Daily)).contains("no profit that waits"), "paid once");
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn a_withdrawal_keeps_who_began_and_who_settled_it() {
+    each(|store| {
+        let w = world(store);
+        let would = || w.engine.read(|tx, catalogue| profits::to_withdraw(tx, catalogue, ACME));
+        let listed = || w.engine.read(|tx, _| Ok(tx.withdrawals(9)?)).unwrap();
+        let says = |w: &Withdrawal| (w.begun_by.clone(), w.settled_by.clone(), w.note.clone());
+        let by = |name: &str| Some(name.to_owned());
+        assert!(refusal(would()).contains("no profit that waits"));
+        for n in 0..2 {
+            buy(&w, 0, format!("w{n}"));
+        }
+        assert_eq!(would().unwrap(), (90, 2));
+        assert_eq!((would().unwrap(), listed(), w.balance(ACME)), ((90, 2), vec![], 10_090), "asking changes nothing");
+        let silent = w.engine.write(|tx, c, how| profits::withdraw(tx, c, how, ACME, (WithdrawalKind::Manual, " ")));
+        assert!(refusal(silent).contains("by"));
+        let first = withdraw(&w, WithdrawalKind::Manual).unwrap();
+        assert_eq!((first.minor, says(&first)), (90, (by("Li"), None, String::new())));
+        settle(&w, first.id, Some("no bank account")).unwrap();
+        assert_eq!(would().unwrap(), (90, 2), "what failed waits again");
+        let second = withdraw(&w, WithdrawalKind::Manual).unwrap();
+        settle(&w, second.id, None).unwrap();
+        buy(&w, 1, "w2".into());
+        withdraw(&w, WithdrawalKind::Daily).unwrap();
+        let all: Vec<_> = listed().iter().map(says).collect();
+        assert_eq!(
+            all,
+            [
+                (by("Li"), by("Li"), String::new()),
+                (by("Li"), by("a person"), String::new()),
+                (by("Li"), by("a person"), "no bank account".into()),
+            ]
+        );
         w.assert_sound();
     });
 }

@@ -448,7 +448,15 @@ fn a_resellers_profit_is_paid_out(house: &House) {
     let waiting = || house.done(&["admin", "profit", "waiting", "--json"]).json();
     let waits = serde_json::json!([{"account": "north", "currency": "USD", "waiting": "0.60", "lines": 2}]);
     assert_eq!(waiting(), waits);
-    let held = house.done(&["admin", "profit", "withdraw", "--account", "north"]);
+    let withdraw = ["admin", "profit", "withdraw", "--account", "north", "--by", "Li"];
+    let unsaid = house.run(&withdraw[..5], &[]);
+    assert!(unsaid.code == 2 && unsaid.err.contains("--by <NAME>"), "{unsaid:?}");
+    let tried = house.done(&[&withdraw[..], &["--dry-run"]].concat());
+    assert_eq!(tried.out, "0.60 USD of north would be withdrawn, lines: 2\na try: nothing was changed\n");
+    let tried = house.done(&[&withdraw[..], &["--dry-run", "--json"]].concat()).json();
+    assert_eq!((&tried["amount"], &tried["currency"], &tried["lines"]), (&"0.60".into(), &"USD".into(), &2.into()));
+    assert_eq!((waiting(), listed()), (waits.clone(), serde_json::json!([])), "nothing was changed");
+    let held = house.done(&withdraw);
     assert_eq!(waiting(), serde_json::json!([]), "it is held");
     assert!(held.out.contains("withdrawal 1: 0.60 USD of north, review"), "{held:?}");
     let one = &listed()[0];
@@ -456,19 +464,25 @@ fn a_resellers_profit_is_paid_out(house: &House) {
     let shown = house.done(&["admin", "profit", "list"]).out;
     assert!(shown.contains("0.60") && shown.contains("USD") && !shown.contains("minor"), "{shown}");
     assert_eq!(house.money(NORTH), (0, 60));
-    let again = house.run(&["admin", "profit", "withdraw", "--account", "north"], &[]);
-    assert!(again.code == 1 && again.err.contains("no profit that waits"), "{again:?}");
-    let silent = house.run(&["admin", "profit", "fail", "1", "--reason", " "], &[]);
+    for more in [&[][..], &["--dry-run"]] {
+        let again = house.run(&[&withdraw[..], more].concat(), &[]);
+        assert!(again.code == 1 && again.err.contains("no profit that waits"), "{again:?}");
+    }
+    let silent = house.run(&["admin", "profit", "fail", "1", "--reason", " ", "--by", "Bo"], &[]);
     assert!(silent.code == 1 && silent.err.contains("reason: must have 1 to 200 characters"), "{silent:?}");
-    house.done(&["admin", "profit", "fail", "1", "--reason", "no bank account"]);
+    house.done(&["admin", "profit", "fail", "1", "--reason", "no bank account", "--by", "Bo"]);
+    let failed = &listed()[0];
+    assert_eq!(
+        (&failed["begun_by"], &failed["settled_by"], &failed["note"]),
+        (&"Li".into(), &"Bo".into(), &"no bank account".into())
+    );
     assert_eq!((house.money(NORTH), &listed()[0]["state"]), ((60, 0), &"failed".into()));
     assert_eq!(waiting(), waits, "it was not paid out");
-    let second = house.done(&["admin", "profit", "withdraw", "--account", "north"]).out;
-    // Numbers have gaps on PostgreSQL: that of the refused one is not used again.
+    let second = house.done(&withdraw).out;
     let second = second.split([' ', ':']).nth(1).expect("a number");
     house.done(&["admin", "profit", "settle", second, "--by", "Ann"]);
-    assert_eq!((house.money(NORTH), &listed()[0]["note"]), ((0, 0), &"Ann".into()));
-    let again = house.run(&["admin", "profit", "settle", second], &[]);
+    assert_eq!((house.money(NORTH), &listed()[0]["settled_by"]), ((0, 0), &"Ann".into()));
+    let again = house.run(&["admin", "profit", "settle", second, "--by", "Ann"], &[]);
     assert!(again.code == 1 && again.err.contains("is settled already: done at "), "once: {again:?}");
     server.stop();
     house.assert_sound();

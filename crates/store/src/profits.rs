@@ -204,7 +204,7 @@ pub struct Withdrawal {
     pub id: i64,
     /// Whose profits.
     pub account: AccountId,
-    /// Who began it.
+    /// By a person's word, or as the daily one.
     pub kind: WithdrawalKind,
     /// Where it stands.
     pub state: WithdrawalState,
@@ -212,13 +212,17 @@ pub struct Withdrawal {
     pub minor: i64,
     /// When it began.
     pub created_at: i64,
+    /// Who began it; none where that was not kept yet.
+    pub begun_by: Option<String>,
     /// When it was settled.
     pub settled_at: Option<i64>,
-    /// By whom, and why not.
+    /// Who said that it was paid out, or will not be.
+    pub settled_by: Option<String>,
+    /// Why it was not paid out.
     pub note: String,
 }
 
-type W = (i64, i64, String, String, i64, i64, Option<i64>, String);
+type W = (i64, i64, String, String, i64, i64, Option<String>, Option<i64>, Option<String>, String);
 
 fn withdrawal(r: W) -> Result<Withdrawal, Error> {
     Ok(Withdrawal {
@@ -228,40 +232,37 @@ fn withdrawal(r: W) -> Result<Withdrawal, Error> {
         state: WithdrawalState::parse(&r.3).map_err(Error::Engine)?,
         minor: r.4,
         created_at: r.5,
-        settled_at: r.6,
-        note: r.7,
+        begun_by: r.6,
+        settled_at: r.7,
+        settled_by: r.8,
+        note: r.9,
     })
 }
 
-const WITHDRAWAL: &str = "SELECT id, account_id, kind, state, minor, created_at, settled_at, note FROM withdrawal";
+const WITHDRAWAL: &str =
+    "SELECT id, account_id, kind, state, minor, created_at, begun_by, settled_at, settled_by, note FROM withdrawal";
+
+/// Lines that no withdrawal has taken, or one that failed.
+const WAITS: &str = "(withdrawal_id IS NULL OR withdrawal_id IN (SELECT id FROM withdrawal WHERE state = 'failed'))";
 
 impl Tx<'_> {
-    /// Begins a withdrawal of the account's lines up to an instant that wait for one; the answer is its number and what
-    /// they add up to, or none if there is no such line. The caller holds the account's balance.
+    /// Begins a withdrawal of the account's lines that wait for one, which add up to so much; the answer is its number. The caller
+    /// holds the account's balance.
     pub fn add_withdrawal(
         &mut self,
         account: AccountId,
-        kind: WithdrawalKind,
-        until: Timestamp,
+        (kind, by): (WithdrawalKind, &str),
+        minor: i64,
         now: Timestamp,
-    ) -> Result<Option<(i64, i64)>, Error> {
+    ) -> Result<i64, Error> {
         let id = self.row::<(i64,)>(
-            "INSERT INTO withdrawal (account_id, kind, state, minor, created_at, note) VALUES (?, ?, 'review', 0, ?, '') RETURNING id",
-            &binds![account.0, kind.word(), now.0],
+            "INSERT INTO withdrawal (account_id, kind, state, minor, created_at, begun_by, note) VALUES (?, ?, 'review', ?, ?, ?, '')
+             RETURNING id",
+            &binds![account.0, kind.word(), minor, now.0, by],
         )?;
         let id = id.map_or(0, |r| r.0);
-        let taken = self.rows::<(i64,)>(
-            "UPDATE profit SET withdrawal_id = ? WHERE account_id = ? AND at <= ? AND (withdrawal_id IS NULL OR withdrawal_id IN
-             (SELECT id FROM withdrawal WHERE account_id = ? AND state = 'failed')) RETURNING minor",
-            &binds![id, account.0, until.0, account.0],
-        )?;
-        if taken.is_empty() {
-            self.run("DELETE FROM withdrawal WHERE id = ?", &binds![id])?;
-            return Ok(None);
-        }
-        let minor = taken.iter().map(|r| r.0).sum::<i64>();
-        self.run("UPDATE withdrawal SET minor = ? WHERE id = ?", &binds![minor, id])?;
-        Ok(Some((id, minor)))
+        self.run(&format!("UPDATE profit SET withdrawal_id = ? WHERE account_id = ? AND {WAITS}"), &binds![id, account.0])?;
+        Ok(id)
     }
 
     /// A withdrawal.
@@ -274,19 +275,26 @@ impl Tx<'_> {
         self.rows::<W>(&format!("{WITHDRAWAL} ORDER BY id DESC LIMIT ?"), &binds![limit])?.into_iter().map(withdrawal).collect()
     }
 
-    /// What accounts earned that no withdrawal has taken, or one that failed: (account, minor units, lines).
-    pub fn profits_waiting(&mut self) -> Result<Vec<(i64, i64, i64)>, Error> {
-        self.rows(
-            "SELECT account_id, CAST(SUM(minor) AS BIGINT), COUNT(*) FROM profit WHERE withdrawal_id IS NULL
-             OR withdrawal_id IN (SELECT id FROM withdrawal WHERE state = 'failed') GROUP BY account_id ORDER BY account_id",
-            &[],
-        )
+    /// What accounts earned that no withdrawal has taken, or one that failed; of one account if it is named: (account, minor units,
+    /// lines).
+    pub fn profits_waiting(&mut self, account: Option<AccountId>) -> Result<Vec<(i64, i64, i64)>, Error> {
+        let only = account.map_or_else(String::new, |a| format!("account_id = {} AND ", a.0));
+        let text = format!(
+            "SELECT account_id, CAST(SUM(minor) AS BIGINT), COUNT(*) FROM profit WHERE {only}{WAITS} GROUP BY account_id ORDER BY account_id"
+        );
+        self.rows(&text, &[])
     }
 
     /// Settles a withdrawal under review; false if it is settled.
-    pub fn settle_withdrawal(&mut self, id: i64, state: WithdrawalState, note: &str, now: Timestamp) -> Result<bool, Error> {
-        let text = "UPDATE withdrawal SET state = ?, settled_at = ?, note = ? WHERE id = ? AND state = 'review'";
-        Ok(self.run(text, &binds![state.word(), now.0, note, id])? > 0)
+    pub fn settle_withdrawal(
+        &mut self,
+        id: i64,
+        state: WithdrawalState,
+        (by, note): (&str, &str),
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let text = "UPDATE withdrawal SET state = ?, settled_at = ?, settled_by = ?, note = ? WHERE id = ? AND state = 'review'";
+        Ok(self.run(text, &binds![state.word(), now.0, by, note, id])? > 0)
     }
 
     /// Withdrawals whose lines, or whose journals, say otherwise than they do: (withdrawal, what it says, what those say).

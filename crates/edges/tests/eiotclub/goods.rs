@@ -209,7 +209,7 @@ fn profits_are_paid_out() {
         let withdraw = |kind| {
             trade
                 .engine
-                .write(move |tx, catalogue, how| profits::withdraw(tx, catalogue, how, NORTH, (kind, how.now)))
+                .write(move |tx, catalogue, how| profits::withdraw(tx, catalogue, how, NORTH, (kind, "Li")))
                 .unwrap()
                 .id
         };

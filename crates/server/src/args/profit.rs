@@ -25,6 +25,12 @@ pub enum Profit {
         /// As the system's daily settlement: paid out at once
         #[arg(long)]
         daily: bool,
+        /// Who begins it
+        #[arg(long, value_name = "NAME")]
+        by: String,
+        /// Change nothing; print what would be withdrawn
+        #[arg(long)]
+        dry_run: bool,
         /// How to print.
         #[command(flatten)]
         shape: Shape,
@@ -34,7 +40,7 @@ pub enum Profit {
         /// Number of the withdrawal
         id: i64,
         /// Who says so
-        #[arg(long, default_value = "the operator", value_name = "NAME")]
+        #[arg(long, value_name = "NAME")]
         by: String,
         /// How to print.
         #[command(flatten)]
@@ -48,7 +54,7 @@ pub enum Profit {
         #[arg(long)]
         reason: String,
         /// Who says so
-        #[arg(long, default_value = "the operator", value_name = "NAME")]
+        #[arg(long, value_name = "NAME")]
         by: String,
         /// How to print.
         #[command(flatten)]

@@ -66,6 +66,7 @@ const STEPS: &[Step] = &[
     step!(46, "0046_ahead.sql"),
     step!(47, "0047_orders_at_one_place.sql"),
     step!(48, "0048_pending.sql"),
+    step!(49, "0049_who_and_when_of_money.sql"),
 ];
 
 /// Why the database could not be opened.

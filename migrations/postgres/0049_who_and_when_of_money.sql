@@ -1,0 +1,6 @@
+-- Who began to pay profits out (none: begun before it was kept), and who said that they were, or will not be; the note is why not.
+ALTER TABLE withdrawal ADD COLUMN begun_by TEXT;
+ALTER TABLE withdrawal ADD COLUMN settled_by TEXT;
+UPDATE withdrawal SET settled_by = note, note = '' WHERE state = 'done';
+UPDATE withdrawal SET settled_by = substr(note, 1, strpos(note, ': ') - 1), note = substr(note, strpos(note, ': ') + 2)
+WHERE state = 'failed' AND strpos(note, ': ') > 0;
