@@ -10,7 +10,8 @@ use crate::error::Result;
 use crate::notices;
 use kachi_domain::event::{Body, EventKind};
 use kachi_domain::ledger::{self, Bucket, Journal, OPERATOR, Posting};
-use kachi_domain::{AccountId, Money, Refusal, Timestamp};
+use kachi_domain::time::day_text;
+use kachi_domain::{AccountId, Currency, Money, Refusal, Timestamp};
 use kachi_store::Tx;
 use kachi_store::ledger::NewJournal;
 use kachi_store::money_acts::MoneyAct;
@@ -18,6 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The most that one act may book, minor units: far more than anybody pays in, and far from where a balance ends.
 pub const BOOKED_MINOR_MAX: i64 = 1_000_000_000_000;
+/// How many days ago the money of a top-up may have reached the bank.
+const VALUE_DAYS_MAX: i64 = 366;
 
 /// Books journals, whatever they are: who gets money by one pays what it owes first. The caller holds the balances of all
 /// who get some. So an account that owes has nothing to spend that could pay it, unless its credit line rose since.
@@ -71,16 +74,24 @@ pub struct ByHand {
     pub reference: String,
     /// Who books it.
     pub by: String,
+    /// The day on which the money reached the bank, in the account's zone, as days since 1970.
+    pub value_day: Option<i64>,
+    /// What is to be kept beside it.
+    pub remark: Option<String>,
 }
 
-/// Books money that came in, or a correction with its reason. False: this very act is booked already.
+/// Books money that came in, or a correction with its reason. False: this very act is booked already, and stays as it was booked
+/// whatever day or remark is given now.
 pub fn book(tx: &mut Tx<'_>, catalogue: &Catalogue, act: &ByHand, now: Timestamp) -> Result<bool> {
-    let ByHand { correction, account, amount, reference, by } = act;
+    let ByHand { correction, account, amount, reference, by, value_day, remark } = act;
     let (account, amount) = (*account, *amount);
     let name = if correction.is_some() { Journal::Correction } else { Journal::TopUp };
     refuse_unsaid(&[("reference", reference.as_str()), ("by", by.as_str())])?;
     if let Some(reason) = correction {
         refuse_unsaid(&[("reason", reason.as_str())])?;
+    }
+    if let Some(remark) = remark {
+        refuse_unsaid(&[("remark", remark.as_str())])?;
     }
     if reference.trim() != reference {
         return bad("reference", "must not begin or end with a blank: it would pass for another one; leave the blank out".into());
@@ -103,12 +114,10 @@ pub fn book(tx: &mut Tx<'_>, catalogue: &Catalogue, act: &ByHand, now: Timestamp
         if (booked.account, booked.name.as_str(), booked.minor) == (account, name.word(), amount.minor) {
             return Ok(false);
         }
-        let info = catalogue.account(booked.account);
-        let code = info.map_or_else(|| booked.account.to_string(), |a| a.account.code.clone());
-        let currency = info.map_or(amount.currency, |a| a.account.currency);
-        let was = Money { minor: booked.minor, currency }.to_decimal();
-        let rule = format!("{reference} booked {} of {was} {currency} to {code} at {}; choose another", booked.name, booked.at);
-        return bad("reference", rule);
+        return refuse_taken(catalogue, &booked);
+    }
+    if let Some(day) = value_day {
+        refuse_value_day(*day, catalogue.zone(account).day(now))?;
     }
     let (available, _, credit) = tx.balance(account)?;
     let Some(after) = available.checked_add(amount.minor) else {
@@ -133,10 +142,33 @@ pub fn book(tx: &mut Tx<'_>, catalogue: &Catalogue, act: &ByHand, now: Timestamp
         said_by: by.clone(),
         reason: correction.clone().unwrap_or_default(),
         at: now,
+        value_day: *value_day,
+        remark: remark.clone().unwrap_or_default(),
     })?;
     let body = Body::Money { amount: amount.to_decimal(), currency: amount.currency.to_string() };
     tx.tell(&[notices::event(catalogue, account, None, kind, &body, now)?], now)?;
     Ok(true)
+}
+
+/// The reference is another act's.
+fn refuse_taken(catalogue: &Catalogue, booked: &MoneyAct) -> Result<bool> {
+    let info = catalogue.account(booked.account);
+    let code = info.map_or_else(|| booked.account.to_string(), |a| a.account.code.clone());
+    let currency = info.map_or(Currency::CNY, |a| a.account.currency);
+    let was = Money { minor: booked.minor, currency }.to_decimal();
+    let (reference, name, at) = (&booked.reference, &booked.name, booked.at);
+    bad("reference", format!("{reference} booked {name} of {was} {currency} to {code} at {at}; choose another"))
+}
+
+fn refuse_value_day(day: i64, today: i64) -> Result<()> {
+    let (said, now) = (day_text(day), day_text(today));
+    if day > today {
+        return bad("value_date", format!("{said} is after today, {now}; write the day on which the money reached the bank"));
+    }
+    if day < today - VALUE_DAYS_MAX {
+        return bad("value_date", format!("{said} is more than {VALUE_DAYS_MAX} days before today, {now}; look at its year"));
+    }
+    Ok(())
 }
 
 fn refuse_beyond(amount: Money) -> Result<()> {
@@ -156,7 +188,7 @@ pub fn spendable(tx: &mut Tx<'_>, catalogue: &Catalogue, account: AccountId) -> 
 /// What an account has now, below zero where it uses its credit.
 pub fn balance(tx: &mut Tx<'_>, catalogue: &Catalogue, account: AccountId) -> Result<Money> {
     let (available, _, _) = tx.balance(account)?;
-    let currency = catalogue.account(account).map_or(kachi_domain::Currency::CNY, |a| a.account.currency);
+    let currency = catalogue.account(account).map_or(Currency::CNY, |a| a.account.currency);
     Ok(Money { minor: available, currency })
 }
 

@@ -60,7 +60,8 @@ fn what_an_order_and_an_act_by_hand_cost_is_what_their_journals_say() {
         let back = w.buy(1, "Q100-30D", "b").expect("bought").order;
         assert_eq!(w.refund(1, back).expect("refunded"), 130);
         let amount = Money { minor: 500, currency: Currency::USD };
-        let act = ByHand { correction: None, account: ACME, amount, reference: "bank 1".into(), by: "Li".into() };
+        let (reference, by) = ("bank 1".into(), "Li".into());
+        let act = ByHand { correction: None, account: ACME, amount, reference, by, value_day: None, remark: None };
         w.engine.write(move |tx, catalogue, how| money::book(tx, catalogue, &act, how.now)).expect("booked");
         w.assert_sound();
         let (ours, refunded) = (format!("order {order}"), format!("order {back}"));

@@ -4,7 +4,8 @@ mod common;
 
 use common::House;
 use kachi_domain::ledger::{Bucket, Journal, OPERATOR, Posting};
-use kachi_domain::{AccountId, Timestamp};
+use kachi_domain::time::day_text;
+use kachi_domain::{AccountId, Timestamp, Zone};
 use kachi_store::{Place, Tx};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
@@ -14,6 +15,7 @@ on_both!(
     what_stands_twice_in_a_file_or_stands_under_itself_is_refused,
     a_wrong_price_is_told_at_the_entry_that_sets_it,
     money_is_booked_once_a_reference_and_put_right,
+    a_top_up_has_the_day_of_its_money_and_a_remark,
     a_changed_opening_balance_is_told_and_not_booked,
     a_file_that_several_take_in_at_once_is_told_of_by_each,
     a_file_whose_importer_is_killed_is_taken_over_by_who_waits_for_it,
@@ -256,6 +258,42 @@ fn money_is_booked_once_a_reference_and_put_right(house: &House) {
     let acts: Vec<_> = list.as_array().expect("a list").iter().map(|a| (a["reference"].clone(), a["act"].clone())).collect();
     assert!(acts.len() == 4 && acts.contains(&("bank 17".into(), "top_up".into())), "{list}");
     assert!(list.as_array().expect("a list").iter().any(|a| a["by"] == "Li" && a["amount"] == "50.00"), "{list}");
+    house.assert_sound();
+}
+
+fn a_top_up_has_the_day_of_its_money_and_a_remark(house: &House) {
+    house.apply(WORLD);
+    let now = Timestamp(common::now());
+    let day = |back: i64| day_text(Zone::find("Asia/Shanghai").expect("a zone").day(now) - back);
+    let top_up = |reference: &str, more: &[&str]| {
+        let words = ["admin", "balance", "top-up", "acme", "50.00", "--reference", reference, "--by", "Li"];
+        house.run(&[&words[..], more].concat(), &[])
+    };
+    let (paid, other) = (day(5), day(6));
+    let booked = top_up("bank 17", &["--value-date", &paid, "--remark", "March, \"late\""]);
+    let beside = format!(", value date {paid}, remark \"March, \"late\"\"");
+    assert_eq!(booked.out, format!("acme: 50.00 USD under bank 17 booked{beside}; the balance is 150.00 USD\n"), "{booked:?}");
+    let again = top_up("bank 17", &["--value-date", &other, "--remark", "April"]);
+    assert!(again.out.starts_with("acme: 50.00 USD under bank 17 was booked before, at ") && again.code == 0, "{again:?}");
+    assert!(again.out.ends_with(&format!(" by Li{beside}: nothing changed; the balance is 150.00 USD\n")), "{again:?}");
+    let again = top_up("bank 17", &["--json"]).json();
+    assert_eq!((&again["booked"], &again["value_date"]), (&false.into(), &paid.as_str().into()));
+    for (more, code, says) in [
+        (["--value-date", &*day(-2)], 1, "value_date: "),
+        (["--value-date", &*day(370)], 1, "value_date: "),
+        (["--value-date", "1.3.2026"], 2, "is not a date such as 2026-01-31"),
+        (["--remark", ""], 1, "remark: must have 1 to 200 characters"),
+    ] {
+        let refused = top_up("bank 18", &more);
+        assert!(refused.code == code && refused.err.contains(says), "{more:?}: {refused:?}");
+    }
+    top_up("bank 19", &[]);
+    let listed = house.done(&["admin", "balance", "list", "--json"]).json();
+    let of = |reference: &str| {
+        let found = listed.as_array().expect("a list").iter().find(|a| a["reference"] == reference).expect("an act");
+        (found["value_date"].clone(), found["remark"].clone())
+    };
+    assert_eq!((of("bank 17"), of("bank 19")), ((paid.into(), "March, \"late\"".into()), (Value::Null, "".into())));
     house.assert_sound();
 }
 

@@ -4,9 +4,10 @@ mod common;
 
 use common::{House, iccid, now};
 use kachi_domain::ledger::{self, Journal, Share};
-use kachi_domain::time::day_text;
+use kachi_domain::time::{day_text, parse_day};
 use kachi_domain::{AccountId, Timestamp, Zone};
 use kachi_store::Tx;
+use kachi_store::money_acts::MoneyAct;
 use serde_json::json;
 
 on_both!(
@@ -280,6 +281,18 @@ fn booked_around_march(house: &House) {
         let at = Timestamp::parse_rfc3339(at).expect("an instant");
         house.store().write(move |tx: &mut Tx<'_>| tx.post(acme, name, cause, &postings, at)).expect("posted");
     }
+    let by_hand = MoneyAct {
+        reference: "=1+1".into(),
+        account: acme,
+        name: Journal::TopUp.word().into(),
+        minor: 700,
+        said_by: "Li".into(),
+        reason: String::new(),
+        at: Timestamp::parse_rfc3339("2020-03-31T16:00:00Z").expect("an instant"),
+        value_day: Some(parse_day("2020-03-30").expect("a day")),
+        remark: "=2+2".into(),
+    };
+    house.store().write(move |tx: &mut Tx<'_>| tx.add_money_act(&by_hand)).expect("kept");
 }
 
 /// The lines of an export without the numbers of the journals.
@@ -295,19 +308,19 @@ fn the_journal_of_days_tells_every_posting_between_what_was_there_before_and_aft
     assert_eq!(
         journal(house, &march),
         [
-            "at,day,account,bucket,currency,act,act_of,cause,amount,balance",
-            "2020-02-29T16:00:00Z,2020-03-01,operator,cash,USD,opening,,,,-50.00",
-            "2020-02-29T16:00:00Z,2020-03-01,acme,available,USD,opening,,,,50.00",
-            "2020-02-29T16:00:00Z,2020-03-01,acme,available,USD,purchase,acme,order 1,-1.30,48.70",
-            "2020-02-29T16:00:00Z,2020-03-01,operator,revenue,USD,purchase,acme,order 1,1.00,1.00",
-            "2020-02-29T16:00:00Z,2020-03-01,north,available,USD,purchase,acme,order 1,0.30,0.30",
-            "2020-03-31T15:59:59Z,2020-03-31,acme,available,USD,hold,acme,order 2,-2.00,46.70",
-            "2020-03-31T15:59:59Z,2020-03-31,acme,held,USD,hold,acme,order 2,2.00,2.00",
-            "2020-03-31T16:00:00Z,2020-03-31,operator,cash,USD,closing,,,,-50.00",
-            "2020-03-31T16:00:00Z,2020-03-31,operator,revenue,USD,closing,,,,1.00",
-            "2020-03-31T16:00:00Z,2020-03-31,acme,available,USD,closing,,,,46.70",
-            "2020-03-31T16:00:00Z,2020-03-31,acme,held,USD,closing,,,,2.00",
-            "2020-03-31T16:00:00Z,2020-03-31,north,available,USD,closing,,,,0.30",
+            "at,day,account,bucket,currency,act,act_of,cause,amount,balance,value_date,remark",
+            "2020-02-29T16:00:00Z,2020-03-01,operator,cash,USD,opening,,,,-50.00,,",
+            "2020-02-29T16:00:00Z,2020-03-01,acme,available,USD,opening,,,,50.00,,",
+            "2020-02-29T16:00:00Z,2020-03-01,acme,available,USD,purchase,acme,order 1,-1.30,48.70,,",
+            "2020-02-29T16:00:00Z,2020-03-01,operator,revenue,USD,purchase,acme,order 1,1.00,1.00,,",
+            "2020-02-29T16:00:00Z,2020-03-01,north,available,USD,purchase,acme,order 1,0.30,0.30,,",
+            "2020-03-31T15:59:59Z,2020-03-31,acme,available,USD,hold,acme,order 2,-2.00,46.70,,",
+            "2020-03-31T15:59:59Z,2020-03-31,acme,held,USD,hold,acme,order 2,2.00,2.00,,",
+            "2020-03-31T16:00:00Z,2020-03-31,operator,cash,USD,closing,,,,-50.00,,",
+            "2020-03-31T16:00:00Z,2020-03-31,operator,revenue,USD,closing,,,,1.00,,",
+            "2020-03-31T16:00:00Z,2020-03-31,acme,available,USD,closing,,,,46.70,,",
+            "2020-03-31T16:00:00Z,2020-03-31,acme,held,USD,closing,,,,2.00,,",
+            "2020-03-31T16:00:00Z,2020-03-31,north,available,USD,closing,,,,0.30,,",
         ]
     );
     // An account's own statement is in its own days: in New York that month begins later and ends later.
@@ -316,19 +329,19 @@ fn the_journal_of_days_tells_every_posting_between_what_was_there_before_and_aft
     assert_eq!(
         journal(house, &[&march[..], &["--account", "acme"]].concat())[1..],
         [
-            "2020-03-01T05:00:00Z,2020-03-01,acme,available,USD,opening,,,,48.70",
-            "2020-03-31T15:59:59Z,2020-03-31,acme,available,USD,hold,acme,order 2,-2.00,46.70",
-            "2020-03-31T15:59:59Z,2020-03-31,acme,held,USD,hold,acme,order 2,2.00,2.00",
-            "2020-03-31T16:00:00Z,2020-03-31,acme,available,USD,top_up,acme,\"'=1+1, by Li\",7.00,53.70",
-            "2020-04-01T04:00:00Z,2020-03-31,acme,available,USD,closing,,,,53.70",
-            "2020-04-01T04:00:00Z,2020-03-31,acme,held,USD,closing,,,,2.00",
+            "2020-03-01T05:00:00Z,2020-03-01,acme,available,USD,opening,,,,48.70,,",
+            "2020-03-31T15:59:59Z,2020-03-31,acme,available,USD,hold,acme,order 2,-2.00,46.70,,",
+            "2020-03-31T15:59:59Z,2020-03-31,acme,held,USD,hold,acme,order 2,2.00,2.00,,",
+            "2020-03-31T16:00:00Z,2020-03-31,acme,available,USD,top_up,acme,\"'=1+1, by Li\",7.00,53.70,2020-03-30,'=2+2",
+            "2020-04-01T04:00:00Z,2020-03-31,acme,available,USD,closing,,,,53.70,,",
+            "2020-04-01T04:00:00Z,2020-03-31,acme,held,USD,closing,,,,2.00,,",
         ]
     );
     // What it ends with is what there is.
     let ever = journal(house, &["--from", "2019-01-01", "--to", "2099-12-31"]);
     let last = ever.iter().rfind(|l| l.contains(",acme,available,USD,closing,")).expect("a closing line");
     let shown = house.done(&["admin", "balance", "show", "acme", "--json"]).json();
-    assert_eq!((last.rsplit(',').next(), shown["available"].as_str()), (Some("153.70"), Some("153.70")));
+    assert_eq!((last.rsplit(',').nth(2), shown["available"].as_str()), (Some("153.70"), Some("153.70")));
     let turned = house.run(&["export", "journal", "--from", "2020-03-31", "--to", "2020-03-01"], &[]);
     assert!(turned.code == 2 && turned.err.contains("--from is after --to"), "{turned:?}");
     let nobody = house.run(&[&["export", "journal", "--account", "nobody"], &march[..]].concat(), &[]);

@@ -46,6 +46,10 @@ pub struct Posted {
     pub bucket: String,
     /// Minor units, negative for what leaves.
     pub minor: i64,
+    /// Of money that came in, the day on which it reached the bank, as days since 1970.
+    pub value_day: Option<i64>,
+    /// What was said of it beside.
+    pub remark: String,
 }
 
 impl Tx<'_> {
@@ -223,15 +227,18 @@ impl Tx<'_> {
         after: i64,
         journals: i64,
     ) -> Result<Vec<Posted>, Error> {
-        type Row = (i64, i64, String, String, i64, i64, String, i64);
+        type Row = (i64, i64, String, String, i64, i64, String, i64, Option<i64>, String);
+        // An act by hand and its journal are of one instant.
         let text = format!(
-            "SELECT j.id, j.at, j.name, j.cause, j.account_id, p.account_id, p.bucket, p.minor FROM journal j JOIN posting p ON p.journal_id = j.id
+            "SELECT j.id, j.at, j.name, j.cause, j.account_id, p.account_id, p.bucket, p.minor, m.value_day, COALESCE(m.remark, '')
+             FROM journal j JOIN posting p ON p.journal_id = j.id
+             LEFT JOIN money_act m ON m.at = j.at AND m.account_id = j.account_id AND m.name = j.name AND j.cause = m.reference || ', by ' || m.said_by
              WHERE j.id IN (SELECT id FROM journal WHERE id > ? ORDER BY id LIMIT ?) AND j.at >= ? AND j.at < ? AND p.account_id IN ({})
              ORDER BY j.id, p.line",
             integers(accounts.iter().map(|a| a.0))
         );
         let rows = self.rows::<Row>(&text, &binds![after, journals, from.0, to.0])?;
-        let posted = |(journal, at, name, cause, act_of, account, bucket, minor)| Posted {
+        let posted = |(journal, at, name, cause, act_of, account, bucket, minor, value_day, remark)| Posted {
             journal,
             at: Timestamp(at),
             name,
@@ -240,6 +247,8 @@ impl Tx<'_> {
             account: AccountId(account),
             bucket,
             minor,
+            value_day,
+            remark,
         };
         Ok(rows.into_iter().map(posted).collect())
     }

@@ -19,17 +19,31 @@ pub struct MoneyAct {
     pub said_by: String,
     /// Why.
     pub reason: String,
-    /// When.
+    /// When it was booked.
     pub at: Timestamp,
+    /// The day on which the money reached the bank, as days since 1970.
+    pub value_day: Option<i64>,
+    /// What was said of it beside.
+    pub remark: String,
 }
 
-type Row = (String, i64, String, i64, String, String, i64);
+type Row = (String, i64, String, i64, String, String, i64, Option<i64>, String);
 
 fn act(r: Row) -> MoneyAct {
-    MoneyAct { reference: r.0, account: AccountId(r.1), name: r.2, minor: r.3, said_by: r.4, reason: r.5, at: Timestamp(r.6) }
+    MoneyAct {
+        reference: r.0,
+        account: AccountId(r.1),
+        name: r.2,
+        minor: r.3,
+        said_by: r.4,
+        reason: r.5,
+        at: Timestamp(r.6),
+        value_day: r.7,
+        remark: r.8,
+    }
 }
 
-const COLUMNS: &str = "reference, account_id, name, minor, said_by, reason, at";
+const COLUMNS: &str = "reference, account_id, name, minor, said_by, reason, at, value_day, remark";
 
 impl Tx<'_> {
     /// The act with this reference.
@@ -48,8 +62,8 @@ impl Tx<'_> {
     /// Keeps an act; a reference that was used before is a constraint error.
     pub fn add_money_act(&mut self, a: &MoneyAct) -> Result<(), Error> {
         self.run(
-            "INSERT INTO money_act (reference, account_id, name, minor, said_by, reason, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            &binds![&a.reference, a.account.0, &a.name, a.minor, &a.said_by, &a.reason, a.at.0],
+            &format!("INSERT INTO money_act ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+            &binds![&a.reference, a.account.0, &a.name, a.minor, &a.said_by, &a.reason, a.at.0, a.value_day, &a.remark],
         )?;
         Ok(())
     }

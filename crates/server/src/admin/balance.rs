@@ -5,28 +5,31 @@ use crate::args::{Balance, Shape};
 use crate::exit::Exit;
 use crate::print;
 use kachi_domain::ledger::OPERATOR;
+use kachi_domain::time::day_text;
 use kachi_domain::{AccountId, Money};
 use kachi_engine::Engine;
 use kachi_engine::money::{self, ByHand};
 use kachi_store::accounts::Account;
+use kachi_store::money_acts::MoneyAct;
 use serde_json::json;
 use std::collections::HashMap;
 
 const BALANCE: [&str; 6] = ["account", "currency", "available", "held", "credit", "owed"];
-const ACT: [&str; 8] = ["reference", "account", "act", "amount", "currency", "by", "reason", "at"];
+const ACT: [&str; 10] = ["reference", "account", "act", "amount", "currency", "by", "reason", "at", "value_date", "remark"];
 
 /// Runs the verb.
 pub fn run(engine: &Engine, verb: Balance) -> Result<(), Exit> {
     match verb {
         Balance::Show { account, shape } => show(engine, account.as_deref(), shape),
         Balance::List { account, limit, shape } => list(engine, account.as_deref(), limit, shape),
-        Balance::TopUp { account, amount, reference, by, shape } => {
+        Balance::TopUp { account, amount, reference, value_date: value_day, remark, by, shape } => {
             let (account, amount) = given(engine, &account, &amount)?;
-            book(engine, ByHand { correction: None, account, amount, reference, by }, shape)
+            book(engine, ByHand { correction: None, account, amount, reference, by, value_day, remark }, shape)
         }
         Balance::Correct { account, amount, reference, reason, by, shape } => {
             let (account, amount) = given(engine, &account, &amount)?;
-            book(engine, ByHand { correction: Some(reason), account, amount, reference, by }, shape)
+            let act = ByHand { correction: Some(reason), account, amount, reference, by, value_day: None, remark: None };
+            book(engine, act, shape)
         }
     }
 }
@@ -44,18 +47,25 @@ fn given(engine: &Engine, code: &str, amount: &str) -> Result<(kachi_domain::Acc
 
 fn book(engine: &Engine, act: ByHand, shape: Shape) -> Result<(), Exit> {
     let asked = act.clone();
-    let (is_new, now, owed) = engine.write(move |tx, catalogue, how| {
+    let (is_new, now, owed, kept) = engine.write(move |tx, catalogue, how| {
         let is_new = money::book(tx, catalogue, &asked, how.now)?;
-        Ok((is_new, money::balance(tx, catalogue, asked.account)?, tx.owed(&[asked.account])?))
+        let kept = tx.money_act(&asked.reference)?;
+        Ok((is_new, money::balance(tx, catalogue, asked.account)?, tx.owed(&[asked.account])?, kept))
     })?;
+    let kept = kept.ok_or_else(|| Exit::cannot(format!("what {} booked vanished", act.reference)))?;
     let (of, currency) = (code(engine, act.account)?, act.amount.currency);
     let owed = Money { minor: owed.first().map_or(0, |o| o.1), currency };
     let (amount, reference, now) = (act.amount.to_decimal(), &act.reference, now.to_decimal());
     let said = json!({
         "account": of, "amount": amount, "currency": currency.as_str(), "reference": reference, "booked": is_new, "balance": now,
-        "owed": owed.to_decimal(),
+        "owed": owed.to_decimal(), "by": kept.said_by, "at": instant(kept.at.0), "value_date": kept.value_day.map(day_text),
+        "remark": kept.remark,
     });
-    let words = if is_new { "booked" } else { "was booked before, nothing changed" };
+    let words = if is_new {
+        format!("booked{}", beside(&kept))
+    } else {
+        format!("was booked before, at {} by {}{}: nothing changed", kept.at, kept.said_by, beside(&kept))
+    };
     // What comes in pays what is owed first: without this word it would seem to be lost.
     let owes = if owed.minor == 0 { String::new() } else { format!(", and it owes {} {currency}", owed.to_decimal()) };
     print::done(
@@ -63,6 +73,13 @@ fn book(engine: &Engine, act: ByHand, shape: Shape) -> Result<(), Exit> {
         &said,
         format_args!("{of}: {amount} {currency} under {reference} {words}; the balance is {now} {currency}{owes}"),
     )
+}
+
+/// What was said of an act beside its amount.
+fn beside(act: &MoneyAct) -> String {
+    let day = act.value_day.map(|day| format!(", value date {}", day_text(day))).unwrap_or_default();
+    let remark = if act.remark.is_empty() { String::new() } else { format!(", remark \"{}\"", act.remark) };
+    day + &remark
 }
 
 /// One account as an object, all of them as a list: parents before children, without the operator, who has no balance.
@@ -107,6 +124,8 @@ fn list(engine: &Engine, of: Option<&str>, limit: i64, shape: Shape) -> Result<(
             json!(act.said_by),
             json!(act.reason),
             json!(instant(act.at.0)),
+            json!(act.value_day.map(day_text)),
+            json!(act.remark),
         ]);
     }
     print::table(&ACT, &rows, shape.json)

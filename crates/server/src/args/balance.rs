@@ -26,7 +26,7 @@ pub enum Balance {
         #[command(flatten)]
         shape: Shape,
     },
-    /// Credit money that came in; the same reference again changes nothing
+    /// Credit money that came in; the same reference again changes nothing, whatever its value date or remark
     TopUp {
         /// Code of the account
         account: String,
@@ -35,6 +35,12 @@ pub enum Balance {
         /// What the payment is known by, such as the bank's number of it
         #[arg(long, value_name = "TEXT")]
         reference: String,
+        /// The day on which the money reached the bank, in the account's zone: today, or at most 366 days ago
+        #[arg(long, value_name = "DAY", value_parser = kachi_domain::time::parse_day)]
+        value_date: Option<i64>,
+        /// What is to be kept beside it
+        #[arg(long, value_name = "TEXT")]
+        remark: Option<String>,
         /// Who books it
         #[arg(long, default_value = "the operator", value_name = "NAME")]
         by: String,

@@ -15,8 +15,21 @@ use std::collections::BTreeMap;
 /// Journals read at once.
 const JOURNALS_AT_ONCE: i64 = 10_000;
 
-const COLUMNS: [&str; 11] =
-    ["journal", "at", "day", "account", "bucket", "currency", "act", "act_of", "cause", "amount", "balance"];
+const COLUMNS: [&str; 13] = [
+    "journal",
+    "at",
+    "day",
+    "account",
+    "bucket",
+    "currency",
+    "act",
+    "act_of",
+    "cause",
+    "amount",
+    "balance",
+    "value_date",
+    "remark",
+];
 
 /// A bucket: whose, which, and of which currency, as the operator's have several.
 type Bucket = (i64, String, String);
@@ -57,6 +70,8 @@ pub fn run(engine: &Engine, args: &ExportDays) -> Result<(), Exit> {
                 plain(&row.cause),
                 money(row.minor),
                 money(*balance),
+                row.value_day.map(day_text).unwrap_or_default(),
+                plain(&row.remark),
             ])?;
         }
         match last {
@@ -84,7 +99,7 @@ fn stand(
         let (account, balance) = (admin::code(engine, AccountId(*account))?, Money { minor: *minor, currency: *currency });
         let (at, day) = (admin::instant(at.0), day_text(day));
         let (currency, balance) = (currency.to_string(), balance.to_decimal());
-        sheet.row(&["", &at, &day, &account, bucket, &currency, name, "", "", "", &balance])?;
+        sheet.row(&["", &at, &day, &account, bucket, &currency, name, "", "", "", &balance, "", ""])?;
     }
     Ok(())
 }
