@@ -105,8 +105,16 @@ fn audit_money(tx: &mut Tx<'_>, catalogue: &Catalogue, found: &mut Vec<String>) 
     for (id, more) in tx.audit_owed()? {
         found.push(format!("account {}: it paid {} more than it owed", code(id), told(id, more)));
     }
-    for (id, said, found_in) in tx.audit_withdrawals()? {
-        found.push(format!("withdrawal {id}: of {said}, its lines or its journals say {found_in}"));
+    for w in tx.audit_withdrawals()? {
+        let [said, lines, held, paid] = [w.minor, w.lines, w.held, w.paid].map(|minor| told(w.account, minor));
+        let (id, state, account) = (w.id, w.state, code(w.account));
+        found.push(format!(
+            "withdrawal {id}: {said} of {account}, {state}; its lines add up to {lines}, its journals hold {held} and paid out {paid}"
+        ));
+    }
+    for (order, id, currency) in tx.audit_currencies()? {
+        let own = catalogue.account(AccountId(id)).map_or(Currency::CNY, |a| a.account.currency);
+        found.push(format!("order {order}: paid in {currency}, its account {} has {own}", code(id)));
     }
     for (order, id, said, booked) in tx.audit_costs()? {
         let (said, booked) = (told(id, said), told(id, booked));

@@ -46,6 +46,18 @@ fn bytes_of_a_subscription_that_is_over_are_what_its_card_says() {
     });
 }
 
+#[test]
+fn an_order_is_paid_in_the_currency_of_its_account() {
+    each(|store| {
+        let w = World::new(store.clone());
+        w.add_cards(ACME, 0..1);
+        let order = w.buy(0, "Q100-30D", "a").expect("bought").order;
+        w.assert_sound();
+        kachi_store::db::execute_in(store.place(), "UPDATE orders SET currency = 'EUR'").expect("changed");
+        assert_eq!(violations(&w), [format!("order {order}: paid in EUR, its account acme has USD")]);
+    });
+}
+
 fn post(w: &World, name: Journal, cause: &str, postings: Vec<Posting>) {
     let cause = cause.to_owned();
     w.engine.write(move |tx, _, how| Ok(tx.post(ACME, name, &cause, &postings, how.now)?)).expect("posted");

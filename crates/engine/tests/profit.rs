@@ -402,11 +402,25 @@ fn what_went_back_or_is_spent_is_not_paid_out() {
 
 #[test]
 fn the_audit_finds_a_withdrawal_that_is_wrong() {
-    for wrong in [
-        "UPDATE withdrawal SET minor = minor + 1",
-        "UPDATE withdrawal SET state = 'done'",
-        "UPDATE profit SET withdrawal_id = NULL WHERE account_id = 10002",
-    ] {
+    let table = [
+        (
+            "UPDATE withdrawal SET minor = minor + 1",
+            "0.46 USD of acme, review; its lines add up to 0.45 USD, its journals hold 0.45 USD and paid out 0.00 USD",
+        ),
+        (
+            "UPDATE withdrawal SET state = 'done'",
+            "0.45 USD of acme, done; its lines add up to 0.45 USD, its journals hold 0.45 USD and paid out 0.00 USD",
+        ),
+        (
+            "UPDATE withdrawal SET state = 'failed'",
+            "0.45 USD of acme, failed; its lines add up to 0.45 USD, its journals hold 0.45 USD and paid out 0.00 USD",
+        ),
+        (
+            "UPDATE profit SET withdrawal_id = NULL WHERE account_id = 10002",
+            "0.45 USD of acme, review; its lines add up to 0.00 USD, its journals hold 0.45 USD and paid out 0.00 USD",
+        ),
+    ];
+    for (wrong, words) in table {
         each(|store| {
             let w = world(store.clone());
             buy(&w, 0, "a".into());
@@ -414,7 +428,8 @@ fn the_audit_finds_a_withdrawal_that_is_wrong() {
             w.assert_sound();
             kachi_store::db::execute_in(store.place(), wrong).unwrap();
             let found = kachi_engine::audit::audit(&w.engine).unwrap().violations;
-            assert!(found.iter().any(|v| v.contains("withdrawal 1")), "{wrong}: {found:?}");
+            let told: Vec<_> = found.iter().filter(|v| v.starts_with("withdrawal ")).collect();
+            assert_eq!(told, [&format!("withdrawal 1: {words}")], "{wrong}: {found:?}");
         });
     }
 }

@@ -276,13 +276,26 @@ impl Tx<'_> {
         )
     }
 
-    /// Acts by hand whose journal is not there or gave the account another amount.
+    /// Acts by hand whose journal is not there or gave the account another amount. Journals are read once and not for each act.
     pub fn audit_money_acts(&mut self) -> Result<Vec<SaidAndBooked>, Error> {
         self.rows(
-            "SELECT m.reference, m.account_id, m.minor, CAST(COALESCE(SUM(p.minor), 0) AS BIGINT) FROM money_act m
-             LEFT JOIN journal j ON j.account_id = m.account_id AND j.name = m.name AND j.cause = m.reference || ', by ' || m.said_by
-             LEFT JOIN posting p ON p.journal_id = j.id AND p.account_id = m.account_id AND p.bucket IN ('available', 'owed')
-             GROUP BY m.reference, m.account_id, m.minor HAVING m.minor <> COALESCE(SUM(p.minor), 0) ORDER BY m.reference LIMIT 100",
+            "SELECT reference, account_id, said, booked FROM
+               (SELECT MAX(reference) AS reference, account_id, CAST(SUM(said) AS BIGINT) AS said, CAST(SUM(booked) AS BIGINT) AS booked FROM
+                  (SELECT reference, account_id, name, reference || ', by ' || said_by AS cause, minor AS said, 0 AS booked FROM money_act
+                   UNION ALL SELECT NULL, j.account_id, j.name, j.cause, 0, p.minor FROM journal j
+                     JOIN posting p ON p.journal_id = j.id AND p.account_id = j.account_id
+                     WHERE j.name IN ('top_up', 'correction') AND p.bucket IN ('available', 'owed')) AS lines
+                GROUP BY account_id, name, cause) AS x
+             WHERE reference IS NOT NULL AND said <> booked ORDER BY reference LIMIT 100",
+            &[],
+        )
+    }
+
+    /// Orders that were paid in another currency than their account's: (order, account, currency).
+    pub fn audit_currencies(&mut self) -> Result<Vec<(i64, i64, String)>, Error> {
+        self.rows(
+            "SELECT o.id, o.account_id, o.currency FROM orders o JOIN account a ON a.id = o.account_id
+             WHERE o.currency <> a.currency AND o.paid_minor <> 0 ORDER BY o.id LIMIT 100",
             &[],
         )
     }

@@ -222,6 +222,25 @@ pub struct Withdrawal {
     pub note: String,
 }
 
+/// A withdrawal whose lines or journals say otherwise than it does; all amounts are minor units.
+#[derive(Debug)]
+pub struct WithdrawalFound {
+    /// Its number.
+    pub id: i64,
+    /// Whose profits.
+    pub account: i64,
+    /// Where it says that it stands.
+    pub state: String,
+    /// What it says itself.
+    pub minor: i64,
+    /// What its lines add up to.
+    pub lines: i64,
+    /// What its journals hold.
+    pub held: i64,
+    /// What by its journals has left.
+    pub paid: i64,
+}
+
 type W = (i64, i64, String, String, i64, i64, Option<String>, Option<i64>, Option<String>, String);
 
 fn withdrawal(r: W) -> Result<Withdrawal, Error> {
@@ -297,30 +316,26 @@ impl Tx<'_> {
         Ok(self.run(text, &binds![state.word(), now.0, by, note, id])? > 0)
     }
 
-    /// Withdrawals whose lines, or whose journals, say otherwise than they do: (withdrawal, what it says, what those say).
-    pub fn audit_withdrawals(&mut self) -> Result<Vec<(i64, i64, i64)>, Error> {
-        let mut found = self.rows::<(i64, i64, i64)>(
-            "SELECT w.id, w.minor, CAST(COALESCE(SUM(p.minor), 0) AS BIGINT) FROM withdrawal w LEFT JOIN profit p ON p.withdrawal_id = w.id
-             WHERE w.state <> 'failed' GROUP BY w.id, w.minor HAVING w.minor <> COALESCE(SUM(p.minor), 0) LIMIT 50",
+    /// Withdrawals whose lines, or whose journals, say otherwise than they do. Under review it is held, and nowhere else; done it has
+    /// left, and failed it is back, and its lines may be another one's. Journals are read once and not for each withdrawal.
+    pub fn audit_withdrawals(&mut self) -> Result<Vec<WithdrawalFound>, Error> {
+        type Row = (i64, i64, String, i64, i64, i64, i64);
+        let rows = self.rows::<Row>(
+            "SELECT id, account_id, state, minor, lines, held, paid FROM
+               (SELECT w.id, w.account_id, w.state, w.minor, COALESCE(l.minor, 0) AS lines, COALESCE(b.held, 0) AS held, COALESCE(b.paid, 0) AS paid
+                FROM withdrawal w
+                LEFT JOIN (SELECT withdrawal_id, CAST(SUM(minor) AS BIGINT) AS minor FROM profit WHERE withdrawal_id IS NOT NULL
+                  GROUP BY withdrawal_id) AS l ON l.withdrawal_id = w.id
+                LEFT JOIN (SELECT j.account_id, j.cause,
+                  CAST(SUM(CASE WHEN p.bucket = 'held' AND p.account_id = j.account_id THEN p.minor ELSE 0 END) AS BIGINT) AS held,
+                  CAST(SUM(CASE WHEN p.bucket = 'cash' AND j.name = 'withdrawal' THEN p.minor ELSE 0 END) AS BIGINT) AS paid
+                  FROM journal j JOIN posting p ON p.journal_id = j.id WHERE j.cause LIKE 'withdrawal %' GROUP BY j.account_id, j.cause) AS b
+                ON b.account_id = w.account_id AND b.cause = 'withdrawal ' || CAST(w.id AS TEXT)) AS x
+             WHERE (state <> 'failed' AND minor <> lines) OR held <> CASE WHEN state = 'review' THEN minor ELSE 0 END
+             OR paid <> CASE WHEN state = 'done' THEN minor ELSE 0 END ORDER BY id LIMIT 100",
             &[],
         )?;
-        // Under review it is held, and nowhere else; done it has left, and failed it is back.
-        found.extend(self.rows::<(i64, i64, i64)>(
-            "SELECT w.id, w.minor, CAST(COALESCE(SUM(p.minor), 0) AS BIGINT) FROM withdrawal w
-             LEFT JOIN journal j ON j.account_id = w.account_id AND j.cause = 'withdrawal ' || w.id
-             LEFT JOIN posting p ON p.journal_id = j.id AND p.account_id = w.account_id AND p.bucket = 'held'
-             GROUP BY w.id, w.state, w.minor
-             HAVING COALESCE(SUM(p.minor), 0) <> CASE WHEN w.state = 'review' THEN w.minor ELSE 0 END LIMIT 50",
-            &[],
-        )?);
-        found.extend(self.rows::<(i64, i64, i64)>(
-            "SELECT w.id, w.minor, CAST(COALESCE(SUM(p.minor), 0) AS BIGINT) FROM withdrawal w
-             LEFT JOIN journal j ON j.account_id = w.account_id AND j.cause = 'withdrawal ' || w.id AND j.name = 'withdrawal'
-             LEFT JOIN posting p ON p.journal_id = j.id AND p.bucket = 'cash'
-             GROUP BY w.id, w.state, w.minor
-             HAVING COALESCE(SUM(p.minor), 0) <> CASE WHEN w.state = 'done' THEN w.minor ELSE 0 END LIMIT 50",
-            &[],
-        )?);
-        Ok(found)
+        let found = |(id, account, state, minor, lines, held, paid)| WithdrawalFound { id, account, state, minor, lines, held, paid };
+        Ok(rows.into_iter().map(found).collect())
     }
 }
