@@ -14,6 +14,7 @@ use std::process::Command;
 on_both!(
     what_stands_twice_in_a_file_or_stands_under_itself_is_refused,
     a_wrong_price_is_told_at_the_entry_that_sets_it,
+    a_package_may_be_sold_at_a_loss_and_whoever_sets_it_so_is_told,
     money_is_booked_once_a_reference_and_put_right,
     a_top_up_has_the_day_of_its_money_and_a_remark,
     a_changed_opening_balance_is_told_and_not_booked,
@@ -100,7 +101,11 @@ esim_goods: [{code: ESIM, package: EU-1G, price: "4.00", prices: [{account: acme
     };
     let table = [
         (prices("acme", "price", "1,5"), "accounts[1].prices[1].price (GJ-100M-30D): \"1,5\" is not an amount in USD"),
-        (prices("acme", "retail_price", "-1"), "accounts[1].prices[1].retail_price (GJ-100M-30D): \"-1\" is less than zero"),
+        (prices("acme", "retail_price", "-1"), "accounts[1].prices[1].retail_price (GJ-100M-30D): \"-1\" is less than zero; write 0 or more, such as 1.00"),
+        (
+            prices("acme", "price", "10000000000.01"),
+            "accounts[1].prices[1].price (GJ-100M-30D): \"10000000000.01\" is more than 10000000000.00 USD, the most that one act books",
+        ),
         (
             prices("acme", "price", "1.29"),
             "accounts[1].prices[1].price (GJ-100M-30D): acme would pay 1.29 for GJ-100M-30D, but its parent pays 1.30 itself; \
@@ -143,6 +148,38 @@ packages: [{code: GJ-100M-30D}, {code: EU-1G, price: "6.00"}]"#
     house.write("odd.yaml", r#"packages: [{code: GJ-100M-30D}, {code: EU-1G, price: "6.00"}]"#);
     let done = house.run(&["apply", "odd.yaml"], &[]);
     assert!(done.code == 1 && done.err.contains("packages[1].price (EU-1G): acme would pay 5.50 for EU-1G, but its"), "{done:?}");
+}
+
+fn a_package_may_be_sold_at_a_loss_and_whoever_sets_it_so_is_told(house: &House) {
+    house.apply(WORLD);
+    let told = |text: &str| {
+        house.write("loss.yaml", text);
+        house.done(&["apply", "loss.yaml"]).err
+    };
+    let loss = |key: &str, retail: &str, price: &str| {
+        format!("loss.yaml: packages[0].{key} (GJ-100M-30D): the retail price of {retail} USD is below the price of {price}: a sale")
+    };
+    let below = told(r#"packages: [{code: GJ-100M-30D, retail_price: "0.90"}]"#);
+    assert!(below.contains(&loss("retail_price", "0.90", "1.00")), "{below}");
+    let raised = told(r#"packages: [{code: GJ-100M-30D, price: "1.20"}]"#);
+    assert!(raised.contains(&loss("price", "0.90", "1.20")), "{raised}");
+    for text in [
+        r"packages: [{code: GJ-100M-30D, name: still}]",
+        r#"packages: [{code: GJ-100M-30D, price: "1.20", retail_price: "1.20"}]"#,
+    ] {
+        let quiet = told(text);
+        assert!(!quiet.contains("below the price"), "{text}: {quiet}");
+    }
+    for (price, words) in [
+        ("-1.70", "packages[0].price (GJ-100M-30D): \"-1.70\" is less than zero; write 0 or more, such as 1.70"),
+        ("900000000000000.00", "packages[0].price (GJ-100M-30D): \"900000000000000.00\" is more than 10000000000.00 USD"),
+    ] {
+        house.write("odd.yaml", &format!("packages: [{{code: GJ-100M-30D, price: \"{price}\"}}]"));
+        let refused = house.run(&["apply", "odd.yaml"], &[]);
+        assert!(refused.code == 1 && refused.err.contains(words), "{price}: {refused:?}");
+    }
+    house.write("most.yaml", r#"packages: [{code: GJ-100M-30D, price: "10000000000.00", retail_price: "10000000000.00"}]"#);
+    house.done(&["apply", "most.yaml"]);
 }
 
 fn a_claim_is_settled_one_way_with_what_belongs_to_it(house: &House) {

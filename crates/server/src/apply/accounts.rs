@@ -394,10 +394,10 @@ impl Work<'_, '_> {
             account: account.id,
             package: package.id,
             price_minor: self
-                .amount(&priced(place, "price", &entry.package), entry.price.as_deref(), account.currency)?
+                .price_amount(&priced(place, "price", &entry.package), entry.price.as_deref(), account.currency)?
                 .or(known.and_then(|k| k.price_minor)),
             retail_minor: self
-                .amount(&priced(place, "retail_price", &entry.package), entry.retail_price.as_deref(), account.currency)?
+                .price_amount(&priced(place, "retail_price", &entry.package), entry.retail_price.as_deref(), account.currency)?
                 .or(known.and_then(|k| k.retail_minor)),
             listed: entry.listed.or(known.and_then(|k| k.listed)),
         };

@@ -135,6 +135,7 @@ impl Work<'_, '_> {
             self.at(&format!("{place}.code"), check_code(&entry.code))?;
             let known = self.tx.packages()?.into_iter().find(|p| p.code == entry.code);
             let wanted = self.wanted_package(&place, entry, known.as_ref())?;
+            self.warn_of_loss(&place, entry, &wanted);
             match &known {
                 None => self.outcome.added("package", &entry.code),
                 Some(k) => {
@@ -184,9 +185,9 @@ impl Work<'_, '_> {
             );
         }
         let at_price = priced(place, "price", &entry.code);
-        let price = self.amount(&at_price, entry.price.as_deref(), currency)?.or(known.map(|k| k.price_minor));
+        let price = self.price_amount(&at_price, entry.price.as_deref(), currency)?.or(known.map(|k| k.price_minor));
         let price_minor = self.at(&at_price, price.ok_or("is missing; write what a top-level account pays"))?;
-        let retail = self.amount(&priced(place, "retail_price", &entry.code), entry.retail_price.as_deref(), currency)?;
+        let retail = self.price_amount(&priced(place, "retail_price", &entry.code), entry.retail_price.as_deref(), currency)?;
         let name = entry.name.clone().or_else(|| known.map(|k| k.name.clone())).unwrap_or_else(|| entry.code.clone());
         let word = |text: &Option<String>, before: Option<&'static str>, default: &'static str| {
             text.clone().unwrap_or_else(|| before.unwrap_or(default).to_owned())

@@ -60,7 +60,7 @@ impl Work<'_, '_> {
             return self.refuse(&format!("{place}.package"), words);
         }
         let at_price = priced(place, "price", &entry.code);
-        let price = self.amount(&at_price, entry.price.as_deref(), package.currency)?;
+        let price = self.price_amount(&at_price, entry.price.as_deref(), package.currency)?;
         let price = price.or(known.map(|k| k.price_minor));
         let price_minor = self.at(&at_price, price.ok_or("is missing; write what one costs"))?;
         let name = entry.name.clone().or_else(|| known.map(|k| k.name.clone())).unwrap_or_else(|| entry.code.clone());
@@ -79,8 +79,8 @@ impl Work<'_, '_> {
         }
         let known = self.tx.esim_prices()?.into_iter().find(|p| p.account == account.id && p.goods == goods.id);
         let at = |key: &str| priced(place, key, &entry.account);
-        let price = self.amount(&at("price"), entry.price.as_deref(), account.currency)?;
-        let retail = self.amount(&at("retail_price"), entry.retail_price.as_deref(), account.currency)?;
+        let price = self.price_amount(&at("price"), entry.price.as_deref(), account.currency)?;
+        let retail = self.price_amount(&at("retail_price"), entry.retail_price.as_deref(), account.currency)?;
         let wanted = GoodsPrice {
             account: account.id,
             goods: goods.id,

@@ -67,7 +67,7 @@ impl Work<'_, '_> {
         };
         let currency = self.currency_of_type(place, entry, known)?;
         let at_price = priced(place, "price", &entry.code);
-        let price = self.amount(&at_price, entry.price.as_deref(), currency)?.or(known.map(|k| k.price_minor));
+        let price = self.price_amount(&at_price, entry.price.as_deref(), currency)?.or(known.map(|k| k.price_minor));
         let price_minor = self.at(&at_price, price.ok_or("is missing; write what a top-level account pays"))?;
         let data = self.at(&format!("{place}.data"), entry.data.as_ref().map(file::Size::bytes).transpose())?;
         let Some(allowance) = data.or(known.map(|k| k.terms.allowance)).filter(|n| *n >= 1) else {

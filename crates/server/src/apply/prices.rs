@@ -1,11 +1,12 @@
 //! Amounts of a file, and the rule that no level sells below what it pays itself. What is wrong with a price is told at the entry that
 //! sets it, with the name of what it is the price of.
 
-use super::file::{Account as Entry, Document, Price};
+use super::file::{self, Account as Entry, Document, Price};
 use super::work::{Step, Work};
 use kachi_domain::ledger::OPERATOR;
 use kachi_domain::{AccountId, Currency, Money};
 use kachi_engine::Catalogue;
+use kachi_engine::money::BOOKED_MINOR_MAX;
 use kachi_store::accounts::Account;
 use kachi_store::catalogue::Package;
 
@@ -19,7 +20,36 @@ impl Work<'_, '_> {
     pub fn amount(&self, place: &str, text: Option<&str>, currency: Currency) -> Step<Option<i64>> {
         let Some(text) = text else { return Ok(None) };
         let money = self.at(place, Money::parse(text, currency))?;
-        if money.minor < 0 { self.refuse(place, format!("\"{text}\" is less than zero")) } else { Ok(Some(money.minor)) }
+        if money.minor < 0 {
+            let most = Money { minor: money.minor.saturating_neg(), currency }.to_decimal();
+            return self.refuse(place, format!("\"{text}\" is less than zero; write 0 or more, such as {most}"));
+        }
+        Ok(Some(money.minor))
+    }
+
+    /// A price: an amount that one act may book.
+    pub fn price_amount(&self, place: &str, text: Option<&str>, currency: Currency) -> Step<Option<i64>> {
+        let amount = self.amount(place, text, currency)?;
+        if amount.is_some_and(|minor| minor > BOOKED_MINOR_MAX) {
+            let most = Money { minor: BOOKED_MINOR_MAX, currency }.to_decimal();
+            let words = format!("\"{}\" is more than {most} {currency}, the most that one act books", text.unwrap_or_default());
+            return self.refuse(place, format!("{words}; write what one sale costs"));
+        }
+        Ok(amount)
+    }
+
+    /// A package may be sold at a loss knowingly: whoever sets a retail price below its price is told so.
+    pub fn warn_of_loss(&mut self, place: &str, entry: &file::Package, package: &Package) {
+        if entry.price.is_none() && entry.retail_price.is_none() || package.retail_minor >= package.price_minor {
+            return;
+        }
+        let words = |minor| Money { minor, currency: package.currency }.to_decimal();
+        let (retail, price, currency) = (words(package.retail_minor), words(package.price_minor), package.currency);
+        let place = priced(place, if entry.retail_price.is_some() { "retail_price" } else { "price" }, &entry.code);
+        self.outcome.warnings.push(format!(
+            "{}: {place}: the retail price of {retail} {currency} is below the price of {price}: a sale at it is a loss; look whether it is meant",
+            self.file
+        ));
     }
 
     /// Refuses prices at which some level would sell below what it pays itself.
