@@ -76,12 +76,19 @@ class Client:
         return self.send(path, self.sealed(path, encoding, **params))
 
 
+def parameter(text):
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError("%r is not name=value" % text)
+    return name, value
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     call = commands.add_parser("call", help="one call, its answer printed")
-    call.add_argument("path")
-    call.add_argument("params", nargs="*", metavar="name=value")
+    call.add_argument("path", choices=OPERATIONS, metavar="PATH")
+    call.add_argument("params", nargs="*", type=parameter, metavar="name=value")
     journey = commands.add_parser("journey", help="every operation once, checked; exits non-zero on the first failure")
     for name in ("card", "package", "months", "foreign", "acting", "template"):
         journey.add_argument("--" + name, required=True)
@@ -100,7 +107,7 @@ def main():
         return 0
     client = Client(args.data, args.direct, args.sid, args.apikey)
     if args.command == "call":
-        answer = client.call(args.path, **dict(pair.split("=", 1) for pair in args.params))
+        answer = client.call(args.path, **dict(args.params))
         sys.stdout.buffer.write(answer.raw + b"\n")
         return 0 if answer.code == "0" else 1
     from cardboss_journey import run

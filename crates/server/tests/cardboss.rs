@@ -14,6 +14,20 @@ const FOREIGN: &str = "1064700000009";
 
 on_both!(a_partners_day, what_the_operator_does);
 
+/// What the client cannot send is told in a line, and not as a fault of the client.
+#[test]
+fn a_call_that_the_client_does_not_know_is_told() {
+    for (words, says) in [
+        (&["call", "card/nothing"][..], "argument PATH: invalid choice: 'card/nothing' (choose from "),
+        (&["call", "card/detail", "msisdns"], "argument name=value: 'msisdns' is not name=value"),
+    ] {
+        let mut call = client("cardboss.py");
+        call.args(words).args(["--data", "http://127.0.0.1:1", "--direct", "http://127.0.0.1:1", "--sid", "1", "--apikey", APIKEY]);
+        let done = finished(&mut call);
+        assert!(done.code == 2 && done.err.contains(says) && !done.err.contains("Traceback"), "{words:?}: {done:?}");
+    }
+}
+
 fn world(port: u16) -> String {
     format!(
         r#"
