@@ -54,7 +54,15 @@ fn top_up(w: &World, account: AccountId, minor: i64, cause: &'static str) -> Res
 
 fn book(w: &World, account: AccountId, minor: i64, reference: String) -> Result<bool> {
     let amount = Money { minor, currency: Currency::USD };
-    let act = money::ByHand { correction: Some("test".into()), account, amount, reference, by: "a person".into(), value_day: None, remark: None };
+    let act = money::ByHand {
+        correction: Some("test".into()),
+        account,
+        amount,
+        reference,
+        by: "a person".into(),
+        value_day: None,
+        remark: None,
+    };
     w.engine.write(move |tx, catalogue, how| money::book(tx, catalogue, &act, how.now))
 }
 

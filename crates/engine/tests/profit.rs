@@ -190,7 +190,15 @@ fn what_is_owed_is_paid_of_money_that_comes_in_and_not_paid_out() {
         let correct = |minor: i64, correction: Option<&str>, reference: &str| {
             let amount = kachi_domain::Money { minor, currency: Currency::USD };
             let (correction, reference) = (correction.map(str::to_owned), reference.to_owned());
-            let act = money::ByHand { correction, account: ACME, amount, reference, by: "a person".into(), value_day: None, remark: None };
+            let act = money::ByHand {
+                correction,
+                account: ACME,
+                amount,
+                reference,
+                by: "a person".into(),
+                value_day: None,
+                remark: None,
+            };
             w.engine.write(move |tx, catalogue, how| money::book(tx, catalogue, &act, how.now)).unwrap();
         };
         correct(60, Some("a gift"), "r1");

@@ -22,7 +22,16 @@ fn a_call_that_the_client_does_not_know_is_told() {
         (&["call", "card/detail", "msisdns"], "argument name=value: 'msisdns' is not name=value"),
     ] {
         let mut call = client("cardboss.py");
-        call.args(words).args(["--data", "http://127.0.0.1:1", "--direct", "http://127.0.0.1:1", "--sid", "1", "--apikey", APIKEY]);
+        call.args(words).args([
+            "--data",
+            "http://127.0.0.1:1",
+            "--direct",
+            "http://127.0.0.1:1",
+            "--sid",
+            "1",
+            "--apikey",
+            APIKEY,
+        ]);
         let done = finished(&mut call);
         assert!(done.code == 2 && done.err.contains(says) && !done.err.contains("Traceback"), "{words:?}: {done:?}");
     }

@@ -157,7 +157,9 @@ fn a_package_may_be_sold_at_a_loss_and_whoever_sets_it_so_is_told(house: &House)
         house.done(&["apply", "loss.yaml"]).err
     };
     let loss = |key: &str, retail: &str, price: &str| {
-        format!("loss.yaml: packages[0].{key} (GJ-100M-30D): the retail price of {retail} USD is below the price of {price}: a sale")
+        format!(
+            "loss.yaml: packages[0].{key} (GJ-100M-30D): the retail price of {retail} USD is below the price of {price}: a sale"
+        )
     };
     let below = told(r#"packages: [{code: GJ-100M-30D, retail_price: "0.90"}]"#);
     assert!(below.contains(&loss("retail_price", "0.90", "1.00")), "{below}");

@@ -335,7 +335,8 @@ impl Tx<'_> {
              OR paid <> CASE WHEN state = 'done' THEN minor ELSE 0 END ORDER BY id LIMIT 100",
             &[],
         )?;
-        let found = |(id, account, state, minor, lines, held, paid)| WithdrawalFound { id, account, state, minor, lines, held, paid };
+        let found =
+            |(id, account, state, minor, lines, held, paid)| WithdrawalFound { id, account, state, minor, lines, held, paid };
         Ok(rows.into_iter().map(found).collect())
     }
 }

@@ -277,6 +277,7 @@ fn an_order_record_is_filtered_and_paged() {
             (json!({"orderIdArrStr": all[3]}), vec![4], 1),
             (json!({"createDateStart": "2026-03-01 12:01:00", "createDateEnd": "2026-03-01 12:02:00"}), vec![2, 3], 2),
             (json!({"createDateStart": "2026-03-01 12:03:01"}), vec![5], 1),
+            (json!({"createDateStart": "2026-03-01 12:02:00", "createDateEnd": "2026-03-01 12:01:00"}), vec![], 0),
             (json!({"updateDateStart": "2026-03-01 12:04:00", "updateDateEnd": ""}), vec![5], 1),
         ] {
             assert_eq!(ids(fields.clone()), (wanted, total), "{fields}");

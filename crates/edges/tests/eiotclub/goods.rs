@@ -140,6 +140,7 @@ fn a_level_lists_what_it_earned_and_a_refund_takes_exactly_that_back() {
             (json!({"productCode": "CN-1"}), 0),
             (json!({"startDate": "2026-03-01 12:01:00"}), 2),
             (json!({"endDate": "2026-03-01 12:00:59"}), 1),
+            (json!({"startDate": "2026-03-01 12:01:00", "endDate": "2026-03-01 12:00:59"}), 0),
             (json!({"ifWithdrawDeposit": 0}), 3),
             (json!({"ifWithdrawDeposit": 2}), 0),
             (json!({"withdrawDepositType": 1}), 0),
@@ -207,11 +208,7 @@ fn profits_are_paid_out() {
         client.order(CARD, "GJ-100M-30D", "w-1");
         assert_eq!((lines("ifWithdrawDeposit"), lines("withdrawDepositType")), (vec![1, 0, 0, 0], vec![0, 0]));
         let withdraw = |kind| {
-            trade
-                .engine
-                .write(move |tx, catalogue, how| profits::withdraw(tx, catalogue, how, NORTH, (kind, "Li")))
-                .unwrap()
-                .id
+            trade.engine.write(move |tx, catalogue, how| profits::withdraw(tx, catalogue, how, NORTH, (kind, "Li"))).unwrap().id
         };
         let held = withdraw(WithdrawalKind::Manual);
         assert_eq!((lines("ifWithdrawDeposit"), lines("withdrawDepositType")), (vec![0, 1, 0, 0], vec![1, 0]));

@@ -59,9 +59,11 @@ impl Work<'_, '_> {
         }
         let price = match (&entry.price, known) {
             (None, Some(k)) if k.account == account.id => Some(k.price_minor),
-            (given, _) => {
-                self.price_amount(&priced(place, "price", &entry.code), Some(given.as_deref().unwrap_or(PRICE)), account.currency)?
-            }
+            (given, _) => self.price_amount(
+                &priced(place, "price", &entry.code),
+                Some(given.as_deref().unwrap_or(PRICE)),
+                account.currency,
+            )?,
         };
         Ok(Template {
             code: entry.code.clone(),
