@@ -5,8 +5,10 @@
 //! counts of [`figures`] read whole tables; the door asks for them seldom and shows their age.
 
 mod card;
+mod order;
 
 pub use card::{CardPage, SubscriptionLine, card};
+pub use order::{OrderPage, order};
 
 use crate::act::Actor;
 use crate::catalogue::Catalogue;

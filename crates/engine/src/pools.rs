@@ -14,9 +14,9 @@ mod burn;
 mod members;
 mod stakes;
 
-pub(crate) use burn::decode;
 use burn::settle;
 pub use burn::{AllNews, CardFigures, News, Rated, Supply, figures, rate};
+pub(crate) use burn::{decode, present};
 pub use members::{add, addable, leave_all, members, of_card, remove, with_slots_of_card};
 pub use stakes::{CreateJoint, Sum, create as create_joint, join, sum, take_out};
 

@@ -1,16 +1,17 @@
 //! Taking an order back: what may be given back is a pure function ([`kachi_domain::refund`]) whose inputs are stored
 //! with the refund, so that the amount can be checked later.
 
-use crate::act::Actor;
+use crate::act::{Actor, refuse_unsaid};
 use crate::cards::{self, Settling};
 use crate::catalogue::Catalogue;
 use crate::error::{Fail, Result, fault};
+use crate::records::{self, OrderName};
 use crate::{notices, orders, profits, sims};
 use kachi_domain::ledger::Share;
 use kachi_domain::order::{OrderState, SubscriptionState};
 use kachi_domain::rating::Input;
 use kachi_domain::refund::{RefundBasis, refundable_minor};
-use kachi_domain::{Currency, Iccid, OrderId, Refusal, Timestamp};
+use kachi_domain::{Currency, Iccid, OrderId, Refusal, SimId, Timestamp};
 use kachi_store::Tx;
 use kachi_store::orders::{Order, Subscription};
 use kachi_store::sims::Sim;
@@ -66,6 +67,47 @@ pub fn refund(
     tx.put_states(&[row])?;
     orders::store_unsubscribe(tx, catalogue, &sim, &order, how.now)?;
     Ok(RefundQuote { minor, currency: order.currency })
+}
+
+/// Takes an order back by hand: as [`refund`], with who does it and why kept where a buyer's remark is.
+///
+/// Who acts: whoever sees the order; who may is the caller's to see to. Refused: what [`refund`] refuses, and an order of a pool.
+pub fn by_hand(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    how: &Settling,
+    actor: &Actor,
+    (name, who, why): (&OrderName, &str, &str),
+) -> Result<(Order, RefundQuote)> {
+    refuse_unsaid(&[("by", who), ("reason", why)])?;
+    let (order, iccid) = of_a_card(tx, actor, name)?;
+    let back = refund(tx, catalogue, how, actor, &iccid, order.id, &format!("refunded by {who} ({why})"))?;
+    Ok((order, back))
+}
+
+/// What [`by_hand`] would give back now, without doing it.
+pub fn quote_by_hand(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    actor: &Actor,
+    name: &OrderName,
+    now: Timestamp,
+) -> Result<(Order, RefundQuote)> {
+    let (order, iccid) = of_a_card(tx, actor, name)?;
+    let back = quote(tx, catalogue, actor, &iccid, order.id, now)?;
+    Ok((order, back))
+}
+
+/// An order by its number, and the card it is for.
+fn of_a_card(tx: &mut Tx<'_>, actor: &Actor, name: &OrderName) -> Result<(Order, Iccid)> {
+    let order = records::find(tx, actor, name)?;
+    if order.sim == SimId(0) {
+        let rule = format!("{} is of a pool: its buyer takes it back by pool/unsub, before its first use", order.id);
+        return Err(Refusal::BadField { field: "order".into(), rule }.into());
+    }
+    let sim = tx.sim_by_id(order.sim)?.ok_or_else(|| fault(format!("card {} vanished", order.sim)))?;
+    let iccid = Iccid::parse(&sim.iccid).map_err(|e| fault(e.to_string()))?;
+    Ok((order, iccid))
 }
 
 /// An order of a card that the account, or one below it, bought. What another bought for its card it cannot take back: the

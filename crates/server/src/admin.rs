@@ -1,4 +1,4 @@
-//! `kachi admin`: looking after people, keys, cards, money, carriers' writes, tasks, messages, notices and orphans; the audit.
+//! `kachi admin`: looking after people, keys, cards, orders, money, carriers' writes, tasks, messages, notices and orphans; the audit.
 
 use crate::args::{Admin, Aside, Backup, Delivery, Intent, Key, Orphan, Shape, User};
 use crate::exit::Exit;
@@ -17,6 +17,7 @@ mod cdr;
 mod devices;
 mod diagnose;
 mod imei;
+mod order;
 mod pool;
 mod profit;
 pub mod reconcile;
@@ -42,6 +43,7 @@ pub fn run(engine: &Engine, verb: Admin) -> Result<(), Exit> {
         Admin::Key(Key::Create { account, name, door, shape }) => create_key(engine, &account, name, &door, shape),
         Admin::Key(Key::List(shape)) => list_keys(engine, shape),
         Admin::Intent(verb) => intent(engine, verb),
+        Admin::Order(verb) => order::run(engine, verb),
         Admin::Renewal(verb) => renewal::run(engine, verb),
         Admin::Delivery(verb) => delivery(engine, verb),
         Admin::Orphan(Orphan::List { limit, shape }) => list_orphans(engine, limit, shape),

@@ -6,6 +6,7 @@ mod balance;
 mod devices;
 mod diagnose;
 mod export;
+mod order;
 mod pool;
 mod profit;
 mod renewal;
@@ -18,6 +19,7 @@ pub use balance::Balance;
 pub use devices::{Claim, Device};
 pub use diagnose::{Diagnose, Language};
 pub use export::{Export, ExportDays, ExportReconcile, ExportSims, ExportUsage, Format, Target};
+pub use order::{Order, WhichOrder};
 pub use pool::Pool;
 pub use profit::Profit;
 pub use renewal::Renewal;
@@ -254,6 +256,9 @@ pub enum Admin {
     /// Writes that a carrier, or a person, must confirm
     #[command(subcommand)]
     Intent(Intent),
+    /// Orders as they stand, and taking one back
+    #[command(subcommand)]
+    Order(Order),
     /// Renewals, which the operator approves or rejects
     #[command(subcommand)]
     Renewal(Renewal),

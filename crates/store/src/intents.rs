@@ -6,7 +6,7 @@ use crate::db::sql::Value;
 use crate::db::{BulkColumn, Error, Tx};
 use crate::page::integers;
 use kachi_domain::carrier::Matter;
-use kachi_domain::{AccountId, PlatformId, SimId, Timestamp};
+use kachi_domain::{AccountId, OrderId, PlatformId, SimId, Timestamp};
 
 /// A carrier write as kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -229,6 +229,12 @@ impl Tx<'_> {
     pub fn intents_of_sim(&mut self, sim: SimId, limit: i64) -> Result<Vec<Intent>, Error> {
         let text = format!("SELECT {COLUMNS} FROM intent WHERE sim_id = ? ORDER BY id DESC LIMIT ?");
         Ok(self.rows::<R>(&text, &binds![sim.0, limit])?.into_iter().map(intent).collect())
+    }
+
+    /// The writes of an order, oldest first: for its card.
+    pub fn intents_of_order(&mut self, sim: SimId, order: OrderId) -> Result<Vec<Intent>, Error> {
+        let text = format!("SELECT {COLUMNS} FROM intent WHERE sim_id = ? AND order_id = ? ORDER BY id");
+        Ok(self.rows::<R>(&text, &binds![sim.0, order.0])?.into_iter().map(intent).collect())
     }
 
     /// Whether a write at the platform is due.

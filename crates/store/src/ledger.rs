@@ -5,7 +5,7 @@ use crate::db::sql::Value;
 use crate::db::{BulkColumn, Error, Tx};
 use crate::page::integers;
 use kachi_domain::ledger::{Bucket, Journal, Posting};
-use kachi_domain::{AccountId, Timestamp};
+use kachi_domain::{AccountId, OrderId, Timestamp};
 use std::collections::BTreeMap;
 
 /// (account, kept available, summed available, kept held, summed held), minor units.
@@ -50,6 +50,13 @@ pub struct Posted {
     pub value_day: Option<i64>,
     /// What was said of it beside.
     pub remark: String,
+}
+
+type PostedRow = (i64, i64, String, String, i64, i64, String, i64, Option<i64>, String);
+
+fn posted((journal, at, name, cause, act_of, account, bucket, minor, value_day, remark): PostedRow) -> Posted {
+    let (at, act_of, account) = (Timestamp(at), AccountId(act_of), AccountId(account));
+    Posted { journal, at, name, cause, act_of, account, bucket, minor, value_day, remark }
 }
 
 impl Tx<'_> {
@@ -227,7 +234,6 @@ impl Tx<'_> {
         after: i64,
         journals: i64,
     ) -> Result<Vec<Posted>, Error> {
-        type Row = (i64, i64, String, String, i64, i64, String, i64, Option<i64>, String);
         // An act by hand and its journal are of one instant.
         let text = format!(
             "SELECT j.id, j.at, j.name, j.cause, j.account_id, p.account_id, p.bucket, p.minor, m.value_day, COALESCE(m.remark, '')
@@ -237,19 +243,15 @@ impl Tx<'_> {
              ORDER BY j.id, p.line",
             integers(accounts.iter().map(|a| a.0))
         );
-        let rows = self.rows::<Row>(&text, &binds![after, journals, from.0, to.0])?;
-        let posted = |(journal, at, name, cause, act_of, account, bucket, minor, value_day, remark)| Posted {
-            journal,
-            at: Timestamp(at),
-            name,
-            cause,
-            act_of: AccountId(act_of),
-            account: AccountId(account),
-            bucket,
-            minor,
-            value_day,
-            remark,
-        };
+        let rows = self.rows::<PostedRow>(&text, &binds![after, journals, from.0, to.0])?;
+        Ok(rows.into_iter().map(posted).collect())
+    }
+
+    /// Every posting of the journals that an order caused, in the order booked: those of whoever bought it.
+    pub fn posted_of_order(&mut self, buyer: AccountId, order: OrderId) -> Result<Vec<Posted>, Error> {
+        let text = "SELECT j.id, j.at, j.name, j.cause, j.account_id, p.account_id, p.bucket, p.minor, CAST(NULL AS BIGINT), ''
+             FROM journal j JOIN posting p ON p.journal_id = j.id WHERE j.account_id = ? AND j.cause = ? ORDER BY j.id, p.line";
+        let rows = self.rows::<PostedRow>(text, &binds![buyer.0, format!("order {order}")])?;
         Ok(rows.into_iter().map(posted).collect())
     }
 

@@ -1,9 +1,12 @@
 //! Orders and the subscriptions they bought.
 
+mod look;
+
+pub use look::OrderFilter;
+
 use crate::binds;
 use crate::db::sql::Value;
 use crate::db::{BulkColumn, Error, Tx};
-use crate::page::{Newest, integers};
 use kachi_domain::order::{OrderState, SubscriptionState};
 use kachi_domain::package::{Resource, StartRule, Terms};
 use kachi_domain::{AccountId, Currency, OrderId, PackageId, SimId, SubscriptionId, Timestamp};
@@ -576,24 +579,5 @@ impl Tx<'_> {
             "SELECT sim_id, id, used_bytes FROM subscription WHERE sim_id >= ? AND sim_id <= ? AND state = 'ended' ORDER BY sim_id, id",
             &binds![from, to],
         )
-    }
-}
-
-impl Tx<'_> {
-    /// A page of the accounts' orders, newest first, numbers below `before`.
-    pub fn orders_before(&mut self, accounts: &[AccountId], before: Option<i64>, limit: i64) -> Result<Vec<Order>, Error> {
-        let ids = self.newest_ids(Newest::Orders, accounts, before, limit)?;
-        let text =
-            format!("SELECT {ORDER_COLUMNS} FROM orders o WHERE o.id IN ({}) ORDER BY o.id DESC", integers(ids.into_iter()));
-        self.rows::<OrderRow>(&text, &[])?.into_iter().map(order).collect()
-    }
-
-    /// How many orders of the accounts are in each state: (state, orders).
-    pub fn orders_counted(&mut self, accounts: &[AccountId]) -> Result<Vec<(String, i64)>, Error> {
-        let text = format!(
-            "SELECT state, COUNT(*) FROM orders WHERE account_id IN ({}) GROUP BY state ORDER BY state",
-            integers(accounts.iter().map(|a| a.0))
-        );
-        self.rows(&text, &[])
     }
 }

@@ -93,7 +93,7 @@ pub fn card(engine: &Engine, actor: &Actor, iccid: &Iccid) -> Result<CardPage> {
 }
 
 /// Who would pay for one byte more: asked of the fold itself, so that its order of payers is told in one place.
-fn payer(state: &CardState, zone: &Zone) -> Option<SubscriptionId> {
+pub(super) fn payer(state: &CardState, zone: &Zone) -> Option<SubscriptionId> {
     let mut after = state.clone();
     let usage = Usage { stop: after.now, start: Timestamp(i64::MAX), source_id: i64::MAX, bytes: 1 };
     after.apply(&Input::Usage(usage), zone, &mut Vec::new());
@@ -101,7 +101,7 @@ fn payer(state: &CardState, zone: &Zone) -> Option<SubscriptionId> {
     state.live.iter().find(|l| l.running.is_some() && used(l)).map(|l| l.id)
 }
 
-fn subscription_line(
+pub(super) fn subscription_line(
     catalogue: &Catalogue,
     state: &CardState,
     payer: Option<SubscriptionId>,

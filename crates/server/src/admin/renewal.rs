@@ -47,8 +47,8 @@ pub fn run(engine: &Engine, verb: Renewal) -> std::result::Result<(), Exit> {
     }
 }
 
-/// Digits alone are the short number.
-fn name(order: &str) -> OrderName {
+/// An order by its number: digits alone are the short one.
+pub fn name(order: &str) -> OrderName {
     order.parse().map_or_else(|_| OrderName::Number(order.to_owned()), |id| OrderName::Id(OrderId(id)))
 }
 

@@ -20,7 +20,8 @@ use serde_json::{Value, json};
 
 /// Where the package state comes from.
 const SOURCE: &str = "cdr";
-const SUBSCRIPTION: [&str; 9] =
+/// What is told of a subscription.
+pub const SUBSCRIPTION: [&str; 9] =
     ["order", "package", "state", "pays", "used_bytes", "left_bytes", "started_at", "ends_at", "end_reason"];
 
 /// Runs the verb.
@@ -41,7 +42,8 @@ pub fn run(engine: &Engine, verb: Sim) -> Result<(), Exit> {
     }
 }
 
-fn parse(iccid: &str) -> Result<Iccid, Exit> {
+/// A card's number, as a flag or an argument names it.
+pub fn parse(iccid: &str) -> Result<Iccid, Exit> {
     Iccid::parse(iccid).map_err(|e| Exit::refused(format!("ICCID: {e}, not \"{iccid}\"")))
 }
 
@@ -50,7 +52,8 @@ pub fn operator(engine: &Engine) -> Result<Actor, Exit> {
     engine.catalogue()?.actor(OPERATOR).ok_or_else(|| Exit::cannot("there is no operator"))
 }
 
-fn unknown(fail: kachi_engine::Fail, iccid: &Iccid) -> Exit {
+/// Why nothing was done for a card, where it may be that there is none.
+pub fn unknown(fail: kachi_engine::Fail, iccid: &Iccid) -> Exit {
     if overview::is_unknown_card(&fail) { Exit::refused(format!("ICCID: there is no card {iccid}")) } else { fail.into() }
 }
 
@@ -252,7 +255,8 @@ fn facts(engine: &Engine, page: &CardPage) -> Result<Vec<(&'static str, Value)>,
     ])
 }
 
-fn subscription(s: &SubscriptionLine) -> Vec<Value> {
+/// A subscription under [`SUBSCRIPTION`].
+pub fn subscription(s: &SubscriptionLine) -> Vec<Value> {
     vec![
         json!(s.order),
         json!(s.package),
