@@ -1,6 +1,9 @@
 //! The live page, asked as a browser asks: sessions, other sites' requests, escaping, what an account sees, both
 //! languages, fragments; on both databases.
 
+#[path = "portal_parts/older.rs"]
+mod older;
+
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};

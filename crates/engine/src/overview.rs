@@ -345,10 +345,10 @@ pub struct OrderLine {
     pub at: Timestamp,
 }
 
-/// The newest orders the account sees.
-pub fn orders(engine: &Engine, actor: &Actor, limit: i64) -> Result<Vec<OrderLine>> {
+/// The newest orders the account sees, with numbers below `before`.
+pub fn orders(engine: &Engine, actor: &Actor, before: Option<i64>, limit: i64) -> Result<Vec<OrderLine>> {
     engine.read(|tx, catalogue| {
-        let found = tx.orders_before(&actor.sees, None, limit)?;
+        let found = tx.orders_before(&actor.sees, before, limit)?;
         let about = abouts(tx, actor, &found)?;
         let line = |o: &Order| order_line(catalogue, actor, o, about.get(&o.id.0).cloned().unwrap_or(About::Nothing));
         Ok(found.iter().map(line).collect())

@@ -27,7 +27,7 @@ pub fn body(view: &View, page: &CardPage, (report, is_operator): (&Report, bool)
     section("why", l.pick("Why is it off line?", "为何离线？"), why::panel(view, report, is_operator));
     section("packages", l.pick("Packages", "套餐"), subscriptions(view, page));
     section("usage", l.pick("Usage", "用量"), chart::usage(view, l.pick("This card", "本卡"), &page.usage));
-    let orders = sections::orders(view, l.pick("Newest orders of this card", "本卡最新订单"), &page.orders);
+    let orders = sections::orders(view, l.pick("Newest orders of this card", "本卡最新订单"), &page.orders, &[]);
     section("orders", l.pick("Orders", "订单"), orders);
     let caption = l.pick("Notices of this card among the newest 100,000", "本卡通知（取最近 10 万条）");
     section("notices", l.pick("Notices", "通知"), sections::notices(view, caption, &page.notices));

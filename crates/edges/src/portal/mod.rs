@@ -126,6 +126,8 @@ struct Asked {
     q: String,
     /// Only cards before this one.
     before: Option<i64>,
+    /// Only orders before this one.
+    orders_before: Option<i64>,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Asked {
@@ -139,6 +141,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
                 "lang" => asked.lang = Some(value),
                 "q" => asked.q = value,
                 "before" => asked.before = value.parse().ok(),
+                "orders_before" => asked.orders_before = value.parse().ok(),
                 _ => {}
             }
         }
@@ -152,14 +155,16 @@ impl Asked {
         self.q.chars().filter(char::is_ascii_alphanumeric).take(40).collect()
     }
 
-    /// The address of a section that answers the same question.
-    fn address(&self, path: &str, lang: Lang, before: Option<i64>) -> String {
+    /// The address of a page or section that answers the same question.
+    fn address(&self, path: &str, lang: Lang) -> String {
         let mut out = format!("{path}?lang={}", lang.word());
         if !self.q.is_empty() {
             let _ = write!(out, "&q={}", self.number());
         }
-        if let Some(before) = before {
-            let _ = write!(out, "&before={before}");
+        for (name, before) in [("before", self.before), ("orders_before", self.orders_before)] {
+            if let Some(before) = before {
+                let _ = write!(out, "&{name}={before}");
+            }
         }
         out
     }
@@ -185,7 +190,7 @@ async fn home(State(portal): State<Arc<Portal>>, asked: Asked, headers: HeaderMa
             "<section id=\"{name}-s\" class=\"{name}\" aria-labelledby=\"{name}-h\"><h2 id=\"{name}-h\">{}</h2>{search}\
              <div id=\"{name}\" data-src=\"{}\">{inside}</div></section>",
             Html::text(title(l, name)),
-            Html::text(&asked.address(&format!("/fragment/{name}"), l, asked.before)),
+            Html::text(&asked.address(&format!("/fragment/{name}"), l)),
         );
     }
     body += "</div>";
@@ -232,12 +237,21 @@ async fn section(
             let question = CardQuestion { number: asked.number(), before: asked.before, limit: CARDS };
             let cards = off_thread(engine, move |engine| overview::cards(engine, &actor, &question)).await?;
             let last = cards.last().filter(|_| asked.q.is_empty() && cards.len() as i64 == CARDS);
-            let older = last.map(|c| asked.address("/", l, Some(c.id.0)) + "#sims-s");
+            let older = last.map(|c| Asked { before: Some(c.id.0), ..asked.clone() }.address("/", l) + "#sims-s");
             sections::sims(view, &cards, &asked.number(), older)
         }
         "orders" => {
-            let orders = off_thread(engine, move |engine| overview::orders(engine, &actor, NEWEST)).await?;
-            sections::orders(view, l.pick("The newest orders", "最新订单"), &orders)
+            let before = asked.orders_before;
+            // One more tells whether there are older ones.
+            let mut orders = off_thread(engine, move |engine| overview::orders(engine, &actor, before, NEWEST + 1)).await?;
+            let is_last = orders.len() as i64 <= NEWEST;
+            orders.truncate(NEWEST as usize);
+            let at = |before| Asked { orders_before: before, ..asked.clone() }.address("/", l) + "#orders-s";
+            let newest = before.map(|_| (at(None), l.pick("Newest orders", "最新的订单")));
+            let older = orders.last().filter(|_| !is_last).map(|o| (at(Some(o.id)), l.pick("Older orders", "更早的订单")));
+            let caption = before.map_or(l.pick("The newest orders", "最新订单"), |_| l.pick("Older orders", "更早的订单"));
+            let pages: Vec<(String, &str)> = newest.into_iter().chain(older).collect();
+            sections::orders(view, caption, &orders, &pages)
         }
         "notices" => {
             let notices = off_thread(engine, move |engine| overview::notices(engine, &actor, NEWEST)).await?;

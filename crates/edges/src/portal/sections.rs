@@ -140,8 +140,7 @@ pub fn sims(view: &View, cards: &[CardLine], number: &str, older: Option<String>
     }
     let mut out = table.or_empty(l.pick("No such card.", "没有找到卡。")).0;
     if let Some(address) = older {
-        let _ =
-            write!(out, "<p class=\"more\"><a href=\"{}\">{}</a></p>", Html::text(&address), l.pick("Older cards", "更早的卡"));
+        out += &more(&address, l.pick("Older cards", "更早的卡"));
     }
     Html(
         out + &view.as_of(
@@ -149,6 +148,11 @@ pub fn sims(view: &View, cards: &[CardLine], number: &str, older: Option<String>
             Some(view.now),
         ),
     )
+}
+
+/// A link to other rows of a list.
+fn more(address: &str, words: &str) -> String {
+    format!("<p class=\"more\"><a href=\"{}\">{words}</a></p>", Html::text(address))
 }
 
 fn package(lang: Lang, c: &CardLine) -> Html {
@@ -182,8 +186,8 @@ fn about(lang: Lang, about: &About) -> Html {
     }
 }
 
-/// The newest orders.
-pub fn orders(view: &View, caption: &str, orders: &[OrderLine]) -> Html {
+/// Orders, with links to others: address and words.
+pub fn orders(view: &View, caption: &str, orders: &[OrderLine], others: &[(String, &str)]) -> Html {
     let l = view.lang;
     let heads = [
         (l.pick("Order", "订单"), ""),
@@ -223,7 +227,10 @@ pub fn orders(view: &View, caption: &str, orders: &[OrderLine]) -> Html {
         let bought = Html(format!("{}<br>{}", about(l, &o.about), Html::small(&o.package)));
         table.row(&o.id.to_string(), &[number, bought, state, paid, view.time(Some(o.at))]);
     }
-    let out = table.or_empty(l.pick("No orders yet.", "还没有订单。")).0;
+    let mut out = table.or_empty(l.pick("No orders yet.", "还没有订单。")).0;
+    for (address, words) in others {
+        out += &more(address, words);
+    }
     Html(out + &view.as_of(l.pick("Source: our own orders", "来源：本系统订单"), Some(view.now)))
 }
 
