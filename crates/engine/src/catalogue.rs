@@ -298,12 +298,25 @@ impl Catalogue {
     /// What an account is asked for a package, minor units, whether or not it can buy it: its own price if one is set; the
     /// catalogue's directly under the operator; else what its parent's shop asks, or what its parent pays.
     pub fn cost(&self, id: AccountId, package: &Package) -> i64 {
+        self.cost_and_whose(id, package).0
+    }
+
+    /// As [`Catalogue::cost`], with the account for which the amount was set, itself or one above it; none: it is the package's own.
+    pub fn cost_and_whose(&self, id: AccountId, package: &Package) -> (i64, Option<AccountId>) {
         let set = |account: AccountId| self.prices.get(&(account, package.id));
         if let Some(minor) = set(id).and_then(|p| p.price_minor) {
-            return minor;
+            return (minor, Some(id));
         }
-        let Some(parent) = self.parent(id).filter(|p| *p != OPERATOR) else { return package.price_minor };
-        set(parent).and_then(|p| p.retail_minor).unwrap_or_else(|| self.cost(parent, package))
+        let Some(parent) = self.parent(id).filter(|p| *p != OPERATOR) else { return (package.price_minor, None) };
+        let asks = set(parent).and_then(|p| p.retail_minor);
+        asks.map_or_else(|| self.cost_and_whose(parent, package), |minor| (minor, Some(parent)))
+    }
+
+    /// What an account's shop asks for a package, minor units, and whether it shows it: the package's own unless said for the account.
+    pub fn shop(&self, id: AccountId, package: &Package) -> (i64, bool) {
+        let own = self.prices.get(&(id, package.id));
+        let retail_minor = own.and_then(|p| p.retail_minor).unwrap_or(package.retail_minor);
+        (retail_minor, own.and_then(|p| p.listed).unwrap_or(package.listed))
     }
 
     /// The account that an account stands under; none for the operator and for an unknown one.
@@ -319,13 +332,8 @@ impl Catalogue {
     /// What the package costs the account; none if it is of another currency or a level would sell below its own cost.
     pub fn quote(&self, id: AccountId, package: &Package) -> Option<Quote> {
         let (price_minor, shares) = self.along_the_chain(id, package.currency, |account| self.cost(account, package))?;
-        let own = self.prices.get(&(id, package.id));
-        Some(Quote {
-            price_minor,
-            retail_minor: own.and_then(|p| p.retail_minor).unwrap_or(package.retail_minor),
-            listed: own.and_then(|p| p.listed).unwrap_or(package.listed),
-            shares,
-        })
+        let (retail_minor, listed) = self.shop(id, package);
+        Some(Quote { price_minor, retail_minor, listed, shares })
     }
 }
 

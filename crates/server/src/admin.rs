@@ -19,6 +19,7 @@ mod diagnose;
 mod imei;
 mod order;
 mod pool;
+mod price;
 mod profit;
 pub mod reconcile;
 mod renewal;
@@ -44,6 +45,7 @@ pub fn run(engine: &Engine, verb: Admin) -> Result<(), Exit> {
         Admin::Key(Key::List(shape)) => list_keys(engine, shape),
         Admin::Intent(verb) => intent(engine, verb),
         Admin::Order(verb) => order::run(engine, verb),
+        Admin::Price(verb) => price::run(engine, verb),
         Admin::Renewal(verb) => renewal::run(engine, verb),
         Admin::Delivery(verb) => delivery(engine, verb),
         Admin::Orphan(Orphan::List { limit, shape }) => list_orphans(engine, limit, shape),

@@ -8,6 +8,7 @@ mod diagnose;
 mod export;
 mod order;
 mod pool;
+mod price;
 mod profit;
 mod renewal;
 mod sim;
@@ -21,6 +22,7 @@ pub use diagnose::{Diagnose, Language};
 pub use export::{Export, ExportDays, ExportReconcile, ExportSims, ExportUsage, Format, Target};
 pub use order::{Order, WhichOrder};
 pub use pool::Pool;
+pub use price::Price;
 pub use profit::Profit;
 pub use renewal::Renewal;
 pub use sim::{OnOff, Sim};
@@ -291,6 +293,9 @@ pub enum Admin {
     /// What accounts have; money that came in, and corrections
     #[command(subcommand)]
     Balance(Balance),
+    /// The prices in force
+    #[command(subcommand)]
+    Price(Price),
     /// Profits that are paid out
     #[command(subcommand)]
     Profit(Profit),

@@ -26,6 +26,7 @@ on_both!(
     a_change_of_prices_or_credit_is_told_with_the_amounts,
     a_claim_is_settled_one_way_with_what_belongs_to_it,
     a_copy_of_the_database_is_made_beside_a_server,
+    a_price_in_force_is_told_with_whose_it_is,
 );
 
 const WORLD: &str = r#"
@@ -182,6 +183,48 @@ fn a_package_may_be_sold_at_a_loss_and_whoever_sets_it_so_is_told(house: &House)
     }
     house.write("most.yaml", r#"packages: [{code: GJ-100M-30D, price: "10000000000.00", retail_price: "10000000000.00"}]"#);
     house.done(&["apply", "most.yaml"]);
+fn a_price_in_force_is_told_with_whose_it_is(house: &House) {
+    house.apply(WORLD);
+    house.apply(
+        r#"accounts:
+  - {code: north, prices: [{package: GJ-100M-30D, price: "1.10"}, {package: EU-1G, retail_price: "6.00", listed: false}]}
+  - {code: acme, prices: [{package: GJ-100M-30D, retail_price: "2.00"}]}
+  - {code: shop, parent: acme, currency: USD}
+  - {code: tokyo, currency: JPY}
+packages: [{code: EU-1G, product: 1US-1, data: 1GB, validity: 30d, price: "5.00", retail_price: "7.50", currency: USD}]
+pool_types: [{code: P-1, product: 1US-1, lines: 2, days: 30, data: 1GB, price: "9.00", currency: USD}]"#,
+    );
+    let list = |words: &[&str]| house.run(&[&["admin", "price", "list"], words].concat(), &[]);
+    let all = list(&["--json"]).json();
+    assert_eq!(all.as_array().map(Vec::len), Some(4 * 3), "each account with each package: {all}");
+    let none = Value::Null;
+    let table: [(&str, &str, &str, &str, Value, bool, bool); 9] = [
+        ("north", "GJ-100M-30D", "1.10", "1.00", "north".into(), true, true),
+        ("acme", "GJ-100M-30D", "1.10", "2.00", "north".into(), true, true),
+        ("shop", "GJ-100M-30D", "2.00", "1.00", "acme".into(), true, true),
+        ("tokyo", "GJ-100M-30D", "1.00", "1.00", none.clone(), true, false),
+        ("north", "EU-1G", "5.00", "6.00", none.clone(), false, true),
+        ("acme", "EU-1G", "6.00", "7.50", "north".into(), true, true),
+        ("shop", "EU-1G", "6.00", "7.50", "north".into(), true, true),
+        ("north", "P-1", "9.00", "9.00", none.clone(), false, true),
+        ("tokyo", "P-1", "9.00", "9.00", none.clone(), false, false),
+    ];
+    for (account, package, price, retail, set_by, listed, orderable) in table {
+        let rows = list(&["--account", account, "--package", package, "--json"]).json();
+        let wanted = serde_json::json!([{"account": account, "package": package, "price": price, "retail_price": retail,
+            "currency": "USD", "set_by": set_by, "listed": listed, "orderable": orderable}]);
+        assert_eq!(rows, wanted, "{account} {package}");
+        assert!(all.as_array().expect("a list").contains(&wanted[0]), "{account} {package}");
+    }
+    let text = list(&["--account", "shop"]).out;
+    assert!(text.starts_with("account  package      price  retail_price  currency  set_by  listed  orderable\n"), "{text}");
+    for (words, says) in [
+        (["--account", "nobody"], "--account: there is no account nobody"),
+        (["--package", "NONE"], "--package: there is no package NONE: `kachi apply` makes packages"),
+    ] {
+        let refused = list(&words);
+        assert!(refused.code == 1 && refused.err.contains(says), "{words:?}: {refused:?}");
+    }
 }
 
 fn a_claim_is_settled_one_way_with_what_belongs_to_it(house: &House) {
