@@ -572,8 +572,8 @@ fn what_is_open_of_a_package_is_counted_up_to_its_limit() {
             .unwrap();
         let again = |order: OrderId| w.engine.read(|tx, _| Ok(tx.order_by_id(order)?)).unwrap().expect("an order").renewal;
         let review = |card| renew(&w, cmd(card, "Q100-30D", 1, Review::Manual)).expect("it waits for a person").order;
+        let number = |order: OrderId| w.engine.read(|tx, _| Ok(tx.order_by_id(order)?)).unwrap().expect("an order").number;
         let full = Refusal::StackFull { stack_max: 2 };
-
         // In use and in the queue.
         let first = w.buy(0, "Q100-30D", "a1").expect("bought");
         let second = w.buy(0, "Q100-30D", "a2").expect("bought");
@@ -586,20 +586,14 @@ fn what_is_open_of_a_package_is_counted_up_to_its_limit() {
         w.buy(1, "Q100-30D", "b1").expect("bought");
         let waits = review(1);
         assert_eq!(refusal(w.buy(1, "Q100-30D", "b2")), full);
-        let number = w.engine.read(|tx, _| Ok(tx.order_by_id(waits)?)).unwrap().expect("an order").number;
-        reject(&w, &number, "no").expect("rejected");
+        reject(&w, &number(waits), "no").expect("rejected");
         w.buy(1, "Q100-30D", "b3").expect("there is room");
 
         // Nothing in use: what waits for a person, and what never was.
-        let waits = review(2);
-        let number = w.engine.read(|tx, _| Ok(tx.order_by_id(waits)?)).unwrap().expect("an order").number;
-        let bought = w.buy(2, "Q100-30D", "c1").expect("bought");
-        assert!(again(bought.order), "one waits");
+        review(2);
+        assert!(again(w.buy(2, "Q100-30D", "c1").expect("bought").order), "one waits");
         assert_eq!(refusal(w.buy(2, "Q100-30D", "c2")), full);
-        let other = review(3);
-        let other = w.engine.read(|tx, _| Ok(tx.order_by_id(other)?)).unwrap().expect("an order").number;
-        reject(&w, &other, "no").expect("rejected");
-        reject(&w, &number, "no").expect("rejected");
+        reject(&w, &number(review(3)), "no").expect("rejected");
         assert!(!again(w.buy(3, "Q100-30D", "d1").expect("bought").order), "it never had one");
 
         // What is over is no longer open.

@@ -6,7 +6,7 @@ use common::House;
 use kachi_domain::ledger::{Bucket, Journal, OPERATOR, Posting};
 use kachi_domain::time::day_text;
 use kachi_domain::{AccountId, Timestamp, Zone};
-use kachi_store::{Place, Tx};
+use kachi_store::Tx;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::process::Command;
@@ -25,7 +25,6 @@ on_both!(
     a_card_is_sold_as_products_of_its_platform_alone,
     a_change_of_prices_or_credit_is_told_with_the_amounts,
     a_claim_is_settled_one_way_with_what_belongs_to_it,
-    a_copy_of_the_database_is_made_beside_a_server,
     a_price_in_force_is_told_with_whose_it_is,
 );
 
@@ -183,6 +182,8 @@ fn a_package_may_be_sold_at_a_loss_and_whoever_sets_it_so_is_told(house: &House)
     }
     house.write("most.yaml", r#"packages: [{code: GJ-100M-30D, price: "10000000000.00", retail_price: "10000000000.00"}]"#);
     house.done(&["apply", "most.yaml"]);
+}
+
 fn a_price_in_force_is_told_with_whose_it_is(house: &House) {
     house.apply(WORLD);
     house.apply(
@@ -556,36 +557,6 @@ fn cards_are_switched_by_setting_and_by_command(house: &House) {
         "{over:?}"
     );
     house.assert_sound();
-}
-
-fn a_copy_of_the_database_is_made_beside_a_server(house: &House) {
-    house.apply(WORLD);
-    let server = house.serve(&[]);
-    let first = house.run(&["admin", "backup", "copy.db", "--json"], &[]);
-    if matches!(house.store().place(), Place::Postgres(_)) {
-        assert!(first.code == 1 && first.err.contains("pg_dump --format=custom --file=copy.db"), "{first:?}");
-        assert!(!house.path("copy.db").exists() && !first.err.contains(":postgres@"), "{first:?}");
-        return;
-    }
-    let told = first.json();
-    assert_eq!(told["bytes"], house.path("copy.db").metadata().expect("a file").len(), "{told}");
-    let again = house.run(&["admin", "backup", "copy.db"], &[]);
-    assert!(again.code == 1 && again.err.contains("FILE: copy.db is there already; name a new file"), "{again:?}");
-    let nowhere = house.run(&["admin", "backup", "no/such/copy.db"], &[]);
-    assert!(nowhere.code == 1 && nowhere.err.contains("FILE: no/such/copy.db.part: No such file"), "{nowhere:?}");
-    // What comes after the copy is not in it.
-    house.apply("accounts: [{code: later, parent: north, currency: USD}]");
-    server.stop();
-    std::fs::create_dir(house.path("restored")).expect("a folder");
-    std::fs::copy(house.path("copy.db"), house.path("restored/kachi.db")).expect("put where one looks for it");
-    let restored = |words: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kachi"));
-        common::finished(command.args(["--data-dir", "restored"]).args(words).current_dir(house.path("")))
-    };
-    let accounts: Vec<Value> = serde_json::from_str(&restored(&["admin", "account", "list", "--json"]).out).expect("a list");
-    let codes: Vec<&str> = accounts.iter().filter_map(|a| a["code"].as_str()).collect();
-    assert!(codes.contains(&"acme") && !codes.contains(&"later"), "{accounts:?}");
-    assert_eq!(restored(&["admin", "audit"]).code, 0);
 }
 
 /// Every verb of `admin`, and each below it, prints JSON where it is asked to.
