@@ -5,7 +5,7 @@
 //! reached the other side is told apart from what may have been done, by one rule for every carrier: see [`Http::send`].
 
 use kachi_domain::address::Addresses;
-use kachi_domain::carrier::Answer;
+use kachi_domain::carrier::{Answer, Call};
 use std::sync::Arc;
 use std::time::Duration;
 use ureq::tls::{RootCerts, TlsConfig};
@@ -100,10 +100,18 @@ impl Http {
         Ok(Http { agent, base: base.trim_end_matches('/').to_owned() })
     }
 
-    /// One request, one answer. A server in trouble (5xx) gives none, whatever stands in the body: what was asked may have been done.
+    /// One request, one answer; whether there was one is noted on the call. A server in trouble (5xx) gives none, whatever stands in the body: what was asked may have been done.
     /// That it is busy (429, 503) means that nothing was; but a gateway that says so (503) may have passed the request on. That does no harm
     /// to a question, which is asked again; a write is in doubt.
-    pub fn send(&self, ask: Ask<'_>) -> Result<Reply, Trouble> {
+    pub fn send(&self, call: &Call<'_>, ask: Ask<'_>) -> Result<Reply, Trouble> {
+        let told = self.exchange(ask);
+        // Behind a colon may stand the other side's words.
+        let why = |trouble: &Trouble| trouble.reason().split(": ").next().unwrap_or_default().to_owned();
+        call.note(told.as_ref().err().map(why));
+        told
+    }
+
+    fn exchange(&self, ask: Ask<'_>) -> Result<Reply, Trouble> {
         let mut request = ureq::http::Request::builder().method(ask.verb).uri(format!("{}{}", self.base, ask.path));
         for (name, value) in &ask.headers {
             request = request.header(*name, value);
@@ -211,9 +219,18 @@ pub fn excerpt(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kachi_domain::Timestamp;
     use kachi_domain::address::Network;
+    use kachi_domain::carrier::Login;
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
+
+    /// One request of a call of its own, and what was noted of it.
+    fn send(http: &Http, ask: Ask<'_>) -> (Result<Reply, Trouble>, Option<String>) {
+        let login = Login::default();
+        let call = Call::new(&login, Timestamp(0), 1);
+        (http.send(&call, ask), call.unanswered())
+    }
 
     fn local() -> Addresses {
         Addresses::allowing(vec![Network::parse("127.0.0.1").unwrap()])
@@ -262,7 +279,7 @@ mod tests {
             assert!(error.contains(says), "{base}: {error}");
         }
         let by_name = Http::open("http://localhost:1", 1, &Addresses::default()).ok().unwrap();
-        let Err(Trouble::Unsent(reason)) = by_name.send(Ask { verb: "GET", path: "/", ..Ask::default() }) else {
+        let Err(Trouble::Unsent(reason)) = send(&by_name, Ask { verb: "GET", path: "/", ..Ask::default() }).0 else {
             panic!("a name that leads inside is dialled")
         };
         assert!(reason.contains("outbound.allow"), "{reason}");
@@ -273,7 +290,7 @@ mod tests {
         let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let get = |base: &str| {
             let http = Http::open(base, 1, &local()).unwrap();
-            http.send(Ask { verb: "GET", path: "/secret?password=hunter2", ..Ask::default() })
+            send(&http, Ask { verb: "GET", path: "/secret?password=hunter2", ..Ask::default() }).0
         };
         assert!(matches!(get(&format!("http://{dead}")), Err(Trouble::Unsent(_))));
         let hung = serving(vec![|mut stream| {
@@ -301,7 +318,8 @@ mod tests {
             |s| answer(s, "404 Nothing", &[0xd6, 0xd0]),
         ]);
         let http = Http::open(&base, 5, &local()).unwrap();
-        let send = || http.send(Ask { verb: "POST", path: "/", body: Some(("text/plain", b"x".to_vec())), ..Ask::default() });
+        let body = || Some(("text/plain", b"x".to_vec()));
+        let send = || send(&http, Ask { verb: "POST", path: "/", body: body(), ..Ask::default() }).0;
         assert_eq!(send(), Ok(Reply { status: 302, text: "there".into() }));
         assert!(matches!(send(), Err(Trouble::Lost(_))));
         assert_eq!(send(), Ok(Reply { status: 404, text: "中".into() }), "GBK is read");
@@ -322,7 +340,9 @@ mod tests {
                 std::thread::spawn(move || answer(listener.accept().unwrap().0, head, br#"{"status":"12089","code":"1"}"#));
                 let http = Http::open(&base, 5, &local()).unwrap();
                 let body = Some(("text/plain", b"x".to_vec()));
-                let told = http.send(Ask { verb: "POST", path: "/", body, write, ..Ask::default() });
+                let (told, noted) = send(&http, Ask { verb: "POST", path: "/", body, write, ..Ask::default() });
+                let words = format!("HTTP {}", &head[..3]);
+                assert_eq!(noted, (again != "answer").then_some(words), "no word of the other side is noted");
                 let class = match told {
                     Ok(_) => "answer",
                     Err(Trouble::Unsent(reason)) if reason.contains("12089") => "unsent",

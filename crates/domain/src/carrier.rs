@@ -7,7 +7,7 @@
 use crate::cdr::{self, Feed};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 mod answer;
 mod can;
@@ -59,7 +59,7 @@ impl Login {
     }
 }
 
-/// The circumstances of one call, and the count of requests it made.
+/// The circumstances of one call, the count of requests it made, and whether the last of them got an answer.
 #[derive(Debug)]
 pub struct Call<'a> {
     /// The platform's login as it is stored.
@@ -69,12 +69,13 @@ pub struct Call<'a> {
     number: u64,
     requests_max: u32,
     requests: Cell<u32>,
+    unanswered: RefCell<Option<String>>,
 }
 
 impl<'a> Call<'a> {
     /// A call with a number that no other call on this platform has, in whatever process, ever.
     pub fn new(login: &'a Login, now: Timestamp, number: u64) -> Call<'a> {
-        Call { login, now, number, requests_max: REQUESTS_MAX, requests: Cell::new(0) }
+        Call { login, now, number, requests_max: REQUESTS_MAX, requests: Cell::new(0), unanswered: RefCell::default() }
     }
 
     /// The same, making at most this many requests: what the platform's rate budget has left.
@@ -96,6 +97,17 @@ impl<'a> Call<'a> {
     /// How many requests it made.
     pub fn requests(&self) -> u32 {
         self.requests.get()
+    }
+
+    /// Notes whether a request got an answer, whatever that says of cards; if not, why, in words that hold nothing of what
+    /// was sent or came back.
+    pub fn note(&self, unanswered: Option<String>) {
+        self.unanswered.replace(unanswered);
+    }
+
+    /// Why its last request got no answer; none: it got one, or none was made.
+    pub fn unanswered(&self) -> Option<String> {
+        self.unanswered.borrow().clone()
     }
 }
 

@@ -90,6 +90,11 @@ impl Outbound {
     }
 }
 
+/// Scheme, host and port of an address, for a log: what stands behind them may be a secret.
+pub fn origin(text: &str) -> String {
+    reqwest::Url::parse(text).map_or_else(|_| "no address".into(), |url| url.origin().ascii_serialization())
+}
+
 struct Resolver(Outbound);
 
 impl Resolve for Resolver {

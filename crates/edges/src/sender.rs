@@ -3,8 +3,9 @@
 
 mod silent;
 
-use crate::outbound::Outbound;
-use kachi_engine::webhooks::{self, Job, Posted};
+use crate::outbound::{self, Outbound};
+use kachi_engine::failing::{Ended, Failing, Turn};
+use kachi_engine::webhooks::{self, Endpoint, Job, Posted};
 use kachi_engine::{Engine, Result};
 use silent::Ears;
 use std::collections::{HashMap, HashSet};
@@ -35,6 +36,7 @@ pub struct Sender {
     timeout: Duration,
     random: Arc<dyn Fn() -> u64 + Send + Sync>,
     ears: Arc<Ears>,
+    failing: Arc<Failing<Endpoint>>,
     room: Arc<Semaphore>,
 }
 
@@ -53,7 +55,7 @@ pub struct SenderSettings {
 }
 
 /// Deliveries that were tried, and how that ended.
-type Ended = Vec<(Job, Posted)>;
+type Tried = Vec<(Job, Posted)>;
 
 /// Results kept at most before they are recorded.
 const SETTLE_AT: usize = 200;
@@ -70,6 +72,7 @@ impl Sender {
             timeout: settings.timeout,
             random: settings.random,
             ears: Arc::default(),
+            failing: Arc::default(),
             room: Arc::new(Semaphore::new(settings.parallel.max(webhooks::PROBES))),
         })
     }
@@ -90,10 +93,10 @@ impl Sender {
     }
 
     /// Posts lanes side by side; the answer is how many deliveries were tried.
-    async fn lanes(&self, engine: &Engine, token: i64, lanes: Vec<Vec<Job>>, mut settled: Ended) -> Result<usize> {
+    async fn lanes(&self, engine: &Engine, token: i64, lanes: Vec<Vec<Job>>, mut settled: Tried) -> Result<usize> {
         let (mut tried, mut left) = (0, Vec::new());
         let mut lanes = lanes.into_iter();
-        let mut running: JoinSet<(Ended, Vec<Job>)> = JoinSet::new();
+        let mut running: JoinSet<(Tried, Vec<Job>)> = JoinSet::new();
         let mut settling: JoinSet<Result<()>> = JoinSet::new();
         // What is not posted by then is given back: a result after the lease's end would count for nothing.
         let until = Instant::now() + Duration::from_secs(engine.settings().lease_seconds.unsigned_abs() / 2);
@@ -134,7 +137,7 @@ impl Sender {
     }
 
     /// One lane, one after the other, until its endpoint is silent; and what was not tried.
-    async fn lane(&self, jobs: Vec<Job>, engine: &Engine, until: Instant) -> (Ended, Vec<Job>) {
+    async fn lane(&self, jobs: Vec<Job>, engine: &Engine, until: Instant) -> (Tried, Vec<Job>) {
         let mut ended = Vec::with_capacity(jobs.len());
         let mut jobs = jobs.into_iter();
         while Instant::now() < until {
@@ -175,10 +178,26 @@ impl Sender {
         let most =
             self.dialects.get(job.door.as_str()).and_then(|d| d.timeout).map_or(self.timeout, |most| most.min(self.timeout));
         let answered = posted.acknowledged || began.elapsed() < most;
-        if self.ears.note(&job.endpoint(), answered, engine.now()) {
-            tracing::warn!(account = %job.account, door = %job.door, "the address does not answer; its notices wait");
-        }
+        self.ears.note(&job.endpoint(), answered, engine.now());
+        self.tell(job, &posted, engine);
         posted
+    }
+
+    /// Tells the log once that an endpoint has begun to fail, and once that it takes its notices again.
+    fn tell(&self, job: &Job, posted: &Posted, engine: &Engine) {
+        let ended = if posted.acknowledged { Ended::Well } else { Ended::Badly };
+        let Some(turn) = self.failing.note(&job.endpoint(), ended, engine.now()) else { return };
+        let (account, door, address) = (code(engine, job), &job.door, outbound::origin(&job.url));
+        // What an answer says is kept with the attempt; here it might be a secret that came back.
+        let reason = posted.status.map_or_else(|| posted.answer.clone(), |status| format!("HTTP {status}, not acknowledged"));
+        match turn {
+            Turn::Fails => {
+                tracing::warn!(%account, %door, %address, %reason, "the address does not take its notices; they wait and are tried again")
+            }
+            Turn::Back(seconds) => {
+                tracing::info!(%account, %door, %address, failed_seconds = seconds, "the address takes its notices again")
+            }
+        }
     }
 
     async fn post(&self, job: &Job, now: i64) -> Posted {
@@ -199,7 +218,8 @@ impl Sender {
         let sent = post.send().await;
         let millis = |began: Instant| i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX);
         match sent {
-            Err(e) => failed(chain(&e), millis(began)),
+            // The address may hold a secret.
+            Err(e) => failed(chain(&e.without_url()), millis(began)),
             Ok(answer) => {
                 let status = answer.status().as_u16();
                 match self.read(answer).await {
@@ -217,7 +237,7 @@ impl Sender {
 
     async fn read(&self, mut answer: reqwest::Response) -> std::result::Result<Vec<u8>, String> {
         let mut bytes = Vec::new();
-        while let Some(piece) = answer.chunk().await.map_err(|e| chain(&e))? {
+        while let Some(piece) = answer.chunk().await.map_err(|e| chain(&e.without_url()))? {
             bytes.extend_from_slice(&piece);
             if bytes.len() > self.answer_bytes_max {
                 return Err(format!("the answer is longer than {} bytes", self.answer_bytes_max));
@@ -227,12 +247,21 @@ impl Sender {
     }
 }
 
-async fn settle(engine: &Engine, token: i64, settled: Ended) -> Result<()> {
+async fn settle(engine: &Engine, token: i64, settled: Tried) -> Result<()> {
     if settled.is_empty() {
         return Ok(());
     }
-    let engine = engine.clone();
-    off_thread(move || webhooks::settle(&engine, token, settled)).await.map(|_| ())
+    let work = engine.clone();
+    for job in off_thread(move || webhooks::settle(&work, token, settled)).await? {
+        let account = code(engine, &job);
+        tracing::warn!(notice = job.id, %account, door = %job.door, kind = %job.kind, "the notice is dead: its schedule is used up; `kachi admin delivery replay` sends it again");
+    }
+    Ok(())
+}
+
+/// The code of the account whose delivery it is.
+fn code(engine: &Engine, job: &Job) -> String {
+    engine.catalogue_last().account(job.account).map_or_else(|| job.account.to_string(), |info| info.account.code.clone())
 }
 
 /// The notice's stable id: 24 characters, the same for every attempt.

@@ -18,6 +18,7 @@ use crate::catalogue::{Catalogue, CatalogueCache, Quote};
 use crate::cdr_deliveries::Hours;
 use crate::clock::Clock;
 use crate::error::{Fail, Result, fault};
+use crate::failing::Failing;
 use crate::kept::KeptAnswers;
 use crate::orders::{Buying, Place, Placed, Waiting};
 use crate::refunds::RefundQuote;
@@ -25,7 +26,7 @@ use crate::sims::Card;
 use crate::{money, orders, reconcile, refunds, sims, usage};
 use kachi_domain::alert::Lines;
 use kachi_domain::order::OrderState;
-use kachi_domain::{Iccid, Money, OrderId, PackageId, Refusal, Timestamp, sync};
+use kachi_domain::{Iccid, Money, OrderId, PackageId, PlatformId, Refusal, Timestamp, sync};
 use kachi_store::sims::Sim;
 use kachi_store::{Place as Where, Store, Tx};
 use std::path::PathBuf;
@@ -101,6 +102,8 @@ pub struct Engine {
     cdr_hours: Arc<Hours>,
     /// Answers that hold while nothing changes.
     kept: Arc<KeptAnswers>,
+    /// Card platforms that fail.
+    failing: Arc<Failing<PlatformId>>,
 }
 
 impl Engine {
@@ -115,6 +118,7 @@ impl Engine {
             orders: Arc::default(),
             writes: Arc::default(),
             cdr_hours: Arc::default(),
+            failing: Arc::default(),
         })
     }
 
@@ -125,6 +129,10 @@ impl Engine {
 
     pub(crate) fn kept_answers(&self) -> &KeptAnswers {
         &self.kept
+    }
+
+    pub(crate) fn failing(&self) -> &Failing<PlatformId> {
+        &self.failing
     }
 
     pub(crate) fn cdr_hours(&self) -> &Hours {

@@ -20,6 +20,7 @@ pub mod diagnose;
 pub mod direct;
 pub mod error;
 pub mod esim;
+pub mod failing;
 pub mod figures;
 pub mod functions;
 pub mod imei;

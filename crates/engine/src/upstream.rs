@@ -6,9 +6,13 @@
 //! cannot be asked now is told with the seconds to wait, and nothing was asked then. Crash anywhere: requests that were taken
 //! and not made are back as time passes, and the right to renew the login ends with its lease. Not promised: a platform's
 //! limits where others use the same account, or that a renewal slower than its lease is the only one.
+//!
+//! That a platform does not answer, or does not let us in, is in the log once when it begins and once when it is over: whoever
+//! asked goes on as its work wants it.
 
 use crate::desk::Engine;
 use crate::error::{Result, fault};
+use crate::failing::{Ended, Turn};
 use kachi_domain::carrier::{
     Answer, Bucket, Call, Card, Connector, Facts, LOGIN_REFUSED_SECONDS, Line, Login, Pace, RENEWALS_MAX,
 };
@@ -110,6 +114,7 @@ pub(crate) fn ask_noted<M: Send + 'static, T>(
     let mut once = |login: &Login, made: &mut u32| {
         let call = Call::new(login, engine.now(), number).limited(grant.most.saturating_sub(*made));
         let told = question(&call, &noted);
+        hear(engine, platform, &call, told.as_ref().err().and_then(shut_out));
         number += 1;
         *made += call.requests();
         told
@@ -140,6 +145,37 @@ pub(crate) fn ask_noted<M: Send + 'static, T>(
         Some((seconds, reason)) => Asked::Held { seconds, reason },
         None => Asked::Told(noted, told),
     })
+}
+
+/// Why the platform does not let us in, where it says so: it tells nothing of what was asked.
+fn shut_out(answer: &Answer) -> Option<String> {
+    match answer {
+        Answer::Later { seconds: LOGIN_REFUSED_SECONDS, reason } => Some(reason.clone()),
+        _ => None,
+    }
+}
+
+/// A carrier's word on a write, as an error where it says nothing of the write but that our login does not count.
+pub(crate) fn of_write(answer: Answer) -> Told<Answer> {
+    if shut_out(&answer).is_some() { Err(answer) } else { answer.or_no_login() }
+}
+
+/// Tells the log once that a platform has begun to fail, and once that it is back.
+fn hear(engine: &Engine, platform: PlatformId, call: &Call<'_>, shut_out: Option<String>) {
+    let (ended, reason) = match (shut_out, call.unanswered()) {
+        (Some(words), _) => (Ended::ForAPerson, words),
+        (None, Some(words)) => (Ended::Badly, words),
+        (None, None) if call.requests() == 0 => return,
+        (None, None) => (Ended::Well, String::new()),
+    };
+    let Some(turn) = engine.failing().note(&platform, ended, engine.now()) else { return };
+    let code = engine.catalogue_last().platform(platform).map(|p| p.code.clone()).unwrap_or_default();
+    match turn {
+        Turn::Fails => {
+            tracing::warn!(platform = %code, %reason, "the card platform fails; what it is asked for waits and is tried again")
+        }
+        Turn::Back(seconds) => tracing::info!(platform = %code, failed_seconds = seconds, "the card platform answers again"),
+    }
 }
 
 /// The seconds to wait, 1 or more, and why.
@@ -185,6 +221,11 @@ fn renew(engine: &Engine, (platform, connector): At<'_>, failed: &str) -> Result
     };
     let call = Call::new(&before, engine.now(), token.unsigned_abs());
     let (told, made) = (connector.renew(&call), call.requests());
+    let refused = told.as_ref().err().and_then(|no| match no {
+        Answer::Refused { code, reason } => Some(format!("{code} {reason}")),
+        other => shut_out(other),
+    });
+    hear(engine, platform, &call, refused);
     engine.write(move |tx, _, how| {
         if Bucket::counts(pace) && made != 1 {
             settle(tx, (platform, pace), (1, made), how.now)?;

@@ -193,10 +193,12 @@ fn job(catalogue: &crate::Catalogue, c: &Claimed) -> (Job, Option<String>) {
     (job, trouble)
 }
 
-/// Records how posts ended: acknowledged ones are done, the others wait for their next attempt or are dead.
-pub fn settle(engine: &Engine, token: i64, posted: Vec<(Job, Posted)>) -> Result<usize> {
+/// Records how posts ended: acknowledged ones are done, the others wait for their next attempt or are dead. The answer is
+/// those that are dead now: their schedule is used up.
+pub fn settle(engine: &Engine, token: i64, posted: Vec<(Job, Posted)>) -> Result<Vec<Job>> {
     let schedule = engine.settings().retry_seconds.clone();
     let now = engine.now();
+    let mut last: Vec<Job> = Vec::new();
     let attempts: Vec<Attempt> = posted
         .into_iter()
         .map(|(job, p)| {
@@ -207,10 +209,21 @@ pub fn settle(engine: &Engine, token: i64, posted: Vec<(Job, Posted)>) -> Result
                 (false, Some(_)) => "waiting",
                 (false, None) => "dead",
             };
-            Attempt { id: job.id, number, status: p.status, answer: p.answer, millis: p.millis, next, state }
+            let id = job.id;
+            if state == "dead" {
+                last.push(job);
+            }
+            Attempt { id, number, status: p.status, answer: p.answer, millis: p.millis, next, state }
         })
         .collect();
-    engine.write(move |tx, _, how| Ok(tx.settle_deliveries(token, &attempts, how.now)?))
+    let ids: Vec<i64> = last.iter().map(|job| job.id).collect();
+    let dead = engine.write(move |tx, _, how| {
+        tx.settle_deliveries(token, &attempts, how.now)?;
+        // Of one whose lease was lost another decides.
+        Ok(if ids.is_empty() { Vec::new() } else { tx.deliveries_dead_of(&ids)? })
+    })?;
+    last.retain(|job| dead.contains(&job.id));
+    Ok(last)
 }
 
 /// Makes settled deliveries due again, by number.

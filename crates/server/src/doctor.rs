@@ -4,6 +4,7 @@ use crate::args::Shape;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::{open, print};
+use kachi_domain::time::DAY_SECONDS;
 use kachi_engine::Engine;
 use kachi_engine::webhooks::key_door;
 use serde_json::{Value, json};
@@ -11,6 +12,9 @@ use std::collections::BTreeSet;
 
 /// 2024-01-01 and 2100-01-01: a clock outside was never set.
 const PLAUSIBLE: std::ops::Range<i64> = 1_704_067_200..4_102_444_800;
+
+/// Days for which what died of what goes to customers is counted.
+const DEAD_DAYS: i64 = 7;
 
 /// What a check came to: a sentence either way.
 type Verdict = Result<String, String>;
@@ -46,6 +50,7 @@ fn with_config(config: &Config) -> Vec<(&'static str, Verdict)> {
         checks.push(("secrets", secrets(engine)));
         checks.push(("cdr.watch", folders(config, engine)));
         checks.push(("carriers", carriers(engine)));
+        checks.push(("deliveries", deliveries(engine)));
     }
     checks.push(("clock", clock(config)));
     checks
@@ -106,6 +111,27 @@ fn carriers(engine: &Engine) -> Verdict {
         (false, _) => Err(troubles.join("; ")),
         (true, 0) => Ok("no write is left to a person".to_owned()),
         (true, n) => Ok(format!("{n} writes wait for the word of the person who does them by hand: kachi admin intent list")),
+    }
+}
+
+/// Notices and CDR files to customers that nothing sends any more.
+fn deliveries(engine: &Engine) -> Verdict {
+    let since = engine.now().plus(-DEAD_DAYS * DAY_SECONDS);
+    let found = engine.read(|tx, _| Ok((tx.deliveries_dead(since)?, tx.cdr_deliveries_dead(since)?)));
+    let (notices, files) = found.map_err(|e| e.to_string())?;
+    let dead = [
+        (notices, "notices", "kachi admin delivery list --state dead, then kachi admin delivery replay NUMBER"),
+        (files, "CDR files to customers", "kachi admin cdr list --state dead, then kachi admin cdr resend NUMBER"),
+    ];
+    let told = |(n, what, verbs): (i64, &str, &str)| {
+        (n > 0)
+            .then(|| format!("{n} {what} of the last {DEAD_DAYS} days used up their schedule and are not sent any more: {verbs}"))
+    };
+    let troubles: Vec<String> = dead.into_iter().filter_map(told).collect();
+    if troubles.is_empty() {
+        Ok(format!("none of the last {DEAD_DAYS} days used up its schedule"))
+    } else {
+        Err(troubles.join("; "))
     }
 }
 

@@ -281,6 +281,12 @@ impl Tx<'_> {
         self.run(&text, &binds![now.0, from, to, now.0, list])
     }
 
+    /// How many files of half hours since `since` are dead.
+    pub fn cdr_deliveries_dead(&mut self, since: Timestamp) -> Result<i64, Error> {
+        let text = "SELECT COUNT(*) FROM cdr_delivery WHERE state = 'dead' AND slot >= ?";
+        Ok(self.row::<(i64,)>(text, &binds![since.0])?.map_or(0, |r| r.0))
+    }
+
     /// The newest deliveries of the accounts, newest first, of one state or all, or the one of that number.
     pub fn cdr_deliveries(
         &mut self,

@@ -194,6 +194,20 @@ impl Tx<'_> {
         )
     }
 
+    /// Those of these deliveries that are dead.
+    pub fn deliveries_dead_of(&mut self, ids: &[i64]) -> Result<Vec<i64>, Error> {
+        let text = format!("SELECT id FROM delivery WHERE state = 'dead' AND {}", self.one_of("id"));
+        let list = self.list(ids.iter().copied());
+        Ok(self.rows::<(i64,)>(&text, &binds![list])?.into_iter().map(|r| r.0).collect())
+    }
+
+    /// How many deliveries of events since `since` are dead, of the newest [`DELIVERIES_LOOKED_THROUGH`] of all.
+    pub fn deliveries_dead(&mut self, since: Timestamp) -> Result<i64, Error> {
+        let text = "SELECT COUNT(*) FROM delivery d JOIN event e ON e.id = d.event_id
+             WHERE d.id > (SELECT COALESCE(MAX(id), 0) FROM delivery) - ? AND d.state = 'dead' AND e.at >= ?";
+        Ok(self.row::<(i64,)>(text, &binds![DELIVERIES_LOOKED_THROUGH, since.0])?.map_or(0, |r| r.0))
+    }
+
     /// Deliveries that wait, in work or later.
     pub fn deliveries_waiting(&mut self) -> Result<i64, Error> {
         Ok(self.row::<(i64,)>("SELECT COUNT(*) FROM delivery WHERE due_at IS NOT NULL", &[])?.map_or(0, |r| r.0))

@@ -131,7 +131,7 @@ impl CardBoss {
         }
         let http = if operation.direct { &self.direct } else { &self.data };
         let write = operation.verb == "POST" && operation.path != WHITE.path;
-        let reply = http.send(Question { verb: operation.verb, path: &path, body, write, ..Question::default() })?;
+        let reply = http.send(call, Question { verb: operation.verb, path: &path, body, write, ..Question::default() })?;
         let doubt = || Answer::InDoubt { reason: format!("HTTP {}: {}", reply.status, http::excerpt(&reply.text)) };
         let told: Value = serde_json::from_str(&reply.text).map_err(|_| doubt())?;
         // The white list passes on the carrier's own envelope.

@@ -104,12 +104,15 @@ impl CtWing {
         let shows = path.strip_prefix(ACTS).is_some_and(|act| act != SPEED);
         let (query, write) = (http::query(&params), path == SEND || shows);
         let path = if params.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
-        let reply = self.http.send(if body.is_empty() {
-            let headers = headers.into_iter().chain([("Content-Type", "application/json".to_owned())]).collect();
-            Question { verb: "GET", path: &path, headers, body: None, write }
-        } else {
-            Question { verb: "POST", path: &path, headers, body: Some(("application/json", body.into_bytes())), write }
-        })?;
+        let reply = self.http.send(
+            call,
+            if body.is_empty() {
+                let headers = headers.into_iter().chain([("Content-Type", "application/json".to_owned())]).collect();
+                Question { verb: "GET", path: &path, headers, body: None, write }
+            } else {
+                Question { verb: "POST", path: &path, headers, body: Some(("application/json", body.into_bytes())), write }
+            },
+        )?;
         Ok(reply)
     }
 

@@ -67,7 +67,7 @@ impl Eiotclub {
         body["sign"] = Value::from(sign(&params, &self.secret, Form::default()));
         let body = Some(("application/json", body.to_string().into_bytes()));
         let (path, write) = (format!("/api/v3/{operation}"), [ORDER, SEND, SWITCH].contains(&operation));
-        let reply = self.http.send(Question { verb: "POST", path: &path, body, write, ..Question::default() })?;
+        let reply = self.http.send(call, Question { verb: "POST", path: &path, body, write, ..Question::default() })?;
         let doubt = || Answer::InDoubt { reason: format!("HTTP {}: {}", reply.status, http::excerpt(&reply.text)) };
         let told: Value = serde_json::from_str(&reply.text).map_err(|_| doubt())?;
         match json::text(&told, "code").as_deref() {

@@ -81,7 +81,7 @@ impl Jasper {
         let headers = vec![("Authorization", self.authorization.clone()), ("Accept", "application/json".to_owned())];
         let write = verb != "GET";
         let body = body.map(|body| ("application/json", body.to_string().into_bytes()));
-        let reply = self.http.send(Question { verb, path: &path, headers, body, write })?;
+        let reply = self.http.send(call, Question { verb, path: &path, headers, body, write })?;
         let doubt = || Answer::InDoubt { reason: format!("HTTP {}: {}", reply.status, http::excerpt(&reply.text)) };
         let told: Value = serde_json::from_str(&reply.text).map_err(|_| doubt())?;
         match (reply.status, no(reply.status, &told)) {

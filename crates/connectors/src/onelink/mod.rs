@@ -106,10 +106,10 @@ impl OneLink {
         let transid = wire::transid(&self.terms.appid, call.now, call.next()?);
         let mut all = vec![("transid", transid.as_str()), ("token", call.login.token.as_str())];
         all.extend_from_slice(params);
-        self.send(path, &all)
+        self.send(call, path, &all)
     }
 
-    fn send(&self, path: &str, params: &[(&str, &str)]) -> Result<Vec<Value>, Answer> {
+    fn send(&self, call: &Call<'_>, path: &str, params: &[(&str, &str)]) -> Result<Vec<Value>, Answer> {
         let write = writes::is_write(path);
         let mut path = format!("/v5/ec/{path}");
         let mut body = None;
@@ -119,7 +119,7 @@ impl OneLink {
             let fields: Map<String, Value> = params.iter().map(|(k, v)| ((*k).to_owned(), Value::from(*v))).collect();
             body = Some(("application/json", Value::Object(fields).to_string().into_bytes()));
         }
-        let reply = self.http.send(Question { verb: self.terms.verb, path: &path, body, write, ..Question::default() })?;
+        let reply = self.http.send(call, Question { verb: self.terms.verb, path: &path, body, write, ..Question::default() })?;
         match wire::open(reply.status, &reply.text) {
             Envelope::Rows(rows) => Ok(rows),
             Envelope::No(code, words) => Err(wire::answer(&code, &words, self.terms.cool_down_seconds)),
@@ -168,7 +168,7 @@ impl Connector for OneLink {
         let transid = wire::transid(&self.terms.appid, call.now, call.next()?);
         let who =
             [("appid", self.terms.appid.as_str()), ("password", self.terms.password.as_str()), ("transid", transid.as_str())];
-        let told = match self.send("get/token", &who) {
+        let told = match self.send(call, "get/token", &who) {
             Err(Answer::Later { seconds: kachi_domain::carrier::LOGIN_REFUSED_SECONDS, reason }) => {
                 return Err(Answer::Refused { code: "login".into(), reason });
             }

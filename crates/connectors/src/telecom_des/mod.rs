@@ -116,7 +116,7 @@ impl TelecomDes {
         let page = if ORDERS.contains(&method) { "app/serviceAccept.do" } else { "query.do" };
         let path = format!("/m2m_ec/{page}?{}", http::query(&params));
         let write = [ORDER, DATA, STATE, ACTIVATE].contains(&method);
-        let reply = self.http.send(Question { verb: "GET", path: &path, write, ..Question::default() })?;
+        let reply = self.http.send(call, Question { verb: "GET", path: &path, write, ..Question::default() })?;
         telecom::open(&reply, self.cool_down_seconds)
     }
 

@@ -95,7 +95,7 @@ impl Unicom {
         });
         let body = Some(("application/json", body.to_string().into_bytes()));
         let path = format!("/api/{api}/V1/1Main/vV1.1");
-        let reply = self.http.send(Question { verb: "POST", path: &path, body, write, ..Question::default() })?;
+        let reply = self.http.send(call, Question { verb: "POST", path: &path, body, write, ..Question::default() })?;
         wire::open(reply.status, &reply.text, write)
     }
 

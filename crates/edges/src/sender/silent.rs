@@ -30,24 +30,19 @@ impl Quiet {
 pub struct Ears(Mutex<HashMap<Endpoint, Quiet>>);
 
 impl Ears {
-    /// Notes how a post ended; the answer is whether the endpoint has become silent.
-    pub fn note(&self, endpoint: &Endpoint, answered: bool, now: Timestamp) -> bool {
+    /// Notes whether a post got an answer.
+    pub fn note(&self, endpoint: &Endpoint, answered: bool, now: Timestamp) {
         let mut all = self.0.lock().expect("no panic while it is held");
         if answered {
             all.remove(endpoint);
-            return false;
+            return;
         }
         let quiet = all.entry(endpoint.clone()).or_default();
         quiet.unanswered += 1;
-        if quiet.unanswered < SILENT_AFTER {
-            return false;
-        }
         // Posts that were under way together count as one trial.
-        let is_new = quiet.until.is_none();
-        if is_new {
+        if quiet.unanswered >= SILENT_AFTER && quiet.until.is_none() {
             quiet.rest(now);
         }
-        is_new
     }
 
     /// Whether it is a silent one.
@@ -88,18 +83,20 @@ mod tests {
             let silent = ears.silent(now, 10);
             (silent.resting.len(), silent.tried.len())
         };
-        assert!(!ears.note(&end, false, now) && !ears.note(&end, false, now));
+        let unanswered = |times: u32| (0..times).for_each(|_| ears.note(&end, false, now));
+        unanswered(2);
         ears.note(&end, true, now);
-        assert!(!ears.note(&end, false, now) && !ears.note(&end, false, now), "an answer begins anew");
-        assert_eq!(is(now), (0, 0));
-        assert!(ears.note(&end, false, now) && !ears.note(&end, false, now) && ears.is_silent(&end));
+        unanswered(2);
+        assert_eq!((is(now), ears.is_silent(&end)), ((0, 0), false), "an answer begins anew");
+        unanswered(2);
+        assert!(ears.is_silent(&end));
         for seconds in [30, 60, 120, 300, 600, 600] {
             assert_eq!((is(now.plus(seconds - 1)), is(now.plus(seconds))), ((1, 0), (0, 1)), "{seconds}");
             now = now.plus(seconds);
             ears.try_again(&end, now);
-            assert!(!ears.note(&end, false, now.plus(15)));
+            ears.note(&end, false, now.plus(15));
         }
-        assert!(!ears.note(&end, true, now));
+        ears.note(&end, true, now);
         assert_eq!(is(now), (0, 0));
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn of_another(
     }
     let Some(sent) = before else { return Ok(another()) };
     let connector = at.1;
-    let look = upstream::ask(engine, at, Purpose::Act, &|call| connector.look(call, request, sent).or_no_login())?;
+    let look = upstream::ask(engine, at, Purpose::Act, &|call| upstream::of_write(connector.look(call, request, sent)))?;
     Ok(match look.unwrap_or_else(|not_asked| not_asked) {
         Answer::Unknown => another(),
         // It may be there: asked again until the carrier tells.

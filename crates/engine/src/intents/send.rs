@@ -145,7 +145,7 @@ fn one(engine: &Engine, at: At<'_>, token: i64, due: Due) -> Result<Vec<(Due, Wo
     }
     let (connector, request) = (at.1, &due.kept.request);
     let sent = due.kept.sent.clone().unwrap_or_else(|| Sent::in_doubt(Timestamp(due.intent.created_at)));
-    let look = upstream::ask(engine, at, Purpose::Act, &|call| connector.look(call, request, &sent).or_no_login())?;
+    let look = upstream::ask(engine, at, Purpose::Act, &|call| upstream::of_write(connector.look(call, request, &sent)))?;
     match look.unwrap_or_else(|not_asked| not_asked) {
         // The carrier never heard of it: it was lost on the way, so it is sent again under the same reference.
         Answer::Unknown => submit(engine, at, token, vec![due]),
@@ -213,16 +213,17 @@ fn submit(engine: &Engine, at: At<'_>, token: i64, part: Vec<Due>) -> Result<Vec
     Ok(words)
 }
 
-/// Hands writes in; a login that is dead for all of them is no answer to any.
+/// Hands writes in; a login that is dead, or refused, for all of them is no answer to any.
 fn hand_in(connector: &dyn Connector, call: &Call<'_>, requests: &[Request]) -> Told<Vec<Answer>> {
     let answers = match requests {
         [] => return Ok(Vec::new()),
         [request] => vec![connector.submit(call, request)],
         many => connector.submit_many(call, many),
     };
-    match answers.first() {
-        Some(none @ Answer::NoLogin { .. }) if answers.iter().all(|a| matches!(a, Answer::NoLogin { .. })) => Err(none.clone()),
-        _ => Ok(answers),
+    let said_of_login: Option<Vec<Answer>> = answers.iter().map(|a| upstream::of_write(a.clone()).err()).collect();
+    match said_of_login.and_then(|all| all.into_iter().next()) {
+        Some(none) => Err(none),
+        None => Ok(answers),
     }
 }
 

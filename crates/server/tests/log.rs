@@ -1,0 +1,120 @@
+//! What stands in the log when others fail: who, and why, once when it begins and once when it is over, and nothing that is
+//! secret. With the built binary on both engines.
+
+mod common;
+
+use common::{House, iccid, now, until};
+use kachi_domain::event::{Body, EventKind};
+use kachi_domain::{AccountId, Timestamp};
+use kachi_store::events::NewEvent;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+on_both!(a_carrier_and_a_receiver_that_fail_are_told_once_and_dead_notices_each);
+
+/// The other side: it fails, with words of its own, until it is mended.
+#[derive(Clone)]
+struct Other {
+    good: &'static str,
+    asked: Arc<AtomicUsize>,
+    is_good: Arc<AtomicBool>,
+}
+
+impl Other {
+    /// One that answers this when it is mended.
+    fn answering(good: &'static str) -> Other {
+        Other { good, asked: Arc::default(), is_good: Arc::default() }
+    }
+
+    /// Its address.
+    fn listen(&self) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let me = self.clone();
+        std::thread::spawn(move || listener.incoming().flatten().for_each(|stream| drop(me.answer(&stream))));
+        address
+    }
+
+    fn answer(&self, mut stream: &TcpStream) -> std::io::Result<()> {
+        let (mut reader, mut length, mut line) = (BufReader::new(stream), 0, String::new());
+        while reader.read_line(&mut line)? > 2 {
+            if let Some(n) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = n.trim().parse().unwrap_or(0);
+            }
+            line.clear();
+        }
+        reader.read_exact(&mut vec![0; length])?;
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let (head, body) = if self.is_good.load(Ordering::SeqCst) { ("200 OK", self.good) } else { ("500 No", "hunter2") };
+        write!(stream, "HTTP/1.1 {head}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+fn tell(house: &House) {
+    let body = Body::Alert { iccid: iccid(0), eid: None, alert_type: 1, threshold: 100 };
+    let event = NewEvent {
+        account: AccountId(10_002),
+        sim: None,
+        kind: EventKind::UsageAlert,
+        at: Timestamp(now()),
+        body: serde_json::to_string(&body).expect("JSON"),
+        doors: vec!["eiotclub".into()],
+        once: None,
+    };
+    house.store().write(move |tx| tx.tell(&[event], Timestamp(now()))).expect("it is told");
+}
+
+fn a_carrier_and_a_receiver_that_fail_are_told_once_and_dead_notices_each(house: &House) {
+    let carrier = Other::answering(r#"{"status":"0","message":"good","result":[{"token":"t0ken","ttl":"3600"}]}"#);
+    let receiver = Other::answering(r#"{"status":"SUCCESS"}"#);
+    let (at, to) = (carrier.listen(), receiver.listen());
+    house.apply(&format!(
+        "accounts: [{{code: acme, id: 10002, currency: USD, notify: {{eiotclub: \"http://{to}/n?key=s3cret\"}}}}]
+platforms: [{{code: onelink-1, connector: onelink, settings: {{appid: \"100001\", password: pw123, url: \"http://{at}\"}}}}]
+products: [{{code: CM-1, name: CM, carrier: CM, platform: onelink-1}}]
+sims: [{{iccid: \"{}\", product: CM-1, account: acme, state: active}}]",
+        iccid(0)
+    ));
+    house.done(&["admin", "key", "create", "--account", "acme"]);
+    let doctor = || house.run(&["admin", "doctor"], &[("KACHI_OUTBOUND__ALLOW", r#"["127.0.0.1"]"#)]);
+    assert!(doctor().out.contains("none of the last 7 days used up its schedule"), "{:?}", doctor());
+    tell(house);
+    let server = house.serve(&[
+        ("KACHI_OUTBOUND__ALLOW", r#"["127.0.0.1"]"#),
+        ("KACHI_WEBHOOKS__RETRY", r#"["0s", "0s", "0s", "0s"]"#),
+        ("KACHI_SYNC__EVERY_SECONDS", "1"),
+    ]);
+    let lines = |words: &[&str]| -> Vec<String> {
+        let log = server.log();
+        log.lines().filter(|line| words.iter().all(|word| line.contains(word))).map(str::to_owned).collect()
+    };
+    let once = |words: &[&str]| until(&words.join(" "), || lines(words).pop());
+
+    once(&["WARN", "the notice is dead", "account=acme", "door=eiotclub", "kind=usage_alert", "notice=1"]);
+    let address = format!("address=http://{to} reason=HTTP 500");
+    once(&["WARN", "the address does not take its notices", "account=acme", &address]);
+    let found = doctor();
+    let remedy = "1 notices of the last 7 days used up their schedule";
+    assert!(found.code == 1 && found.out.contains(remedy) && found.out.contains("admin delivery replay"), "{found:?}");
+    receiver.is_good.store(true, Ordering::SeqCst);
+    house.done(&["admin", "delivery", "replay", "1"]);
+    once(&["INFO", "the address takes its notices again", "account=acme"]);
+
+    once(&["WARN", "the card platform fails", "platform=onelink-1", "reason=HTTP 500"]);
+    let tried = carrier.asked();
+    until("it is tried again", || (carrier.asked() > tried).then_some(()));
+    carrier.is_good.store(true, Ordering::SeqCst);
+    once(&["INFO", "the card platform answers again", "platform=onelink-1"]);
+
+    assert_eq!(lines(&["the card platform fails"]).len() + lines(&["does not take its notices"]).len(), 2, "once each");
+    let log = server.stop();
+    for secret in ["hunter2", "s3cret", "pw123", "t0ken"] {
+        assert!(!log.contains(secret), "{secret}: {log}");
+    }
+}
