@@ -10,6 +10,8 @@ use kachi_domain::reconcile::Tolerance;
 use kachi_domain::sync;
 use kachi_edges::mqtt::{Address, Authorities};
 use kachi_engine::{Settings, reconcile};
+use kachi_store::Place;
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 pub use values::Given;
@@ -332,14 +334,57 @@ impl Config {
                 lease_seconds: whole("limits.lease_seconds", 5, 3600)?,
                 answer_bytes_max: size("limits.answer_bytes_max", 16, 1 << 20)?,
             },
-            log: Log { level: values.text("log.level")?, json: values.choice("log.format", &["text", "json"])? == "json" },
+            log: Log { level: level(&values)?, json: values.choice("log.format", &["text", "json"])? == "json" },
             given: values.given(),
         };
         if config.clock.offset_seconds != 0 && !config.clock.test {
             return Err(values.wrong("clock.offset_seconds", "0 unless clock.test = true"));
         }
+        Place::parse(&config.database.url, &config.data_dir)?;
+        one_address_each(&values, &config.listen)?;
+        one_look_each(&values, &config.cdr.watch)?;
         Ok(config)
     }
+}
+
+fn level(values: &Values) -> Result<String, String> {
+    let level = values.text("log.level")?;
+    let rule = "off, error, warn, info, debug or trace, or one of them by part such as info,kachi_engine=debug";
+    crate::log::filter(&level).map(|_| level).map_err(|e| format!("{} ({e})", values.wrong("log.level", rule)))
+}
+
+/// Two listeners at one address cannot both be opened.
+fn one_address_each(values: &Values, listen: &Listen) -> Result<(), String> {
+    let all = [
+        ("listen.web", Some(listen.web)),
+        ("listen.cardboss_data", listen.cardboss_data),
+        ("listen.cardboss_direct", listen.cardboss_direct),
+    ];
+    let open: Vec<(&str, SocketAddr)> = all.into_iter().filter_map(|(key, address)| Some((key, address?))).collect();
+    // Port 0 is any that is free; 0.0.0.0 and [::] are all addresses of their kind.
+    let meet = |a: SocketAddr, b: SocketAddr| {
+        let covers = a.ip().is_unspecified() || b.ip().is_unspecified();
+        a.port() != 0 && a.port() == b.port() && a.is_ipv4() == b.is_ipv4() && (a.ip() == b.ip() || covers)
+    };
+    for (n, (key, address)) in open.iter().enumerate() {
+        if let Some((other, _)) = open[..n].iter().find(|(_, before)| meet(*before, *address)) {
+            return Err(values.wrong(key, &format!("another address than {other}, or \"off\"")));
+        }
+    }
+    Ok(())
+}
+
+/// A folder that is watched twice would be taken in by two, perhaps for two platforms.
+fn one_look_each(values: &Values, watch: &[Watch]) -> Result<(), String> {
+    let mut seen = HashSet::new();
+    for Watch { dir, .. } in watch {
+        if !seen.insert(dir.canonicalize().unwrap_or_else(|_| dir.clone())) {
+            return Err(
+                values.wrong("cdr.watch", &format!("a list that names each folder once ({} is there twice)", dir.display()))
+            );
+        }
+    }
+    Ok(())
 }
 
 /// How records are held against carriers' counts.

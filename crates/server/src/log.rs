@@ -5,11 +5,45 @@ use crate::exit::Exit;
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
+/// The levels, from nothing to everything.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+/// What others call them.
+const ELSEWHERE: [(&str, &str); 8] = [
+    ("warning", "warn"),
+    ("information", "info"),
+    ("notice", "info"),
+    ("err", "error"),
+    ("critical", "error"),
+    ("fatal", "error"),
+    ("verbose", "debug"),
+    ("none", "off"),
+];
+
+/// What is logged by `log.level`: levels, or `PART=LEVEL`, with commas between them. The error names what is none of these. The
+/// library takes any other word for the name of a part, and then nothing of all others is logged.
+pub fn filter(level: &str) -> Result<EnvFilter, String> {
+    let directives: Vec<String> = level.split(',').map(directive).collect::<Result<_, _>>()?;
+    EnvFilter::builder().parse(directives.join(",")).map_err(|e| e.to_string())
+}
+
+/// A level, or a part of the program with its level.
+fn directive(text: &str) -> Result<String, String> {
+    let (part, word) = text.trim().split_once('=').map_or((None, text.trim()), |(part, word)| (Some(part), word));
+    let word = word.to_ascii_lowercase();
+    let is_part = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "_:-".contains(c));
+    if let Some(part) = part.filter(|part| !is_part(part)) {
+        return Err(format!("\"{part}\" is not the name of a part"));
+    }
+    if !LEVELS.contains(&word.as_str()) {
+        let meant = ELSEWHERE.iter().find(|(other, _)| *other == word).map(|(_, ours)| format!(": write {ours}"));
+        return Err(format!("\"{word}\" is not a level{}", meant.unwrap_or_default()));
+    }
+    Ok(part.map_or_else(|| word.clone(), |part| format!("{part}={word}")))
+}
+
 /// Starts logging as the configuration says.
 pub fn start(log: &Log) -> Result<(), Exit> {
-    let filter = EnvFilter::builder().parse(&log.level).map_err(|e| {
-        Exit::cannot(format!("log.level: \"{}\" is not a filter such as info or info,kachi_engine=debug ({e})", log.level))
-    })?;
+    let filter = filter(&log.level).map_err(|e| Exit::cannot(format!("log.level: {e}")))?;
     // The FTP library's trace holds every command, passwords too.
     let filter = filter.add_directive("suppaftp=info".parse().map_err(Exit::cannot)?);
     // A certificate that is not accepted is told by whoever asked, once and with what to do.

@@ -101,11 +101,64 @@ fn errors_name_the_place_the_key_and_a_good_value() {
         ),
         ("[mqtt]\ntopics = []", &[], "kachi.toml: mqtt.topics must be a list of topics such as"),
         ("[mqtt]\nreply = \"yes\"", &[], "kachi.toml: mqtt.reply must be true or false"),
+        (
+            "[log]\nlevel = \"warning\"",
+            &[],
+            "kachi.toml: log.level must be off, error, warn, info, debug or trace, or one of them",
+        ),
+        ("[database]\nurl = \"mysql://u:pw@h/d\"", &[], "database.url: \"mysql://u:***@h/d\" is neither sqlite, sqlite:PATH nor"),
+        (
+            "[listen]\ncardboss_data = \"127.0.0.1:8080\"",
+            &[],
+            "kachi.toml: listen.cardboss_data must be another address than listen.web, or \"off\", not \"127.0.0.1:8080\"",
+        ),
+        (
+            "[listen]\nweb = \"0.0.0.0:8111\"",
+            &[],
+            "default: listen.cardboss_direct must be another address than listen.web, or \"off\", not \"127.0.0.1:8111\"",
+        ),
+        (
+            "[cdr]\nwatch = [{dir = \"/tmp\", platform = \"a\"}, {dir = \"/tmp/../tmp/\", platform = \"b\"}]",
+            &[],
+            "kachi.toml: cdr.watch must be a list that names each folder once (/tmp/../tmp/ is there twice), not ",
+        ),
         ("[database]\nurl_file = \"/nowhere\"", &[], "kachi.toml: database.url_file: /nowhere cannot be read"),
     ];
     for (file, environment, start) in table {
         let error = load(file, environment, ConfigArgs::default()).expect_err(start);
         assert!(error.starts_with(start), "wanted {start}\n   got {error}");
+    }
+}
+
+#[test]
+fn a_level_is_one_of_six_words_and_nothing_else_is_taken_for_one() {
+    let load = |level: &str| load(&format!("[log]\nlevel = {level:?}"), &[], ConfigArgs::default()).map(|c| c.log.level);
+    for good in ["info", "WARN", "off", "info,kachi_engine=debug", "info, kachi_engine=debug", "warn,kachi::serve=trace"] {
+        assert_eq!(load(good).as_deref(), Ok(good));
+    }
+    for (bad, says) in [
+        ("warning", "(\"warning\" is not a level: write warn)"),
+        ("information", "(\"information\" is not a level: write info)"),
+        ("critical", "(\"critical\" is not a level: write error)"),
+        ("info kachi=debug", "(\"info kachi\" is not the name of a part)"),
+        ("debug;", "(\"debug;\" is not a level)"),
+        ("info,kachi=nonsense", "(\"nonsense\" is not a level)"),
+        ("info,", "(\"\" is not a level)"),
+    ] {
+        let error = load(bad).expect_err(bad);
+        assert!(error.ends_with(says), "{bad}: {error}");
+    }
+}
+
+#[test]
+fn listeners_that_do_not_meet_are_good() {
+    for listen in [
+        "web = \"127.0.0.1:0\"\ncardboss_data = \"127.0.0.1:0\"\ncardboss_direct = \"127.0.0.1:0\"",
+        "web = \"127.0.0.1:9011\"\ncardboss_data = \"127.0.0.2:9011\"",
+        "web = \"127.0.0.1:9011\"\ncardboss_data = \"[::1]:9011\"",
+        "web = \"127.0.0.1:9011\"\ncardboss_data = \"off\"",
+    ] {
+        load(&format!("[listen]\n{listen}"), &[], ConfigArgs::default()).expect(listen);
     }
 }
 
