@@ -10,7 +10,8 @@
 //! since the half hour before and stopped earlier: their window was sent without them. What a file names never changes, so
 //! every attempt, and a resend by hand, sends the same bytes under the same name, and two workers that think the same row
 //! theirs can only write the same file. Promised: at least once, never half a file under the final name. A half hour
-//! that passed while nothing ran is made up for; one before the account had its folder is not.
+//! that passed while nothing ran is made up for; one before the account had its folder is not. One that a clock which was ahead
+//! made too early is made again when it has come, and its file sent again.
 
 mod hour;
 
@@ -76,18 +77,25 @@ pub struct Sent {
 /// Makes the next half hour that has come; the answer is 0 if none has, else 1.
 pub fn make_due(engine: &Engine) -> Result<usize> {
     let latest = Slot::at(engine.now());
+    // Another process may be a moment ahead of this one's clock; what lies further off was no half hour that had come.
+    let is_early = move |last: Option<Timestamp>| last.is_some_and(|last| Slot::at(last) > latest.next());
     let due = move |last: Option<Timestamp>| match last {
         // Nothing was ever made: there is nothing to make up for.
         None => Some(latest),
         Some(last) => Some(Slot::at(last).next()).filter(|next| *next <= latest),
     };
     let last = engine.store().look(|tx| tx.last_cdr_slot().map_err(Fail::from))?;
-    if due(last).is_none() {
+    if due(last).is_none() && !is_early(last) {
         return Ok(0);
     }
-    engine.write(move |tx, _, how| match due(tx.last_cdr_slot()?) {
-        Some(slot) => Ok(usize::from(tx.make_cdr_slot(slot.instant(), how.now)?)),
-        None => Ok(0),
+    engine.write(move |tx, _, how| {
+        if is_early(tx.last_cdr_slot()?) {
+            tx.unmake_cdr_slots(latest.instant())?;
+        }
+        match due(tx.last_cdr_slot()?) {
+            Some(slot) => Ok(usize::from(tx.make_cdr_slot(slot.instant(), how.now)?)),
+            None => Ok(0),
+        }
     })
 }
 

@@ -1,6 +1,9 @@
 //! The program's clock, handed in from the roof: nothing below reads the time by itself.
 
+use crate::desk::Engine;
+use crate::error::Result;
 use kachi_domain::Timestamp;
+use kachi_domain::time::DAY_SECONDS;
 use std::sync::Arc;
 
 /// Tells the time.
@@ -17,6 +20,13 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         (self.0)()
     }
+}
+
+/// Up to when things were noted, where that is more than a day ahead of the clock: it was ahead then, or is behind now. What was
+/// put off by such a clock waits until then.
+pub fn noted_ahead(engine: &Engine) -> Result<Option<Timestamp>> {
+    let (newest, now) = (engine.read(|tx, _| Ok(tx.newest_noted()?))?, engine.now());
+    Ok(newest.filter(|newest| newest.since(now) > DAY_SECONDS))
 }
 
 impl std::fmt::Debug for Clock {

@@ -34,6 +34,8 @@ pub type Connectors = HashMap<PlatformId, Arc<dyn Connector>>;
 const CLAIM_MAX: i64 = 100;
 /// Seconds until a write is asked about again: twice as long as it is under way, within these.
 const ASK_AGAIN_SECONDS: (i64, i64) = (1, 600);
+/// Seconds for which a carrier may put a write off; none waits longer for its next try.
+pub const PUT_OFF_SECONDS_MAX: i64 = 86_400;
 /// Seconds between two looks at a write that a person must do.
 const PERSON_SECONDS: i64 = 3600;
 /// The end of what is said of a write that is left to a person: for the operator alone.
@@ -107,7 +109,9 @@ fn settle(engine: &Engine, intent: Intent, token: i64, word: Word) -> Result<()>
             Answer::Accepted { .. } => ("sent", Some(again)),
             Answer::InDoubt { .. } | Answer::Unknown => ("in_doubt", Some(again)),
             Answer::NoLogin { .. } => (intent.state.as_str(), Some(how.now.plus(LOGIN_SECONDS))),
-            Answer::Later { seconds, .. } => (intent.state.as_str(), Some(how.now.plus((*seconds).clamp(1, 86_400)))),
+            Answer::Later { seconds, .. } => {
+                (intent.state.as_str(), Some(how.now.plus((*seconds).clamp(1, PUT_OFF_SECONDS_MAX))))
+            }
         };
         let due = due.filter(|_| !is_over);
         if !tx.settle_intent(intent.id, token, state, due, &text(&answer)?, how.now)? {

@@ -557,19 +557,14 @@ proptest! {
     }
 }
 
-/// What a card has of a package counts up to its limit: in use, in the queue, and what waits for a person; what is over does not. It is
-/// bought again for whoever had anything before, and something that never was is nothing.
+/// What is in use, in the queue, or waits for a person counts; what is over does not. It is bought again for who had anything before.
 #[test]
 fn what_is_open_of_a_package_is_counted_up_to_its_limit() {
     each(|store| {
         let w = world(store);
-        w.engine
-            .write(|tx, catalogue, _| {
-                let known = catalogue.package_by_code("Q100-30D").cloned().expect("a package");
-                tx.put_package(&Package { stack_max: 2, ..known })?;
-                Ok(tx.touch_catalogue()?)
-            })
-            .unwrap();
+        let known = w.engine.catalogue().unwrap().package_by_code("Q100-30D").cloned().expect("a package");
+        let few = Package { stack_max: 2, ..known };
+        w.engine.write(move |tx, _, _| Ok(tx.put_package(&few).and_then(|()| tx.touch_catalogue())?)).unwrap();
         let again = |order: OrderId| w.engine.read(|tx, _| Ok(tx.order_by_id(order)?)).unwrap().expect("an order").renewal;
         let review = |card| renew(&w, cmd(card, "Q100-30D", 1, Review::Manual)).expect("it waits for a person").order;
         let number = |order: OrderId| w.engine.read(|tx, _| Ok(tx.order_by_id(order)?)).unwrap().expect("an order").number;
@@ -596,7 +591,6 @@ fn what_is_open_of_a_package_is_counted_up_to_its_limit() {
         reject(&w, &number(review(3)), "no").expect("rejected");
         assert!(!again(w.buy(3, "Q100-30D", "d1").expect("bought").order), "it never had one");
 
-        // What is over is no longer open.
         w.pass(31 * DAY);
         assert!(again(w.buy(3, "Q100-30D", "d2").expect("bought").order), "it had one");
         w.buy(3, "Q100-30D", "d3").expect("there is room");

@@ -5,8 +5,9 @@ use crate::config::Config;
 use crate::exit::Exit;
 use crate::{open, print};
 use kachi_domain::time::DAY_SECONDS;
-use kachi_engine::Engine;
+use kachi_engine::intents::PUT_OFF_SECONDS_MAX;
 use kachi_engine::webhooks::key_door;
+use kachi_engine::{Engine, clock as clocks};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -15,6 +16,9 @@ const PLAUSIBLE: std::ops::Range<i64> = 1_704_067_200..4_102_444_800;
 
 /// Days for which what died of what goes to customers is counted.
 const DEAD_DAYS: i64 = 7;
+
+/// Writes that are named, at most.
+const FAR_NAMED: i64 = 20;
 
 /// What a check came to: a sentence either way.
 type Verdict = Result<String, String>;
@@ -51,6 +55,7 @@ fn with_config(config: &Config) -> Vec<(&'static str, Verdict)> {
         checks.push(("cdr.watch", folders(config, engine)));
         checks.push(("carriers", carriers(engine)));
         checks.push(("deliveries", deliveries(engine)));
+        checks.push(("time", time(engine)));
     }
     checks.push(("clock", clock(config)));
     checks
@@ -133,6 +138,27 @@ fn deliveries(engine: &Engine) -> Verdict {
     } else {
         Err(troubles.join("; "))
     }
+}
+
+/// What a clock that was ahead once left behind.
+fn time(engine: &Engine) -> Verdict {
+    let now = engine.now();
+    let ahead = clocks::noted_ahead(engine).map_err(|e| e.to_string())?;
+    let until = now.plus(PUT_OFF_SECONDS_MAX);
+    let far = engine.read(|tx, _| Ok(tx.intents_beyond(until, FAR_NAMED)?)).map_err(|e| e.to_string())?;
+    let mut troubles = Vec::new();
+    if let Some(newest) = ahead {
+        troubles.push(format!(
+            "the database holds things of {newest}, and the clock says {now}: set the clock if it is behind; if it was ahead once, what was put off then waits until that time: kachi admin sync run reads a platform now"
+        ));
+    }
+    if !far.is_empty() {
+        let numbers = far.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
+        troubles.push(format!(
+            "writes whose next try lies more than a day ahead, which no schedule does: {numbers}: settle them with kachi admin intent confirm|refuse, and ask again"
+        ));
+    }
+    if troubles.is_empty() { Ok("nothing is of a time to come".to_owned()) } else { Err(troubles.join("; ")) }
 }
 
 fn clock(config: &Config) -> Verdict {

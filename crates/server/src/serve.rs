@@ -114,6 +114,9 @@ async fn serve(
     if config.clock.offset_seconds != 0 {
         tracing::warn!(offset_seconds = config.clock.offset_seconds, "the clock is shifted for a test");
     }
+    if let Some(newest) = kachi_engine::clock::noted_ahead(&engine)? {
+        tracing::warn!(clock = %engine.now(), %newest, "the database holds things of a later time than the clock says; `kachi admin doctor` says what to do");
+    }
     tracing::info!(%address, "Kachi is ready");
     if let Some(shown) = demo {
         shown.print(&engine, address);

@@ -5,14 +5,14 @@ mod common;
 
 use common::{House, iccid, now, until};
 use kachi_domain::event::{Body, EventKind};
-use kachi_domain::{AccountId, Timestamp};
+use kachi_domain::{AccountId, PlatformId, SimId, Timestamp};
 use kachi_store::events::NewEvent;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-on_both!(a_carrier_and_a_receiver_that_fail_are_told_once_and_dead_notices_each);
+on_both!(a_carrier_and_a_receiver_that_fail_are_told_once_and_dead_notices_each, what_a_clock_that_was_ahead_left_behind_is_told);
 
 /// The other side: it fails, with words of its own, until it is mended.
 #[derive(Clone)]
@@ -56,18 +56,18 @@ impl Other {
     }
 }
 
-fn tell(house: &House) {
+fn tell(house: &House, at: i64) {
     let body = Body::Alert { iccid: iccid(0), eid: None, alert_type: 1, threshold: 100 };
     let event = NewEvent {
         account: AccountId(10_002),
         sim: None,
         kind: EventKind::UsageAlert,
-        at: Timestamp(now()),
+        at: Timestamp(at),
         body: serde_json::to_string(&body).expect("JSON"),
         doors: vec!["eiotclub".into()],
         once: None,
     };
-    house.store().write(move |tx| tx.tell(&[event], Timestamp(now()))).expect("it is told");
+    house.store().write(move |tx| tx.tell(&[event], Timestamp(at))).expect("it is told");
 }
 
 fn a_carrier_and_a_receiver_that_fail_are_told_once_and_dead_notices_each(house: &House) {
@@ -84,7 +84,7 @@ sims: [{{iccid: \"{}\", product: CM-1, account: acme, state: active}}]",
     house.done(&["admin", "key", "create", "--account", "acme"]);
     let doctor = || house.run(&["admin", "doctor"], &[("KACHI_OUTBOUND__ALLOW", r#"["127.0.0.1"]"#)]);
     assert!(doctor().out.contains("none of the last 7 days used up its schedule"), "{:?}", doctor());
-    tell(house);
+    tell(house, now());
     let server = house.serve(&[
         ("KACHI_OUTBOUND__ALLOW", r#"["127.0.0.1"]"#),
         ("KACHI_WEBHOOKS__RETRY", r#"["0s", "0s", "0s", "0s"]"#),
@@ -117,4 +117,24 @@ sims: [{{iccid: \"{}\", product: CM-1, account: acme, state: active}}]",
     for secret in ["hunter2", "s3cret", "pw123", "t0ken"] {
         assert!(!log.contains(secret), "{secret}: {log}");
     }
+}
+
+fn what_a_clock_that_was_ahead_left_behind_is_told(house: &House) {
+    house.apply("accounts: [{code: acme, id: 10002, currency: USD}]\nplatforms: [{code: hand, connector: manual}]");
+    let doctor = house.run(&["admin", "doctor"], &[]);
+    assert!(doctor.code == 0 && doctor.out.contains("nothing is of a time to come"), "{doctor:?}");
+    let day = 86_400;
+    tell(house, now() + day - 60);
+    assert_eq!(house.run(&["admin", "doctor"], &[]).code, 0, "a day is nothing");
+    let ahead = Timestamp(now() + 40 * day);
+    tell(house, ahead.0);
+    let write = r#"{"reference":"r","card":{"iccid":"1"},"write":{"act":"stop"}}"#;
+    let wish = house.store().write(move |tx| tx.add_intent(AccountId(10_002), SimId(1), PlatformId(9), None, (write, 0), ahead));
+    let wish = wish.expect("it is stored");
+    let doctor = house.run(&["admin", "doctor"], &[]);
+    let (noted, far) = (format!("the database holds things of {ahead}"), format!("no schedule does: {wish}: settle them"));
+    assert!(doctor.code == 1 && doctor.out.contains(&noted) && doctor.out.contains(&far), "{doctor:?}");
+    let log = house.serve(&[]).log();
+    let warned = |line: &str| line.contains("WARN") && line.contains(&format!("newest={ahead}"));
+    assert_eq!(log.lines().filter(|line| warned(line)).count(), 1, "{log}");
 }

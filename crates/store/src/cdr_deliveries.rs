@@ -138,8 +138,18 @@ impl Tx<'_> {
         Ok(self.row::<(Option<i64>,)>("SELECT MAX(slot) FROM cdr_slot", &[])?.and_then(|r| r.0).map(Timestamp))
     }
 
+    /// The half hours after `latest` were made by a clock that was ahead: they are to come, and what they saw first the next
+    /// one sees. Their deliveries stay, and belong to nobody.
+    pub fn unmake_cdr_slots(&mut self, latest: Timestamp) -> Result<(), Error> {
+        self.run("DELETE FROM cdr_slot WHERE slot > ?", &binds![latest.0])?;
+        self.run("UPDATE reading_batch SET cdr_slot = NULL WHERE cdr_slot > ?", &binds![latest.0])?;
+        let text = "UPDATE cdr_delivery SET lease_token = NULL, lease_until = NULL WHERE slot > ? AND lease_until IS NOT NULL";
+        self.run(text, &binds![latest.0])?;
+        Ok(())
+    }
+
     /// Makes the files of a half hour: batches rated by now that no earlier one saw are its own, and each account that has
-    /// had a folder since before gets a delivery. False if it was made already.
+    /// had a folder since before gets a delivery, or the one that a clock ahead made too early. False if it was made already.
     pub fn make_cdr_slot(&mut self, slot: Timestamp, now: Timestamp) -> Result<bool, Error> {
         if self.run("INSERT INTO cdr_slot (slot) VALUES (?) ON CONFLICT (slot) DO NOTHING", &binds![slot.0])? == 0 {
             return Ok(false);
@@ -147,7 +157,8 @@ impl Tx<'_> {
         self.run("UPDATE reading_batch SET cdr_slot = ? WHERE cdr_slot IS NULL AND rated = 1", &binds![slot.0])?;
         self.run(
             "INSERT INTO cdr_delivery (account_id, slot, state, attempts, tries, due_at)
-             SELECT account_id, CAST(? AS BIGINT), 'waiting', 0, 0, CAST(? AS BIGINT) FROM cdr_target WHERE created_at < ? ORDER BY account_id",
+             SELECT account_id, CAST(? AS BIGINT), 'waiting', 0, 0, CAST(? AS BIGINT) FROM cdr_target WHERE created_at < ? ORDER BY account_id
+             ON CONFLICT (account_id, slot) DO UPDATE SET state = 'waiting', tries = 0, due_at = excluded.due_at",
             &binds![slot.0, now.0, slot.0],
         )?;
         Ok(true)

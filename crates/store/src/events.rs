@@ -33,7 +33,20 @@ const TOLD_AT_ONCE: usize = 1_000;
 /// An event as kept: (id, account, card, kind, at, body).
 pub type EventRow = (i64, i64, Option<i64>, String, i64, String);
 
+/// So many of the newest rows of a table are looked through for what a clock that was ahead wrote.
+const LOOKED_THROUGH: i64 = 1_000;
+
 impl Tx<'_> {
+    /// The newest instant at which something was noted: of the last events, journals and CDR files.
+    pub fn newest_noted(&mut self) -> Result<Option<Timestamp>, Error> {
+        let mut newest = None;
+        for (table, column) in [("event", "created_at"), ("journal", "at"), ("cdr_file", "created_at")] {
+            let text = format!("SELECT MAX(t.n) FROM (SELECT {column} AS n FROM {table} ORDER BY id DESC LIMIT ?) AS t");
+            newest = newest.max(self.row::<(Option<i64>,)>(&text, &binds![LOOKED_THROUGH])?.and_then(|r| r.0));
+        }
+        Ok(newest.map(Timestamp))
+    }
+
     /// Writes events with their deliveries, which are due at once; what was told before is left out.
     pub fn tell(&mut self, events: &[NewEvent], now: Timestamp) -> Result<(), Error> {
         use BulkColumn::{Int, Text};

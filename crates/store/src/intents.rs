@@ -322,6 +322,12 @@ impl Tx<'_> {
         Ok(self.row::<(i64,)>(text, &[])?.map_or(0, |r| r.0))
     }
 
+    /// Writes that are not tried or asked about before `until`, the first so many.
+    pub fn intents_beyond(&mut self, until: Timestamp, limit: i64) -> Result<Vec<i64>, Error> {
+        let text = "SELECT id FROM intent WHERE due_at > ? ORDER BY due_at, id LIMIT ?";
+        Ok(self.rows::<(i64,)>(text, &binds![until.0, limit])?.into_iter().map(|r| r.0).collect())
+    }
+
     /// How many open writes are done by hand: a person does them and says so.
     pub fn intents_by_hand(&mut self) -> Result<i64, Error> {
         let text = format!(

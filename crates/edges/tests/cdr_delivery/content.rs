@@ -176,3 +176,25 @@ fn days_that_a_carrier_counted_have_ids_of_their_own() {
         assert!(all.contains(&1) && all.iter().filter(|id| **id > 9_000_000_000_000_000_000).count() == 3, "{told:?}");
     });
 }
+
+#[test]
+fn a_clock_that_was_ahead_once_keeps_no_half_hour_from_being_made_when_it_has_come() {
+    each(|store| {
+        const AHEAD: i64 = 6 * 1800;
+        let (post, server) = (Post::new(store), Server::start());
+        post.folder(ACME, &target(&server));
+        post.half_hour();
+        post.trade.pass(AHEAD);
+        assert_eq!(post.make(), 6);
+        post.upload();
+        post.trade.pass(-AHEAD);
+        assert_eq!((post.make(), server.files().len()), (0, 7));
+        post.trade.traffic(CARD, START.plus(-1), 1);
+        for _ in 0..6 {
+            post.half_hour();
+        }
+        assert_eq!(post.deliveries().len(), 7, "one a half hour, as ever");
+        let named: Vec<Vec<i64>> = ids(&server).into_iter().map(|(_, named)| named).filter(|named| !named.is_empty()).collect();
+        assert_eq!(named, [[1]], "the record is in the file of its hour");
+    });
+}
