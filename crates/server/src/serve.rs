@@ -117,6 +117,7 @@ async fn serve(
     if let Some(newest) = kachi_engine::clock::noted_ahead(&engine)? {
         tracing::warn!(clock = %engine.now(), %newest, "the database holds things of a later time than the clock says; `kachi admin doctor` says what to do");
     }
+    let stop_asked = told_to_stop()?;
     tracing::info!(%address, "Kachi is ready");
     if let Some(shown) = demo {
         shown.print(&engine, address);
@@ -129,7 +130,7 @@ async fn serve(
         let closing = async move { drop(stopped.wait_for(|s| *s).await) };
         servers.spawn(async move { axum::serve(listener, app).with_graceful_shutdown(closing).await });
     }
-    signal().await;
+    stop_asked.await;
     let _ = stop.send(true);
     tracing::info!("stopping: no new requests, open ones may finish");
     let finished = tokio::time::timeout(FINISH, async { while servers.join_next().await.is_some() {} }).await;
@@ -284,28 +285,24 @@ pub fn dialects() -> HashMap<&'static str, Dialect> {
     HashMap::from([(eiotclub::DOOR, eiotclub), (cardboss::DATA, cardboss_data), (cardboss::SMS, cardboss_sms)])
 }
 
-async fn signal() {
-    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(s) => s,
-        Err(e) => {
-            tracing::error!(error = %e, "SIGTERM cannot be watched");
-            return std::future::pending().await;
-        }
-    };
-    let hang_ups = async {
-        // Its terminal is closed, or its log is rotated: the one is no reason to stop, and the other is done by who reads its output.
-        if let Ok(mut hang_up) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) {
-            while hang_up.recv().await.is_some() {
-                tracing::info!("SIGHUP changes nothing: the configuration is read at the start alone, and SIGTERM stops");
+/// Watches from here on for what stops the server; the answer ends when it is told to.
+fn told_to_stop() -> Result<impl Future<Output = ()>, Exit> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let watch = |kind| signal(kind).map_err(|e| Exit::cannot(format!("signals cannot be watched: {e}")));
+    let (mut interrupt, mut terminate) = (watch(SignalKind::interrupt())?, watch(SignalKind::terminate())?);
+    let mut hang_up = watch(SignalKind::hangup())?;
+    Ok(async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => return,
+                _ = terminate.recv() => return,
+                // Its terminal is closed, or its log is rotated: the one is no reason to stop, and the other is done by who reads it.
+                _ = hang_up.recv() => {
+                    tracing::info!("SIGHUP changes nothing: the configuration is read at the start alone, and SIGTERM stops");
+                }
             }
         }
-        std::future::pending::<()>().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-        () = hang_ups => {}
-    }
+    })
 }
 
 #[cfg(test)]
