@@ -57,6 +57,8 @@ struct Fold {
     crossings: Vec<Crossing>,
     /// The kept state from which history was told again, if it was.
     base: Option<CardState>,
+    /// Whether something was bought for it.
+    bought: bool,
     /// Whether pools may have changed how the card stands.
     pooled: bool,
     /// Whether it ever joined or left a pool.
@@ -130,7 +132,8 @@ impl Settle {
     ) -> Result<()> {
         let zone = catalogue.zone(row.account);
         let head = decode(&row.head)?;
-        if head.live.is_empty() && fresh.iter().any(|i| matches!(i, Input::Purchase(_))) {
+        let bought = fresh.iter().any(|i| matches!(i, Input::Purchase(_)));
+        if bought && head.live.is_empty() {
             self.ordered.push(row.sim);
         }
         let first = [fresh.first().map(Input::position), retell].into_iter().flatten().min();
@@ -145,6 +148,7 @@ impl Settle {
             happenings: Vec::new(),
             crossings: Vec::new(),
             base: None,
+            bought,
             pooled: late && row.pool_moves > 0 || fresh.iter().any(|i| matches!(i, Input::Pool(..) | Input::Stake(..))),
             moved: row.pool_moves > 0,
             used_up: Vec::new(),
@@ -184,7 +188,7 @@ impl Settle {
         let ahead = |of: Option<(Timestamp, SubscriptionId)>| of.map(|(at, _)| at).filter(|at| *at > how.now);
         row.due_at = [fold.present.next_due(zone), ahead(due), ahead(ending)].into_iter().flatten().min().map(|t| t.0);
         row.head = fold.head.to_bytes();
-        if fold.moves() || !fold.crossings.is_empty() || fold.outflow.is_some() || fold.ending.is_some() {
+        if fold.moves() || fold.bought || !fold.crossings.is_empty() || fold.outflow.is_some() || fold.ending.is_some() {
             self.folds.push(fold);
         }
         Ok(())

@@ -58,3 +58,4 @@ pub use catalogue::{Catalogue, CatalogueCache};
 pub use clock::Clock;
 pub use desk::{Engine, Settings};
 pub use error::{Fail, Result};
+pub use service::not_let_on_cards;

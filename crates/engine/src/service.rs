@@ -12,15 +12,17 @@
 //! that cannot stop cards does.
 
 use crate::catalogue::Catalogue;
+use crate::desk::Engine;
 use crate::error::{Result, fault};
 use crate::intents::order;
-use crate::{network, notices};
+use crate::{arrears, network, notices};
 use kachi_domain::carrier::{Answer, Matter, Request, Write};
 use kachi_domain::diagnose::FRESH_SECONDS;
 use kachi_domain::event::EventKind;
 use kachi_domain::resume::{Resume, resume};
 use kachi_domain::service::{KEPT_OFF, Service, UsedUp, wanted};
 use kachi_domain::sim::{BaseState, Blocks};
+use kachi_domain::sync::What;
 use kachi_domain::{SimId, Timestamp};
 use kachi_store::Tx;
 use kachi_store::intents::{Intent, Wish};
@@ -81,11 +83,40 @@ impl Turn<'_> {
         let first = before.is_dormant() && after == BaseState::Active;
         Some(Turn { sim: change.before, base: after, blocks: Blocks(change.blocks), first, refused: false })
     }
+
+    /// A card that is not on, although a package pays for it and nothing of ours keeps it off.
+    fn want(sim: &Sim) -> Option<Turn<'_>> {
+        let turn = Turn { sim, base: base(&sim.state), blocks: Blocks(sim.blocks), first: false, refused: false };
+        match turn.base {
+            _ if turn.blocks.has(Blocks(Blocks::PACKAGE.0 | KEPT_OFF.0)) => None,
+            base if base.is_dormant() => Some(turn.activating()),
+            BaseState::Stopped => Some(turn),
+            _ => None,
+        }
+    }
+
+    /// It is to be activated, also where it was read meanwhile as it was before.
+    fn activating(self) -> Self {
+        let base = if self.base.is_dormant() { BaseState::Active } else { self.base };
+        Turn { base, first: true, ..self }
+    }
 }
 
 /// Cards stand otherwise from now on: their carriers are asked for what is wanted of them.
 pub(crate) fn follow(tx: &mut Tx<'_>, catalogue: &Catalogue, changed: &[NewState<'_>], now: Timestamp) -> Result<()> {
-    let turns: Vec<Turn<'_>> = changed.iter().filter_map(Turn::of).collect();
+    follow_wants(tx, catalogue, (changed, &[]), now)
+}
+
+/// The same, and something wants the other cards on: those that are not are asked for again. A card comes once in each.
+pub(crate) fn follow_wants(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    (changed, wanted): (&[NewState<'_>], &[&Sim]),
+    now: Timestamp,
+) -> Result<()> {
+    let mut turns: Vec<Turn<'_>> = changed.iter().filter_map(Turn::of).collect();
+    let asked: HashSet<SimId> = turns.iter().map(|turn| turn.sim.id).collect();
+    turns.extend(wanted.iter().filter(|sim| !asked.contains(&sim.id)).filter_map(|sim| Turn::want(sim)));
     ask(tx, catalogue, &turns, SERVICE, now)
 }
 
@@ -272,10 +303,12 @@ pub(crate) fn told(
     let is_ours = intent.cause == SERVICE || intent.cause == AGAIN;
     match answer {
         Answer::Refused { code, reason } if is_ours => {
+            tx.state_locked(intent.sim)?;
             let Some(sim) = tx.sim_by_id(intent.sim)? else { return Ok(()) };
             let act = if *write == Write::Stop { "stop it" } else { "let it on" };
             let detail = format!("the carrier does not {act}: {code} {reason}");
-            Ok(tx.tell(&[notices::record(&sim, EventKind::ServiceRefused, &detail, now)?], now)?)
+            tx.tell(&[notices::record(&sim, EventKind::ServiceRefused, &detail, now)?], now)?;
+            not_let_on(tx, (&sim, intent, write), now)
         }
         Answer::Refused { .. } if *write == Write::EndTest => Ok(()),
         // The owner's wish is not to be; what else is wanted may have waited for it.
@@ -289,19 +322,61 @@ pub(crate) fn told(
                 (SERVICE, now),
             )
         }
-        _ if is_ours && *write != Write::Stop => on_again(tx, intent.sim, now),
+        _ if is_ours && *write != Write::Stop => on_again(tx, catalogue, (intent.sim, write), now),
         _ => Ok(()),
     }
 }
 
-/// A card that was seen to be stopped meanwhile is active again.
-fn on_again(tx: &mut Tx<'_>, id: SimId, now: Timestamp) -> Result<()> {
+/// A card that was seen to be stopped meanwhile, or that is activated now, is active.
+fn on_again(tx: &mut Tx<'_>, catalogue: &Catalogue, (id, write): (SimId, &Write), now: Timestamp) -> Result<()> {
     tx.state_locked(id)?;
-    let Some(sim) = tx.sim_by_id(id)?.filter(|s| base(&s.state) == BaseState::Stopped) else { return Ok(()) };
-    let (state, activated_at) = (BaseState::Active.word(), sim.activated_at.or(Some(now.0)));
-    tx.change_sim_states(&[NewState { before: &sim, state, blocks: sim.blocks, activated_at }])?;
-    let detail = format!("{} -> {state}, let on by the carrier", sim.state);
+    let Some(sim) = tx.sim_by_id(id)? else { return Ok(()) };
+    let before = base(&sim.state);
+    if before != BaseState::Stopped && !(*write == Write::Activate && before.is_dormant()) {
+        return Ok(());
+    }
+    let change = NewState {
+        before: &sim,
+        state: BaseState::Active.word(),
+        blocks: sim.blocks,
+        activated_at: sim.activated_at.or(Some(now.0)),
+    };
+    tx.change_sim_states(std::slice::from_ref(&change))?;
+    arrears::stood(tx, catalogue, std::slice::from_ref(&change), now)?;
+    let detail = format!("{} -> {}, let on by the carrier", sim.state, change.state);
     Ok(tx.tell(&[notices::record(&sim, EventKind::SimStateChanged, &detail, now)?], now)?)
+}
+
+/// A card that its carrier has refused to let on does not stand as on: it is stopped, or to be activated as before. What the
+/// carrier has done or told since it was asked says more.
+fn not_let_on(tx: &mut Tx<'_>, (sim, intent, write): (&Sim, &Intent, &Write), now: Timestamp) -> Result<()> {
+    let asked_at = Timestamp(intent.created_at);
+    if !tx.confirmed_since(&[sim.id.0], &[Matter::Service], asked_at)?.is_empty() {
+        return Ok(());
+    }
+    let before = base(&sim.state);
+    let seen_on = before == BaseState::Active && tx.carrier_word(sim.id)?.standing.is_some_and(|(_, as_of)| as_of > asked_at);
+    // It was on at no time since that was asked for.
+    let never_since = sim.activated_at.filter(|at| *at < intent.created_at);
+    let (after, activated_at) = match write {
+        Write::Resume if before == BaseState::Active && !seen_on => (BaseState::Stopped, sim.activated_at),
+        Write::Activate if before == BaseState::Active && !seen_on => (BaseState::Ready, never_since),
+        Write::Activate if before.is_dormant() => (before, never_since),
+        _ => return Ok(()),
+    };
+    let state = after.word();
+    tx.change_sim_states(&[NewState { before: sim, state, blocks: sim.blocks, activated_at }])?;
+    tx.forget_asked(What::State.word(), &[sim.id.0])?; // so that it is read soon, where it can be
+    if after == before {
+        return Ok(());
+    }
+    let detail = format!("{} -> {state}, as the carrier does not let it on", sim.state);
+    Ok(tx.tell(&[notices::record(sim, EventKind::SimStateChanged, &detail, now)?], now)?)
+}
+
+/// Cards that stand as not on, although a package pays for them, because their carrier refused to let them on: the first so many.
+pub fn not_let_on_cards(engine: &Engine, limit: i64) -> Result<Vec<String>> {
+    engine.read(|tx, _| Ok(tx.cards_not_let_on([SERVICE, AGAIN], limit)?))
 }
 
 /// A write had no last word in time: what is wanted now is asked for once more.
@@ -310,5 +385,5 @@ pub(crate) fn left(tx: &mut Tx<'_>, catalogue: &Catalogue, intent: &Intent, now:
         return Ok(());
     }
     let first = network::asked(intent)?.write == Write::Activate;
-    again(tx, catalogue, intent.sim, |turn| Turn { first, ..turn }, (AGAIN, now))
+    again(tx, catalogue, intent.sim, |turn| if first { turn.activating() } else { turn }, (AGAIN, now))
 }

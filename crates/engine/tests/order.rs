@@ -11,6 +11,8 @@ mod close;
 mod doors;
 #[path = "order_parts/purchases.rs"]
 mod purchases;
+#[path = "order_parts/refused.rs"]
+mod refused;
 #[path = "order_parts/service.rs"]
 mod service;
 

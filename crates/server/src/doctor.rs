@@ -7,7 +7,7 @@ use crate::{open, print};
 use kachi_domain::time::DAY_SECONDS;
 use kachi_engine::intents::PUT_OFF_SECONDS_MAX;
 use kachi_engine::webhooks::key_door;
-use kachi_engine::{Engine, clock as clocks};
+use kachi_engine::{Engine, clock as clocks, not_let_on_cards};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -19,6 +19,9 @@ const DEAD_DAYS: i64 = 7;
 
 /// Writes that are named, at most.
 const FAR_NAMED: i64 = 20;
+
+/// Cards that are named, at most.
+const CARDS_NAMED: i64 = 20;
 
 /// What a check came to: a sentence either way.
 type Verdict = Result<String, String>;
@@ -111,6 +114,13 @@ fn carriers(engine: &Engine) -> Verdict {
     let mut troubles: Vec<String> = held.into_iter().map(|(code, words)| format!("platform {code}: {words}")).collect();
     if left > 0 {
         troubles.push(format!("{left} writes have no last word and wait for a person: kachi admin intent list"));
+    }
+    let refused = not_let_on_cards(engine, CARDS_NAMED).map_err(|e| e.to_string())?;
+    if !refused.is_empty() {
+        troubles.push(format!(
+            "cards are off, as their carrier refused to let them on when a package began to pay for them: {}: kachi admin diagnose CARD says why, kachi admin sim resume CARD asks again",
+            refused.join(", ")
+        ));
     }
     match (troubles.is_empty(), by_hand) {
         (false, _) => Err(troubles.join("; ")),

@@ -6,6 +6,8 @@ use crate::db::sql::Value;
 use crate::db::{BulkColumn, Error, Tx};
 use crate::page::integers;
 use kachi_domain::carrier::Matter;
+use kachi_domain::service::KEPT_OFF;
+use kachi_domain::sim::Blocks;
 use kachi_domain::{AccountId, OrderId, PlatformId, SimId, Timestamp};
 
 /// A carrier write as kept.
@@ -326,6 +328,19 @@ impl Tx<'_> {
     pub fn intents_beyond(&mut self, until: Timestamp, limit: i64) -> Result<Vec<i64>, Error> {
         let text = "SELECT id FROM intent WHERE due_at > ? ORDER BY due_at, id LIMIT ?";
         Ok(self.rows::<(i64,)>(text, &binds![until.0, limit])?.into_iter().map(|r| r.0).collect())
+    }
+
+    /// Cards, the first so many by the time they were refused, that a package pays for, that nothing of ours keeps off, and whose last write that
+    /// was to let them on for one of these causes was refused.
+    pub fn cards_not_let_on(&mut self, causes: [&str; 2], limit: i64) -> Result<Vec<String>, Error> {
+        let barred = Blocks::PACKAGE.0 | KEPT_OFF.0;
+        let text = format!(
+            "SELECT s.iccid FROM intent i JOIN sim s ON s.id = i.sim_id
+             WHERE i.state = 'refused' AND i.cause IN (?, ?) AND s.state IN ('inventory', 'testing', 'ready', 'stopped') AND s.blocks & {barred} = 0
+             AND NOT EXISTS (SELECT 1 FROM intent n WHERE n.sim_id = i.sim_id AND n.matter = i.matter AND n.id > i.id)
+             ORDER BY i.id LIMIT ?"
+        );
+        Ok(self.rows::<(String,)>(&text, &binds![causes[0], causes[1], limit])?.into_iter().map(|r| r.0).collect())
     }
 
     /// How many open writes are done by hand: a person does them and says so.

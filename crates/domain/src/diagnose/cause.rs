@@ -105,6 +105,7 @@ causes! {
     // On its way.
     WaitsForPerson "waits_for_person" Likely Operator Confirm [Write] "a write waits for a person to do it" "待人工办理的运营商操作";
     WriteOpen "write_open" Likely Carrier Wait [Write CarrierState] "the carrier has not said its last word on a write" "运营商操作尚无最终结果";
+    LetOnRefused "let_on_refused" Likely Owner Resume [Write StopReason] "the carrier refused to let the card on" "运营商拒绝为该卡复机或激活";
     WriteRefused "write_refused" Likely Operator Read [Write StopReason] "the carrier refused the last write of its kind" "运营商拒绝了最近一次操作";
     RenewalInReview "renewal_in_review" Likely Operator Approve [Renewal] "a renewal waits for the operator" "续费订单待平台审核";
     PackageWaits "package_waits" Likely Owner Buy [Waiting] "a package is there and may not start yet" "已有套餐，但尚未到生效时间";

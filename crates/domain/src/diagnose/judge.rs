@@ -166,11 +166,12 @@ impl Judge<'_> {
         let (card, others) = (self.card, !self.found.is_empty());
         for write in &card.writes {
             let cause = match (write.state.as_str(), write.by_hand) {
+                ("refused", _) if matches!(write.act.as_str(), "resume" | "activate") => Cause::LetOnRefused,
                 ("refused", _) => Cause::WriteRefused,
                 (_, true) => Cause::WaitsForPerson,
                 (_, false) => Cause::WriteOpen,
             };
-            let explains = others || cause != Cause::WriteRefused;
+            let explains = others || write.state != "refused";
             let certainty = if explains { cause.row().certainty } else { Certainty::Possible };
             self.find(cause, certainty, &write.id.to_string());
         }

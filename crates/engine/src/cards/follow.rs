@@ -71,13 +71,17 @@ pub(super) fn follow(
         let Some(sim) = known.sims.get_mut(&fold.sim) else { return Err(fault(format!("card {} vanished", fold.sim))) };
         sim.account = fold.account;
     }
-    let (mut verdicts, mut rests, mut stands) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut verdicts, mut rests, mut stands, mut wanted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for fold in folds {
         let sim = &known.sims[&fold.sim];
         let mut subs = known.subs.remove(&fold.sim).unwrap_or_default();
+        let first_start = first_start(fold, &subs, sim);
         judge(fold, &mut subs, how.now, &mut verdicts);
+        if fold.bought || first_start.is_some() {
+            wanted.push(sim);
+        }
         if fold.moves() {
-            stands.extend(stand(catalogue, how, fold, sim, events)?);
+            stands.extend(stand(catalogue, how, (fold, first_start), sim, events)?);
         }
         if fold.base.is_some() || fold.happenings.iter().any(|h| matches!(h, Happening::Moved(..))) {
             rests.push((fold, subs.clone()));
@@ -87,7 +91,7 @@ pub(super) fn follow(
         warnings::warn(catalogue, fold, sim, (&subs, left), events)?;
     }
     tx.change_sim_states(&stands)?;
-    service::follow(tx, catalogue, &stands, how.now)?;
+    service::follow_wants(tx, catalogue, (&stands, &wanted), how.now)?;
     speed::follow(tx, catalogue, how, (folds, &known.sims), events)?;
     if !verdicts.is_empty() {
         tx.set_subscription_verdicts(&verdicts)?;
@@ -160,19 +164,26 @@ pub(crate) fn note(subs: &mut [Subscription], happening: &Happening) {
     }
 }
 
+/// When the first subscription of the fold starts or the card's pool can pay, if that is news: a past that is told again starts
+/// nothing.
+fn first_start(fold: &Fold, subs: &[Subscription], sim: &Sim) -> Option<Timestamp> {
+    let had_started = |id: SubscriptionId| subs.iter().any(|s| s.id == id && s.started_at.is_some());
+    fold.happenings.iter().find_map(|h| match h {
+        Happening::Started(id, at, _) if !had_started(*id) => Some(*at),
+        Happening::Unblocked(at) if Blocks(sim.blocks).has(Blocks::PACKAGE) => Some(*at),
+        _ => None,
+    })
+}
+
 /// The card's blocks follow the present; a card that was never active becomes so when its first subscription starts or its
 /// pool can pay. The answer is how it stands from now on, if otherwise than before.
 fn stand<'s>(
     catalogue: &Catalogue,
     how: &Settling,
-    fold: &Fold,
+    (fold, first_start): (&Fold, Option<Timestamp>),
     sim: &'s Sim,
     events: &mut Vec<NewEvent>,
 ) -> Result<Option<NewState<'s>>> {
-    let first_start = fold.happenings.iter().find_map(|h| match h {
-        Happening::Started(_, at, _) | Happening::Unblocked(at) => Some(*at),
-        _ => None,
-    });
     let blocks = Blocks(sim.blocks).with_state(&fold.present).0;
     let dormant = matches!(BaseState::parse(&sim.state), Ok(BaseState::Inventory | BaseState::Testing | BaseState::Ready));
     let state = if dormant && first_start.is_some() { BaseState::Active.word() } else { &sim.state };
