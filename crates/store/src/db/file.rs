@@ -45,6 +45,18 @@ impl Found {
         let words = "was taken away, or another file was laid in its place, while it was open: nothing is written any more";
         Err(Error::Engine(format!("{path} {words}; put the right one there and start again")))
     }
+
+    /// Whether so many bytes are free where it lies.
+    pub(super) fn has_room(&self, bytes: u64) -> Result<(), Error> {
+        let folder = self.path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let told = |words: String| Error::Engine(format!("{}: {words}", self.path.display()));
+        let disk = rustix::fs::statvfs(folder).map_err(|e| told(e.to_string()))?;
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        if free >= bytes {
+            return Ok(());
+        }
+        Err(told(format!("only {} MB are free: make room, or soon nothing can be written", free >> 20)))
+    }
 }
 
 fn id(path: &Path) -> Option<(u64, u64)> {
@@ -121,6 +133,17 @@ mod tests {
         std::fs::rename(&away, &path).expect("put back");
         store.check().expect("good again");
         add(&store).expect("written");
+    }
+
+    #[test]
+    fn a_disk_that_is_nearly_full_is_told_with_what_is_left() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("t.db");
+        let store = Store::open(Place::File(path.clone()), 2).expect("it opens");
+        let found = super::Found::at(&path);
+        assert!(found.has_room(1).is_ok() && store.check().is_ok(), "there is room for the tests");
+        let words = found.has_room(u64::MAX).expect_err("nobody has that much").to_string();
+        assert!(words.contains("t.db: only ") && words.contains(" MB are free"), "{words}");
     }
 
     #[test]

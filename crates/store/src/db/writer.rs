@@ -7,13 +7,15 @@ use super::file::Found;
 use super::{Conn, Error, Tx};
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 /// Closures committed together at most; bounds how long the first of them waits.
 const GROUP_MAX: usize = 256;
+
+/// Bytes that are to be free beside the file: a log grows to three times this before it is carried over.
+const ROOM_BYTES: u64 = 32 << 20;
 
 type Answer = Box<dyn FnOnce(Option<Error>) + Send>;
 /// Without a connection the job is not run, only its answer made.
@@ -31,8 +33,6 @@ pub(super) struct Writer {
     jobs: Option<mpsc::SyncSender<Job>>,
     thread: Option<JoinHandle<()>>,
     file: Found,
-    /// The last transaction could not be kept.
-    in_trouble: Arc<AtomicBool>,
 }
 
 impl Drop for Writer {
@@ -55,20 +55,15 @@ impl Writer {
     pub(super) fn start(conn: Conn, turn: File, file: Found) -> Writer {
         let (jobs, queue) = mpsc::sync_channel(4 * GROUP_MAX);
         let thread = std::thread::Builder::new().name("sqlite-writer".into());
-        let in_trouble = Arc::new(AtomicBool::new(false));
-        let begins = Begin { turn, file: file.clone(), in_trouble: in_trouble.clone() };
+        let begins = Begin { turn, file: file.clone() };
         let thread = thread.spawn(move || run(conn, &begins, &queue)).expect("a thread");
-        Writer { jobs: Some(jobs), thread: Some(thread), file, in_trouble }
+        Writer { jobs: Some(jobs), thread: Some(thread), file }
     }
 
-    /// Whether what is written is kept. After a transaction that could not be, one is tried that changes nothing.
+    /// Whether what is written is kept, and will be for some time.
     pub(super) fn check(&self) -> Result<(), Error> {
         self.file.check()?;
-        if !self.in_trouble.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        let nothing = |tx: &mut Tx<'_>| tx.run("UPDATE version SET number = number", &[]);
-        self.submit(nothing).blocking_recv().unwrap_or_else(|_| Err(gone())).map(drop)
+        self.file.has_room(ROOM_BYTES)
     }
 
     pub(super) fn submit<R, E>(
@@ -140,7 +135,6 @@ pub(super) fn in_savepoint<R, E: From<Error>>(conn: &mut Conn, f: impl FnOnce(&m
 struct Begin {
     turn: File,
     file: Found,
-    in_trouble: Arc<AtomicBool>,
 }
 
 impl Begin {
@@ -194,7 +188,6 @@ fn group(conn: &mut Conn, begins: &Begin, queue: &mpsc::Receiver<Job>, first: Jo
     // The first savepoint is not there any more where SQLite undid the transaction, and without one there is nothing to commit.
     let end = if answers.len() > 1 { "RELEASE SAVEPOINT whole_group; COMMIT" } else { "COMMIT" };
     let trouble = if is_open { conn.batch(end).err() } else { lost };
-    begins.in_trouble.store(trouble.is_some(), Ordering::Relaxed);
     if trouble.is_some() {
         let _ = conn.batch("ROLLBACK");
     }
