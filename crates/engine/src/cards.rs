@@ -133,9 +133,7 @@ impl Settle {
         let zone = catalogue.zone(row.account);
         let head = decode(&row.head)?;
         let bought = fresh.iter().any(|i| matches!(i, Input::Purchase(_)));
-        if bought && head.live.is_empty() {
-            self.ordered.push(row.sim);
-        }
+        self.ordered.extend((bought && head.live.is_empty()).then_some(row.sim));
         let first = [fresh.first().map(Input::position), retell].into_iter().flatten().min();
         let late = retell.is_some() || first.is_some_and(|f| head.last.is_some_and(|last| f <= last));
         if retell.is_some() || fresh.iter().any(|i| matches!(i, Input::Usage(_))) {
