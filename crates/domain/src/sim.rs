@@ -49,7 +49,7 @@ impl BaseState {
 }
 
 /// A set of reasons why a card cannot use the network, as bits. A card uses the network when it is active and
-/// the set is empty.
+/// the set is empty; its data when the set has none but [`Blocks::BESIDE_DATA`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Blocks(pub i64);
@@ -74,9 +74,9 @@ blocks! {
     SMS_OFF = 2, "sms_off";
     /// Voice switched off.
     VOICE_OFF = 3, "voice_off";
-    /// Allowance used up and nothing waits.
+    /// Allowance used up and nothing may start in its place.
     QUOTA = 4, "quota";
-    /// Validity over and nothing waits.
+    /// Validity over and nothing may start in its place.
     EXPIRED = 5, "expired";
     /// Never had a package, or the last was refunded.
     NO_PACKAGE = 6, "no_package";
@@ -105,6 +105,14 @@ impl Blocks {
     pub const NONE: Blocks = Blocks(0);
     /// The four that the package engine sets and lifts.
     pub const PACKAGE: Blocks = Blocks(Blocks::QUOTA.0 | Blocks::EXPIRED.0 | Blocks::NO_PACKAGE.0 | Blocks::POOL_EXHAUSTED.0);
+
+    /// Those of services beside data. What is sold is data: a card with none but these works, and is not stopped.
+    pub const BESIDE_DATA: Blocks = Blocks(Blocks::SMS_OFF.0 | Blocks::VOICE_OFF.0);
+
+    /// Whether none of them keeps the card's data away.
+    pub fn let_data_through(self) -> bool {
+        self.without(Blocks::BESIDE_DATA).is_empty()
+    }
 
     /// Whether nothing is in the way.
     pub fn is_empty(self) -> bool {
@@ -165,9 +173,9 @@ pub enum Stage {
     Stock = 1,
     /// To be activated.
     Ready = 2,
-    /// Active, and nothing is in the way.
+    /// Active, and nothing keeps its data away.
     Working = 3,
-    /// Active with something in the way, stopped, or not known.
+    /// Active with something in its data's way, stopped, or not known.
     Stopped = 4,
     /// Closed, closing or replaced.
     Over = 5,
@@ -182,7 +190,7 @@ impl Stage {
         match base {
             BaseState::Inventory | BaseState::Testing => Stage::Stock,
             BaseState::Ready => Stage::Ready,
-            BaseState::Active if blocks.is_empty() => Stage::Working,
+            BaseState::Active if blocks.let_data_through() => Stage::Working,
             BaseState::Active | BaseState::Stopped | BaseState::Unknown => Stage::Stopped,
             BaseState::PreClosed | BaseState::Closed | BaseState::Replaced => Stage::Over,
         }
@@ -215,5 +223,18 @@ mod tests {
         assert_eq!(blocks.with_package(Some(PackageBlock::Expired)).names(), ["owner_stop", "expired"]);
         assert_eq!(blocks.with_package(None).names(), ["owner_stop"]);
         assert!(Blocks::NO_PACKAGE.only_package() && !blocks.only_package());
+    }
+
+    #[test]
+    fn a_card_whose_data_goes_through_works_whatever_else_is_off() {
+        for block in Blocks::ALL {
+            let beside = matches!(*block, Blocks::SMS_OFF | Blocks::VOICE_OFF);
+            let with_messages_off = Blocks(block.0 | Blocks::SMS_OFF.0);
+            for blocks in [*block, with_messages_off] {
+                let stage = if beside { Stage::Working } else { Stage::Stopped };
+                assert_eq!(Stage::of(BaseState::Active, blocks), stage, "{:?}", blocks.names());
+                assert_eq!(Stage::of(BaseState::Stopped, blocks), Stage::Stopped, "{:?}", blocks.names());
+            }
+        }
     }
 }

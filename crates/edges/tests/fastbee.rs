@@ -294,6 +294,9 @@ fn abnormal_handling() {
         assert_eq!((threshold.status, &threshold.data()["alertFlag"]), (200, &json!(true)));
         w.pass(31 * 86_400);
         w.buy(3, "Q100-30D", "o9").expect("bought");
+        let id = w.card(3).sim.id;
+        let messages_off = w.engine.write(move |tx, _, _| Ok(tx.set_sim_state(id, "active", Blocks::SMS_OFF.0, None)?));
+        messages_off.expect("its data goes through");
         let listed = |query: &str| -> Vec<String> {
             let found = c.get(&format!("/card/list?{query}"));
             assert_eq!(found.status, 200, "{found:?}");

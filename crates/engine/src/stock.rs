@@ -17,7 +17,7 @@ use kachi_domain::account::Path;
 use kachi_domain::carrier::Counter;
 use kachi_domain::ids::{Imsi, Msisdn};
 use kachi_domain::ledger::OPERATOR;
-use kachi_domain::sim::BaseState;
+use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::time::parse_month;
 use kachi_domain::{AccountId, Iccid, PlatformId, ProductId, Refusal, SimId, Timestamp};
 use kachi_store::Tx;
@@ -98,7 +98,7 @@ fn by_numbers(tx: &mut Tx<'_>, actor: &Actor, numbers: &[(&'static str, String)]
 fn fits(sim: &Sim, find: &Find) -> bool {
     let base = BaseState::parse(&sim.state).unwrap_or(BaseState::Unknown);
     let in_state = |(state, blocked): &(BaseState, Option<bool>)| {
-        *state == base && blocked.is_none_or(|blocked| blocked == (sim.blocks != 0))
+        *state == base && blocked.is_none_or(|blocked| blocked != Blocks(sim.blocks).let_data_through())
     };
     find.states.as_ref().is_none_or(|s| s.iter().any(in_state))
         && find.odd.as_ref().is_none_or(|(states, blocks)| states.contains(&base) || sim.blocks & blocks.0 != 0)

@@ -182,12 +182,12 @@ fn seen(
     Ok(tx.put_states(&moved)?)
 }
 
-/// Where a card stands of which the carrier tells this. A card that is stopped because of what is in its way here is active
-/// for us, and what is in its way tells why; one that was never on and is kept off is what it was.
+/// Where a card stands of which the carrier tells this. A card that is stopped because of what is in its data's way here is active
+/// for us, and that tells why; one that was never on and is kept off is what it was.
 fn stands(before: BaseState, told: BaseState, blocks: Blocks) -> BaseState {
     match told {
         BaseState::Unknown => before,
-        BaseState::Stopped if before == BaseState::Active && !blocks.is_empty() => before,
+        BaseState::Stopped if before == BaseState::Active && !blocks.let_data_through() => before,
         BaseState::Stopped if before.is_dormant() && blocks.has(KEPT_OFF) => before,
         told => told,
     }

@@ -1,9 +1,11 @@
 //! Messages and voice of a card, switched by themselves at its carrier. On both engines.
 
 use kachi_domain::carrier::Function;
-use kachi_domain::sim::Blocks;
+use kachi_domain::sim::{BaseState, Blocks, Stage};
 use kachi_domain::{AccountId, Refusal};
+use kachi_engine::card_reads::{self, Ask, What};
 use kachi_engine::functions::{self, Set};
+use kachi_engine::lists::{self, Part};
 use kachi_engine::{Fail, Result, diagnose, intents};
 use kachi_store::catalogue::Product;
 use kachi_testkit::carrier::Carrier;
@@ -71,6 +73,62 @@ fn a_cards_messages_and_voice_are_off_when_its_carrier_has_switched_them() {
             carrier.work(&w.engine);
         }
         assert!(w.card(0).blocks().is_empty() && there().functions_off.is_empty());
+        w.assert_sound();
+    });
+}
+
+/// How many of the account's cards work and how many are stopped, as counted and as listed.
+fn stages(w: &World) -> [(i64, Vec<String>); 2] {
+    let (now, actor) = (w.now(), w.actor(ACME));
+    w.engine.write(move |tx, _, _| lists::settle_parts(tx, ACME, now)).unwrap();
+    let counts = w.engine.read(|tx, _| lists::counts(tx, &actor)).unwrap();
+    [Stage::Working, Stage::Stopped].map(|stage| {
+        let catalogue = w.engine.catalogue().unwrap();
+        let page = lists::cards(w.engine.store(), &catalogue, &actor, Some(Part::Of(stage)), (0, 9), now).unwrap();
+        (counts.of(stage), page.entries.into_iter().map(|card| card.sim.iccid).collect())
+    })
+}
+
+/// Data is what is sold: a card without messages works, in every number and list, and one that its carrier stopped does not.
+#[test]
+fn a_card_without_messages_works_until_it_is_stopped() {
+    each(|store| {
+        let (w, carrier) = world(store, json!({}));
+        let [first, other] = [0, 1].map(|card| World::iccid(card).to_string());
+        let (one, both) = ([(1, vec![first.clone()]), (1, vec![other.clone()])], [(0, vec![]), (2, vec![other, first])]);
+        assert_eq!(stages(&w), one, "a card with a package and one without");
+        set(&w, &Cell::new(0), 0, (Function::Sms, false)).unwrap();
+        carrier.work(&w.engine);
+        w.pass(120);
+        carrier.work(&w.engine);
+        assert_eq!((w.card(0).blocks(), stages(&w)), (Blocks::SMS_OFF, one));
+        w.assert_sound();
+        carrier.world.stand(World::iccid(0).as_str(), BaseState::Stopped, w.now());
+        let ask = Ask { iccid: World::iccid(0), platform: None, product: None, what: What::Status };
+        let actor = w.actor(ACME);
+        w.engine.write(move |tx, catalogue, how| card_reads::ask(tx, catalogue, how, &actor, &ask)).unwrap();
+        carrier.read(&w.engine);
+        assert_eq!((w.card(0).base_state(), stages(&w)), (BaseState::Stopped, both), "that messages are off is not why");
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn the_migration_lists_and_counts_cards_without_messages_as_working() {
+    each(|store| {
+        let (w, _) = world(store.clone(), json!({}));
+        let id = w.card(0).sim.id;
+        w.engine.write(move |tx, _, _| Ok(tx.set_sim_state(id, "active", Blocks::QUOTA.0, None)?)).unwrap();
+        assert_eq!(stages(&w).map(|s| s.0), [0, 2]);
+        // What a card of which messages and voice were off was listed and counted as.
+        let run = |statements: &str| kachi_store::db::execute_in(store.place(), statements).unwrap();
+        run(&format!("UPDATE sim SET blocks = {} WHERE id = {id}", Blocks::BESIDE_DATA.0));
+        assert!(!kachi_engine::audit::audit(&w.engine).unwrap().clean);
+        run(match store.place() {
+            kachi_store::Place::File(_) => include_str!("../../../migrations/sqlite/0050_beside_data.sql"),
+            kachi_store::Place::Postgres(_) => include_str!("../../../migrations/postgres/0050_beside_data.sql"),
+        });
+        assert_eq!(stages(&w).map(|s| s.0), [1, 1]);
         w.assert_sound();
     });
 }

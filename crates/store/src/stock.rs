@@ -11,7 +11,7 @@ use kachi_domain::{AccountId, Timestamp};
 /// Which cards are looked for: those that meet everything that is said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Find {
-    /// In one of these states, blocked or free where that is said.
+    /// In one of these states, with something in its data's way or nothing where that is said.
     pub states: Option<Vec<(BaseState, Option<bool>)>>,
     /// In one of these states, or with one of these blocks.
     pub odd: Option<(Vec<BaseState>, Blocks)>,
@@ -35,10 +35,11 @@ impl Tx<'_> {
     ) -> Result<(Vec<SimAndState>, i64), Error> {
         let mut clauses = vec![format!("s.account_id IN ({})", integers(accounts.iter().map(|a| a.0)))];
         if let Some(states) = &find.states {
+            let in_the_way = format!("(s.blocks & ~{})", Blocks::BESIDE_DATA.0);
             let one = |(state, blocked): &(BaseState, Option<bool>)| match blocked {
                 None => format!("s.state = '{}'", state.word()),
-                Some(true) => format!("(s.state = '{}' AND s.blocks <> 0)", state.word()),
-                Some(false) => format!("(s.state = '{}' AND s.blocks = 0)", state.word()),
+                Some(true) => format!("(s.state = '{}' AND {in_the_way} <> 0)", state.word()),
+                Some(false) => format!("(s.state = '{}' AND {in_the_way} = 0)", state.word()),
             };
             clauses.push(format!("({})", states.iter().map(one).collect::<Vec<_>>().join(" OR ")));
         }

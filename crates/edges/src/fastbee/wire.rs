@@ -37,7 +37,7 @@ pub const OVER_LIMIT: Blocks = Blocks(Blocks::QUOTA.0 | Blocks::POOL_EXHAUSTED.0
 /// The card status of a base state with blocks: 0 normal, 1 to be activated, 2 stopped, 3 cancelled, 99 unknown.
 pub fn card_status(base: BaseState, blocks: Blocks) -> i64 {
     match base {
-        BaseState::Active if blocks.is_empty() => 0,
+        BaseState::Active if blocks.let_data_through() => 0,
         BaseState::Inventory | BaseState::Testing | BaseState::Ready => 1,
         BaseState::Active | BaseState::Stopped => 2,
         BaseState::PreClosed | BaseState::Closed | BaseState::Replaced => 3,
@@ -45,7 +45,7 @@ pub fn card_status(base: BaseState, blocks: Blocks) -> i64 {
     }
 }
 
-/// The states that a card status means, blocked or free where that matters.
+/// The states that a card status means, with something in its data's way or nothing where that matters.
 pub fn states_of(status: &str) -> Result<Vec<(BaseState, Option<bool>)>, String> {
     let any = |states: &[BaseState]| states.iter().map(|s| (*s, None)).collect();
     match status {
@@ -382,10 +382,10 @@ mod tests {
     #[test]
     fn a_status_that_is_asked_for_is_the_status_shown() {
         for base in BaseState::ALL {
-            for blocks in [Blocks::NONE, Blocks::QUOTA, Blocks::OWNER_STOP] {
+            for blocks in [Blocks::NONE, Blocks::QUOTA, Blocks::OWNER_STOP, Blocks::SMS_OFF] {
                 let shown = card_status(*base, blocks).to_string();
                 let asked = states_of(&shown).expect("a status");
-                let fits = asked.iter().any(|(s, blocked)| s == base && blocked.is_none_or(|b| b != blocks.is_empty()));
+                let fits = asked.iter().any(|(s, blocked)| s == base && blocked.is_none_or(|b| b != blocks.let_data_through()));
                 assert!(fits, "{base:?} {:?} is shown as {shown}", blocks.names());
             }
         }
@@ -393,6 +393,7 @@ mod tests {
             (BaseState::Active, Blocks::NONE, 0),
             (BaseState::Ready, Blocks::NO_PACKAGE, 1),
             (BaseState::Active, Blocks::EXPIRED, 2),
+            (BaseState::Active, Blocks::BESIDE_DATA, 0),
             (BaseState::Stopped, Blocks::NONE, 2),
             (BaseState::Replaced, Blocks::NONE, 3),
             (BaseState::Unknown, Blocks::NONE, 99),

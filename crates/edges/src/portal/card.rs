@@ -5,6 +5,7 @@ use super::{chart, sections, why};
 use kachi_domain::Timestamp;
 use kachi_domain::diagnose::Report;
 use kachi_domain::order::{OrderState, SubscriptionState};
+use kachi_domain::sim::BaseState;
 use kachi_engine::overview::{CardPage, SubscriptionLine};
 use std::fmt::Write;
 
@@ -76,14 +77,14 @@ fn device(view: &View, page: &CardPage) -> Html {
 
 fn usable(view: &View, page: &CardPage) -> Html {
     let (l, blocks) = (view.lang, page.line.blocks);
-    if blocks.is_empty() {
-        return match page.line.state {
-            kachi_domain::sim::BaseState::Active => Html::tag("good", l.pick("yes: nothing is in its way", "可以，无限制")),
-            _ => Html::tag("", l.pick("not while in this state", "当前状态下不可")),
-        };
-    }
     let words: Vec<String> = blocks.names().into_iter().map(|n| Html::tag("bad", l.term(n)).0).collect();
-    Html(format!("{} {}", l.pick("no:", "不可："), words.join(" ")))
+    let verdict = match page.line.state {
+        _ if !blocks.let_data_through() => Html(l.pick("no:", "不可：").into()),
+        BaseState::Active if blocks.is_empty() => Html::tag("good", l.pick("yes: nothing is in its way", "可以，无限制")),
+        BaseState::Active => Html::tag("good", l.pick("data: yes", "数据可用")),
+        _ => Html::tag("", l.pick("not while in this state", "当前状态下不可")),
+    };
+    Html([vec![verdict.0], words].concat().join(" "))
 }
 
 fn subscriptions(view: &View, page: &CardPage) -> Html {

@@ -93,7 +93,7 @@ fn balance(l: Lang, a: &AccountLine) -> Html {
 /// A card's state with its blocks in words.
 pub fn state(lang: Lang, state: BaseState, blocks: Blocks) -> Html {
     let tone = match state {
-        BaseState::Active if blocks.is_empty() => "good",
+        BaseState::Active if blocks.let_data_through() => "good",
         BaseState::Active | BaseState::Stopped => "warn",
         _ => "",
     };

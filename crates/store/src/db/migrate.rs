@@ -67,6 +67,7 @@ const STEPS: &[Step] = &[
     step!(47, "0047_orders_at_one_place.sql"),
     step!(48, "0048_pending.sql"),
     step!(49, "0049_who_and_when_of_money.sql"),
+    step!(50, "0050_beside_data.sql"),
 ];
 
 /// Why the database could not be opened.

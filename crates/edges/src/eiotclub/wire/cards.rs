@@ -137,8 +137,9 @@ pub(super) fn left(live: &Live) -> i64 {
 
 /// The published word for a card's state and blocks.
 pub(super) fn card_status(base: BaseState, blocks: Blocks, bare_use: bool) -> &'static str {
+    let by_package = blocks.without(Blocks::BESIDE_DATA).only_package();
     match Stage::of(base, blocks) {
-        Stage::Stopped if base == BaseState::Active && blocks.only_package() && bare_use => "ACTIVATED_BASE",
+        Stage::Stopped if base == BaseState::Active && by_package && bare_use => "ACTIVATED_BASE",
         stage => STATUSES[stage as usize - 1],
     }
 }
@@ -219,7 +220,7 @@ mod tests {
     #[test]
     fn a_status_asked_for_is_the_status_shown() {
         for base in BaseState::ALL {
-            for blocks in [Blocks::NONE, Blocks::QUOTA, Blocks::OWNER_STOP] {
+            for blocks in [Blocks::NONE, Blocks::QUOTA, Blocks::OWNER_STOP, Blocks::SMS_OFF] {
                 let shown = card_status(*base, blocks, false);
                 assert_eq!(stage_of(shown), Some(Stage::of(*base, blocks)), "{base:?} {:?} is shown as {shown}", blocks.names());
             }
@@ -236,6 +237,8 @@ mod tests {
         }
         assert!(stage_of("ACTIVATED_BASE").is_none());
         assert_eq!(card_status(BaseState::Active, Blocks::EXPIRED, true), "ACTIVATED_BASE");
+        assert_eq!(card_status(BaseState::Active, Blocks(Blocks::EXPIRED.0 | Blocks::BESIDE_DATA.0), true), "ACTIVATED_BASE");
+        assert_eq!(card_status(BaseState::Active, Blocks::BESIDE_DATA, true), "ACTIVATED_NAME");
         assert_eq!(card_status(BaseState::Active, Blocks::OWNER_STOP, true), "DEACTIVATED_NAME");
     }
 }
