@@ -81,7 +81,7 @@ fn read<T>(value: T, hours: &str) -> Piece<T> {
 }
 
 fn package(name: &str) -> Package {
-    Package { name: name.into(), used_bytes: 0, left_bytes: None, at: None, over: None }
+    Package { name: name.into(), used_bytes: 0, left_bytes: None, at: None, refills_at: None, over: None }
 }
 
 fn known(script: &str) -> Card {
@@ -257,7 +257,7 @@ fn what_was_seen_is_told_in_the_readers_zone_and_language() {
     card.writes[0].state = "stored".into();
     card.writes[0].words = BY_HAND.into();
     card.package = Some(Package { at: Some(at), over: Some("quota".into()), ..package("A") });
-    card.waiting = vec![Package { at: Some(at), ..package("B") }];
+    card.waiting = vec![Package { at: Some(at), refills_at: Some(at), ..package("B") }];
     card.standing = read(Standing { base: BaseState::Stopped, raw: "4".into(), since: Some(at) }, "1h");
     card.sessions = read(vec![Session { since: Some(at), ..Session::default() }], "1h");
     card.group = Some(Group { code: "g".into(), lock: Some(("8675".into(), at)), unlocks: (0, 3) });
@@ -268,9 +268,10 @@ fn what_was_seen_is_told_in_the_readers_zone_and_language() {
     let english = told(Lang::En, None);
     assert!(english.contains("A: used 0 B, until 2025-12-31T23:00:00Z, over: quota"), "{english}");
     assert!(english.contains("1 activate stored (2026-01-01T00:00:00Z): waits for a person"), "{english}");
-    assert_eq!(english.matches("Z").count(), 8, "{english}");
+    assert!(english.contains("B: used 0 B, refills 2025-12-31T23:00:00Z, starts by 2025-12-31T23:00:00Z"), "{english}");
+    assert_eq!(english.matches("Z").count(), 9, "{english}");
     let chinese = told(Lang::Zh, Some(&zone));
-    assert!(!chinese.contains('Z') && chinese.matches("2026-01-01 07:00:00").count() == 5, "{chinese}");
+    assert!(!chinese.contains('Z') && chinese.matches("2026-01-01 07:00:00").count() == 6, "{chinese}");
     assert!(chinese.contains("已结束：流量已用尽"), "{chinese}");
     assert!(chinese.contains("1 激活 待发送（2026-01-01 08:00:00）：待人工办理；2 停机 被拒绝"), "{chinese}");
     assert!(!chinese.contains("kachi"), "{chinese}");

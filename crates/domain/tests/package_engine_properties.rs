@@ -281,7 +281,7 @@ proptest! {
         prop_assert_eq!((&waited, &waited_out), (&state, &big_out));
     }
 
-    /// What is expected to be the end is the end, if only time passes.
+    /// What is expected to be the end is the end, and what waits starts when it is said to, if only time passes.
     #[test]
     fn the_expected_end_comes_true(history in history()) {
         let (mut state, mut out) = (CardState::new(), Vec::new());
@@ -292,6 +292,7 @@ proptest! {
         let (expected, last) = (state.expected_end(&history.zone), state.last_end(&history.zone));
         let last_paying = state.last_paying_end(&history.zone);
         let paying: BTreeSet<SubscriptionId> = state.live.iter().filter(|l| l.takes_bytes()).map(|l| l.id).collect();
+        let starts: BTreeSet<_> = state.starts(&history.zone).into_iter().map(|(live, start)| (live.id, start)).collect();
         let mut later = Vec::new();
         state.advance(history.horizon.plus(86_400 * 4_000), &history.zone, &mut later);
         let is_main_end = |h: &&Happening| matches!(h, Happening::Ended(id, ..) if mains.contains(id));
@@ -300,6 +301,8 @@ proptest! {
         prop_assert_eq!(last, later.iter().filter(is_end).map(instant_of).max());
         let is_paying_end = |h: &&Happening| matches!(h, Happening::Ended(id, ..) if paying.contains(id));
         prop_assert_eq!(last_paying, later.iter().filter(is_paying_end).map(instant_of).max());
+        let started = later.iter().filter_map(|h| if let Happening::Started(id, at, _) = h { Some((*id, *at)) } else { None });
+        prop_assert_eq!(starts, started.collect());
     }
 
     /// The stored form gives the state back, and nonsense is an error, not a fault.

@@ -92,7 +92,7 @@ fn gather(
         power: read(word.power, untold(platform, Fact::Power, asked)),
         apns_off: tx.apns_off(&[sim.id])?.into_iter().map(|(_, apn)| apn).collect(),
         package: package(tx, catalogue, card)?,
-        waiting: card.state.live.iter().filter(|l| l.running.is_none()).map(|l| live(catalogue, l)).collect(),
+        waiting: waiting(catalogue, card),
         pool: pool(tx, card)?,
         outflow_bytes: card.state.outflow_bytes,
         group: group(tx, card, now)?,
@@ -136,15 +136,21 @@ fn name(catalogue: &Catalogue, package: kachi_domain::PackageId) -> String {
     catalogue.package(package).map_or_else(|| format!("#{package}"), |p| p.name.clone())
 }
 
-fn live(catalogue: &Catalogue, l: &Live) -> Package {
-    let at = l.running.map_or(l.eligible, |(_, end)| end);
-    Package { name: name(catalogue, l.package), used_bytes: l.window_used, left_bytes: l.left(), at: Some(at), over: None }
+fn live(catalogue: &Catalogue, l: &Live, at: Option<Timestamp>) -> Package {
+    let (name, refills_at) = (name(catalogue, l.package), l.refill);
+    Package { name, used_bytes: l.window_used, left_bytes: l.left(), at, refills_at, over: None }
+}
+
+/// The packages that wait, in the order in which they start.
+fn waiting(catalogue: &Catalogue, card: &Card) -> Vec<Package> {
+    let starts = card.state.starts(catalogue.zone(card.sim.account));
+    starts.into_iter().map(|(l, start)| live(catalogue, l, Some(start))).collect()
 }
 
 /// The package in use, or the last that was.
 fn package(tx: &mut Tx<'_>, catalogue: &Catalogue, card: &Card) -> Result<Option<Package>> {
     if let Some(in_use) = card.in_use() {
-        return Ok(Some(live(catalogue, in_use)));
+        return Ok(Some(live(catalogue, in_use, in_use.running.map(|(_, end)| end))));
     }
     let over = tx.subscriptions(card.sim.id)?.into_iter().filter(|s| s.ended_at.is_some());
     Ok(over.max_by_key(|s| (s.ended_at, s.id)).map(|s| Package {
@@ -152,6 +158,7 @@ fn package(tx: &mut Tx<'_>, catalogue: &Catalogue, card: &Card) -> Result<Option
         used_bytes: s.used_bytes,
         left_bytes: None,
         at: s.ended_at.map(Timestamp),
+        refills_at: None,
         over: Some(s.end_reason.unwrap_or_default()),
     }))
 }

@@ -136,6 +136,36 @@ fn a_card_is_found_by_any_of_its_numbers_and_a_strangers_is_not_there() {
 }
 
 #[test]
+fn what_waits_behind_a_used_up_month_is_named_with_its_start() {
+    each(|store| {
+        let (w, _carrier) = world(store, json!({}));
+        w.buy(0, "M50-3M", "a").unwrap();
+        w.buy(0, "T-7D", "b").unwrap();
+        w.buy(0, "Q100-30D", "c").unwrap();
+        w.pass(3600);
+        let t = w.now().0;
+        w.cdr("the month", &line(1, 0, t - 900, t - 600, 50 * MB));
+        let month = w.card(0).state.live[0].clone();
+        let ((_, end), refill) = (month.running.unwrap(), month.refill.unwrap());
+        let report = why(&w, 0);
+        assert_eq!(causes(&report), ["quota certain", "package_waits likely"]);
+        assert!(!report.text(Lang::En).contains("nothing waits"), "{}", report.text(Lang::En));
+        let said: Vec<String> = report.looks(&report.causes[0], Lang::En).into_iter().flatten().map(|e| e.value).collect();
+        let used_up = format!("M50-3M name: used 50.0 MB, left 0 B, refills {refill}, until {end}");
+        let next = end.plus(7 * DAY);
+        let wait = format!("T-7D name: used 0 B, starts by {end}; Q100-30D name: used 0 B, left 100.0 MB, starts by {next}");
+        assert!(said.contains(&used_up) && said.contains(&wait), "{said:?}");
+        w.pass(refill.since(w.now()));
+        assert_eq!(causes(&why(&w, 0)), Vec::<String>::new(), "the new month pays");
+        for start in [end, next] {
+            w.pass(start.since(w.now()));
+            assert_eq!(w.card(0).state.live[0].running.unwrap().0, start);
+        }
+        w.assert_sound();
+    });
+}
+
+#[test]
 fn packages_pools_devices_renewals_and_writes_have_their_say() {
     each(|store| {
         let (w, carrier) = world(store, json!({}));

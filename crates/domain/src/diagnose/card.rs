@@ -138,8 +138,10 @@ pub struct Package {
     pub used_bytes: i64,
     /// Bytes left; none where there is no limit, or it is over.
     pub left_bytes: Option<i64>,
-    /// The end of its validity, or when it was over; of one that waits, not before when it starts.
+    /// The end of its validity, or when it was over; of one that waits, its start if only time passes.
     pub at: Option<Timestamp>,
+    /// When its allowance is whole again, if it is one by the month.
+    pub refills_at: Option<Timestamp>,
     /// Why it was over.
     pub over: Option<String>,
 }

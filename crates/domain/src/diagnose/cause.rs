@@ -82,8 +82,8 @@ causes! {
     CarrierOwnerStop "carrier_owner_stop" Certain Owner Resume [Blocks CarrierState StopReason Write] "the card is stopped at its carrier on request, and not with us" "该卡在运营商侧为主动停机，本平台无停机记录";
     DataOff "data_off" Certain Owner DataOn [Blocks AccessPoints CarrierState] "data is switched off" "数据业务已关闭";
     CarrierDataOff "carrier_data_off" Certain Owner DataOn [AccessPoints StopReason] "data is switched off at the carrier, and not with us" "该卡在运营商侧已断网，本平台无断网记录";
-    Quota "quota" Certain Owner Buy [Blocks Package Outflow Waiting LastUse CarrierState] "the allowance is used up and nothing waits" "流量已用尽，且无待生效套餐";
-    Expired "expired" Certain Owner Buy [Blocks Package Waiting CarrierState] "the validity is over and nothing waits" "套餐已到期，且无待生效套餐";
+    Quota "quota" Certain Owner Buy [Blocks Package Outflow Waiting LastUse CarrierState] "the allowance is used up and nothing may start in its place" "流量已用尽，且无可立即生效的套餐";
+    Expired "expired" Certain Owner Buy [Blocks Package Waiting CarrierState] "the validity is over and nothing may start in its place" "套餐已到期，且无可立即生效的套餐";
     NoPackage "no_package" Certain Owner Buy [Blocks Package Waiting Renewal CarrierState] "the card has no package" "该卡无套餐";
     PoolExhausted "pool_exhausted" Certain Owner BuyForPool [Blocks Pool Package CarrierState] "its pool is used up and it has nothing of its own" "流量池已用尽，且该卡无自有套餐";
     Unpaid "unpaid" Certain Owner Settle [Blocks Balance] "an invoice is unpaid" "账单未付";

@@ -170,8 +170,10 @@ fn package(p: &Package, when: &str, reader: Reader<'_>) -> String {
     let lang = reader.lang;
     let left = p.left_bytes.map_or_else(String::new, |left| format!(", {} {}", lang.pick("left", "剩余"), size(left)));
     let at = p.at.map_or_else(String::new, |at| format!(", {when} {}", reader.time(at)));
+    let refills =
+        p.refills_at.map_or_else(String::new, |at| format!(", {} {}", lang.pick("refills", "下次重置"), reader.time(at)));
     let over = p.over.as_ref().map_or_else(String::new, |why| format!(", {}{}", lang.pick("over: ", "已结束："), end(why, lang)));
-    format!("{}: {} {}{left}{at}{over}", p.name, lang.pick("used", "已用"), size(p.used_bytes))
+    format!("{}: {} {}{left}{refills}{at}{over}", p.name, lang.pick("used", "已用"), size(p.used_bytes))
 }
 
 /// Why a package was over: in English as it is stored.
@@ -187,7 +189,7 @@ fn end(why: &str, lang: Lang) -> &str {
 }
 
 fn waiting(all: &[Package], reader: Reader<'_>) -> String {
-    let when = reader.lang.pick("not before", "不早于");
+    let when = reader.lang.pick("starts by", "最迟生效");
     match all {
         [] => none(reader.lang),
         all => all.iter().map(|p| package(p, when, reader)).collect::<Vec<_>>().join("; "),

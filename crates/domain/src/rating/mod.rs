@@ -184,9 +184,9 @@ pub struct Rest {
 pub enum PackageBlock {
     /// Never had a package, or the last was refunded or moved away.
     NoPackage,
-    /// The allowance is used up and nothing waits.
+    /// The allowance is used up and nothing may start in its place.
     Quota,
-    /// The validity is over and nothing waits.
+    /// The validity is over and nothing may start in its place.
     Expired,
     /// The card's pool has nothing left, and the card nothing of its own.
     PoolExhausted,

@@ -78,15 +78,35 @@ impl CardState {
     /// When the last of the card's main subscriptions is over if only time passes: the one in use, then the waiting ones
     /// one after another. None without a main subscription.
     pub fn expected_end(&self, zone: &Zone) -> Option<Timestamp> {
-        let mut at = self.current_main().and_then(|main| main.running).map(|(_, end)| end);
+        self.queue(zone).last().map(|(_, _, end)| *end).or_else(|| self.main_end())
+    }
+
+    /// Those that wait, each with its start if only time passes, the earliest first: a main one when those before it are over, any
+    /// other at its date.
+    pub fn starts(&self, zone: &Zone) -> Vec<(&Live, Timestamp)> {
+        let beside = self.live.iter().filter(|l| !l.is_main() && l.running.is_none());
+        let mut starts: Vec<(&Live, Timestamp)> = beside.map(|l| (l, l.eligible.max(self.now))).collect();
+        starts.extend(self.queue(zone).into_iter().map(|(live, start, _)| (live, start)));
+        starts.sort_by_key(|(_, start)| *start);
+        starts
+    }
+
+    /// The waiting main subscriptions in their order, each with its start and end if only time passes.
+    fn queue(&self, zone: &Zone) -> Vec<(&Live, Timestamp, Timestamp)> {
+        let mut free = self.main_end().unwrap_or(self.now);
         let mut waiting: Vec<&Live> = self.live.iter().filter(|l| l.is_main() && l.running.is_none()).collect();
+        let mut queue = Vec::with_capacity(waiting.len());
         while !waiting.is_empty() {
-            let free = at.unwrap_or(self.now);
             let next = waiting.remove(next_in_queue(&waiting, free));
             let start = free.max(next.eligible);
-            at = Some(next.end_if_begun(start, zone));
+            free = next.end_if_begun(start, zone);
+            queue.push((next, start, free));
         }
-        at
+        queue
+    }
+
+    fn main_end(&self) -> Option<Timestamp> {
+        self.current_main().and_then(|main| main.running).map(|(_, end)| end)
     }
 
     /// When the last of all the card's subscriptions is over if only time passes, whatever it is of: a main one, or one of those
