@@ -15,7 +15,7 @@ use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Result, fault};
 use crate::intents::order;
-use crate::{arrears, network, notices};
+use crate::{arrears, network, notices, switch};
 use kachi_domain::carrier::{Answer, Matter, Request, Write};
 use kachi_domain::diagnose::FRESH_SECONDS;
 use kachi_domain::event::EventKind;
@@ -308,7 +308,7 @@ pub(crate) fn told(
             let act = if *write == Write::Stop { "stop it" } else { "let it on" };
             let detail = format!("the carrier does not {act}: {code} {reason}");
             tx.tell(&[notices::record(&sim, EventKind::ServiceRefused, &detail, now)?], now)?;
-            not_let_on(tx, (&sim, intent, write), now)
+            not_let_on(tx, catalogue, (&sim, intent, write), now)
         }
         Answer::Refused { .. } if *write == Write::EndTest => Ok(()),
         // The owner's wish is not to be; what else is wanted may have waited for it.
@@ -348,10 +348,16 @@ fn on_again(tx: &mut Tx<'_>, catalogue: &Catalogue, (id, write): (SimId, &Write)
 }
 
 /// A card that its carrier has refused to let on does not stand as on: it is stopped, or to be activated as before. What the
-/// carrier has done or told since it was asked says more.
-fn not_let_on(tx: &mut Tx<'_>, (sim, intent, write): (&Sim, &Intent, &Write), now: Timestamp) -> Result<()> {
+/// carrier has done or told since it was asked says more, but for the stop that was to be lifted, which this waited for.
+fn not_let_on(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    (sim, intent, write): (&Sim, &Intent, &Write),
+    now: Timestamp,
+) -> Result<()> {
     let asked_at = Timestamp(intent.created_at);
-    if !tx.confirmed_since(&[sim.id.0], &[Matter::Service], asked_at)?.is_empty() {
+    let done_since = !tx.confirmed_since(&[sim.id.0], &[Matter::Service], asked_at)?.is_empty();
+    if done_since && switch::last_asked(tx, catalogue, sim)? != Some(Write::Stop) {
         return Ok(());
     }
     let before = base(&sim.state);

@@ -270,6 +270,18 @@ fn a_card_that_was_activated_behind_a_hollow_resume_is_let_on() {
     });
 }
 
+/// The stop that a resume was to lift had its last word while the resume waited for it: that is no word on the resume.
+#[test]
+fn a_resume_that_is_refused_behind_the_stop_it_was_to_lift_is_none() {
+    let refused = Fault::Refused { code: "12000".into(), reason: "not granted".into() };
+    let steps = [Step::Lock, Step::Work(0), Step::Fault(refused), Step::Unlock, Step::Work(3)];
+    each(|store| {
+        let mut life = Life::new(store, BaseState::Active);
+        life.live(&steps);
+        assert_eq!(story(&life.world, 0), "stop confirmed, resume refused, resume confirmed");
+    });
+}
+
 #[test]
 fn in_the_end_a_card_stands_at_its_carrier_as_it_does_here_on_sqlite() {
     run(Database::sqlite, 60);
