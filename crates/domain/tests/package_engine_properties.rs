@@ -149,17 +149,21 @@ fn ties_are_in_order(happenings: &[Happening]) -> Result<(), TestCaseError> {
 }
 
 /// Block changes come at most once an instant, last in it, and each changes something (the reason of a card that stays
-/// stopped may change silently with its pool).
+/// stopped may change silently with its pool). Each stop has the next number, and keeps it while its reason changes.
 fn blocks_do_not_flicker(happenings: &[Happening], pooled: bool) -> Result<(), TestCaseError> {
-    let mut block = Some(PackageBlock::NoPackage);
+    let (mut block, mut stops) = (Some(PackageBlock::NoPackage), 0);
     for (i, happening) in happenings.iter().enumerate() {
         let (new, at) = match happening {
-            Happening::Blocked(b, at) => (Some(*b), *at),
+            Happening::Blocked(b, at, _) => (Some(*b), *at),
             Happening::Unblocked(at) => (None, *at),
             _ => continue,
         };
         prop_assert!(new != block || pooled);
         prop_assert!(new.is_some() || block.is_some());
+        if let Happening::Blocked(.., number) = happening {
+            stops += u32::from(block.is_none());
+            prop_assert_eq!(*number, stops);
+        }
         prop_assert!(happenings.get(i + 1).is_none_or(|next| instant_of(next) > at));
         block = new;
     }
@@ -346,10 +350,10 @@ proptest! {
 
     /// Numbers at the edges survive.
     #[test]
-    fn bytes_carry_any_number(numbers: [i64; 6], class: u8) {
+    fn bytes_carry_any_number(numbers: [i64; 6], class: u8, stops: u32) {
         let [now, last, first, second, ended_bytes, outflow_bytes] = numbers;
         let last = Some(Position(Timestamp(last), class, first, second));
-        let state = CardState { now: Timestamp(now), last, ended_bytes, outflow_bytes, ..CardState::new() };
+        let state = CardState { now: Timestamp(now), last, stops, ended_bytes, outflow_bytes, ..CardState::new() };
         prop_assert_eq!(CardState::from_bytes(&state.to_bytes()), Ok(state));
     }
 }

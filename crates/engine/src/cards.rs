@@ -55,16 +55,14 @@ struct Fold {
     head: CardState,
     happenings: Vec<Happening>,
     crossings: Vec<Crossing>,
+    /// Whether the card was stopped before what came to pass.
+    was_off: bool,
     /// The kept state from which history was told again, if it was.
     base: Option<CardState>,
     /// Whether something was bought for it.
     bought: bool,
     /// Whether pools may have changed how the card stands.
     pooled: bool,
-    /// Whether it ever joined or left a pool.
-    moved: bool,
-    /// Since when its stake in a joint pool was used up, each time: written down, whatever records come late.
-    used_up: Vec<Timestamp>,
     /// That the package in use is about to end, and since when, if it is.
     ending: Option<(Timestamp, SubscriptionId)>,
     /// When data was used last that nothing could pay for, and how many bytes, if any was and someone is told of it.
@@ -142,21 +140,19 @@ impl Settle {
         let mut fold = Fold {
             sim: row.sim,
             account: row.account,
+            was_off: head.told.is_some(),
             head,
             happenings: Vec::new(),
             crossings: Vec::new(),
             base: None,
             bought,
             pooled: late && row.pool_moves > 0 || fresh.iter().any(|i| matches!(i, Input::Pool(..) | Input::Stake(..))),
-            moved: row.pool_moves > 0,
-            used_up: Vec::new(),
             ending: None,
             outflow: None,
             seen: row.seen.imei,
             present: CardState::new(),
         };
         let (unpaid, staked) = (fold.head.outflow_bytes, fold.head.stake.is_some());
-        fold.used_up.extend(fold.head.stake.and_then(|s| s.until));
         if late {
             refold(tx, how, row, &mut fold, zone, first)?;
         } else {
@@ -251,9 +247,6 @@ fn apply(fold: &mut Fold, fresh: &[Input], lines: &Lines, zone: &Zone) {
             level = Level::of(state); // a refill or start comes before what is used then
         }
         state.apply(input, zone, &mut fold.happenings);
-        if let Input::Stake(_, Some(stake)) = input {
-            fold.used_up.extend(stake.until);
-        }
         let after = Level::of(state);
         if let Input::Usage(usage) = input {
             alert::crossings(level, after, lines, usage.stop, &mut fold.crossings);
@@ -270,11 +263,17 @@ fn refold(tx: &mut Tx<'_>, how: &Settling, row: &StateRow, fold: &mut Fold, zone
         tx.put_state_base(fold.sim, None)?;
         base = CardState::new();
     }
+    let stops_by_now = |state: &CardState| {
+        let mut present = state.clone();
+        present.advance(how.now, zone, &mut Vec::new());
+        present.stops
+    };
+    let stops_before = stops_by_now(&fold.head);
     let inputs = history(tx, row, &base, how.now)?;
     // A record older than this is set aside, so nothing before it changes any more.
     let settled = how.now.plus(-(how.late_days + 1) * DAY_SECONDS);
     let split = inputs.partition_point(|i| i.position().0 < settled);
-    fold.used_up.extend(base.stake.and_then(|s| s.until));
+    fold.was_off = base.told.is_some();
     fold.head = base;
     apply(fold, &inputs[..split], &how.lines, zone);
     // The warnings of what is settled were given when it happened.
@@ -284,6 +283,8 @@ fn refold(tx: &mut Tx<'_>, how: &Settling, row: &StateRow, fold: &mut Fold, zone
     }
     fold.base = Some(fold.head.clone());
     apply(fold, &inputs[split..], &how.lines, zone);
+    // A pool may have kept on a card that was told to be stopped: the next stop is another one all the same.
+    fold.head.stops += stops_before.saturating_sub(stops_by_now(&fold.head));
     Ok(())
 }
 

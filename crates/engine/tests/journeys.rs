@@ -290,10 +290,14 @@ fn tell_warnings(w: &World) {
 
 /// How often a card was told to be stopped, and its owner warned of that.
 fn stops(w: &World, card: u64) -> (usize, usize) {
+    (w.events(card).iter().filter(|k| *k == "sim_stopped").count(), warned(w, card, "stopped_at_cap"))
+}
+
+/// How often the owner of a card was warned so.
+fn warned(w: &World, card: u64, warning: &str) -> usize {
     let told = w.engine.read(|tx, _| Ok(tx.events_newest(&[ACME], 10_000)?)).expect("events");
-    let id = w.card(card).sim.id.0;
-    let of = |kind: &str, word: &str| told.iter().filter(|e| e.2 == Some(id) && e.3 == kind && e.5.contains(word)).count();
-    (of("sim_stopped", ""), of("card_warning", "\"stopped_at_cap\""))
+    let (id, word) = (w.card(card).sim.id.0, format!("\"{warning}\""));
+    told.iter().filter(|e| e.2 == Some(id) && e.3 == "card_warning" && e.5.contains(&word)).count()
 }
 
 #[test]
@@ -345,6 +349,71 @@ fn a_stop_that_a_late_record_brings_is_told_at_once_and_not_taken_for_an_earlier
         use_up("late", 3, t - 600, 20);
         assert!(!w.card(0).blocks().is_empty());
         assert_eq!(stops(&w, 0), (2, 2));
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn a_card_that_stays_stopped_for_another_reason_is_not_told_again() {
+    each(|store| {
+        let w = World::new(store);
+        tell_warnings(&w);
+        w.add_cards(ACME, 0..2);
+        let orders = [0, 1].map(|card| w.buy(card, "M50-3M", &format!("a{card}")).unwrap().order);
+        w.pass(3600);
+        let t = w.now().0;
+        w.cdr("all of March", &[line(1, 0, t - 60, t, 50 * MB), line(2, 1, t - 60, t, 50 * MB)].concat());
+        w.pass(3600);
+        w.refund(0, orders[0]).unwrap();
+        w.pass(3600);
+        assert_eq!((w.card(0).blocks(), stops(&w, 0)), (Blocks::NO_PACKAGE, (1, 1)), "it has no package now");
+        assert_eq!((w.card(1).blocks(), stops(&w, 1)), (Blocks::QUOTA, (1, 1)));
+        w.buy(0, "Q100-30D", "b").unwrap();
+        w.pass(3600);
+        w.cdr("all of that", &line(3, 0, w.now().0 - 60, w.now().0, 100 * MB));
+        assert_eq!(stops(&w, 0), (2, 2), "let on again, and stopped again");
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn a_late_record_moves_a_stop_and_tells_none_again() {
+    each(|store| {
+        let w = World::new(store);
+        tell_warnings(&w);
+        w.add_cards(ACME, 1..4);
+        let hour = 3600;
+        let use_up = |id: i64, card: u64, at: i64, mb: i64| {
+            w.cdr(&id.to_string(), &line(id, card, at - 60, at, mb * MB));
+        };
+        let use_both = |id: i64, at: i64, mb: i64| {
+            use_up(id, 1, at, mb);
+            use_up(id + 1, 2, at, mb);
+            (stops(&w, 1), stops(&w, 2))
+        };
+        for card in 1..4 {
+            w.buy(card, "M50-3M", &format!("month {card}")).unwrap();
+        }
+        w.pass(2 * hour);
+        // It stopped when both were used up; it had stopped before the second was bought, it turns out.
+        w.buy(3, "TOP20-5D", "e").unwrap();
+        w.pass(hour);
+        use_up(2, 3, w.now().0, 70);
+        w.pass(hour);
+        assert_eq!(stops(&w, 3), (1, 1));
+        use_up(3, 3, BEGIN + hour, 50);
+        assert_eq!(stops(&w, 3), (2, 2), "as often as it was stopped");
+        // They stop at their end, and it turns out that they were used up hours before; one has another package by then.
+        w.set_now(BEGIN + 92 * DAY);
+        w.pass(hour);
+        assert_eq!((w.card(1).blocks(), stops(&w, 1), stops(&w, 2)), (Blocks::EXPIRED, (1, 0), (1, 0)));
+        w.buy(2, "Q100-30D", "f").unwrap();
+        w.pass(hour);
+        assert_eq!(use_both(10, BEGIN + 92 * DAY - 4 * hour, 50), ((1, 1), (1, 1)), "the same stop, sooner");
+        w.buy(1, "Q100-30D", "g").unwrap();
+        w.pass(hour);
+        assert_eq!(use_both(20, BEGIN + 92 * DAY - 5 * hour, 1), ((1, 1), (1, 1)));
+        assert_eq!(use_both(30, w.now().0, 100), ((2, 2), (2, 2)), "let on again, and stopped again");
         w.assert_sound();
     });
 }

@@ -368,6 +368,53 @@ fn a_member_takes_no_more_than_its_cap_of_one_subscription() {
 }
 
 #[test]
+fn a_stop_that_a_late_record_takes_back_hides_no_later_one() {
+    each(|store| {
+        let w = world(store);
+        let pool = create(&w, "P100-7D", Some(50 * MB));
+        subscribe(&w, pool, "P100-7D", "a").unwrap();
+        subscribe(&w, pool, "P100-7D", "b").unwrap();
+        add(&w, pool, &[0, 1]).unwrap();
+        w.pass(3600);
+        let t = w.now().0;
+        w.cdr("its share", &line(1, 0, t - 660, t - 600, 50 * MB));
+        w.cdr("the other's", &line(2, 1, t - 360, t - 300, 50 * MB));
+        w.pass(1);
+        assert_eq!((w.card(0).blocks(), count(&w, 0, "sim_stopped"), count(&w, 0, "sim_restored")), (Blocks::NONE, 1, 2));
+        // The other one had been there first: the card used the first one up, and went on with the second.
+        w.cdr("late", &line(3, 1, t - 960, t - 900, 50 * MB));
+        w.pass(1);
+        assert_eq!((w.card(0).blocks(), count(&w, 0, "sim_stopped")), (Blocks::NONE, 1));
+        w.cdr("its second share", &line(4, 0, t - 60, t - 30, 50 * MB));
+        w.pass(1);
+        assert_eq!((w.card(0).blocks(), count(&w, 0, "sim_stopped")), (Blocks::POOL_EXHAUSTED, 2));
+        w.cdr("later", &line(5, 0, t - 50, t - 20, MB));
+        w.pass(1);
+        assert_eq!(count(&w, 0, "sim_stopped"), 2);
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn a_package_given_back_at_once_while_the_pool_pays_is_no_stop() {
+    each(|store| {
+        let w = world(store);
+        let pool = create(&w, "P100-7D", None);
+        subscribe(&w, pool, "P100-7D", "s").unwrap();
+        add(&w, pool, &[0]).unwrap();
+        w.pass(60);
+        let order = w.buy(0, "Q100-30D", "own").unwrap().order;
+        w.refund(0, order).unwrap();
+        w.pass(60);
+        assert_eq!((w.card(0).blocks(), count(&w, 0, "sim_stopped")), (Blocks::NONE, 0));
+        w.cdr("all of it", &line(1, 0, w.now().0 - 30, w.now().0, 100 * MB));
+        w.pass(60);
+        assert_eq!((w.card(0).blocks(), count(&w, 0, "sim_stopped")), (Blocks::POOL_EXHAUSTED, 1));
+        w.assert_sound();
+    });
+}
+
+#[test]
 fn a_card_that_moves_to_another_account_leaves_its_pool() {
     each(|store| {
         let w = world(store);

@@ -14,6 +14,8 @@ const VERSION: u8 = 1;
 const POOLED: u8 = 2;
 /// A card with a stake: what follows the last input is whether it is also in a pool, how that stands, its stake.
 const STAKED: u8 = 3;
+/// Added where a card was ever stopped: how often comes before its packages.
+const COUNTED: u8 = 4;
 const RUNNING: u8 = 1;
 const REFILL: u8 = 2;
 const SLOW: u8 = 4;
@@ -44,11 +46,12 @@ impl CardState {
     /// The state in its compact stored form.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut w = Writer { bytes: Vec::with_capacity(24 + 32 * self.live.len()), now: self.now };
-        w.bytes.push(match (self.pool, self.stake) {
+        let version = match (self.pool, self.stake) {
             (_, Some(_)) => STAKED,
             (Some(_), None) => POOLED,
             (None, None) => VERSION,
-        });
+        };
+        w.bytes.push(if self.stops > 0 { version | COUNTED } else { version });
         w.signed(self.now.0);
         w.bytes.push(code(BLOCKS, self.block) << 4 | code(BLOCKS, self.told));
         w.bytes.push(u8::from(self.last.is_some()));
@@ -72,6 +75,9 @@ impl CardState {
         }
         w.signed(self.ended_bytes);
         w.signed(self.outflow_bytes);
+        if self.stops > 0 {
+            w.unsigned(u64::from(self.stops));
+        }
         w.unsigned(self.live.len() as u64);
         for live in &self.live {
             w.live(live);
@@ -82,9 +88,11 @@ impl CardState {
     /// Reads what [`CardState::to_bytes`] wrote; the error says what is wrong with the bytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<CardState, String> {
         let mut r = Reader { rest: bytes, now: Timestamp(0) };
-        let version = r.byte()?;
+        let written = r.byte()?;
+        let (version, counted) = (written & !COUNTED, written & COUNTED != 0);
         if !(VERSION..=STAKED).contains(&version) {
-            return Err(format!("card state: version {version} is not known, this program reads versions {VERSION} to {STAKED}"));
+            let newest = STAKED | COUNTED;
+            return Err(format!("card state: version {written} is not known, this program reads versions {VERSION} to {newest}"));
         }
         r.now = Timestamp(r.signed()?);
         let blocks = r.byte()?;
@@ -96,12 +104,13 @@ impl CardState {
         };
         let stake = if version == STAKED { Some(r.stake()?) } else { None };
         let (ended_bytes, outflow_bytes) = (r.signed()?, r.signed()?);
+        let stops = if counted { r.stops()? } else { 0 };
         let live = r.lives()?;
         if !r.rest.is_empty() {
             return Err(format!("card state: {} bytes too many", r.rest.len()));
         }
         let (block, told) = (word(BLOCKS, blocks >> 4)?, word(BLOCKS, blocks & 15)?);
-        let mut state = CardState { now: r.now, last, live, pool, stake, block, told, ended_bytes, outflow_bytes };
+        let mut state = CardState { now: r.now, last, live, pool, stake, block, told, stops, ended_bytes, outflow_bytes };
         state.mark_staked();
         Ok(state)
     }
@@ -218,6 +227,11 @@ impl Reader<'_> {
     /// A byte of flags, none above `most`.
     fn flag(&mut self, most: u8) -> Result<u8, String> {
         self.byte().and_then(|b| if b > most { Err(format!("card state: {b} is not a set of flags")) } else { Ok(b) })
+    }
+
+    fn stops(&mut self) -> Result<u32, String> {
+        let n = self.unsigned()?;
+        u32::try_from(n).ok().filter(|n| *n > 0).ok_or_else(|| format!("card state: {n} is not how often a card was stopped"))
     }
 
     fn stake(&mut self) -> Result<Stake, String> {

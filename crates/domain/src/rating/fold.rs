@@ -29,6 +29,7 @@ impl CardState {
             stake: None,
             block: Some(PackageBlock::NoPackage),
             told: Some(PackageBlock::NoPackage),
+            stops: 0,
             ended_bytes: 0,
             outflow_bytes: 0,
         }
@@ -125,6 +126,7 @@ impl CardState {
             return;
         }
         self.told = verdict;
+        self.stops += u32::from(before.is_none());
         let by_pool = |block: Option<PackageBlock>| block == Some(PackageBlock::PoolExhausted);
         if before.is_some() && verdict.is_some() && (by_pool(before) || by_pool(verdict)) {
             return; // stopped before and after: a card that joins or leaves a used up pool is not stopped again
@@ -135,7 +137,7 @@ impl CardState {
         if let (true, Some(own)) = (by_pool(verdict), self.capped_stake()) {
             out.push(Happening::PoolOver(own, self.now));
         }
-        out.push(verdict.map_or(Happening::Unblocked(self.now), |block| Happening::Blocked(block, self.now)));
+        out.push(verdict.map_or(Happening::Unblocked(self.now), |block| Happening::Blocked(block, self.now, self.stops)));
     }
 
     /// Decides the block from what runs. Where nothing runs, the last end of this or an earlier instant has left its

@@ -238,8 +238,9 @@ pub enum Happening {
     /// The card's pool has nothing left from here; comes before the `Blocked` it causes. The pool's subscription that was
     /// the last to pay; of a card that took all it may of a joint pool, its own.
     PoolOver(SubscriptionId, Timestamp),
-    /// Nothing usable is left from here.
-    Blocked(PackageBlock, Timestamp),
+    /// Nothing usable is left from here, for this reason. The number is that of the card's stop ([`CardState::stops`]): a card that
+    /// stays stopped for another reason is in the same stop.
+    Blocked(PackageBlock, Timestamp, u32),
     /// Something usable is there again.
     Unblocked(Timestamp),
 }
@@ -254,7 +255,7 @@ impl Happening {
             | Happening::Refilled(_, at)
             | Happening::Slowed(_, at)
             | Happening::PoolOver(_, at)
-            | Happening::Blocked(_, at)
+            | Happening::Blocked(_, at, _)
             | Happening::Unblocked(at) => *at,
         }
     }
@@ -278,6 +279,9 @@ pub struct CardState {
     pub block: Option<PackageBlock>,
     /// The verdict as last told by a [`Happening`]; differs from it only until the instant `now` is over.
     pub told: Option<PackageBlock>,
+    /// How often it was stopped, as told: how often it lost what it could use.
+    #[serde(default)]
+    pub stops: u32,
     /// Bytes of subscriptions that are over.
     pub ended_bytes: i64,
     /// Bytes seen while nothing could pay for them (rule 6).

@@ -94,7 +94,7 @@ fn facts(zone: &Zone, state: &CardState, happenings: &[Happening]) -> Vec<String
             Happening::Refilled(id, at) => facts.push(format!("refill {}@{}", name(*id), show(zone, *at))),
             Happening::Slowed(id, at) => facts.push(format!("slow {}@{}", name(*id), show(zone, *at))),
             Happening::PoolOver(id, at) => facts.push(format!("over {}@{}", name(*id), show(zone, *at))),
-            Happening::Blocked(b, at) => block = format!("block {}@{}", word(*b), show(zone, *at)),
+            Happening::Blocked(b, at, _) => block = format!("block {}@{}", word(*b), show(zone, *at)),
             Happening::Unblocked(at) => block = format!("free@{}", show(zone, *at)),
         }
     }
@@ -110,13 +110,14 @@ fn facts(zone: &Zone, state: &CardState, happenings: &[Happening]) -> Vec<String
 /// Facts that may be written.
 fn questions(zone: &Zone, state: &CardState, happenings: &[Happening]) -> Vec<String> {
     let changes = happenings.iter().filter_map(|happening| match happening {
-        Happening::Blocked(b, at) => Some(format!(" {}@{}", word(*b), show(zone, *at))),
+        Happening::Blocked(b, at, _) => Some(format!(" {}@{}", word(*b), show(zone, *at))),
         Happening::Unblocked(at) => Some(format!(" free@{}", show(zone, *at))),
         _ => None,
     });
     let or_never = |at: Option<Timestamp>| at.map_or("never".to_string(), |at| show(zone, at));
     vec![
         format!("told{}", changes.collect::<String>()),
+        format!("stops {}", state.stops),
         format!("left {}", state.remaining_bytes()),
         format!("until {}", or_never(state.expected_end(zone))),
         format!("due {}", or_never(state.next_due(zone))),

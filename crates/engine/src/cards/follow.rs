@@ -1,8 +1,7 @@
 //! What follows from folds: verdicts on subscriptions, how the card stands, and what is told. Read and written for many
 //! cards together.
 
-use super::stop::Stop;
-use super::{Fold, Settling, speed, warnings};
+use super::{Fold, Settling, speed, stop, warnings};
 use crate::catalogue::Catalogue;
 use crate::error::{Result, fault};
 use crate::{notices, service, transfers};
@@ -25,8 +24,6 @@ struct Known {
     sims: HashMap<SimId, Sim>,
     subs: HashMap<SimId, Vec<Subscription>>,
     orders: HashMap<OrderId, Order>,
-    /// When cards that are stopped left pools.
-    left: HashMap<SimId, Vec<Timestamp>>,
 }
 
 impl Known {
@@ -48,13 +45,7 @@ impl Known {
         let told: HashSet<SubscriptionId> = folds.iter().flat_map(|f| f.happenings.iter().filter_map(named)).collect();
         let ids: Vec<OrderId> = subs.values().flatten().filter(|s| told.contains(&s.id)).map(|s| s.order).collect();
         let orders = if ids.is_empty() { Vec::new() } else { tx.orders_by_id(&ids)? };
-        let stops = |f: &&Fold| f.moved && f.happenings.iter().any(|h| matches!(h, Happening::Blocked(..)));
-        let ids: Vec<i64> = folds.iter().filter(stops).map(|f| f.sim.0).collect();
-        let mut left: HashMap<SimId, Vec<Timestamp>> = HashMap::new();
-        for stay in if ids.is_empty() { Vec::new() } else { tx.pool_stays_of(&ids)? } {
-            left.entry(stay.sim).or_default().extend(stay.left_at.map(Timestamp));
-        }
-        Ok(Known { sims, subs, orders: orders.into_iter().map(|o| (o.id, o)).collect(), left })
+        Ok(Known { sims, subs, orders: orders.into_iter().map(|o| (o.id, o)).collect() })
     }
 }
 
@@ -86,9 +77,8 @@ pub(super) fn follow(
         if fold.base.is_some() || fold.happenings.iter().any(|h| matches!(h, Happening::Moved(..))) {
             rests.push((fold, subs.clone()));
         }
-        let left = known.left.get(&fold.sim).map_or(&[][..], Vec::as_slice);
-        announce(catalogue, fold, sim, (&subs, left), &known.orders, events)?;
-        warnings::warn(catalogue, fold, sim, (&subs, left), events)?;
+        announce(catalogue, fold, sim, &subs, &known.orders, events)?;
+        warnings::warn(catalogue, fold, sim, &subs, events)?;
     }
     tx.change_sim_states(&stands)?;
     service::follow_wants(tx, catalogue, (&stands, &wanted), how.now)?;
@@ -209,7 +199,7 @@ fn announce(
     catalogue: &Catalogue,
     fold: &Fold,
     sim: &Sim,
-    (subs, left): (&[Subscription], &[Timestamp]),
+    subs: &[Subscription],
     orders: &HashMap<OrderId, Order>,
     events: &mut Vec<NewEvent>,
 ) -> Result<()> {
@@ -223,6 +213,7 @@ fn announce(
         notices::subscription(catalogue, (sim, orders.get(&subs[i].order)), &subs[i], kind, at).map(Some)
     };
     let stopped = |block, at| notices::sim(catalogue, sim, EventKind::SimStopped, block_word(block), at);
+    let mut off = fold.was_off;
     for (at, telling) in tellings {
         match telling {
             Telling::Crossed(crossing) => {
@@ -234,16 +225,24 @@ fn announce(
                     once(EventKind::SubscriptionStarted.word().into(), id.0, event);
                 }
             }
-            Telling::Happened(Happening::Ended(id, ..)) => {
+            Telling::Happened(Happening::Ended(id, _, reason, _)) => {
                 if let Some(event) = of_subscription(*id, EventKind::SubscriptionEnded, at)? {
                     once(EventKind::SubscriptionEnded.word().into(), id.0, event);
                 }
+                // Bought and taken back within one second, a card is blocked before and after that instant, so the fold tells
+                // no change. The customer was told of the start, so the stop is told too.
+                let stays_off = off && !fold.happenings.contains(&Happening::Unblocked(at));
+                if let Some(id) = stop::fleeting(subs, at).filter(|_| stays_off) {
+                    once("stopped".into(), id.0, stopped(reason.block(), at)?);
+                }
             }
-            Telling::Happened(Happening::Blocked(block, _)) => {
-                let (name, subject) = Stop::of(fold, (subs, left), catalogue.zone(sim.account), at).named("stopped");
+            Telling::Happened(Happening::Blocked(block, _, number)) => {
+                off = true;
+                let (name, subject) = stop::named("stopped", subs, *number, at);
                 once(name.into(), subject, stopped(*block, at)?);
             }
             Telling::Happened(Happening::Unblocked(_)) => {
+                off = false;
                 let event = notices::sim(catalogue, sim, EventKind::SimRestored, "a subscription can pay again", at)?;
                 once("restored".into(), at.0, event);
             }
@@ -251,13 +250,6 @@ fn announce(
                 Happening::Moved(..) | Happening::Refilled(..) | Happening::Slowed(..) | Happening::PoolOver(..),
             ) => {}
         }
-    }
-    // Bought and taken back within one second, a card is blocked before and after that instant, so the fold tells no change.
-    // The customer was told of the start, so the stop is told too: once, for the subscription that ended now.
-    let Some(block) = fold.present.verdict() else { return Ok(()) };
-    let Some(last) = subs.iter().filter(|s| s.ended_at.is_some()).max_by_key(|s| (s.ended_at, s.id)) else { return Ok(()) };
-    if let Some(at) = last.ended_at.filter(|at| last.started_at == Some(*at)) {
-        once("stopped".into(), last.id.0, stopped(block, Timestamp(at))?);
     }
     Ok(())
 }

@@ -4,8 +4,7 @@
 //! every package once a month. Warnings of voice, messages and connections are given where those are counted
 //! ([`super::allowances`]).
 
-use super::Fold;
-use super::stop::Stop;
+use super::{Fold, stop};
 use crate::catalogue::Catalogue;
 use crate::error::Result;
 use crate::notices;
@@ -29,7 +28,7 @@ pub(super) fn warn(
     catalogue: &Catalogue,
     fold: &Fold,
     sim: &Sim,
-    (subs, left): (&[Subscription], &[Timestamp]),
+    subs: &[Subscription],
     events: &mut Vec<NewEvent>,
 ) -> Result<()> {
     if !wanted(catalogue, sim.account) {
@@ -69,13 +68,13 @@ pub(super) fn warn(
                 let subject = if joint { at.0 } else { id.0 };
                 told_as(("warned15".into(), subject), WarningKind::PoolShareUsed, None, *at)?;
             }
-            Happening::Blocked(block, at) => {
-                let stop = Stop::of(fold, (subs, left), catalogue.zone(sim.account), *at);
+            Happening::Blocked(block, at, number) => {
+                let about = || stop::about(fold, subs, *block, *at);
                 let (name, kind, about) = match block {
-                    PackageBlock::Quota | PackageBlock::PoolExhausted => ("warned51", WarningKind::StoppedAtCap, stop.about()),
+                    PackageBlock::Quota | PackageBlock::PoolExhausted => ("warned51", WarningKind::StoppedAtCap, about()),
                     PackageBlock::Expired | PackageBlock::NoPackage => ("warned41", WarningKind::NoPackage, None),
                 };
-                let (name, subject) = stop.named(name);
+                let (name, subject) = stop::named(name, subs, *number, *at);
                 told_as((name.into(), subject), kind, about, *at)?;
             }
             _ => {}
