@@ -112,16 +112,14 @@ pub fn crossings(before: Level, after: Level, lines: &Lines, at: Timestamp, out:
     }
 }
 
-/// When the warning of days left is due: `remaining_days` before the card's expected end, if that is after the
-/// period in use began.
+/// When the warning of days left is due: `remaining_days` before the card's expected end, or when that came so near because a package
+/// was used up; and of which package it is: of the last main one that the card had before that line. A card whose packages all came
+/// later is below the line from its start, and is not warned.
 pub fn days_due(state: &CardState, lines: &Lines, zone: &Zone) -> Option<(Timestamp, SubscriptionId)> {
-    if lines.remaining_days == 0 {
-        return None;
-    }
-    let main = state.current_main()?;
-    let (started, _) = main.running?;
-    let due = state.expected_end(zone)?.plus(-lines.remaining_days * DAY_SECONDS);
-    (due > started).then_some((due, main.id))
+    let (started, _) = state.current_main().filter(|_| lines.remaining_days > 0)?.running?;
+    let line = state.expected_end(zone)?.plus(-lines.remaining_days * DAY_SECONDS);
+    let last = state.live.iter().rev().find(|l| l.is_main() && l.eligible < line)?;
+    Some((line.max(started), last.id))
 }
 
 /// When the package in use is about to end: `remaining_days` before it does, if that is after it began.
@@ -246,6 +244,42 @@ mod tests {
             state.apply(&Input::Purchase(Purchase::plain(id, Timestamp(0), terms)), &zone, &mut Vec::new());
             let period = Level::of(&state).period.expect("data in use");
             assert_eq!(period, Period::of(SubscriptionId(1)), "after a package of {resource:?}");
+        }
+    }
+
+    #[test]
+    fn the_end_is_warned_of_once_for_each_package_bought_before_the_line() {
+        let (zone, lines) = (Zone::find("UTC").unwrap(), Lines::default());
+        // (days, bought on day) of each package; the day looked at; when the warning is due, and of which package.
+        type Case<'c> = (&'c [(u32, i64)], i64, Option<(i64, i64)>);
+        let table: [Case<'_>; 9] = [
+            (&[(30, 0)], 0, Some((23, 1))),
+            (&[(30, 0), (30, 0)], 0, Some((53, 2))),
+            (&[(30, 0), (5, 26)], 26, Some((28, 2))), // above the line again, for two days
+            (&[(30, 0), (5, 26)], 31, Some((30, 2))),
+            (&[(30, 0), (3, 28)], 28, Some((26, 1))), // below it all the time
+            (&[(30, 0), (3, 28)], 31, None),
+            (&[(5, 0)], 0, None),
+            (&[(5, 0), (5, 0)], 0, Some((3, 2))),
+            (&[], 0, None),
+        ];
+        for (packages, at, due) in table {
+            let mut state = CardState::new();
+            for (id, (days, bought)) in (1..).zip(packages) {
+                let terms = Terms {
+                    kind: Kind::Time,
+                    category: Category::Long,
+                    resource: Resource::Data,
+                    allowance: 0,
+                    validity: Span::Days(*days),
+                    window: Window::Whole,
+                };
+                let bought = Timestamp(bought * DAY_SECONDS);
+                state.apply(&Input::Purchase(Purchase::plain(id, bought, terms)), &zone, &mut Vec::new());
+            }
+            state.advance(Timestamp(at * DAY_SECONDS), &zone, &mut Vec::new());
+            let is = days_due(&state, &lines, &zone).map(|(at, of)| (at.0 / DAY_SECONDS, of.0));
+            assert_eq!(is, due, "{packages:?} on day {at}");
         }
     }
 

@@ -419,6 +419,31 @@ fn a_late_record_moves_a_stop_and_tells_none_again() {
 }
 
 #[test]
+fn the_end_is_told_once_of_each_last_package() {
+    each(|store| {
+        let w = World::with(store, Settings { lines: Lines { remaining_days: 10, ..Lines::default() }, ..Settings::default() });
+        tell_warnings(&w);
+        w.add_cards(ACME, 0..3);
+        // Days at which the second is bought; the warnings by then, before it is in use, and when all is over.
+        for (card, second, told) in [(0, 24, [1, 2, 2]), (1, 29, [1, 1, 1]), (2, 0, [0, 1, 1])] {
+            let begin = w.now().0;
+            let ends = || (w.events(card).iter().filter(|k| *k == "usage_alert").count(), warned(&w, card, "card_ending"));
+            let until = |day: i64| {
+                w.set_now(begin + day * DAY);
+                w.pass(1);
+                ends()
+            };
+            w.buy(card, "Q100-30D", &format!("first {card}")).unwrap();
+            until(second);
+            w.buy(card, "T-7D", &format!("second {card}")).unwrap();
+            let days = [second.max(26), 30, 40];
+            assert_eq!(days.map(until), told.map(|n| (n, n)), "card {card}, the second bought on day {second}");
+        }
+        w.assert_sound();
+    });
+}
+
+#[test]
 fn a_start_is_told_with_the_end_that_was_to_be() {
     each(|store| {
         let w = World::new(store);

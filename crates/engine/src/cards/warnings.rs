@@ -44,13 +44,14 @@ pub(super) fn warn(
         told_as(("warned31".into(), id.0), WarningKind::PackageEnding, Some(id), at)?;
     }
     for c in &fold.crossings {
-        let (name, kind) = match c.alert_type {
+        let id = c.period.subscription;
+        let (name, kind, about) = match c.alert_type {
             // One type for both lines: the first that is crossed tells it.
-            1 | 2 => ("warned11", WarningKind::DataLow),
-            // The line of days is that of the last package, and with it that of the card.
-            _ => ("warned42", WarningKind::CardEnding),
+            1 | 2 => ("warned11", WarningKind::DataLow, Some(id)),
+            // The line of days is that of the last package, and with it that of the card: told with what is in use.
+            _ => ("warned42", WarningKind::CardEnding, None),
         };
-        told_as((c.period.named(name).into(), c.period.subscription.0), kind, Some(c.period.subscription), c.at)?;
+        told_as((c.period.named(name).into(), id.0), kind, about, c.at)?;
     }
     let mut last = None;
     for happening in &fold.happenings {
