@@ -8,7 +8,7 @@
 //! is below it from its start.
 
 use crate::ids::SubscriptionId;
-use crate::rating::{CardState, Live};
+use crate::rating::{CardState, Live, PackageBlock};
 use crate::time::{DAY_SECONDS, Timestamp, Zone};
 
 /// Lines of the three warnings; 0 switches one off.
@@ -138,7 +138,8 @@ pub fn spent(total: i64, used: i64, lines: &Lines) -> (bool, bool) {
 }
 
 /// The lines that a card is below, a bit each: 1 bytes, 2 percent, 4 days (at its line already: the instant at which the
-/// warning of days fires). A card with nothing in use is below none.
+/// warning of days fires). A card whose data is used up, and that has none waiting, is below the first two until there is more: it
+/// crossed them on its way. Any other card with nothing in use is below none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Below(pub i64);
 
@@ -147,11 +148,10 @@ impl Below {
     pub fn of(state: &CardState, lines: &Lines, zone: &Zone) -> Below {
         let level = Level::of(state);
         let (limited, percent) = (level.period.is_some(), lines.remaining_percent);
-        let bytes = limited && level.remaining < lines.remaining_bytes;
-        let share = limited
-            && percent > 0
-            && level.allowance > 0
-            && i128::from(level.remaining) * 100 < i128::from(level.allowance) * i128::from(percent);
+        let empty = state.block == Some(PackageBlock::Quota) && level.remaining == 0;
+        let bytes = (limited || empty) && level.remaining < lines.remaining_bytes;
+        let little = || i128::from(level.remaining) * 100 < i128::from(level.allowance) * i128::from(percent);
+        let share = percent > 0 && (empty || limited && little());
         let soon = state.now.plus(lines.remaining_days * DAY_SECONDS);
         let days =
             lines.remaining_days > 0 && state.current_main().is_some() && state.expected_end(zone).is_some_and(|end| end <= soon);
@@ -213,9 +213,12 @@ mod tests {
     fn warnings_are_of_data_whatever_its_speed() {
         use Kind::{Quota, Throttled, Time};
         use Resource::{Data, Nb, Sms, Voice};
-        let table: [Case<'_>; 9] = [
+        let table: [Case<'_>; 12] = [
             (&[(Quota, Data, 200)], 101, &[1], &[1]),
             (&[(Quota, Nb, 200)], 199, &[1, 2], &[1, 2]),
+            (&[(Quota, Data, 200)], 200, &[1, 2], &[1, 2]), // used up by one record
+            (&[(Quota, Data, 50)], 50, &[2], &[1, 2]),
+            (&[(Quota, Data, 200), (Quota, Data, 200)], 200, &[], &[]), // the next one begins
             (&[(Throttled, Data, 200)], 199, &[1, 2], &[1, 2]),
             (&[(Throttled, Data, 200)], 300, &[1, 2], &[1, 2]), // slow by now
             (&[(Time, Data, 0)], 300, &[], &[]),

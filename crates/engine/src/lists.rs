@@ -109,7 +109,7 @@ pub fn counts(tx: &mut Tx<'_>, actor: &Actor) -> Result<Counts> {
 }
 
 /// Warnings (ICCID, type 1 to 3) of the international cards the account sees, of all types or one: a page of them
-/// ([`settle_parts`] goes before), or those of one card, which are none if it is no international card.
+/// ([`settle_parts`] goes before), or those of one card, which are none if it is no international card. One that is closed is warned of nothing.
 pub fn warnings(
     tx: &mut Tx<'_>,
     catalogue: &Catalogue,
@@ -122,8 +122,9 @@ pub fn warnings(
         return Ok(Page { entries, total, holes: tx.has_part_holes(actor.account, Part::Warned(alert_type))? });
     };
     let sim = tx.sim_by_iccid(&actor.path, iccid.as_str())?.ok_or(Refusal::UnknownSim)?;
-    let international = catalogue.product(sim.product).is_some_and(|p| p.carrier == INTERNATIONAL);
-    let types = tx.warned(sim.id)?.types().filter(|t| international && alert_type.is_none_or(|a| a == *t));
+    let over = BaseState::parse(&sim.state).is_ok_and(BaseState::is_over);
+    let listed = !over && catalogue.product(sim.product).is_some_and(|p| p.carrier == INTERNATIONAL);
+    let types = tx.warned(sim.id)?.types().filter(|t| listed && alert_type.is_none_or(|a| a == *t));
     let lines: Vec<_> = types.map(|t| (sim.iccid.clone(), t)).collect();
     let total = lines.len() as i64;
     let (offset, limit) = (usize::try_from(offset).unwrap_or(usize::MAX), usize::try_from(limit).unwrap_or(0));

@@ -2,6 +2,7 @@
 
 use crate::binds;
 use crate::db::{BulkColumn, Error, Tx};
+use kachi_domain::sim::Blocks;
 use kachi_domain::sync::{Stale, What};
 use kachi_domain::{AccountId, PlatformId, SimId, Timestamp};
 
@@ -171,7 +172,7 @@ impl Tx<'_> {
     }
 
     /// Cards of the platform, ours since before `since`, whose fact was never read or read as of before `as_of`, and may be asked for
-    /// now: those below a warning line first, then the stalest.
+    /// now: those below a warning line and not used up first, then the stalest.
     pub fn sync_candidates(
         &mut self,
         (platform, what): (PlatformId, &str),
@@ -180,11 +181,12 @@ impl Tx<'_> {
         limit: i64,
     ) -> Result<Vec<Candidate>, Error> {
         type R = (i64, String, Option<String>, String, i64, i64, Vec<u8>, Option<i64>);
+        let used_up = Blocks::QUOTA.0;
         let text = format!(
             "SELECT s.id, s.iccid, s.msisdn, s.state, s.created_at, s.account_id, t.head, r.as_of
              {OF_PLATFORM} JOIN sim_state t ON t.sim_id = s.id
              WHERE {LIVING} AND s.created_at < ? AND (r.as_of IS NULL OR r.as_of < ?) AND (r.held_until IS NULL OR r.held_until <= ?)
-             ORDER BY CASE WHEN t.warned <> 0 THEN 0 ELSE 1 END, COALESCE(r.as_of, 0), s.id LIMIT ?"
+             ORDER BY CASE WHEN t.warned <> 0 AND s.blocks & {used_up} = 0 THEN 0 ELSE 1 END, COALESCE(r.as_of, 0), s.id LIMIT ?"
         );
         let candidate =
             |r: R| Candidate { sim: r.0, iccid: r.1, msisdn: r.2, state: r.3, since: r.4, account: r.5, head: r.6, as_of: r.7 };

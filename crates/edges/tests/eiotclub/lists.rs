@@ -4,6 +4,7 @@ use crate::client::{Answer, Client};
 use crate::cloudesim::told;
 use crate::contract::{self, faults};
 use kachi_domain::package::{Kind, Resource};
+use kachi_domain::sim::BaseState;
 use kachi_domain::{AccountId, Iccid, Span};
 use kachi_engine::{lists, sims};
 use kachi_testkit::db;
@@ -141,6 +142,42 @@ fn warnings_are_what_the_cards_are_now() {
         order(&client, CARD, "GJ-100M-30D", "w-3");
         let more = asked(json!({"pageNum": 1}));
         assert_eq!(more, (json!([line(READY, "3", 7)]), 1), "with another package there is enough");
+    });
+}
+
+#[test]
+fn a_card_that_one_record_uses_up_is_listed_as_it_was_told() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        let listed = |fields: Value| {
+            let found = good(&client, "acme", WARNINGS, fields)["cardInfoList"].clone();
+            found.as_array().unwrap().iter().map(|l| l["type"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let asked = || (listed(json!({"pageNum": 1})), listed(json!({"pageNum": 1, "iccid": READY})));
+        let both = |types: &[&str]| {
+            let types = types.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();
+            (types.clone(), types)
+        };
+        for number in ["first", "second"] {
+            order(&client, READY, "GJ-100M-30D", number);
+            assert_eq!(asked(), both(&[]), "there is enough");
+            trade.pass(60);
+            trade.traffic(READY, trade.now(), 100 * MB);
+            trade.pass(60);
+            assert_eq!(asked(), both(&["1", "2"]));
+        }
+        let alerts = told(&trade, READY).into_iter().filter(|(event, _)| event == "FlowAlert");
+        let types: Vec<Value> = alerts.map(|(_, body)| body["alert_type"].clone()).collect();
+        assert_eq!(types, [1, 2, 1, 2]);
+        let id = trade.sim(READY);
+        let closed = trade.engine.write(move |tx, _, _| {
+            let sim = tx.sims_by_id(&[id.0])?.remove(0);
+            Ok(tx.set_sim_state(id, BaseState::Closed.word(), sim.blocks, sim.activated_at)?)
+        });
+        closed.unwrap();
+        assert_eq!(asked(), both(&[]), "closed, it wants nothing any more");
+        trade.assert_sound();
     });
 }
 

@@ -68,6 +68,7 @@ const STEPS: &[Step] = &[
     step!(48, "0048_pending.sql"),
     step!(49, "0049_who_and_when_of_money.sql"),
     step!(50, "0050_beside_data.sql"),
+    step!(51, "0051_used_up_warnings.sql"),
 ];
 
 /// Why the database could not be opened.

@@ -59,8 +59,9 @@ struct Kind {
 impl Kind {
     fn of(state: &str, blocks: i64, warned: i64, has_eid: i64, carrier: &str) -> Kind {
         let base = BaseState::parse(state).unwrap_or(BaseState::Unknown);
-        let warned = if carrier == INTERNATIONAL { Below(warned) } else { Below::default() };
-        Kind { stage: Stage::of(base, Blocks(blocks)), warned, has_eid: has_eid != 0 }
+        let stage = Stage::of(base, Blocks(blocks));
+        let warned = if carrier == INTERNATIONAL && stage != Stage::Over { Below(warned) } else { Below::default() };
+        Kind { stage, warned, has_eid: has_eid != 0 }
     }
 
     fn entries(&self) -> Entries {
