@@ -11,12 +11,12 @@ use kachi_engine::Settings;
 use kachi_engine::webhooks::Silent;
 use kachi_store::accounts::Account;
 use kachi_store::events::NewEvent;
-use kachi_testkit::db::each;
-use kachi_testkit::world::{ACME, STRANGER, World};
+use kachi_testkit::db::{Database, each};
+use kachi_testkit::world::{ACME, BEGIN, STRANGER, World};
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -66,6 +66,10 @@ fn sender() -> Sender {
         acknowledged: |job, status, body| eiotclub::acknowledged(&job.kind, &job.body, status, body),
         timeout: None,
     };
+    speaking(dialect)
+}
+
+fn speaking(dialect: Dialect) -> Sender {
     let next = AtomicU64::new(2);
     let settings = SenderSettings {
         outbound: Outbound::new(vec![Network::parse("127.0.0.0/8").expect("a network")]),
@@ -138,22 +142,21 @@ fn a_receiver_that_never_answers_holds_up_nobody() {
         step();
         assert_eq!(done(&w, STRANGER), 2, "its first attempts go out in the next step");
         assert!(mute.got() <= 2 * PARALLEL as u64, "{} were sent to who does not answer", mute.got());
-        // It rests: nothing waits for it.
+        // It is tried aside, with a few, at once and then after a rest; the others do not wait for the outcome.
         let before = mute.got();
-        tell(&w, STRANGER, 2..3);
-        assert_eq!((step(), done(&w, STRANGER), mute.got()), (1, 3, before));
-        // It is tried aside, with a few; the others do not wait for the outcome.
-        w.pass(30);
-        tell(&w, STRANGER, 3..4);
-        step();
-        assert_eq!(done(&w, STRANGER), 4);
-        until("a few are tried", || mute.got() == before + 3);
         let attempts = || {
             let newest = w.engine.read(|tx, _| Ok(tx.deliveries_newest(&[ACME], None, MANY as i64)?)).expect("deliveries");
             newest.iter().map(|d| d.6).sum::<i64>() as u64
         };
-        until("they are recorded", || attempts() == before + 3);
-        assert_eq!(step(), 0, "it rests again");
+        for (turn, rest) in [(1, 0), (2, 30)] {
+            w.pass(rest);
+            tell(&w, STRANGER, 1 + turn..2 + turn);
+            step();
+            assert_eq!(done(&w, STRANGER), 2 + turn as i64);
+            until("a few are tried", || mute.got() == before + 3 * turn as u64);
+            until("they are recorded", || attempts() == before + 3 * turn as u64);
+            assert_eq!(step(), 0, "it rests: nothing waits for it");
+        }
         // It answers again: everything comes to it, once each.
         mute.silent.store(false, Ordering::SeqCst);
         w.pass(60);
@@ -162,7 +165,7 @@ fn a_receiver_that_never_answers_holds_up_nobody() {
         w.pass(86_400);
         while step() > 0 {}
         assert_eq!((done(&w, ACME), done(&w, STRANGER)), (MANY as i64, 4));
-        assert_eq!(mute.got(), before + 3 + MANY as u64);
+        assert_eq!(mute.got(), before + 6 + MANY as u64);
     });
 }
 
@@ -199,4 +202,98 @@ fn silent_endpoints_are_tried_as_far_as_there_is_room_and_something_is_due() {
         let accounts: HashSet<AccountId> = claim.probes.iter().map(|job| job.account).collect();
         assert_eq!((claim.lanes.len(), accounts.len()), (0, 2));
     });
+}
+
+#[test]
+fn what_an_act_that_waited_tells_does_not_overtake_what_came_before_it() {
+    each(|store| {
+        let w = World::with(store, Settings { delivery_batch: 2, ..Settings::default() });
+        let at = |seconds: i64| w.set_now(BEGIN + seconds);
+        // The second act began a second before the first and waited for the card; the fifth card's was told by a clock ahead.
+        for (seconds, card) in [(10, 0), (9, 0), (10, 0), (8, 1), (3_600, 2), (9, 2)] {
+            at(seconds);
+            tell(&w, ACME, card..card + 1);
+        }
+        at(10);
+        let claim = |token| kachi_engine::webhooks::claim(&w.engine, token, &Default::default()).expect("a claim").lanes;
+        let ids = |token| -> Vec<Vec<i64>> { claim(token).iter().map(|lane| lane.iter().map(|j| j.id).collect()).collect() };
+        assert_eq!(ids(1), [vec![4], vec![1, 2]], "the longest due, and what it would overtake");
+        assert_eq!(ids(2), [[5, 6]], "the third waits for those in hand");
+    });
+}
+
+#[test]
+fn a_silent_endpoint_is_tried_with_the_first_notice_of_a_card_alone() {
+    each(|store| {
+        let w = World::new(store);
+        (0..3).for_each(|_| tell(&w, ACME, 0..1));
+        let silent = Silent { tried: HashSet::from([(ACME, eiotclub::DOOR.to_owned())]), room: 1, ..Silent::default() };
+        let probes = |token| kachi_engine::webhooks::claim(&w.engine, token, &silent).expect("a claim").probes;
+        let ids = |token| -> Vec<i64> { probes(token).iter().map(|j| j.id).collect() };
+        assert_eq!(ids(1), [1], "side by side the others might come before it");
+        assert_eq!(ids(2), [0; 0], "they wait for it");
+    });
+}
+
+/// Notices of each card as they came, by their stable ids.
+type Arrivals = Arc<Mutex<HashMap<String, Vec<String>>>>;
+
+/// A receiver that notes what comes in which order; every third notice of a card it refuses at first.
+fn noting(arrivals: &Arrivals, runtime: &Runtime) -> SocketAddr {
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let arrivals = arrivals.clone();
+    let took = move |text: String| {
+        let (id, card) = text.split_once(' ').expect("two words");
+        let mut all = arrivals.lock().expect("no panic while it is held");
+        let ids = all.entry(card.to_owned()).or_default();
+        let is_new = !ids.iter().any(|there| there == id);
+        if is_new {
+            ids.push(id.to_owned());
+        }
+        if is_new && ids.len() % 3 == 0 { "no" } else { "yes" }
+    };
+    let app = Router::new().route("/n", post(move |text: String| std::future::ready(took(text))));
+    runtime.spawn(async move { axum::serve(listener, app).await });
+    address
+}
+
+#[test]
+fn two_servers_on_one_database_send_first_attempts_in_each_cards_order() {
+    const ROUNDS: usize = 40;
+    const CARDS: usize = 12;
+    let dialect = Dialect {
+        render: |job, id, _, _| Some(format!("{id} {}", job.body)),
+        acknowledged: |_, _, body| body == b"yes",
+        timeout: None,
+    };
+    let database = Database::postgres();
+    let settings = Settings { delivery_batch: 20, retry_seconds: vec![0, 0, 0, 0], ..Settings::default() };
+    let servers =
+        [World::with(database.open(), settings.clone()), World::open(database.open(), settings)].map(|w| (w, speaking(dialect)));
+    let (runtime, arrivals) = (Runtime::new().expect("a runtime"), Arrivals::default());
+    notify(&servers[0].0, ACME, noting(&arrivals, &runtime));
+    let told = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for (w, sender) in &servers {
+            let (runtime, told) = (&runtime, &told);
+            scope.spawn(move || {
+                let step = || runtime.block_on(sender.step(&w.engine)).expect("a step");
+                // What is not to be had now the other has in hand.
+                while step() > 0 || !told.load(Ordering::SeqCst) || done(w, ACME) < (2 * ROUNDS * CARDS) as i64 {}
+            });
+        }
+        // At both in turn; what the first tells began a second before what it comes after.
+        for round in 0..ROUNDS as i64 {
+            for ((w, _), ahead) in servers.iter().zip([0, 1]).rev() {
+                w.set_now(BEGIN + round + ahead);
+                tell(w, ACME, 0..CARDS);
+            }
+        }
+        told.store(true, Ordering::SeqCst);
+    });
+    for (card, ids) in arrivals.lock().expect("no panic while it is held").iter() {
+        assert_eq!(ids.len(), 2 * ROUNDS, "{card}");
+        assert!(ids.is_sorted(), "{card}: {ids:?}");
+    }
 }

@@ -110,10 +110,16 @@ pub fn claim(engine: &Engine, token: i64, silent: &Silent) -> Result<Claim> {
         let left = limit - claimed.len() as i64;
         let had = |e: &Endpoint| claimed.iter().filter(|c| c.account == e.0 && c.door == e.1).count() as i64;
         let mut more: Vec<Endpoint> =
-            if left > 0 { due.iter().filter(|e| had(e) == each).cloned().collect() } else { Vec::new() };
+            if left > 0 { due.iter().filter(|e| had(e) >= each).cloned().collect() } else { Vec::new() };
         more.truncate(usize::try_from(left).unwrap_or(usize::MAX));
         claimed.extend(tx.claim_deliveries(now, lease, (&more, left / (more.len().max(1) as i64)))?);
-        let probes = tx.claim_deliveries(now, lease, (&tried, PROBES as i64))?;
+        let mut probes = tx.claim_deliveries(now, lease, (&tried, PROBES as i64))?;
+        // They go side by side: of a card's first attempts the earliest alone.
+        probes.sort_by_key(|c| c.id);
+        let mut firsts = HashSet::new();
+        let (probes, spare): (Vec<_>, Vec<_>) =
+            probes.into_iter().partition(|c| c.attempts > 0 || firsts.insert((c.account, c.door.clone(), c.sim)));
+        tx.release_deliveries(token, &spare.iter().map(|c| c.id).collect::<Vec<_>>())?;
         Ok((claimed, probes))
     })?;
     let catalogue = engine.catalogue()?;
@@ -139,6 +145,7 @@ pub fn claim(engine: &Engine, token: i64, silent: &Silent) -> Result<Claim> {
         }
     }
     claim.probes = probes.iter().filter_map(sendable).collect();
+    by_endpoint.values_mut().flatten().for_each(|lane| lane.sort_by_key(|job| job.id));
     claim.lanes = by_turns(by_endpoint.into_values().collect());
     Ok(claim)
 }
@@ -226,9 +233,13 @@ pub fn settle(engine: &Engine, token: i64, posted: Vec<(Job, Posted)>) -> Result
     Ok(last)
 }
 
-/// Makes settled deliveries due again, by number.
-pub fn replay(engine: &Engine, from: i64, to: i64) -> Result<usize> {
-    engine.write(move |tx, _, how| Ok(tx.replay_deliveries(from, to, how.now)?))
+/// Makes dead deliveries due again, by number, and acknowledged ones if `done`; the answer is how many, and how many acknowledged
+/// ones there are that are not sent again.
+pub fn replay(engine: &Engine, (from, to): (i64, i64), done: bool) -> Result<(usize, i64)> {
+    engine.write(move |tx, _, how| {
+        let again = tx.replay_deliveries((from, to), done, how.now)?;
+        Ok((again, if done { 0 } else { tx.deliveries_done_among(from, to)? }))
+    })
 }
 
 /// The newest deliveries an account may see.

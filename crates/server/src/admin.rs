@@ -243,12 +243,22 @@ fn delivery(engine: &Engine, verb: Delivery) -> Result<(), Exit> {
             print::table(&DELIVERY, &rows, shape.json)
         }
         Delivery::Show { id, shape } => show_delivery(engine, id, shape),
-        Delivery::Replay { from, to, shape } => {
-            let n = webhooks::replay(engine, from, to.unwrap_or(from))?;
-            if n == 0 {
-                return Err(Exit::refused("FROM: there is no settled notice with that number; `kachi admin delivery list`"));
+        Delivery::Replay { from, to, done, shape } => {
+            let (n, left) = webhooks::replay(engine, (from, to.unwrap_or(from)), done)?;
+            let left_out = match left {
+                0 => String::new(),
+                _ => format!("{left} of these notices were acknowledged: --done sends them again too"),
+            };
+            match (n, left) {
+                (0, 0) => Err(Exit::refused(
+                    "FROM: there is no settled notice with that number; `kachi admin delivery list` tells them",
+                )),
+                (0, _) => Err(Exit::refused(format!("FROM: none is dead; {left_out}"))),
+                _ => {
+                    let words = format!("{n} notices will be sent again\n{left_out}");
+                    print::done(shape.json, &json!({"notices": n, "acknowledged": left}), words.trim_end())
+                }
             }
-            print::done(shape.json, &json!({"notices": n}), format_args!("{n} notices will be sent again"))
         }
     }
 }

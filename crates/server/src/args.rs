@@ -453,12 +453,15 @@ pub enum Delivery {
         #[command(flatten)]
         shape: Shape,
     },
-    /// Send settled notices again
+    /// Send notices again that are dead: whose schedule is used up
     Replay {
         /// Number of the first notice
         from: i64,
         /// Number of the last one, if there are several
         to: Option<i64>,
+        /// Those too that were acknowledged
+        #[arg(long)]
+        done: bool,
         /// How to print.
         #[command(flatten)]
         shape: Shape,

@@ -91,7 +91,8 @@ impl Tx<'_> {
     }
 
     /// Claims due deliveries under a lease, so many of each endpoint, the longest due first. A first attempt is not claimed
-    /// while an earlier first attempt for the same card and endpoint is under another's lease, so first attempts keep their order.
+    /// while an earlier first attempt for the same card and endpoint is under another's lease, and takes with it those that would
+    /// come later, so first attempts keep their order, which is that of their numbers.
     pub fn claim_deliveries(
         &mut self,
         now: Timestamp,
@@ -101,7 +102,7 @@ impl Tx<'_> {
         if endpoints.is_empty() {
             return Ok(Vec::new());
         }
-        let rows = if self.is_postgres() {
+        let mut rows = if self.is_postgres() {
             // One claim at a time: two that do not see each other's leases could break the order of first attempts.
             self.rows::<(i64,)>("SELECT CAST(1 AS BIGINT) FROM (SELECT pg_advisory_xact_lock(731949)) AS l", &[])?;
             let list: Vec<_> = endpoints.iter().map(|(a, door)| serde_json::json!({"a": a.0, "d": door})).collect();
@@ -124,12 +125,36 @@ impl Tx<'_> {
             }
             rows
         };
+        let overtaken = self.overtaken(&rows)?;
+        rows.extend(overtaken);
         let text = format!("UPDATE delivery SET lease_token = ?, lease_until = ? WHERE {}", self.one_of("id"));
         for part in rows.chunks(1_000) {
             let ids = self.list(part.iter().map(|r| r.0));
             self.run(&text, &binds![token, lease_until.0, ids])?;
         }
         Ok(rows.into_iter().map(claimed).collect())
+    }
+
+    /// The first attempts that these would overtake: earlier ones that are due later. An act that waited for the card's lock is
+    /// written after another that began after it, perhaps at another server, so what it tells has the later number and is due sooner.
+    fn overtaken(&mut self, claimed: &[ClaimRow]) -> Result<Vec<ClaimRow>, Error> {
+        // A sum is in no index: they are found by card, of which few wait, and not among all that wait for the endpoint.
+        let earlier = "f.sim_id = d.sim_id AND f.id < d.id AND f.attempts = 0 AND f.due_at IS NOT NULL
+             AND f.due_at + 0 > d.due_at AND f.account_id + 0 = d.account_id AND f.door = d.door";
+        let join = if self.is_postgres() {
+            format!("CROSS JOIN LATERAL (SELECT f.* FROM delivery f WHERE {earlier} OFFSET 0) AS f")
+        } else {
+            format!("CROSS JOIN delivery f ON {earlier}")
+        };
+        let text = format!(
+            "SELECT DISTINCT f.id, f.account_id, f.sim_id, f.door, f.attempts, e.kind, e.at, e.body
+             FROM delivery d {join} JOIN event e ON e.id = f.event_id WHERE {}",
+            self.one_of("d.id")
+        );
+        let ids = self.list(claimed.iter().filter(|r| r.4 == 0).map(|r| r.0));
+        let mut rows = self.rows::<ClaimRow>(&text, &binds![ids])?;
+        rows.retain(|r| claimed.iter().all(|c| c.0 != r.0));
+        Ok(rows)
     }
 
     /// Gives back deliveries that were claimed and not tried.
@@ -238,13 +263,19 @@ impl Tx<'_> {
         )
     }
 
-    /// Makes settled deliveries with these numbers due again; the answer is how many.
-    pub fn replay_deliveries(&mut self, from: i64, to: i64, now: Timestamp) -> Result<usize, Error> {
+    /// Makes dead deliveries with these numbers due again, and acknowledged ones if `done`; the answer is how many.
+    pub fn replay_deliveries(&mut self, (from, to): (i64, i64), done: bool, now: Timestamp) -> Result<usize, Error> {
         self.run(
             "UPDATE delivery SET state = 'waiting', due_at = ?, done_at = NULL, lease_token = NULL, lease_until = NULL
-             WHERE id >= ? AND id <= ? AND due_at IS NULL",
-            &binds![now.0, from, to],
+             WHERE id >= ? AND id <= ? AND due_at IS NULL AND (state = 'dead' OR ? = 1)",
+            &binds![now.0, from, to, i64::from(done)],
         )
+    }
+
+    /// How many of the deliveries with these numbers are acknowledged.
+    pub fn deliveries_done_among(&mut self, from: i64, to: i64) -> Result<i64, Error> {
+        let text = "SELECT COUNT(*) FROM delivery WHERE id >= ? AND id <= ? AND state = 'done'";
+        Ok(self.row::<(i64,)>(text, &binds![from, to])?.map_or(0, |r| r.0))
     }
 }
 
