@@ -66,8 +66,10 @@ impl Uploader {
         let label = job.target.as_ref().map_or_else(String::new, Target::label);
         if arrived {
             tracing::info!(file = %job.name, to = %label, "CDR file delivered");
-        } else {
+        } else if cdr_deliveries::is_tried_again(engine, &job) {
             tracing::warn!(file = %job.name, to = %label, answer = %answer, "the CDR file was not delivered; it is tried again by schedule");
+        } else {
+            tracing::warn!(file = %job.name, delivery = job.id, to = %label, answer = %answer, "the CDR file was not delivered and is dead: its schedule is used up; `kachi admin cdr resend` sends it again");
         }
         let millis = i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX);
         let (engine, sent) = (engine.clone(), Sent { arrived, size, answer, millis });

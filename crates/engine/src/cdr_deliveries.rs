@@ -126,10 +126,20 @@ pub fn keep(engine: &Engine, job: &Job) -> Result<bool> {
     engine.write(move |tx, _, how| Ok(tx.keep_cdr_lease(id, token, how.now.plus(lease))?))
 }
 
+/// Whether it is tried again by schedule if this attempt fails.
+pub fn is_tried_again(engine: &Engine, job: &Job) -> bool {
+    next_try(engine, job).is_some()
+}
+
+/// Seconds until the attempt after this one, unless it is the last.
+fn next_try(engine: &Engine, job: &Job) -> Option<i64> {
+    engine.settings().cdr_retry_seconds.get(usize::try_from(job.tries).ok()? + 1).copied()
+}
+
 /// Records how an attempt ended: done, waiting for the next one of the schedule (`cdr.retry`), or dead. False if the
 /// lease was lost: then it counts for nothing.
 pub fn settle(engine: &Engine, job: &Job, sent: Sent) -> Result<bool> {
-    let next = engine.settings().cdr_retry_seconds.get(job.tries as usize + 1).copied();
+    let next = next_try(engine, job);
     let token = job.token;
     let id = job.id;
     engine.write(move |tx, _, how| {

@@ -23,6 +23,11 @@ pub enum Fail {
 pub type Result<T> = std::result::Result<T, Fail>;
 
 impl Fail {
+    /// Whether the database could not be reached, which the log has already.
+    pub fn is_told(&self) -> bool {
+        matches!(self, Fail::Fault(kachi_store::Error::Unreachable(_)))
+    }
+
     /// A fault in the caller's words.
     pub fn fault(words: impl Into<String>) -> Fail {
         fault(words)

@@ -2,7 +2,7 @@
 
 use crate::config::Log;
 use crate::exit::Exit;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use tracing_subscriber::EnvFilter;
 
 /// The levels, from nothing to everything.
@@ -48,11 +48,37 @@ pub fn start(log: &Log) -> Result<(), Exit> {
     let filter = filter.add_directive("suppaftp=info".parse().map_err(Exit::cannot)?);
     // A certificate that is not accepted is told by whoever asked, once and with what to do.
     let filter = filter.add_directive("rustls_platform_verifier=off".parse().map_err(Exit::cannot)?);
-    let out = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let out = tracing_subscriber::fmt().with_env_filter(filter);
     if log.json {
-        out.json().init();
+        out.json().with_writer(std::io::stderr).init();
     } else {
-        out.with_ansi(std::io::stderr().is_terminal()).init();
+        out.with_ansi(std::io::stderr().is_terminal()).with_writer(|| Line).init();
     }
     Ok(())
+}
+
+/// Standard error, on which every event is one line, whatever characters the names and answers in it have.
+struct Line;
+
+impl Write for Line {
+    fn write(&mut self, event: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        std::io::stderr().write_all(on_one_line(&text).as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}
+
+/// The event with its control characters written as in Rust's source, but for the last line feed. Those that colours begin with are
+/// the library's: it writes others itself.
+fn on_one_line(event: &str) -> String {
+    let is_kept = |c: char| !c.is_control() || c == '\u{1b}';
+    let (text, end) = event.strip_suffix('\n').map_or((event, ""), |text| (text, "\n"));
+    let mut line: String =
+        text.chars().map(|c| if is_kept(c) { c.to_string() } else { c.escape_default().to_string() }).collect();
+    line.push_str(end);
+    line
 }

@@ -152,6 +152,7 @@ async fn each_platform(
                     }
                 }
             }
+            Err(e) if e.is_told() => {}
             Err(e) => tracing::error!(worker = name, error = %e, "the platforms cannot be looked at; it is tried again"),
         }
         tokio::select! {
@@ -263,7 +264,9 @@ async fn repeat<F: Future<Output = Result<usize>> + Send>(
             Ok(0) => idle,
             Ok(_) => continue,
             Err(e) => {
-                tracing::error!(worker = name, error = %e, "the step failed; it is tried again");
+                if !e.is_told() {
+                    tracing::error!(worker = name, error = %e, "the step failed; it is tried again");
+                }
                 AFTER_FAILURE
             }
         };

@@ -13,6 +13,7 @@ on_both!(
     killed_between_upload_and_rename,
     an_upload_that_takes_long_keeps_its_lease,
     a_folder_is_applied_and_taken_away,
+    the_log_says_of_a_file_whether_it_is_tried_again,
 );
 
 /// The half hour that the servers of these tests see pass: the next one.
@@ -44,8 +45,14 @@ fn furnish(house: &House, files: &ftp::Server, slot: i64) {
 
 /// A server that finds itself a minute after the slot.
 fn serve(house: &House, slot: i64) -> Server {
+    serve_trying(house, slot, r#"["0s", "5s", "5m"]"#)
+}
+
+/// The same with a schedule of its own.
+fn serve_trying(house: &House, slot: i64, retry: &str) -> Server {
     let offset = (slot + 60 - now()).to_string();
     house.serve(&[
+        ("KACHI_CDR__RETRY", retry),
         ("KACHI_CLOCK__TEST", "true"),
         ("KACHI_CLOCK__OFFSET_SECONDS", &offset),
         ("KACHI_LIMITS__LEASE_SECONDS", "5"),
@@ -112,6 +119,18 @@ fn an_upload_that_takes_long_keeps_its_lease(house: &House) {
     assert_eq!(done["attempts"], 1, "{done}");
     assert_eq!(files.said().iter().filter(|c| c.starts_with("STOR")).count(), 1, "{:?}", files.said());
     server.stop();
+}
+
+fn the_log_says_of_a_file_whether_it_is_tried_again(house: &House) {
+    let (files, slot) = (ftp::Server::start(), slot());
+    furnish(house, &files, slot);
+    files.fail(&[Fault::RefuseRename, Fault::RefuseRename]);
+    let server = serve_trying(house, slot, r#"["0s", "0s"]"#);
+    until("it is dead", || deliveries(house).into_iter().find(|d| d["state"] == "dead"));
+    let log = server.stop();
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("the CDR file was not delivered")).collect();
+    assert!(told.len() == 2 && told[0].contains("it is tried again by schedule"), "{told:#?}");
+    assert!(told[1].contains("is dead: its schedule is used up; `kachi admin cdr resend` sends it again file="), "{told:#?}");
 }
 
 fn a_folder_is_applied_and_taken_away(house: &House) {

@@ -7,12 +7,17 @@ use common::{House, iccid, now, until};
 use kachi_domain::event::{Body, EventKind};
 use kachi_domain::{AccountId, PlatformId, SimId, Timestamp};
 use kachi_store::events::NewEvent;
+use kachi_testkit::db::{Database, postgres_url};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-on_both!(a_carrier_and_a_receiver_that_fail_are_told_once_and_dead_notices_each, what_a_clock_that_was_ahead_left_behind_is_told);
+on_both!(
+    a_carrier_and_a_receiver_that_fail_are_told_once_and_dead_notices_each,
+    what_a_clock_that_was_ahead_left_behind_is_told,
+    a_name_with_a_line_feed_splits_no_line,
+);
 
 /// The other side: it fails, with words of its own, until it is mended.
 #[derive(Clone)]
@@ -103,8 +108,16 @@ sims: [{{iccid: \"{}\", product: CM-1, account: acme, state: active}}]",
     let remedy = "1 notices of the last 7 days used up their schedule";
     assert!(found.code == 1 && found.out.contains(remedy) && found.out.contains("admin delivery replay"), "{found:?}");
     receiver.is_good.store(true, Ordering::SeqCst);
-    house.done(&["admin", "delivery", "replay", "1"]);
+    let replay = |more: &[&str]| house.run(&[&["admin", "delivery", "replay", "1"], more].concat(), &[]);
+    assert_eq!((replay(&[]).code, replay(&["2"]).code), (0, 1), "a dead one is sent again, and waits then");
     once(&["INFO", "the address takes its notices again", "account=acme"]);
+    let state = || house.done(&["admin", "delivery", "list", "--state", "done"]).out;
+    until("it is recorded", || state().contains("usage_alert").then_some(()));
+    let refused = replay(&[]);
+    let words = "FROM: none is dead; 1 of these notices were acknowledged: --done sends them again too";
+    assert!(refused.code == 1 && refused.err.contains(words), "{refused:?}");
+    let again = replay(&["--done"]);
+    assert!(again.code == 0 && again.out == "1 notices will be sent again\n", "{again:?}");
 
     once(&["WARN", "the card platform fails", "platform=onelink-1", "reason=HTTP 500"]);
     let tried = carrier.asked();
@@ -137,4 +150,47 @@ fn what_a_clock_that_was_ahead_left_behind_is_told(house: &House) {
     let log = house.serve(&[]).log();
     let warned = |line: &str| line.contains("WARN") && line.contains(&format!("newest={ahead}"));
     assert_eq!(log.lines().filter(|line| warned(line)).count(), 1, "{log}");
+}
+
+fn a_name_with_a_line_feed_splits_no_line(house: &House) {
+    house.apply("platforms: [{code: hand, connector: manual}]");
+    std::fs::create_dir(house.path("in")).expect("a folder");
+    house.write("in/a\n2026 ERROR b\rc.csv", "no record\n");
+    let server = house.serve(&[("KACHI_CDR__WATCH", r#"[{dir = "in", platform = "hand", every_seconds = 1}]"#)]);
+    let taken = |line: &&str| line.contains("CDR file taken in");
+    let line = until("it is taken in", || server.log().lines().find(taken).map(str::to_owned));
+    assert!(line.contains("file=in/a\\n2026 ERROR b\\rc.csv ") && line.contains(" bad=1 "), "{line}");
+}
+
+/// The database refuses every connection for a while.
+#[test]
+fn a_database_that_cannot_be_reached_is_told_once_and_once_that_it_is_back() {
+    let database = Database::postgres();
+    let name = database.url().rsplit('/').next().expect("a name").to_owned();
+    let sql = |text: &str| kachi_store::db::execute(&postgres_url(), text).expect("a statement");
+    let house = House::new(database);
+    house.apply("platforms: [{code: hand, connector: manual}, {code: other, connector: manual}]");
+    let server = house.serve(&[]);
+    let is_good = || {
+        TcpStream::connect(&server.address).and_then(|mut stream| {
+            stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).map(|_| answer.starts_with("HTTP/1.1 200"))
+        })
+    };
+    sql(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"));
+    sql(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"));
+    let count = |words: &[&str]| server.log().lines().filter(|line| words.iter().all(|word| line.contains(word))).count();
+    until("it is told", || {
+        (count(&["ERROR", "the database cannot be reached", &name, "not currently accepting"]) == 1).then_some(())
+    });
+    // Every loop has had a turn that failed.
+    let later = now() + 8;
+    until("they try again", || (now() > later).then_some(()));
+    assert!(!is_good().expect("an answer"));
+    sql(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true"));
+    until("it is back", || (count(&["INFO", "the database can be reached again", &name]) == 1).then_some(()));
+    until("it is good", || is_good().expect("an answer").then_some(()));
+    let of_loops = count(&["kachi::workers"]);
+    assert_eq!((count(&["the database cannot be reached"]), of_loops), (1, 0), "{}", server.log());
 }

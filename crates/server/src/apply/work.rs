@@ -26,7 +26,7 @@ impl From<kachi_store::Error> for Stop {
     fn from(e: kachi_store::Error) -> Stop {
         match e {
             kachi_store::Error::Constraint(words) => Stop::Refused(format!("the database refuses it: {words}")),
-            kachi_store::Error::Engine(words) | kachi_store::Error::Deadlock(words) => Stop::Fault(words),
+            other => Stop::Fault(other.to_string()),
         }
     }
 }

@@ -73,6 +73,11 @@ impl Store {
         }
     }
 
+    /// Whether it takes what is written: a SQLite file that may only be read opens too, and so does a PostgreSQL that follows another.
+    pub fn check_writing(&self) -> Result<(), Error> {
+        self.write(|tx| tx.run("UPDATE schema_step SET number = number WHERE number < 0", &[]).map(|_| ()))
+    }
+
     /// Copies the database as it is at this moment into a new SQLite file, beside whoever works with it. A file that is not there in
     /// the end was not made; one that is, is whole and on the disk.
     ///

@@ -118,9 +118,8 @@ pub(super) fn run(conn: &mut Conn) -> Result<(), MigrateError> {
 }
 
 fn run_steps(conn: &mut Conn, postgres: bool) -> Result<(), MigrateError> {
-    conn.batch("CREATE TABLE IF NOT EXISTS schema_step (number BIGINT PRIMARY KEY)")?;
     let known = STEPS.last().map_or(0, |s| s.0);
-    let found = last_step(conn)?;
+    let found = if is_made(conn)? { last_step(conn)? } else { 0 };
     if found > known {
         return Err(MigrateError::Newer { found, known });
     }
@@ -136,8 +135,20 @@ fn run_steps(conn: &mut Conn, postgres: bool) -> Result<(), MigrateError> {
     Ok(done?)
 }
 
+/// Whether it is a database of ours.
+pub(super) fn is_made(conn: &mut Conn) -> Result<bool, Error> {
+    let mut tx = Tx { conn };
+    let text = if tx.is_postgres() {
+        "SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'schema_step'"
+    } else {
+        "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_step'"
+    };
+    Ok(tx.row::<(i64,)>(text, &[])?.is_some_and(|r| r.0 > 0))
+}
+
 /// Takes the steps that are missing now that nobody else can take them.
 fn take_steps(conn: &mut Conn, postgres: bool) -> Result<(), Error> {
+    conn.batch("CREATE TABLE IF NOT EXISTS schema_step (number BIGINT PRIMARY KEY)")?;
     let found = last_step(conn)?;
     for (number, sqlite, pg) in STEPS.iter().filter(|s| s.0 > found) {
         conn.batch(if postgres { pg } else { sqlite })?;

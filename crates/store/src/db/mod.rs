@@ -47,6 +47,9 @@ pub enum Error {
     /// PostgreSQL ended the transaction because it and another waited for each other's locks: done again, it may go through. Known
     /// by the server's English words; a server that speaks another language tells [`Error::Engine`].
     Deadlock(String),
+    /// PostgreSQL gave no connection, or took one away. The log has once that none is given, and once that one is given again; who
+    /// meets it and tries again need not tell it. Taking away is known by English words, as a deadlock is.
+    Unreachable(String),
     /// Anything else: the engine's own words.
     Engine(String),
 }
@@ -55,8 +58,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Constraint(words) => write!(f, "constraint: {words}"),
-            Error::Deadlock(words) => f.write_str(words),
-            Error::Engine(words) => f.write_str(words),
+            Error::Deadlock(words) | Error::Unreachable(words) | Error::Engine(words) => f.write_str(words),
         }
     }
 }
@@ -69,12 +71,18 @@ impl From<DieselError> for Error {
             DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation | DatabaseErrorKind::CheckViolation, info) => {
                 Error::Constraint(info.message().to_owned())
             }
+            DieselError::DatabaseError(_, info) if is_taken_away(info.message()) => Error::Unreachable(info.message().to_owned()),
             DieselError::DatabaseError(_, info) if info.message() == "deadlock detected" => {
                 Error::Deadlock(info.message().to_owned())
             }
             other => Error::Engine(other.to_string()),
         }
     }
+}
+
+/// Whether PostgreSQL, or who ended it, took the connection away.
+fn is_taken_away(words: &str) -> bool {
+    ["terminating connection", "server closed the connection", "no connection to the server"].iter().any(|w| words.starts_with(w))
 }
 
 /// Where the data lies.
@@ -111,10 +119,7 @@ impl Place {
     pub fn is_made(&self) -> Result<bool, Error> {
         match self {
             Place::File(path) => Ok(path.metadata().is_ok_and(|m| m.len() > 0)),
-            Place::Postgres(_) => {
-                let text = "SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'schema_step'";
-                Ok(Tx { conn: &mut Conn::open(self)? }.row::<(i64,)>(text, &[])?.is_some_and(|r| r.0 > 0))
-            }
+            Place::Postgres(_) => migrate::is_made(&mut Conn::open(self)?),
         }
     }
 }
@@ -172,10 +177,10 @@ struct Group {
 
 impl Conn {
     fn open(place: &Place) -> Result<Conn, Error> {
-        let connect = |e: diesel::ConnectionError| Error::Engine(format!("cannot connect to the database: {e}"));
+        let connect = |e: diesel::ConnectionError| format!("cannot connect to the database: {}", e.to_string().trim());
         match place {
             Place::File(path) => {
-                let mut conn = SqliteConnection::establish(&path.to_string_lossy()).map_err(connect)?;
+                let mut conn = SqliteConnection::establish(&path.to_string_lossy()).map_err(|e| Error::Engine(connect(e)))?;
                 conn.batch_execute(
                     "PRAGMA busy_timeout=20000; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;
                      PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=134217728;
@@ -184,7 +189,7 @@ impl Conn {
                 Ok(Conn { raw: Raw::Sqlite(conn), group: None })
             }
             Place::Postgres(url) => {
-                let mut conn = PgConnection::establish(url).map_err(connect)?;
+                let mut conn = PgConnection::establish(url).map_err(|e| Error::Unreachable(connect(e)))?;
                 conn.batch_execute("SET client_min_messages = warning; SET jit = off")?;
                 Ok(Conn { raw: Raw::Pg(conn), group: None })
             }
@@ -202,7 +207,7 @@ impl Conn {
     /// Remembers that the database failed the act at work; what the data refused is no failure.
     fn noted<T>(&mut self, result: Result<T, DieselError>) -> Result<T, Error> {
         let result = result.map_err(Error::from);
-        if let (Err(Error::Engine(_) | Error::Deadlock(_)), Some(group)) = (&result, &mut self.group) {
+        if let (Err(Error::Engine(_) | Error::Deadlock(_) | Error::Unreachable(_)), Some(group)) = (&result, &mut self.group) {
             group.failed = true;
         }
         result

@@ -16,6 +16,10 @@ struct State {
     idle: Vec<Conn>,
     out: usize,
     waiting: usize,
+    /// None could be opened at the last try.
+    is_lost: bool,
+    /// How often that changed.
+    turns: u64,
 }
 
 pub(super) struct Guard<'p> {
@@ -26,7 +30,12 @@ pub(super) struct Guard<'p> {
 
 impl Pool {
     pub(super) fn new(place: Place, max: usize) -> Pool {
-        Pool { place, state: Mutex::new(State { idle: Vec::new(), out: 0, waiting: 0 }), freed: Condvar::new(), max: max.max(1) }
+        Pool {
+            place,
+            state: Mutex::new(State { idle: Vec::new(), out: 0, waiting: 0, is_lost: false, turns: 0 }),
+            freed: Condvar::new(),
+            max: max.max(1),
+        }
     }
 
     /// Connections that can be in use at once.
@@ -42,13 +51,32 @@ impl Pool {
             state.waiting -= 1;
         }
         state.out += 1;
-        let conn = state.idle.pop();
+        let (conn, turns) = (state.idle.pop(), state.turns);
         drop(state);
         let mut guard = Guard { pool: self, conn, broken: false };
         if guard.conn.is_none() {
-            guard.conn = Some(Conn::open(&self.place)?);
+            let opened = Conn::open(&self.place);
+            self.tell(&opened, turns);
+            guard.conn = Some(opened?);
         }
         Ok(guard)
+    }
+
+    /// Tells the log once that no connection is given any more, and once that one is given again. Of tries side by side those that
+    /// began before the last turn say nothing.
+    fn tell(&self, opened: &Result<Conn, Error>, turns: u64) {
+        let mut state = self.state.lock().expect("pool lock");
+        if state.is_lost == opened.is_err() || state.turns != turns {
+            return;
+        }
+        (state.is_lost, state.turns) = (opened.is_err(), turns + 1);
+        drop(state);
+        match opened {
+            Err(error) => {
+                tracing::error!(database = %self.place, %error, "the database cannot be reached; what needs it fails and is tried again")
+            }
+            Ok(_) => tracing::info!(database = %self.place, "the database can be reached again"),
+        }
     }
 }
 
