@@ -10,6 +10,7 @@ use kachi_engine::webhooks::key_door;
 use kachi_engine::{Engine, clock as clocks, not_let_on_cards};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::path::Path;
 
 /// 2024-01-01 and 2100-01-01: a clock outside was never set.
 const PLAUSIBLE: std::ops::Range<i64> = 1_704_067_200..4_102_444_800;
@@ -48,9 +49,9 @@ fn with_config(config: &Config) -> Vec<(&'static str, Verdict)> {
     let engine = open::existing(config);
     checks.push((
         "database",
-        match &engine {
-            Ok(_) => Ok("reachable, schema up to date".to_owned()),
-            Err(exit) => Err(exit.words.clone()),
+        match engine.as_ref().map_err(Clone::clone).and_then(open::check_writing) {
+            Ok(()) => Ok("reachable, schema up to date".to_owned()),
+            Err(exit) => Err(exit.words),
         },
     ));
     if let Ok(engine) = &engine {
@@ -69,12 +70,16 @@ fn writable(config: &Config) -> Verdict {
     if !dir.exists() {
         return Ok(format!("{} is not there yet; it is made when it is needed", dir.display()));
     }
-    let probe = dir.join(format!(".doctor-{}", std::process::id()));
-    let tried = std::fs::write(&probe, b"x").and_then(|()| std::fs::remove_file(&probe));
-    match tried {
+    match probe(dir) {
         Ok(()) => Ok(format!("{} can be written to", dir.display())),
         Err(e) => Err(format!("data_dir: {} cannot be written to ({e}): name another or change its owner", dir.display())),
     }
+}
+
+/// Whether files can be made and taken away there.
+fn probe(dir: &Path) -> std::io::Result<()> {
+    let file = dir.join(format!(".doctor-{}", std::process::id()));
+    std::fs::write(&file, b"x").and_then(|()| std::fs::remove_file(&file))
 }
 
 /// A notify address is of no use without the secret that signs its notices.
@@ -102,8 +107,12 @@ fn folders(config: &Config, engine: &Engine) -> Verdict {
         if let Err(e) = std::fs::read_dir(&watch.dir) {
             return Err(format!("cdr.watch: {} cannot be read ({e}): make the folder", watch.dir.display()));
         }
+        // Files are moved out of it when they are taken in.
+        if let Err(e) = probe(&watch.dir) {
+            return Err(format!("cdr.watch: {} cannot be written to ({e}): change its owner", watch.dir.display()));
+        }
     }
-    Ok(format!("{} folders can be read", config.cdr.watch.len()))
+    Ok(format!("{} folders can be read and written to", config.cdr.watch.len()))
 }
 
 /// Writes that are left to a person, and platforms that do not let us in.

@@ -22,6 +22,19 @@ pub fn engine(config: &Config) -> Result<Engine, Exit> {
     Engine::open(store, clock, config.settings()).map_err(Exit::cannot)
 }
 
+/// As [`engine`], for whoever will write: a file that may only be read opens too.
+pub fn writable(config: &Config) -> Result<Engine, Exit> {
+    let engine = engine(config)?;
+    check_writing(&engine)?;
+    Ok(engine)
+}
+
+/// Whether something can be written.
+pub fn check_writing(engine: &Engine) -> Result<(), Exit> {
+    let store = engine.store();
+    store.check_writing().map_err(|e| unopened(store.place(), &e.to_string()))
+}
+
 /// Whether there is no database yet where one will be opened.
 pub fn is_new(config: &Config) -> Result<bool, Exit> {
     let place = place(config)?;
@@ -52,7 +65,8 @@ fn store(config: &Config) -> Result<Store, Exit> {
 }
 
 /// What the engines say of a database that cannot be opened, and what is to be done then.
-const REMEDIES: [(&str, &str); 12] = [
+const REMEDIES: [(&str, &str); 13] = [
+    ("already exists", "these are the tables of another program: name an empty database, or Kachi's own"),
     ("malformed", "put a copy of it back, with the files -wal and -shm beside it taken away first"),
     ("Permission denied", "change its owner to who runs Kachi"),
     ("program knows up to", "use the newer program"),

@@ -49,7 +49,7 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), Exit> {
         .map_err(|e| Exit::cannot(format!("the async runtime does not start: {e}")))?;
     let listeners = runtime.block_on(listen(&config, args.role))?;
     let is_new = open::is_new(&config)?;
-    let engine = open::engine(&config)?;
+    let engine = open::writable(&config)?;
     say_what_is_open(&config, is_new && !args.demo)?;
     let demo = if args.demo { Some(demo::prepare(&engine, &config, listeners.address)?) } else { None };
     let allow = dialled(&config, args.demo.then_some(listeners.address))?;

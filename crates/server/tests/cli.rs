@@ -469,6 +469,10 @@ fn people_keys_and_the_doctor() {
         desk.write("kachi.toml", "[cdr]\nwatch = [{dir = \"in\", platform = \"hand\"}]");
         let doctor = desk.run(&["admin", "doctor"]);
         assert!(doctor.code == 1 && doctor.out.contains("in cannot be read"), "{doctor:?}");
+        // Nobody makes files there.
+        desk.write("kachi.toml", "[cdr]\nwatch = [{dir = \"/proc\", platform = \"hand\"}]");
+        let doctor = desk.run(&["admin", "doctor"]);
+        assert!(doctor.code == 1 && doctor.out.contains("cdr.watch: /proc cannot be written to"), "{doctor:?}");
     });
 }
 

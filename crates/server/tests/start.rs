@@ -69,6 +69,8 @@ fn a_database_that_cannot_be_opened_is_named_with_what_is_to_be_done() {
     let newer = Database::sqlite();
     drop(newer.open());
     kachi_store::db::execute_in(&newer.place, "INSERT INTO schema_step VALUES (9999)").expect("a step");
+    let others = [Database::sqlite(), Database::postgres()];
+    others.iter().for_each(|d| kachi_store::db::execute_in(&d.place, "CREATE TABLE account (n BIGINT)").expect("a table"));
     let server = Database::postgres();
     let Place::Postgres(server) = &server.place else { panic!("a PostgreSQL") };
     let (_, host) = server.rsplit_once('@').expect("a user and a host");
@@ -78,6 +80,8 @@ fn a_database_that_cannot_be_opened_is_named_with_what_is_to_be_done() {
         ("sqlite:no/such/x.db".to_owned(), "no/such/x.db: ", "unable to open database file"),
         ("sqlite:no/such/x.db".to_owned(), "no/such/x.db: ", ": make its folder"),
         (newer.url(), "schema 9999 and this program knows up to ", ": use the newer program\n"),
+        (others[0].url(), "table account already exists", ": these are the tables of another program: name an empty database"),
+        (others[1].url(), "\"account\" already exists", ": these are the tables of another program: name an empty database"),
         (format!("postgres://nobody_here@{host}/postgres"), "postgres://nobody_here@", "(createuser)"),
         (
             format!("Postgres://postgres@{host}/no_such_db"),
@@ -98,6 +102,25 @@ fn a_database_that_cannot_be_opened_is_named_with_what_is_to_be_done() {
         assert!(done.err.contains(place) && done.err.contains(words), "{url}: {done:?}");
         assert!(done.err.lines().count() == 1 && !done.err.contains("secret"), "{url}: {done:?}");
     }
+    for other in &others {
+        let ours = kachi_store::db::execute_in(&other.place, "SELECT number FROM schema_step");
+        assert!(ours.is_err(), "nothing of ours was left there");
+    }
+}
+
+/// As a file of another owner is. The tests may run as root, who writes any file: SQLite is told to read this one only.
+#[test]
+fn a_database_that_can_only_be_read_is_told_before_a_server_is_ready() {
+    let folder = TempDir::new().expect("a folder");
+    assert_eq!(kachi(folder.path(), &["--database-url", "sqlite:t.db", "migrate"]).code, 0);
+    let url = "sqlite:file:t.db?mode=ro";
+    std::fs::write(folder.path().join("file:t.db?mode=ro"), "its address").expect("a file");
+    let says = |all: &str| all.contains("readonly database: change its owner, or name a folder that you may write to");
+    let doctor = kachi(folder.path(), &["--database-url", url, "admin", "doctor"]);
+    assert!(doctor.code == 1 && says(&doctor.out), "{doctor:?}");
+    let server = kachi(folder.path(), &["--database-url", url, "--listen", "127.0.0.1:0", "serve"]);
+    assert!(server.code == 3 && says(&server.err) && server.err.contains("mode=ro"), "{server:?}");
+    assert_eq!(kachi(folder.path(), &["--database-url", url, "admin", "account", "list"]).code, 0, "it can be read");
 }
 
 /// A server that is told to stop leaves one file behind, with all that it did; its log begins with which data it works on.

@@ -99,6 +99,12 @@ fn errors_name_the_place_the_key_and_a_good_value() {
             &[],
             "kachi.toml: mqtt.ca must be a file of certificates of authorities; /dev/null holds no",
         ),
+        ("[mqtt]\npassword = 1234567", &[], "kachi.toml: mqtt.password must be text in quotes, not empty, not \"***\""),
+        (
+            "[database]\nurl = [\"postgres://u:pw@h/d\"]",
+            &[],
+            "kachi.toml: database.url must be text in quotes, not empty, not \"***\"",
+        ),
         ("[mqtt]\ntopics = []", &[], "kachi.toml: mqtt.topics must be a list of topics such as"),
         ("[mqtt]\nreply = \"yes\"", &[], "kachi.toml: mqtt.reply must be true or false"),
         (

@@ -302,13 +302,15 @@ fn watched(value: &Value) -> Option<Watch> {
     })
 }
 
-/// `postgres://user:password@host` without its password.
+/// `postgres://user:password@host` without its password; a secret that is no text, as one without its quotes, not at all.
 fn masked(key: &str, value: &Value) -> Value {
-    let Some(text) = value.as_str().filter(|_| SECRETS.contains(&key)) else { return value.clone() };
-    if key.ends_with("password") && !text.is_empty() {
-        return Value::String("***".into());
+    if !SECRETS.contains(&key) {
+        return value.clone();
     }
-    Value::String(kachi_domain::address::masked(text))
+    match value.as_str() {
+        Some(text) if text.is_empty() || !key.ends_with("password") => Value::String(kachi_domain::address::masked(text)),
+        _ => Value::String("***".into()),
+    }
 }
 
 /// A value on one line.
