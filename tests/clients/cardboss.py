@@ -63,14 +63,17 @@ class Client:
         target = url.path.rstrip("/") + "/iotapi/rest/v2/" + path
         # The document asks for this odd header: it names the character set.
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Content-Encoding": "utf-8"}
-        if method == "GET":
-            connection.request("GET", target + "?" + form)
-        else:
-            connection.request(method, target, form.encode("ascii"), headers)
-        response = connection.getresponse()
-        answer = Answer(response.status, response.read())
+        try:
+            if method == "GET":
+                connection.request("GET", target + "?" + form)
+            else:
+                connection.request(method, target, form.encode("ascii"), headers)
+            response = connection.getresponse()
+            raw = response.read()
+        except (OSError, http.client.HTTPException) as why:
+            raise SystemExit("no answer from --%s %s: %s" % (port or usual_port, url.geturl(), why)) from None
         connection.close()
-        return answer
+        return Answer(response.status, raw)
 
     def call(self, path, encoding="utf-8", **params):
         return self.send(path, self.sealed(path, encoding, **params))

@@ -126,14 +126,28 @@ fn bodies_that_are_no_parameters() {
     assert_eq!(refused(&[b' '; 65], limits), ParseError::TooLarge);
     assert_eq!(refused(br#"{"a":[[[]]]}"#, limits), ParseError::TooDeep);
     assert!(Params::parse(br#"{"a":[{}],"b":"[[[[[["}"#, limits).is_ok(), "brackets in a string are text");
+    assert_eq!(canonical(&params("\u{feff}{\"a\":1}"), Form::CANONICAL), "a=1", "a byte order mark is no part of it");
     assert_eq!(refused(b"{\"a\":\"\xff\"}", limits), ParseError::NotText);
     assert_eq!(refused(br#"{"a":"\ud800"}"#, limits), ParseError::NotText);
     assert_eq!(refused(br#"{"a":["x",{"\udc00":1}]}"#, limits), ParseError::NotText);
     assert_eq!(refused(br#"{"a":1,"b":2,"a":1}"#, limits), ParseError::Duplicate("a".into()));
     assert_eq!(refused(br#"{"a":1,"\u0061":2}"#, limits), ParseError::Duplicate("a".into()));
-    for body in
-        ["", "[]", "null", "1", "\"a\"", "{", "{}x", "{'a':1}", "{\"a\":01}", "{\"a\":tru}", "{\"\\ud800\":1}", "{\"a\":\"\n\"}"]
-    {
+    for body in [
+        "",
+        "\u{feff}",
+        "\u{feff}\u{feff}{}",
+        "[]",
+        "null",
+        "1",
+        "\"a\"",
+        "{",
+        "{}x",
+        "{'a':1}",
+        "{\"a\":01}",
+        "{\"a\":tru}",
+        "{\"\\ud800\":1}",
+        "{\"a\":\"\n\"}",
+    ] {
         assert!(matches!(refused(body.as_bytes(), limits), ParseError::NotAnObject(_)), "{body}");
     }
 }

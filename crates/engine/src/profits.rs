@@ -51,7 +51,7 @@ pub fn to_withdraw(tx: &mut Tx<'_>, catalogue: &Catalogue, account: AccountId) -
     let told = |minor| format!("{} {currency}", Money { minor, currency }.to_decimal());
     let (available, _, _) = tx.balance(account)?;
     let Some((_, minor, lines)) = tx.profits_waiting(Some(account))?.first().copied() else {
-        return refuse("has no profit that waits to be paid out".into());
+        return refuse("has no profit that waits to be paid out; `kachi admin profit waiting` lists who has".into());
     };
     if minor <= 0 {
         return refuse(format!("earned {} that waits, nothing to be paid out", told(minor)));

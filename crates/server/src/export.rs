@@ -11,7 +11,7 @@ use kachi_domain::{AccountId, Timestamp, Zone};
 use kachi_engine::Engine;
 use kachi_store::sims::Sim;
 use serde_json::Value;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::sync::Arc;
 
 mod journal;
@@ -64,10 +64,17 @@ impl Sheet {
         let (to, name): (Box<dyn Write>, String) = match &target.out {
             None => (Box::new(std::io::stdout().lock()), "standard output".into()),
             Some(path) => {
-                let file = std::fs::File::create(path).map_err(|e| {
-                    Exit::cannot(format!("--out: {} cannot be written ({e}): name a file you may write", path.display()))
+                let name = format!("--out: {}", path.display());
+                // What is no file, as a pipe, keeps nothing that could be lost.
+                let over = target.overwrite || path.exists() && !path.is_file();
+                let made = if over { std::fs::File::create(path) } else { std::fs::File::create_new(path) };
+                let file = made.map_err(|e| match e.kind() {
+                    ErrorKind::AlreadyExists => {
+                        Exit::refused(format!("{name} is there already: name a new file, or write over it with --overwrite"))
+                    }
+                    _ => Exit::cannot(format!("{name} cannot be written ({e}): name a file you may write")),
                 })?;
-                (Box::new(file), format!("--out: {}", path.display()))
+                (Box::new(file), name)
             }
         };
         let csv = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(to);
@@ -89,7 +96,7 @@ impl Sheet {
     /// A reader that has gone away ends the program quietly.
     fn check(&self, written: std::io::Result<()>) -> Result<(), Exit> {
         written.map_err(|e| match e.kind() {
-            std::io::ErrorKind::BrokenPipe => Exit { code: 0, words: String::new() },
+            ErrorKind::BrokenPipe => Exit { code: 0, words: String::new() },
             _ => Exit::cannot(format!("{} cannot be written to ({e})", self.name)),
         })
     }

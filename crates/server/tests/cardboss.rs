@@ -14,12 +14,13 @@ const FOREIGN: &str = "1064700000009";
 
 on_both!(a_partners_day, what_the_operator_does);
 
-/// What the client cannot send is told in a line, and not as a fault of the client.
+/// What the client cannot send, or nobody answers, is told in a line, and not as a fault of the client.
 #[test]
-fn a_call_that_the_client_does_not_know_is_told() {
-    for (words, says) in [
-        (&["call", "card/nothing"][..], "argument PATH: invalid choice: 'card/nothing' (choose from "),
-        (&["call", "card/detail", "msisdns"], "argument name=value: 'msisdns' is not name=value"),
+fn a_call_that_the_client_does_not_know_or_nobody_answers_is_told() {
+    for (words, code, says) in [
+        (&["call", "card/nothing"][..], 2, "argument PATH: invalid choice: 'card/nothing' (choose from "),
+        (&["call", "card/detail", "msisdns"], 2, "argument name=value: 'msisdns' is not name=value"),
+        (&["call", "card/detail", "msisdns=1"], 1, "no answer from --data http://127.0.0.1:1: "),
     ] {
         let mut call = client("cardboss.py");
         call.args(words).args([
@@ -33,7 +34,7 @@ fn a_call_that_the_client_does_not_know_is_told() {
             APIKEY,
         ]);
         let done = finished(&mut call);
-        assert!(done.code == 2 && done.err.contains(says) && !done.err.contains("Traceback"), "{words:?}: {done:?}");
+        assert!(done.code == code && done.err.contains(says) && !done.err.contains("Traceback"), "{words:?}: {done:?}");
     }
 }
 

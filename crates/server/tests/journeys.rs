@@ -466,7 +466,10 @@ fn a_resellers_profit_is_paid_out(house: &House) {
     assert_eq!(house.money(NORTH), (0, 60));
     for more in [&[][..], &["--dry-run"]] {
         let again = house.run(&[&withdraw[..], more].concat(), &[]);
-        assert!(again.code == 1 && again.err.contains("no profit that waits"), "{again:?}");
+        assert!(
+            again.code == 1 && again.err.contains("no profit that waits to be paid out; `kachi admin profit waiting` lists"),
+            "{again:?}"
+        );
     }
     let silent = house.run(&["admin", "profit", "fail", "1", "--reason", " ", "--by", "Bo"], &[]);
     assert!(silent.code == 1 && silent.err.contains("reason: must have 1 to 200 characters"), "{silent:?}");

@@ -96,6 +96,15 @@ fn what_the_carrier_knows_is_read_and_held_against_records(house: &House) {
     assert_eq!((lines.len(), lines[0][0], lines[0][4]), (2, "iccid", "record_bytes"));
     assert_eq!((lines[1][0], lines[1][6]), (iccid(0).as_str(), counted.to_string().as_str()));
     assert_eq!(run(house, &["export", "reconcile"], 0), text);
+    house.write("apart.csv", "kept");
+    let again = ["export", "reconcile", "--out", "apart.csv"];
+    let refused = house.run(&again, &[]);
+    let words = "--out: apart.csv is there already: name a new file, or write over it with --overwrite";
+    assert!(refused.code == 1 && refused.err.contains(words), "{refused:?}");
+    assert_eq!(std::fs::read_to_string(house.path("apart.csv")).expect("it is there"), "kept");
+    run(house, &[&again[..], &["--overwrite"]].concat(), 0);
+    assert_eq!(std::fs::read_to_string(house.path("apart.csv")).expect("it is there"), text);
+    assert_eq!(run(house, &["export", "reconcile", "--out", "/dev/stdout"], 0), text, "a pipe keeps nothing");
 
     let cards = run(house, &["export", "sims"], 0);
     let cards: Vec<&str> = cards.lines().collect();

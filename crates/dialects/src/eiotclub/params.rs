@@ -58,12 +58,13 @@ impl std::error::Error for ParseError {}
 pub struct Params(BTreeMap<String, Box<RawValue>>);
 
 impl Params {
-    /// Reads a request body.
+    /// Reads a request body. A byte order mark before it is no part of it (RFC 8259, 8.1).
     pub fn parse(body: &[u8], limits: Limits) -> Result<Params, ParseError> {
         if body.len() > limits.bytes {
             return Err(ParseError::TooLarge);
         }
         let text = std::str::from_utf8(body).map_err(|_| ParseError::NotText)?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         if depth(text) > limits.depth {
             return Err(ParseError::TooDeep);
         }

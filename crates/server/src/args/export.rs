@@ -36,6 +36,9 @@ pub struct Target {
     /// The file; standard output if left out
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Write over the file if it is there
+    #[arg(long, requires = "out")]
+    pub overwrite: bool,
 }
 
 /// Which cards.
