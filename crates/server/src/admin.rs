@@ -1,6 +1,6 @@
 //! `kachi admin`: looking after people, keys, cards, orders, money, carriers' writes, tasks, messages, notices and orphans; the audit.
 
-use crate::args::{Admin, Aside, Backup, Delivery, Intent, Key, Orphan, Shape, User};
+use crate::args::{Admin, Aside, Delivery, Intent, Key, Orphan, Shape, User};
 use crate::exit::Exit;
 use crate::{print, secrets};
 use kachi_domain::ledger::OPERATOR;
@@ -34,7 +34,6 @@ pub fn run(engine: &Engine, verb: Admin) -> Result<(), Exit> {
     match verb {
         Admin::Audit(shape) => check(engine, shape),
         Admin::Doctor(_) => Err(Exit::usage("admin doctor opens the house by itself")),
-        Admin::Backup(to) => backup(engine, &to),
         Admin::Account(verb) => account::run(engine, verb),
         Admin::Signature(verb) => account::signatures(engine, verb),
         Admin::User(User::Add { login, account, role, password_file, shape }) => {
@@ -70,42 +69,28 @@ pub fn run(engine: &Engine, verb: Admin) -> Result<(), Exit> {
 fn check(engine: &Engine, shape: Shape) -> Result<(), Exit> {
     let report = audit::audit(engine)?;
     if shape.json {
-        print::json(&report)?;
+        print::json(&report)?
     } else {
-        for violation in &report.violations {
-            print::line(violation)?;
-        }
-        let verdict = match report.violations.len() {
-            0 => "clean".to_owned(),
-            1 => "1 violation".to_owned(),
-            n => format!("{n} violations"),
-        };
-        let unrated = match report.unrated {
-            0 => String::new(),
-            n => format!(", {n} of them wait for their rating (a file being taken in, or left in the middle)"),
-        };
-        print::line(format_args!("{verdict}: {} cards, {} readings{unrated}", report.cards, report.readings))?;
+        tell_audit(&report)?
     }
     if report.clean { Ok(()) } else { Err(Exit::finding()) }
 }
 
-fn backup(engine: &Engine, to: &Backup) -> Result<(), Exit> {
-    let file = to.file.display();
-    let (place, at) = (engine.store().place().to_string(), engine.now());
-    if let kachi_store::Place::Postgres(_) = engine.store().place() {
-        return Err(Exit::refused(format!(
-            "FILE: {place} is copied with PostgreSQL's own program: pg_dump --format=custom --file={file} and the address"
-        )));
+/// What an audit found, for people.
+pub fn tell_audit(report: &audit::Report) -> Result<(), Exit> {
+    for violation in &report.violations {
+        print::line(violation)?;
     }
-    engine
-        .store()
-        .copy_to(&to.file)
-        .map_err(|e| Exit::refused(format!("FILE: {e}; name a new file in a folder that has room")))?;
-    let bytes = to.file.metadata().map_err(Exit::cannot)?.len();
-    if to.shape.json {
-        return print::json(&json!({"file": to.file, "database": place, "at": at, "bytes": bytes}));
-    }
-    print::line(format_args!("{file}: {place} as it was at {at}, {bytes} bytes"))
+    let verdict = match report.violations.len() {
+        0 => "clean".to_owned(),
+        1 => "1 violation".to_owned(),
+        n => format!("{n} violations"),
+    };
+    let unrated = match report.unrated {
+        0 => String::new(),
+        n => format!(", {n} of them wait for their rating (a file being taken in, or left in the middle)"),
+    };
+    print::line(format_args!("{verdict}: {} cards, {} readings{unrated}", report.cards, report.readings))
 }
 
 /// The account of that code, as a flag names it.

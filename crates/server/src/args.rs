@@ -72,6 +72,14 @@ pub enum Verb {
     Simulate(SimulateArgs),
     /// Bring the database's schema up to date
     Migrate,
+    /// Copy the database, as it is at this moment, into a new file; the server may run
+    ///
+    /// The file is a SQLite database, also if this one is in PostgreSQL.
+    Backup(Backup),
+    /// Make the database that is configured, and is not there yet, out of a copy, and audit it
+    ///
+    /// With a copy that `kachi backup` made, on either engine: so it is also the way from SQLite to PostgreSQL and back.
+    Restore(Restore),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigVerb),
@@ -241,8 +249,6 @@ pub enum Admin {
     Audit(Shape),
     /// Check that the system can run: configuration, database, folders, secrets, clock
     Doctor(Shape),
-    /// Copy the database, as it is at this moment, into a new file; the server may run (SQLite; PostgreSQL has pg_dump)
-    Backup(Backup),
     /// Accounts, and switching them on, off, or to asking alone
     #[command(subcommand)]
     Account(Accounts),
@@ -317,6 +323,17 @@ pub enum Admin {
     /// Usage records held against carriers' counts
     #[command(subcommand)]
     Reconcile(Reconcile),
+}
+
+/// Where a copy comes from.
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// The copy; it stays as it is
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// How to print.
+    #[command(flatten)]
+    pub shape: Shape,
 }
 
 /// Where a copy goes.

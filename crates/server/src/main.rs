@@ -3,6 +3,7 @@
 mod admin;
 mod apply;
 mod args;
+mod backup;
 mod carriers;
 mod config;
 mod demo;
@@ -59,6 +60,8 @@ fn run(cli: Cli) -> Result<(), Exit> {
         Verb::Admin(Admin::Doctor(shape)) => doctor::run(Config::load(&cli.config), shape),
         Verb::Simulate(args) => simulate::run(&args),
         Verb::Migrate => migrate(&config()?),
+        Verb::Backup(to) => backup::backup(&config()?, &to),
+        Verb::Restore(from) => backup::restore(&config()?, &from),
         Verb::Serve(args) => start(config()?, args),
         Verb::Apply(args) => apply::run(&config()?, &args),
         Verb::Import(Import::Cdr(args)) => import::cdr(&config()?, &args),

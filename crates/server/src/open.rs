@@ -82,7 +82,7 @@ const REMEDIES: [(&str, &str); 13] = [
 ];
 
 /// Why the database cannot be opened, in the engine's words on one line, and what is to be done.
-fn unopened(place: &Place, words: &str) -> Exit {
+pub fn unopened(place: &Place, words: &str) -> Exit {
     let words: Vec<&str> = words.lines().map(str::trim).collect();
     let words = words.join(" ");
     // The engine's own words end in what they say last; what leads there may speak of connections too.
@@ -106,7 +106,7 @@ pub fn clock(config: &Config) -> Clock {
 }
 
 /// A folder only we can look into: it holds secrets and customers' data.
-fn make_folder(dir: &std::path::Path) -> Result<(), Exit> {
+pub fn make_folder(dir: &std::path::Path) -> Result<(), Exit> {
     let mut builder = std::fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);

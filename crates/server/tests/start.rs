@@ -147,34 +147,36 @@ fn what_a_server_leaves_behind_is_one_file_and_its_log_names_it() {
     assert!(kachi(folder.path(), &["admin", "account", "list"]).out.contains("acme"));
 }
 
+/// On either engine, and from each to the other.
 #[test]
-fn a_copy_of_a_sqlite_file_is_made_beside_a_server() {
-    let house = House::new(Database::sqlite());
-    house.apply("accounts: [{code: acme, currency: USD}]");
-    let server = house.serve(&[]);
-    let told = house.done(&["admin", "backup", "copy.db", "--json"]).json();
-    assert_eq!(told["bytes"], house.path("copy.db").metadata().expect("a file").len(), "{told}");
-    let again = house.run(&["admin", "backup", "copy.db"], &[]);
-    assert!(again.code == 1 && again.err.contains("FILE: copy.db is there already; name a new file"), "{again:?}");
-    let nowhere = house.run(&["admin", "backup", "no/such/copy.db"], &[]);
-    assert!(nowhere.code == 1 && nowhere.err.contains("FILE: no/such/copy.db.part: No such file"), "{nowhere:?}");
-    // What comes after the copy is not in it.
-    house.apply("accounts: [{code: later, currency: USD}]");
-    server.stop();
-    std::fs::create_dir(house.path("data")).or_else(|_| house.path("data").metadata().map(drop)).expect("a folder");
-    std::fs::copy(house.path("copy.db"), house.path("data/kachi.db")).expect("put where one looks for it");
-    let accounts = kachi(&house.path(""), &["admin", "account", "list"]).out;
-    assert!(accounts.contains("acme") && !accounts.contains("later"), "{accounts}");
-    assert_eq!(kachi(&house.path(""), &["admin", "audit"]).code, 0);
-}
-
-#[test]
-fn who_would_copy_postgresql_is_told_how() {
-    let house = House::new(Database::postgres());
-    house.done(&["migrate"]);
-    let told = house.run(&["admin", "backup", "copy.db"], &[]);
-    assert!(told.code == 1 && told.err.contains("pg_dump --format=custom --file=copy.db"), "{told:?}");
-    assert!(!house.path("copy.db").exists(), "nothing was made");
+fn a_copy_is_made_beside_a_server_and_becomes_a_database() {
+    for (from, to) in [(Database::sqlite(), Database::postgres()), (Database::postgres(), Database::sqlite())] {
+        let house = House::new(from);
+        house.apply("accounts: [{code: acme, currency: USD}]");
+        let server = house.serve(&[]);
+        let told = house.done(&["backup", "copy.db", "--json"]).json();
+        assert_eq!(told["bytes"], house.path("copy.db").metadata().expect("a file").len(), "{told}");
+        let again = house.run(&["backup", "copy.db"], &[]);
+        assert!(again.code == 1 && again.err.contains("FILE: copy.db is there already; name a new file"), "{again:?}");
+        let nowhere = house.run(&["backup", "no/such/copy.db"], &[]);
+        assert!(nowhere.code == 1 && nowhere.err.contains("FILE: no/such/copy.db.part: No such file"), "{nowhere:?}");
+        // What comes after the copy is not in it.
+        house.apply("accounts: [{code: later, currency: USD}]");
+        server.stop();
+        let taken = house.run(&["restore", "copy.db"], &[]);
+        assert!(taken.code == 1 && taken.err.contains("database.url: ") && taken.err.contains(" already"), "{taken:?}");
+        let url = to.url();
+        let there = |words: &[&str]| kachi(&house.path(""), &[&["--database-url", url.as_str()], words].concat());
+        let wrong = there(&["restore", "world.yaml"]);
+        assert!(wrong.code == 1 && wrong.err.contains("name a file that `kachi backup` made"), "{wrong:?}");
+        let made = there(&["restore", "copy.db"]);
+        assert!(made.code == 0 && made.out.contains("made out of copy.db") && made.out.contains("clean: 0 cards"), "{made:?}");
+        let accounts = there(&["admin", "account", "list"]).out;
+        assert!(accounts.contains("acme") && !accounts.contains("later"), "{accounts}");
+        house.write("more.yaml", "accounts: [{code: another, currency: USD}]");
+        assert_eq!(there(&["apply", "more.yaml"]).code, 0, "numbers go on");
+        assert_eq!(there(&["admin", "audit"]).code, 0);
+    }
 }
 
 /// A hang-up (its terminal is closed, its log rotated) does not stop a server.

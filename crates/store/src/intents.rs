@@ -324,6 +324,12 @@ impl Tx<'_> {
         Ok(self.row::<(i64,)>(text, &[])?.map_or(0, |r| r.0))
     }
 
+    /// How many writes are open.
+    pub fn intents_open(&mut self) -> Result<i64, Error> {
+        let text = format!("SELECT COUNT(*) FROM intent WHERE state NOT IN {OVER}");
+        Ok(self.row::<(i64,)>(&text, &[])?.map_or(0, |r| r.0))
+    }
+
     /// Writes that are not tried or asked about before `until`, the first so many.
     pub fn intents_beyond(&mut self, until: Timestamp, limit: i64) -> Result<Vec<i64>, Error> {
         let text = "SELECT id FROM intent WHERE due_at > ? ORDER BY due_at, id LIMIT ?";

@@ -26,8 +26,7 @@ type Database = BTreeMap<String, Vec<String>>;
 /// Every row but those that say to which body a refused signature is bound: they have no answer.
 fn everything(store: &Store) -> Database {
     let mut rows = store.read(|tx| tx.dump()).expect("every row");
-    let is_bound = |row: &String| row.contains(",'',") || row.contains(",\"\",");
-    rows.entry("idempotency".into()).or_default().retain(|row| !is_bound(row));
+    rows.entry("idempotency".into()).or_default().retain(|row| !row.contains("\"answer\":\"\""));
     rows
 }
 

@@ -1,7 +1,6 @@
-//! The file of a SQLite database: who may read it, whose turn it is to write, whether it still lies at its place, and copies of it.
+//! The file of a SQLite database: who may read it, whose turn it is to write, and whether it still lies at its place.
 
-use super::{Error, Place, Store, Tx};
-use crate::binds;
+use super::{Error, Store};
 use std::fs::File;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -76,36 +75,6 @@ impl Store {
     /// Whether it takes what is written: a SQLite file that may only be read opens too, and so does a PostgreSQL that follows another.
     pub fn check_writing(&self) -> Result<(), Error> {
         self.write(|tx| tx.run("UPDATE schema_step SET number = number WHERE number < 0", &[]).map(|_| ()))
-    }
-
-    /// Copies the database as it is at this moment into a new SQLite file, beside whoever works with it. A file that is not there in
-    /// the end was not made; one that is, is whole and on the disk.
-    ///
-    /// # Errors
-    /// On PostgreSQL, which has its own programs for that; where the file is there already or cannot be made.
-    pub fn copy_to(&self, path: &Path) -> Result<(), Error> {
-        let Place::File(_) = &self.inner.place else {
-            return Err(Error::Engine("PostgreSQL is copied with its own pg_dump".into()));
-        };
-        let words = |path: &Path, e: std::io::Error| Error::Engine(format!("{}: {e}", path.display()));
-        if path.try_exists().map_err(|e| words(path, e))? {
-            return Err(Error::Engine(format!("{} is there already", path.display())));
-        }
-        let part = path.with_added_extension("part");
-        let made = self.copy_into(&part).and_then(|()| std::fs::rename(&part, path).map_err(|e| words(path, e)));
-        if made.is_err() {
-            let _ = std::fs::remove_file(&part);
-        }
-        made
-    }
-
-    fn copy_into(&self, part: &Path) -> Result<(), Error> {
-        let words = |e: std::io::Error| Error::Engine(format!("{}: {e}", part.display()));
-        let _ = std::fs::remove_file(part);
-        let file = private(part).map_err(words)?;
-        let mut conn = self.inner.pool.get()?;
-        Tx { conn: &mut conn }.run("VACUUM INTO ?", &binds![part.to_string_lossy().into_owned()])?;
-        file.sync_all().map_err(words)
     }
 }
 

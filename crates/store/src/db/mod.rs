@@ -5,21 +5,22 @@
 //! savepoint: many durable orders, one flush to disk. On PostgreSQL each closure has a connection of its own, but those
 //! of one lane (an account), which would only wait for each other's locks, are committed together too.
 
+mod backup;
 mod bulk;
 mod copy;
-mod dump;
 mod file;
 pub mod gather;
 mod lanes;
 mod lookups;
 mod migrate;
 mod pool;
+mod rows;
 pub mod sql;
 mod stamps;
-mod whole;
 mod writer;
 
 use crate::sims::SimAndState;
+pub use backup::{RestoreError, restore};
 pub(crate) use bulk::Column as BulkColumn;
 use diesel::connection::SimpleConnection;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
@@ -30,6 +31,7 @@ use lanes::Lanes;
 use lookups::Lookups;
 pub use migrate::MigrateError;
 use pool::Pool;
+pub use rows::Named;
 use sql::{Row, Statement, Value};
 pub use stamps::Stamp;
 use stamps::Stamps;

@@ -1,0 +1,236 @@
+//! Copies of the whole database, and databases out of copies. A copy is a SQLite file, whichever engine it was made from and
+//! whichever it becomes: so it is also the way from one engine to the other.
+
+use super::file::private;
+use super::rows::{Named, list};
+use super::sql::Value;
+use super::{Error, MigrateError, Place, Store, Tx};
+use crate::binds;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Tables whose rows a new database has of its own.
+const OWN: [&str; 5] = ["account", "balance", "credit_stop", "schema_step", "version"];
+
+/// Why no database was made out of a copy.
+#[derive(Debug)]
+pub enum RestoreError {
+    /// The copy cannot be read, or is none of a database of ours.
+    Copy(String),
+    /// Something is there already where the database is to be made.
+    Taken(String),
+    /// The copy cannot be brought up to date.
+    Migrate(MigrateError),
+    /// The engine's own words.
+    Engine(Error),
+}
+
+impl fmt::Display for RestoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RestoreError::Copy(words) | RestoreError::Taken(words) => f.write_str(words),
+            RestoreError::Migrate(e) => e.fmt(f),
+            RestoreError::Engine(e) => e.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for RestoreError {}
+
+impl From<Error> for RestoreError {
+    fn from(e: Error) -> RestoreError {
+        RestoreError::Engine(e)
+    }
+}
+
+impl From<MigrateError> for RestoreError {
+    fn from(e: MigrateError) -> RestoreError {
+        RestoreError::Migrate(e)
+    }
+}
+
+/// A path with an I/O error.
+fn words(path: &Path, e: &std::io::Error) -> String {
+    format!("{}: {e}", path.display())
+}
+
+/// What is being made, under another name until it is whole; what is left of it goes with this.
+struct Part(PathBuf);
+
+impl Part {
+    fn beside(path: &Path) -> Part {
+        let part = Part(path.with_added_extension("part"));
+        part.clear();
+        part
+    }
+
+    fn clear(&self) {
+        for end in ["", "-wal", "-shm", ".turn"] {
+            let _ = std::fs::remove_file(with_end(&self.0, end));
+        }
+    }
+
+    /// Gives it its name, for good.
+    fn becomes(&self, path: &Path) -> std::io::Result<()> {
+        std::fs::File::open(&self.0)?.sync_all()?;
+        std::fs::rename(&self.0, path)?;
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        std::fs::File::open(folder)?.sync_all()
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+fn with_end(path: &Path, end: &str) -> PathBuf {
+    let mut all = path.as_os_str().to_owned();
+    all.push(end);
+    PathBuf::from(all)
+}
+
+impl Store {
+    /// Copies the database as it is at this moment into a new SQLite file, beside whoever works with it. A file that is not there in
+    /// the end was not made: until it is whole it lies beside as `.part`.
+    ///
+    /// # Errors
+    /// Where the file is there already or cannot be made.
+    pub fn copy_to(&self, path: &Path) -> Result<(), Error> {
+        if path.try_exists().map_err(|e| Error::Engine(words(path, &e)))? {
+            return Err(Error::Engine(format!("{} is there already", path.display())));
+        }
+        let part = Part::beside(path);
+        drop(private(&part.0).map_err(|e| Error::Engine(words(&part.0, &e)))?);
+        match &self.inner.place {
+            Place::File(_) => {
+                let mut conn = self.inner.pool.get()?;
+                Tx { conn: &mut conn }.run("VACUUM INTO ?", &binds![part.0.to_string_lossy().into_owned()])?;
+            }
+            Place::Postgres(_) => {
+                let copy = Store::open(Place::File(part.0.clone()), 1).map_err(|e| Error::Engine(e.to_string()))?;
+                copy.fill(self)?;
+            }
+        }
+        part.becomes(path).map_err(|e| Error::Engine(words(path, &e)))
+    }
+
+    /// Puts all rows of another database into this one in place of its own.
+    fn fill(&self, from: &Store) -> Result<(), Error> {
+        let from = from.clone();
+        self.write(move |tx| from.read(|source| fill(tx, source)))
+    }
+}
+
+/// Makes a database at `place` out of a copy, which stays as it is. It is brought up to date if it was made by an earlier version.
+/// A folder to work in is `scratch`.
+///
+/// # Errors
+/// Where anything is there already: nothing is ever written over.
+pub fn restore(place: &Place, copy: &Path, scratch: &Path) -> Result<(), RestoreError> {
+    let part = Part::beside(match place {
+        Place::File(path) => path,
+        Place::Postgres(_) => scratch,
+    });
+    if let Place::File(path) = place
+        && let Some(there) = ["", "-wal"].iter().map(|end| with_end(path, end)).find(|p| p.exists())
+    {
+        return Err(RestoreError::Taken(format!("{} is there already", there.display())));
+    }
+    take_copy(copy, &part.0)?;
+    let store = Store::open(Place::File(part.0.clone()), 2)?;
+    match place {
+        Place::File(path) => {
+            drop(store);
+            part.becomes(path).map_err(|e| RestoreError::Engine(Error::Engine(words(path, &e))))
+        }
+        Place::Postgres(_) => {
+            let target = Store::open(place.clone(), 2)?;
+            if let Some(table) = target.read(own_rows_only)? {
+                return Err(RestoreError::Taken(format!("{place} holds rows already, in the table {table}")));
+            }
+            Ok(target.fill(&store)?)
+        }
+    }
+}
+
+/// Copies the file and what of it is still in its log, if that is a database of ours.
+fn take_copy(copy: &Path, part: &Path) -> Result<(), RestoreError> {
+    let not_ours =
+        |e: &dyn fmt::Display| RestoreError::Copy(format!("{} is no copy of a database of Kachi's: {e}", copy.display()));
+    for end in ["", "-wal"] {
+        let (from, to) = (with_end(copy, end), with_end(part, end));
+        if end.is_empty() || from.exists() {
+            let copied = private(&to).and_then(|mut to| std::io::copy(&mut std::fs::File::open(&from)?, &mut to));
+            copied.map_err(|e| RestoreError::Copy(words(&from, &e)))?;
+        }
+    }
+    let mut conn = super::Conn::open(&Place::File(part.to_owned())).map_err(|e| not_ours(&e))?;
+    let tables = Tx { conn: &mut conn }.tables().map_err(|e| not_ours(&e))?;
+    if !["account", "schema_step", "sim"].iter().all(|t| tables.iter().any(|name| name == t)) {
+        return Err(not_ours(&"it has other tables"));
+    }
+    Ok(())
+}
+
+/// A table with rows that a new database does not have.
+fn own_rows_only(tx: &mut Tx<'_>) -> Result<Option<String>, Error> {
+    for table in tx.tables()? {
+        let least = i64::from(table == "account");
+        let more = tx.row::<(i64,)>(&format!("SELECT COUNT(*) FROM (SELECT 1 FROM \"{table}\" LIMIT 2) AS few"), &[])?;
+        if more.is_some_and(|r| r.0 > least) && (least == 1 || !OWN.contains(&table.as_str())) {
+            return Ok(Some(table));
+        }
+    }
+    Ok(None)
+}
+
+fn fill(tx: &mut Tx<'_>, source: &mut Tx<'_>) -> Result<(), Error> {
+    for table in source.tables()? {
+        if table == "schema_step" {
+            continue;
+        }
+        let columns = source.columns(&table)?;
+        if columns != tx.columns(&table)? {
+            return Err(Error::Engine(format!("the table {table} has other columns there")));
+        }
+        tx.run(&format!("DELETE FROM \"{table}\""), &[])?;
+        let text = insert(&table, &columns, tx.is_postgres());
+        source.each_row(&table, &columns, |rows| {
+            let put = tx.run(&text, &[Value::Owned(format!("[{}]", rows.join(",")))]);
+            put.map(drop).map_err(|e| Error::Engine(format!("the table {table}: {e}")))
+        })?;
+    }
+    if tx.is_postgres() { go_on_numbering(tx) } else { Ok(()) }
+}
+
+/// A statement that adds rows out of a list of JSON objects.
+fn insert(table: &str, columns: &[Named], postgres: bool) -> String {
+    let names = list(columns);
+    if postgres {
+        return format!(
+            "INSERT INTO \"{table}\" ({names}) SELECT {names} FROM json_populate_recordset(NULL::\"{table}\", CAST(? AS JSON))"
+        );
+    }
+    let value = |Named { name, bytes, .. }: &Named| match bytes {
+        true => format!("unhex(substr(value ->> '{name}', 3))"),
+        false => format!("value ->> '{name}'"),
+    };
+    let values: Vec<String> = columns.iter().map(value).collect();
+    format!("INSERT INTO \"{table}\" ({names}) SELECT {} FROM json_each(?)", values.join(", "))
+}
+
+/// PostgreSQL numbers on behind the highest number that it was given. (SQLite does so by itself.)
+fn go_on_numbering(tx: &mut Tx<'_>) -> Result<(), Error> {
+    let numbered = "SELECT CAST(table_name AS TEXT), CAST(column_name AS TEXT) FROM information_schema.columns
+                    WHERE table_schema = current_schema() AND is_identity = 'YES'";
+    for (table, column) in tx.rows::<(String, String)>(numbered, &[])? {
+        let text = format!(
+            "SELECT setval(pg_get_serial_sequence('\"{table}\"', '{column}'), MAX(\"{column}\"))
+             FROM \"{table}\" HAVING MAX(\"{column}\") IS NOT NULL"
+        );
+        tx.rows_once::<(i64,)>(&text, &[])?;
+    }
+    Ok(())
+}
