@@ -251,7 +251,7 @@ fn noting(arrivals: &Arrivals, runtime: &Runtime) -> SocketAddr {
         if is_new {
             ids.push(id.to_owned());
         }
-        if is_new && ids.len() % 3 == 0 { "no" } else { "yes" }
+        if is_new && ids.len().is_multiple_of(3) { "no" } else { "yes" }
     };
     let app = Router::new().route("/n", post(move |text: String| std::future::ready(took(text))));
     runtime.spawn(async move { axum::serve(listener, app).await });
