@@ -80,7 +80,7 @@ fn digest(token: &str) -> String {
     Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Whether the database answers.
+/// Whether the database answers and takes what is written.
 pub fn ready(engine: &Engine) -> Result<()> {
     Ok(engine.store().check()?)
 }

@@ -7,9 +7,10 @@ use crate::{open, print};
 use kachi_domain::time::DAY_SECONDS;
 use kachi_engine::intents::PUT_OFF_SECONDS_MAX;
 use kachi_engine::webhooks::key_door;
-use kachi_engine::{Engine, clock as clocks, not_let_on_cards};
+use kachi_engine::{Engine, clock as clocks, not_let_on_cards, overview};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// 2024-01-01 and 2100-01-01: a clock outside was never set.
@@ -49,8 +50,8 @@ fn with_config(config: &Config) -> Vec<(&'static str, Verdict)> {
     let engine = open::existing(config);
     checks.push((
         "database",
-        match engine.as_ref().map_err(Clone::clone).and_then(open::check_writing) {
-            Ok(()) => Ok("reachable, schema up to date".to_owned()),
+        match engine.as_ref().map_err(Clone::clone).and_then(is_sound) {
+            Ok(()) => Ok("reachable, schema up to date, takes what is written".to_owned()),
             Err(exit) => Err(exit.words),
         },
     ));
@@ -65,6 +66,12 @@ fn with_config(config: &Config) -> Vec<(&'static str, Verdict)> {
     checks
 }
 
+/// Whether the database takes what is written and has room for it.
+fn is_sound(engine: &Engine) -> Result<(), Exit> {
+    open::check_writing(engine)?;
+    overview::ready(engine).map_err(|fail| Exit::cannot(format!("database.url: {fail}")))
+}
+
 fn writable(config: &Config) -> Verdict {
     let dir = &config.data_dir;
     if !dir.exists() {
@@ -72,7 +79,7 @@ fn writable(config: &Config) -> Verdict {
     }
     match probe(dir) {
         Ok(()) => Ok(format!("{} can be written to", dir.display())),
-        Err(e) => Err(format!("data_dir: {} cannot be written to ({e}): name another or change its owner", dir.display())),
+        Err(e) => Err(unwritable(dir, &e)),
     }
 }
 
@@ -80,6 +87,15 @@ fn writable(config: &Config) -> Verdict {
 fn probe(dir: &Path) -> std::io::Result<()> {
     let file = dir.join(format!(".doctor-{}", std::process::id()));
     std::fs::write(&file, b"x").and_then(|()| std::fs::remove_file(&file))
+}
+
+/// Why a folder cannot be written to, and what is to be done.
+fn unwritable(dir: &Path, e: &std::io::Error) -> String {
+    let remedy = match e.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room",
+        _ => "name another or change its owner",
+    };
+    format!("data_dir: {} cannot be written to ({e}): {remedy}", dir.display())
 }
 
 /// A notify address is of no use without the secret that signs its notices.
@@ -186,5 +202,17 @@ fn clock(config: &Config) -> Verdict {
         0 if PLAUSIBLE.contains(&now.0) => Ok(format!("{now}")),
         0 => Err(format!("the system's clock says {now}: set it, signatures and expiry depend on it")),
         offset => Ok(format!("{now}, shifted by {offset} s for a test (clock.offset_seconds)")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_on_a_full_disk_is_not_said_to_be_another_owners() {
+        let words = |kind: ErrorKind| unwritable(Path::new("d"), &kind.into());
+        assert!(words(ErrorKind::StorageFull).ends_with(": make room"), "{}", words(ErrorKind::StorageFull));
+        assert!(words(ErrorKind::PermissionDenied).ends_with(": name another or change its owner"));
     }
 }

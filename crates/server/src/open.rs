@@ -65,7 +65,7 @@ fn store(config: &Config) -> Result<Store, Exit> {
 }
 
 /// What the engines say of a database that cannot be opened, and what is to be done then.
-const REMEDIES: [(&str, &str); 13] = [
+const REMEDIES: [(&str, &str); 14] = [
     ("already exists", "these are the tables of another program: name an empty database, or Kachi's own"),
     ("malformed", "put a copy of it back, with the files -wal and -shm beside it taken away first"),
     ("Permission denied", "change its owner to who runs Kachi"),
@@ -73,6 +73,7 @@ const REMEDIES: [(&str, &str); 13] = [
     ("file is not a database", "name another file, or put a copy of this one back"),
     ("unable to open database file", "make its folder, or name one that you may write to with --data-dir"),
     ("readonly database", "change its owner, or name a folder that you may write to with --data-dir"),
+    ("read-only transaction", "it is a standby, or default_transaction_read_only is set there: name the primary, or set it off"),
     ("password authentication failed", "mend user and password in the address"),
     ("no password supplied", "write user:password@ before the host"),
     ("role ", "make this user in PostgreSQL (createuser), or name another in the address"),

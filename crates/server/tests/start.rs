@@ -63,6 +63,30 @@ fn nobody_who_only_asks_makes_a_database() {
 }
 
 #[test]
+fn a_database_that_takes_no_writes_is_told() {
+    let (folder, database) = (TempDir::new().expect("a folder"), Database::postgres());
+    let url = database.url();
+    assert_eq!(kachi(folder.path(), &["--database-url", &url, "migrate"]).code, 0);
+    let doctor = || kachi(folder.path(), &["--database-url", &url, "admin", "doctor"]);
+    assert!(doctor().code == 0 && doctor().out.contains("takes what is written"), "{:?}", doctor());
+    let store = database.open();
+    store.check().expect("it takes writes");
+
+    // So are all transactions of a standby.
+    let name = url.split('?').next().and_then(|address| address.rsplit('/').next()).expect("a name");
+    for text in [
+        format!("ALTER DATABASE {name} SET default_transaction_read_only = on"),
+        format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"),
+    ] {
+        kachi_store::db::execute(&kachi_testkit::db::postgres_url(), &text).expect("it is done");
+    }
+    let words: Vec<String> = (0..20).filter_map(|_| store.check().err().map(|e| e.to_string())).collect();
+    assert!(words.len() == 20 && words[19].contains("PostgreSQL takes no writes (transaction_read_only is on)"), "{words:?}");
+    let found = doctor();
+    assert!(found.code == 1 && found.out.contains("read-only transaction: it is a standby"), "{found:?}");
+}
+
+#[test]
 fn a_database_that_cannot_be_opened_is_named_with_what_is_to_be_done() {
     let folder = TempDir::new().expect("a folder");
     std::fs::write(folder.path().join("letter.db"), "dear sirs, this is no database at all".repeat(40)).expect("a file");

@@ -102,7 +102,7 @@ pub fn router(door: PortalDoor) -> Router {
     }
 }
 
-/// `GET /healthz`: the process runs. `GET /readyz`: its database answers, and there is room for what is written.
+/// `GET /healthz`: the process runs. `GET /readyz`: its database answers and takes writes, and there is room for them.
 pub fn health_router(engine: Engine) -> Router {
     Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(ready)).with_state(engine)
 }

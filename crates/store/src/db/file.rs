@@ -63,13 +63,19 @@ fn id(path: &Path) -> Option<(u64, u64)> {
 }
 
 impl Store {
-    /// Whether it can be worked with: it answers, and what is written is kept.
+    /// Whether it can be worked with: it answers, takes what is written, and keeps it.
     pub fn check(&self) -> Result<(), Error> {
-        self.look(|tx| tx.rows::<(i64,)>("SELECT CAST(1 AS BIGINT)", &[]))?;
-        match &self.inner.writer {
-            Some(writer) => writer.check(),
-            None => Ok(()),
+        if let Some(writer) = &self.inner.writer {
+            self.look(|tx| tx.rows::<(i64,)>("SELECT CAST(1 AS BIGINT)", &[]))?;
+            return writer.check();
         }
+        // It is on for each transaction of a standby.
+        let read_only = "SELECT CAST(1 AS BIGINT) WHERE current_setting('transaction_read_only') = 'on'";
+        if self.look(|tx| tx.row::<(i64,)>(read_only, &[]))?.is_none() {
+            return Ok(());
+        }
+        let words = "takes no writes (transaction_read_only is on): a standby, or default_transaction_read_only is set there";
+        Err(Error::Engine(format!("PostgreSQL {words}; name the primary in database.url, or set it off")))
     }
 
     /// Whether it takes what is written: a SQLite file that may only be read opens too, and so does a PostgreSQL that follows another.
