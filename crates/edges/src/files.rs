@@ -155,6 +155,9 @@ impl Watched {
     /// Takes the file in and puts it away, or leaves it to be tried again; the answer is where it lies then.
     fn take(&self, engine: &Engine, path: &Path, holder: Option<Watch>) -> Result<PathBuf, Option<Watch>> {
         let report = self.import(engine, path, holder)?;
+        if report.known {
+            tracing::info!(file = %path.display(), "this CDR file was taken in before: nothing of it is taken in again");
+        }
         let Some(to) = self.put_away(path, report.file) else { return Err(None) };
         keep_bad_lines(engine, &to, &report);
         Ok(to)
@@ -169,7 +172,9 @@ impl Watched {
         }
         match import::import_file(engine, self.platform, path, &mut |_| {}) {
             Ok(r) => {
-                tracing::info!(file = %path.display(), loaded = r.loaded, duplicate = r.duplicate, orphan = r.orphan, bad = r.bad, known = r.known, "CDR file taken in");
+                if !r.known {
+                    tracing::info!(file = %path.display(), loaded = r.loaded, duplicate = r.duplicate, orphan = r.orphan, bad = r.bad, "CDR file taken in");
+                }
                 Ok(r)
             }
             Err(Fail::InHand { file }) => {

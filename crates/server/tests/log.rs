@@ -8,6 +8,7 @@ use kachi_domain::event::{Body, EventKind};
 use kachi_domain::{AccountId, PlatformId, SimId, Timestamp};
 use kachi_store::events::NewEvent;
 use kachi_testkit::db::{Database, postgres_url};
+use kachi_testkit::world::line;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ on_both!(
     a_carrier_and_a_receiver_that_fail_are_told_once_and_dead_notices_each,
     what_a_clock_that_was_ahead_left_behind_is_told,
     a_name_with_a_line_feed_splits_no_line,
+    a_file_is_told_as_what_came_of_it_now,
 );
 
 /// The other side: it fails, with words of its own, until it is mended.
@@ -193,4 +195,31 @@ fn a_database_that_cannot_be_reached_is_told_once_and_once_that_it_is_back() {
     until("it is good", || is_good().expect("an answer").then_some(()));
     let of_loops = count(&["kachi::workers"]);
     assert_eq!((count(&["the database cannot be reached"]), of_loops), (1, 0), "{}", server.log());
+}
+
+fn a_file_is_told_as_what_came_of_it_now(house: &House) {
+    house.apply("platforms: [{code: hand, connector: manual}]");
+    std::fs::create_dir(house.path("in")).expect("a folder");
+    let file = |name: &str, id: i64| {
+        house.write(&format!("in/{name}"), &line(id, 0, now() - 60, now(), 1024));
+    };
+    let moved = |name: &str| until("the file is taken", || (!house.path(&format!("in/{name}")).exists()).then_some(()));
+    let watch = [("KACHI_CDR__WATCH", r#"[{dir = "in", platform = "hand", every_seconds = 1}]"#)];
+    file("first.csv", 1);
+    std::fs::copy(house.path("in/first.csv"), house.path("in/second.csv")).expect("the same again");
+    let server = house.serve(&watch);
+    moved("first.csv");
+    moved("second.csv");
+    let log = server.stop();
+    let count = |log: &str, words: &str| log.lines().filter(|line| line.contains(words)).count();
+    let (taken, again) = ("CDR file taken in", "was taken in before: nothing of it is taken in again");
+    assert_eq!((count(&log, taken), count(&log, again)), (1, 1), "{log}");
+    assert!(log.lines().any(|line| line.contains(again) && line.contains("second.csv")), "{log}");
+
+    // What was taken in shortly before a start is looked at again, and there is nothing to tell of it.
+    file("third.csv", 3);
+    let server = house.serve(&watch);
+    moved("third.csv");
+    let log = server.stop();
+    assert_eq!((count(&log, taken), count(&log, again)), (1, 0), "{log}");
 }
