@@ -71,11 +71,13 @@ pub struct View {
 }
 
 impl View {
-    /// An instant as its distance from now, the exact time on hover; a dash where there is none.
+    /// An instant as its distance from now, the exact time on hover; a dash where there is none. The page's script lets the distance
+    /// grow from `data-age` on.
     pub fn time(&self, at: Option<Timestamp>) -> Html {
         let Some(at) = at else { return Html("–".into()) };
         let exact = format!("{} ({})", self.zone.text(at), self.zone_name);
-        Html(format!("<time datetime=\"{at}\" title=\"{}\">{}</time>", Esc(&exact), self.age(at)))
+        let seconds = self.now.since(at);
+        Html(format!("<time datetime=\"{at}\" title=\"{}\" data-age=\"{seconds}\">{}</time>", Esc(&exact), self.age(at)))
     }
 
     /// An instant as date and time of the account's zone.
