@@ -3,16 +3,17 @@
 //! Left, joined by `;`: where it stands with us, and any of `blocks B..`, `carrier STATE AGE` (its state there, read so long
 //! ago), `reason B.. AGE` or `reason none|undocumented AGE` (why it is stopped there), `session up|none AGE`, `power on|off AGE`, `apn NAME` (its
 //! data is off there), `pool N`, `group CODE`, `waiting` (a package waits), `renewal NUMBER` (in review), `broke` (nothing is
-//! left of the account's balance and credit), `account paused|off`, `bare` (needs no package), `write ACT open|hand|refused`. Ages are hours.
+//! left of the account's balance and credit), `account paused|off`, `bare` (needs no package), `write ACT open|hand|refused`, `order open|hand` (a package that is paid for and
+//! waits for the carrier or a person), `mute` (nobody can read where it stands at the carrier). Ages are hours.
 //!
 //! Right, complete: each cause with what it is about, how sure it is, who can take it away and by which act; `nothing`, or
 //! `on line`.
 
 use kachi_domain::account::Switch;
-use kachi_domain::carrier::{BY_HAND, Function, Session, Standing, Stop, Write};
+use kachi_domain::carrier::{BY_HAND, Count, Counter, Function, Of, Session, Standing, Stop, Write};
 use kachi_domain::diagnose::{
-    Act, Balance, Card, Cause, Certainty, Group, Lang, Package, Piece, Pool, Reader, Source, Topic, Who, Why, WriteSeen, age,
-    diagnose,
+    Act, Balance, Card, Cause, Certainty, Group, Lang, Ordered, Package, Piece, Pool, Reader, Source, Topic, Who, Why, WriteSeen,
+    age, diagnose,
 };
 use kachi_domain::rating::EndReason;
 use kachi_domain::sim::{BaseState, Blocks};
@@ -46,6 +47,7 @@ fn blank() -> Card {
         apns_off: Vec::new(),
         package: None,
         waiting: Vec::new(),
+        ordered: Vec::new(),
         pool: None,
         outflow_bytes: 0,
         group: None,
@@ -84,6 +86,11 @@ fn package(name: &str) -> Package {
     Package { name: name.into(), used_bytes: 0, left_bytes: None, at: None, refills_at: None, over: None }
 }
 
+fn write(before: usize, act: &str, how: &str) -> WriteSeen {
+    let (id, by_hand, words) = (before as i64 + 1, how == "hand", String::new());
+    WriteSeen { id, act: act.into(), state: how.into(), by_hand, at: NOW, words }
+}
+
 fn known(script: &str) -> Card {
     let mut card = blank();
     for step in script.split(';').map(str::trim) {
@@ -120,14 +127,13 @@ fn known(script: &str) -> Card {
                     as_of: NOW,
                 };
             }
-            ["write", act, how] => card.writes.push(WriteSeen {
-                id: card.writes.len() as i64 + 1,
-                act: act.into(),
-                state: how.into(),
-                by_hand: how == "hand",
-                at: NOW,
-                words: String::new(),
-            }),
+            ["mute"] => card.standing = Piece::not(Why::CannotTell),
+            ["order", how] => {
+                card.writes.push(write(card.writes.len(), "subscribe", how));
+                let (name, write, by_hand) = ("A".into(), card.writes.len() as i64, how == "hand");
+                card.ordered.push(Ordered { order: 10_000_001, name, write, by_hand });
+            }
+            ["write", act, how] => card.writes.push(write(card.writes.len(), act, how)),
             [state] => card.base = BaseState::parse(state).unwrap_or_else(|e| panic!("{step}: {e}")),
             _ => panic!("{step} is nothing that can be known"),
         }
@@ -146,7 +152,7 @@ fn outcome(card: Card) -> String {
         .map(|f| {
             let of = if f.of.is_empty() { String::new() } else { format!(" [{}]", f.of) };
             let row = f.cause.row();
-            format!("{}{of} {} {} {}", f.cause.word(), f.certainty.word(), row.who.word(), row.act.word())
+            format!("{}{of} {} {} {}", f.cause.word(), f.certainty.word(), row.who.word(), f.act.word())
         })
         .collect();
     if said.is_empty() { "nothing".into() } else { said.join(", ") }
@@ -273,6 +279,14 @@ fn what_was_seen_is_told_in_the_readers_zone_and_language() {
     let chinese = told(Lang::Zh, Some(&zone));
     assert!(!chinese.contains('Z') && chinese.matches("2026-01-01 07:00:00").count() == 6, "{chinese}");
     assert!(chinese.contains("已结束：流量已用尽"), "{chinese}");
+    card.counter = read(Count { of: Of::Month, from: at, counter: Counter { bytes: 1024, as_of: NOW } }, "1h");
+    let value = |lang, topic| card.look(topic, Reader { lang, zone: None }).expect("it is known").value;
+    assert_eq!(value(Lang::En, Topic::Counter), "1.0 KB in the billing month since 2025-12-31T23:00:00Z");
+    assert_eq!(value(Lang::Zh, Topic::Counter), "账期内 1.0 KB（自 2025-12-31T23:00:00Z 起）");
+    assert_eq!(value(Lang::En, Topic::RealName), "not registered");
+    card.counter = read(Count::total(Counter { bytes: 1024, as_of: NOW }), "1h");
+    let total = card.look(Topic::Counter, Lang::En).expect("it is known").value;
+    assert_eq!(total, "1.0 KB in all");
     assert!(chinese.contains("1 激活 待发送（2026-01-01 08:00:00）：待人工办理；2 停机 被拒绝"), "{chinese}");
     assert!(!chinese.contains("kachi"), "{chinese}");
 }

@@ -321,6 +321,7 @@ fn a_card_tells_who_pays_and_what_is_in_its_way() {
         let browser = Browser::logged_in(&app, "acme").await;
         let page = browser.get(&format!("/sims/{}", World::iccid(0))).await;
         page.has("nothing is in its way");
+        page.has("data-age=\"");
         page.has("This card: 30.0 MB in 90 days");
         assert_eq!(page.body.matches("pays now").count(), 1);
         let blocked = browser.get(&format!("/sims/{}", World::iccid(1))).await;
@@ -329,13 +330,20 @@ fn a_card_tells_who_pays_and_what_is_in_its_way() {
         assert_eq!(blocked.body.matches("pays now").count(), 0);
         // Why it is off line: causes with who can lift them and how, what was looked at, and what could not be.
         page.has("Nothing that is known here speaks against the card: look at the device.");
-        for words in ["Why is it off line?", "the card has no package", "package/orderPackage", "not known, it was never read"] {
+        for words in
+            ["Why is it off line?", "a package is paid for", "paid, waits for the carrier", "not known, it was never read"]
+        {
             blocked.has(words);
         }
         blocked.lacks("kachi admin");
+        blocked.lacks("package/orderPackage");
+        blocked.has("<dt>Real name</dt><dd>not registered</dd>");
+        blocked.has("Source: our own database; usage from usage records");
+        let bare = browser.get(&format!("/sims/{}", World::iccid(2))).await;
+        ["the card has no package", "package/orderPackage"].into_iter().for_each(|words| bare.has(words));
         let chinese = Browser { language: "zh", ..browser };
         let blocked = chinese.get(&format!("/sims/{}", World::iccid(1))).await;
-        ["为何离线？", "该卡无套餐", "可由谁处理"].into_iter().for_each(|words| blocked.has(words));
+        ["为何离线？", "套餐已付款，待运营商确认", "可由谁处理"].into_iter().for_each(|words| blocked.has(words));
         let browser = Browser { language: "en", ..chinese };
         let by_beginning = browser.get("/fragment/sims?q=8986%20001").await;
         assert_eq!(by_beginning.body.matches("<tr data-key").count(), 4);

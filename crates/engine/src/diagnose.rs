@@ -16,12 +16,17 @@ use crate::network;
 use crate::sims::{self, Card};
 use kachi_domain::account::Switch;
 use kachi_domain::carrier::{Answer, Fact, Facts, Write};
-use kachi_domain::diagnose::{self, Balance, Group, Package, Piece, Pool, Report, Source, Why, WriteSeen};
+use kachi_domain::diagnose::{self, Balance, Cause, Group, Ordered, Package, Piece, Pool, Report, Source, Why, WriteSeen};
+use kachi_domain::order::SubscriptionState;
+use kachi_domain::package::Resource;
 use kachi_domain::rating::Live;
-use kachi_domain::{AccountId, Iccid, Money, Refusal, Timestamp};
+use kachi_domain::sim::Blocks;
+use kachi_domain::{AccountId, Iccid, Money, Refusal, SimId, Timestamp};
 use kachi_store::Tx;
 use kachi_store::catalogue::Platform;
 use kachi_store::intents::Intent;
+use kachi_store::orders::Subscription;
+use kachi_store::sims::Sim;
 use std::time::Duration;
 
 /// Days of usage that are looked at.
@@ -78,6 +83,7 @@ fn gather(
     let (sim, platform) = (&card.sim, network::platform(catalogue, &card.sim)?);
     let word = tx.carrier_word(sim.id)?;
     let device = tx.devices_of_sims(&[sim.id.0])?.pop();
+    let intents = tx.intents_of_sim(sim.id, WRITES)?;
     let words =
         |d: &kachi_store::devices::Device| d.rssi.map_or_else(|| d.serial.clone(), |dbm| format!("{}, {dbm} dBm", d.serial));
     Ok(diagnose::Card {
@@ -93,11 +99,12 @@ fn gather(
         apns_off: tx.apns_off(&[sim.id])?.into_iter().map(|(_, apn)| apn).collect(),
         package: package(tx, catalogue, card)?,
         waiting: waiting(catalogue, card),
+        ordered: ordered(tx, catalogue, (sim.id, platform), &intents)?,
         pool: pool(tx, card)?,
         outflow_bytes: card.state.outflow_bytes,
         group: group(tx, card, now)?,
         imei: seen(tx, card)?,
-        writes: writes(tx, card, platform, now)?,
+        writes: writes(platform, &intents, now)?,
         renewal: tx.renewal_in_review(sim.id)?,
         balance: balance(tx, catalogue, card, now)?,
         account: account(catalogue, sim.account),
@@ -105,7 +112,7 @@ fn gather(
         voice_numbers: tx.voice_numbers(sim.id)?.len(),
         network: sim.network.clone(),
         last_use: last_use(tx, catalogue, actor, card, now)?,
-        counter: read(tx.counter(sim.id)?.map(|c| (c, c.as_of)), untold(platform, Fact::Counter, asked)),
+        counter: read(tx.count(sim.id)?.map(|c| (c, c.counter.as_of)), untold(platform, Fact::Counter, asked)),
         device: device.map_or_else(
             || Piece::None,
             |d| Piece::Known { value: words(&d), source: Source::Device, as_of: Timestamp(d.reported_at) },
@@ -163,6 +170,42 @@ fn package(tx: &mut Tx<'_>, catalogue: &Catalogue, card: &Card) -> Result<Option
     }))
 }
 
+/// The packages of data that are paid for and that the carrier has not confirmed.
+fn ordered(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    (sim, platform): (SimId, &Platform),
+    intents: &[Intent],
+) -> Result<Vec<Ordered>> {
+    let by_hand = platform.capabilities.is_some_and(|can| can.by_hand);
+    let is_data = |s: &Subscription| matches!(s.terms.resource, Resource::Data | Resource::Nb);
+    let pending = tx.subscriptions(sim)?.into_iter().filter(|s| s.state == SubscriptionState::Pending && is_data(s));
+    let of = |s: Subscription| {
+        let write = intents.iter().find(|i| i.order == Some(s.order.0) && network::is_open(i))?;
+        let by_hand = by_hand || !network::is_under_way(write);
+        Some(Ordered { order: s.order.0, name: name(catalogue, s.package), write: write.id, by_hand })
+    };
+    Ok(pending.filter_map(of).collect())
+}
+
+/// Causes as they are told of a card, of which packages that are missing are none where one is paid for and waited for.
+pub(crate) fn told(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, mut causes: Vec<Cause>) -> Result<Vec<Cause>> {
+    let of_packages: Vec<Cause> = Blocks::PACKAGE.each().filter_map(Cause::of_block).collect();
+    if !causes.iter().any(|cause| of_packages.contains(cause)) {
+        return Ok(causes);
+    }
+    let (platform, intents) = (network::platform(catalogue, sim)?, tx.intents_of_sim(sim.id, WRITES)?);
+    let mut paid: Vec<Cause> = ordered(tx, catalogue, (sim.id, platform), &intents)?.iter().map(Ordered::cause).collect();
+    paid.extend(tx.renewal_in_review(sim.id)?.map(|_| Cause::RenewalInReview));
+    if !paid.is_empty() {
+        causes.retain(|cause| !of_packages.contains(cause));
+        causes.append(&mut paid);
+        causes.sort_unstable();
+        causes.dedup();
+    }
+    Ok(causes)
+}
+
 fn pool(tx: &mut Tx<'_>, card: &Card) -> Result<Option<Pool>> {
     let stays = tx.pool_stays_of(&[card.sim.id.0])?;
     let stay = stays.into_iter().find(|stay| stay.left_at.is_none());
@@ -181,35 +224,35 @@ fn group(tx: &mut Tx<'_>, card: &Card, now: Timestamp) -> Result<Option<Group>> 
     }))
 }
 
-/// The device the card was last seen in, by its records, sessions or the device's own word.
+/// The device the card was last seen in, by its records, sessions or the device's own word: by which is not kept.
 fn seen(tx: &mut Tx<'_>, card: &Card) -> Result<Piece<String>> {
     let row = tx.states_page(card.sim.id.0 - 1, 1)?.pop().filter(|row| row.sim == card.sim.id && row.seen.imei != 0);
     Ok(row.map_or_else(
         || Piece::None,
-        |row| Piece::Known { value: kachi_domain::imei::text(row.seen.imei), source: Source::Cdr, as_of: row.seen.at },
+        |row| Piece::Known { value: kachi_domain::imei::text(row.seen.imei), source: Source::Kept, as_of: row.seen.at },
     ))
 }
 
 /// Open writes, and of each kind the last where that was refused not long ago.
-fn writes(tx: &mut Tx<'_>, card: &Card, platform: &Platform, now: Timestamp) -> Result<Vec<WriteSeen>> {
+fn writes(platform: &Platform, intents: &[Intent], now: Timestamp) -> Result<Vec<WriteSeen>> {
     let by_hand = platform.capabilities.is_some_and(|can| can.by_hand);
     let mut told: Vec<std::mem::Discriminant<Write>> = Vec::new();
     let mut found = Vec::new();
-    for intent in tx.intents_of_sim(card.sim.id, WRITES)? {
-        let write = network::asked(&intent)?.write;
+    for intent in intents {
+        let write = network::asked(intent)?.write;
         let kind = std::mem::discriminant(&write);
         let newest = !told.contains(&kind);
         told.push(kind);
         let recent = now.since(Timestamp(intent.created_at)) <= REFUSED_DAYS * kachi_domain::time::DAY_SECONDS;
-        let tells = network::is_open(&intent) || intent.state == "refused" && newest && recent;
+        let tells = network::is_open(intent) || intent.state == "refused" && newest && recent;
         if tells && has_to_do_with_the_network(&write) {
             found.push(WriteSeen {
                 id: intent.id,
                 act: act(&write)?,
                 by_hand,
                 at: Timestamp(intent.created_at),
-                words: said(&intent),
-                state: intent.state,
+                words: said(intent),
+                state: intent.state.clone(),
             });
         }
     }

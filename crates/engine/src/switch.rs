@@ -10,6 +10,7 @@
 use crate::act::{Actor, refuse_unsaid};
 use crate::cards::Settling;
 use crate::catalogue::Catalogue;
+use crate::diagnose::told;
 use crate::error::{Fail, Result, fault};
 use crate::intents::order;
 use crate::network::CardKey;
@@ -90,11 +91,13 @@ pub fn switch(
             Resume::Barred { by } if open.is_none() || is_asked => return Err(Refusal::KeptOff { by }.into()),
             Resume::Barred { by: left } | Resume::Lift { left } => {
                 lift(tx, catalogue, &sim, how.now)?;
-                return Ok(Switched::Lifted { left });
+                return Ok(Switched::Lifted { left: told(tx, catalogue, &sim, left)? });
             }
             _ if is_asked => return Ok(Switched::Waiting),
-            Resume::On { left } if open.is_none() => return Ok(Switched::Already { left }),
-            Resume::On { left: after } | Resume::Ask { left: after } => left = after,
+            Resume::On { left } if open.is_none() => {
+                return Ok(Switched::Already { left: told(tx, catalogue, &sim, left)? });
+            }
+            Resume::On { left: after } | Resume::Ask { left: after } => left = told(tx, catalogue, &sim, after)?,
         }
     } else if is_asked {
         return Ok(Switched::Waiting);

@@ -193,10 +193,14 @@ fn packages_pools_devices_renewals_and_writes_have_their_say() {
         carrier.world.fail(Fault::Refused { code: "12099".into(), reason: "no offer".into() });
         w.buy(1, "C100-30D", "c").unwrap();
         let open = why(&w, 1);
-        assert!(causes(&open)[1].starts_with("write_open [") && causes(&open)[1].ends_with("] likely"), "{open:?}");
+        let (write, text) = (open.card.ordered[0].write, open.text(Lang::En));
+        assert_eq!(causes(&open), [format!("order_open [{write}] certain")], "it is paid for: nobody is to buy another");
+        assert!(text.contains(" C100-30D name: paid, waits for the carrier (kept here, now)"), "{text}");
+        assert!(!text.contains("buy a package"), "{text}");
+        assert_eq!(resume(&w, 1, "r").unwrap(), Switched::Already { left: vec![Cause::OrderOpen] });
         carrier.work(&w.engine);
         let refused = why(&w, 1);
-        assert!(causes(&refused)[1].starts_with("write_refused ["), "{refused:?}");
+        assert!(causes(&refused)[1].starts_with("order_refused ["), "{refused:?}");
         assert!(refused.text(Lang::En).contains(": 12099 no offer"), "{}", refused.text(Lang::En));
         w.pass(31 * DAY);
         assert_eq!(causes(&why(&w, 1)), ["no_package certain"], "what was refused a month ago explains nothing");
@@ -215,8 +219,8 @@ fn packages_pools_devices_renewals_and_writes_have_their_say() {
         let actor = w.actor(ACME);
         let order = w.engine.write(move |tx, c, how| renewals::renew(tx, c, how, &actor, &cmd)).unwrap();
         let report = why(&w, 1);
-        assert_eq!(causes(&report), ["no_package certain".to_owned(), format!("renewal_in_review [{}] likely", order.number)]);
-        assert_eq!(report.causes[1].command(""), Some(format!("kachi admin renewal approve {}", order.number)));
+        assert_eq!(causes(&report), [format!("renewal_in_review [{}] certain", order.number)]);
+        assert_eq!(report.causes[0].command(""), Some(format!("kachi admin renewal approve {}", order.number)));
 
         // An access point, and a device outside the group.
         let sim = w.card(2).sim.id;
@@ -227,6 +231,25 @@ fn packages_pools_devices_renewals_and_writes_have_their_say() {
         let report = why(&w, 2);
         assert_eq!(causes(&report)[0], "imei_lock [g7] certain");
         assert!(report.text(Lang::En).contains("g7: locked, seen in 355000000000017"), "{}", report.text(Lang::En));
+        let imei = report.card.look(Topic::Imei, Lang::En).unwrap();
+        assert_eq!(imei.source, Source::Kept, "by whom it was seen is not kept");
+        w.assert_sound();
+    });
+}
+
+#[test]
+fn an_order_whose_last_word_never_came_waits_for_a_person() {
+    each(|store| {
+        let (w, carrier) = world(store, json!({"lag_seconds": 100 * DAY}));
+        w.buy(0, "C100-30D", "a").unwrap();
+        carrier.work(&w.engine);
+        let write = why(&w, 0).card.ordered[0].write;
+        assert_eq!(causes(&why(&w, 0)), [format!("order_open [{write}] certain")]);
+        w.pass(4 * DAY);
+        carrier.work(&w.engine);
+        let report = why(&w, 0);
+        assert_eq!(causes(&report), [format!("order_by_hand [{write}] certain")]);
+        assert_eq!(report.causes[0].command(""), Some(format!("kachi admin intent confirm {write}")));
         w.assert_sound();
     });
 }

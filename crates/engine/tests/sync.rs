@@ -278,8 +278,9 @@ fn a_counter_that_falls_is_kept_and_says_so() {
         assert_eq!(kept, [of(40, None), of(50, None), of(30, Some(50 * MB)), of(35, None)]);
         let shown = sync::show(&s.w.engine, Some(s.platform)).expect("it is shown").remove(0);
         assert_eq!(shown.fallen.iter().map(|f| (f.bytes, f.fell_from)).collect::<Vec<_>>(), [(30 * MB, 50 * MB)]);
-        let newest = s.w.engine.read(|tx, _| Ok(tx.counter(s.sim(0))?)).expect("a look").expect("a counter");
-        assert_eq!(newest.bytes, 35 * MB, "what doors show is the newest word");
+        let newest = s.w.engine.read(|tx, _| Ok(tx.count(s.sim(0))?)).expect("a look").expect("a counter");
+        let told = (newest.of.word(), newest.from, newest.counter.bytes);
+        assert_eq!(told, ("month", march, 35 * MB), "what doors show is the newest word, of what it counts");
     });
 }
 

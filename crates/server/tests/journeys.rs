@@ -268,6 +268,11 @@ fn a_person_confirms_or_refuses(house: &House) {
         row["id"].to_string()
     };
     assert!(open.as_array().expect("a list").iter().all(|i| i["asked_by"] == "acme"), "{open}");
+    let waits = house.done(&["admin", "sim", "show", &iccid(CARD), "--json"]).json()["not_confirmed"].to_string();
+    assert!(orders.iter().all(|o| waits.contains(&format!("of order {o} waits for its carrier"))), "{waits}");
+    let why = house.done(&["admin", "diagnose", &iccid(CARD)]).out;
+    assert!(why.contains("a package is paid for, and a person has to book it at the carrier") && !why.contains("buy"), "{why}");
+    assert!(why.contains(&format!("kachi admin intent confirm {}", intent(orders[0]))), "{why}");
     house.done(&["admin", "intent", "confirm", &intent(orders[0])]);
     house.done(&["admin", "intent", "refuse", &intent(orders[1]), "--reason", "no stock"]);
     assert_eq!(house.run(&["admin", "intent", "confirm", &intent(orders[1])], &[]).code, 1, "refused is final");

@@ -116,11 +116,21 @@ impl Tx<'_> {
 
     /// The newest reading of the card's counter at the carrier: of a month or of everything.
     pub fn counter(&mut self, sim: SimId) -> Result<Option<Counter>, Error> {
-        let row = self.row::<(i64, i64)>(
-            "SELECT bytes, as_of FROM counter_reading WHERE sim_id = ? AND source = ? AND counts <> 'day' ORDER BY as_of DESC LIMIT 1",
+        Ok(self.count(sim)?.map(|count| count.counter))
+    }
+
+    /// The same, with what it counts.
+    pub fn count(&mut self, sim: SimId) -> Result<Option<Count>, Error> {
+        let row = self.row::<(i64, i64, i64, i64)>(
+            "SELECT CAST(CASE WHEN counts = 'month' THEN 1 ELSE 0 END AS BIGINT), from_at, bytes, as_of FROM counter_reading
+             WHERE sim_id = ? AND source = ? AND counts <> 'day' ORDER BY as_of DESC LIMIT 1",
             &binds![sim.0, CARRIER_COUNTER],
         )?;
-        Ok(row.map(|(bytes, as_of)| Counter { bytes, as_of: Timestamp(as_of) }))
+        Ok(row.map(|(of_month, from, bytes, as_of)| Count {
+            of: if of_month == 1 { Of::Month } else { Of::Total },
+            from: Timestamp(from),
+            counter: Counter { bytes, as_of: Timestamp(as_of) },
+        }))
     }
 
     /// The newest readings of the month's count that began at `from`, as of `until` or earlier: (card, bytes, as of).

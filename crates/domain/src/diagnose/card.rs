@@ -1,7 +1,8 @@
 //! What is known of a card, each piece with its source and age, or with the reason why it is not known.
 
+use super::Cause;
 use crate::account::Switch;
-use crate::carrier::{Counter, Session, Standing, Stop};
+use crate::carrier::{Count, Session, Standing, Stop};
 use crate::money::Money;
 use crate::package::words;
 use crate::sim::{BaseState, Blocks};
@@ -53,6 +54,8 @@ Topic {
     Package = "package",
     /// Packages that wait.
     Waiting = "waiting",
+    /// Packages that are paid for and not confirmed.
+    Ordered = "ordered",
     /// Its pool, and how that stands to it.
     Pool = "pool",
     /// Bytes that nothing could pay for.
@@ -146,6 +149,26 @@ pub struct Package {
     pub over: Option<String>,
 }
 
+/// A package that is paid for, and that is the card's when its carrier confirms it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ordered {
+    /// The order's number.
+    pub order: i64,
+    /// The package's name.
+    pub name: String,
+    /// The write that it waits for.
+    pub write: i64,
+    /// Whether a person does that.
+    pub by_hand: bool,
+}
+
+impl Ordered {
+    /// The cause that it is for a card without a package.
+    pub fn cause(&self) -> Cause {
+        if self.by_hand { Cause::OrderByHand } else { Cause::OrderOpen }
+    }
+}
+
 /// The pool a card is in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pool {
@@ -223,6 +246,8 @@ pub struct Card {
     pub package: Option<Package>,
     /// Packages that wait.
     pub waiting: Vec<Package>,
+    /// Packages that are paid for and not confirmed; a renewal in review is not among them.
+    pub ordered: Vec<Ordered>,
     /// Its pool.
     pub pool: Option<Pool>,
     /// Bytes that nothing could pay for.
@@ -248,7 +273,7 @@ pub struct Card {
     /// The last usage record.
     pub last_use: Piece<i64>,
     /// The carrier's own count.
-    pub counter: Piece<Counter>,
+    pub counter: Piece<Count>,
     /// What the device says of itself.
     pub device: Piece<String>,
 }

@@ -105,6 +105,9 @@ causes! {
     // On its way.
     WaitsForPerson "waits_for_person" Likely Operator Confirm [Write] "a write waits for a person to do it" "待人工办理的运营商操作";
     WriteOpen "write_open" Likely Carrier Wait [Write CarrierState] "the carrier has not said its last word on a write" "运营商操作尚无最终结果";
+    OrderOpen "order_open" Certain Carrier Wait [Blocks Ordered Write Package Waiting CarrierState] "a package is paid for, and the carrier has not confirmed it" "套餐已付款，待运营商确认";
+    OrderByHand "order_by_hand" Certain Operator Confirm [Blocks Ordered Write Package Waiting CarrierState] "a package is paid for, and a person has to book it at the carrier" "套餐已付款，待人工在运营商侧办理";
+    OrderRefused "order_refused" Likely Owner Buy [Write Waiting] "the last package that was ordered was refused, and its money went back" "最近订购的套餐被拒绝，款项已退回";
     LetOnRefused "let_on_refused" Likely Owner Resume [Write StopReason] "the carrier refused to let the card on" "运营商拒绝为该卡复机或激活";
     WriteRefused "write_refused" Likely Operator Read [Write StopReason] "the carrier refused the last write of its kind" "运营商拒绝了最近一次操作";
     RenewalInReview "renewal_in_review" Likely Operator Approve [Renewal] "a renewal waits for the operator" "续费订单待平台审核";
@@ -252,6 +255,8 @@ acts! {
         "use another card; what is left of its package can go there" "改用其他卡；剩余套餐可转移";
     Read "read" "kachi admin diagnose {card} --fresh" ["POST /card/syncStatus"]
         "have the card read at its carrier" "向运营商重新读取该卡";
+    LookThere "look_there" "" []
+        "see in the carrier's portal how the card stands; ask again for what was refused, if it is still wanted" "在运营商门户查看该卡状态；被拒绝的操作如仍需要，请重新提交";
     Confirm "confirm" "kachi admin intent confirm {of}" []
         "do it in the carrier's portal and confirm it, or refuse it" "在运营商门户办理后确认，或拒绝";
     Wait "wait" "kachi admin intent list" []

@@ -1,6 +1,6 @@
 //! Holds what is known of a card against the list of causes.
 
-use super::{Card, Cause, Certainty, Look, Reader, Topic};
+use super::{Act, Card, Cause, Certainty, Look, Piece, Reader, Topic, Why};
 use crate::account::Switch;
 use crate::sim::{BaseState, Blocks};
 use crate::time::{DAY_SECONDS, Timestamp};
@@ -21,6 +21,8 @@ pub struct Found {
     pub cause: Cause,
     /// How sure it is.
     pub certainty: Certainty,
+    /// What takes it away: its row's act, or another where that cannot work for the card.
+    pub act: Act,
     /// What it is about, where the card alone does not say: the number of a write or order, a pool.
     pub of: String,
 }
@@ -28,12 +30,12 @@ pub struct Found {
 impl Found {
     /// The command of ours that takes it away, where there is one: for the operator.
     pub fn command(&self, iccid: &str) -> Option<String> {
-        self.cause.row().act.command(iccid, &self.of)
+        self.act.command(iccid, &self.of)
     }
 
     /// The operations of our doors that take it away.
     pub fn operations(&self, iccid: &str) -> Vec<String> {
-        self.cause.row().act.operations().iter().map(|o| o.replace("{card}", iccid)).collect()
+        self.act.operations().iter().map(|o| o.replace("{card}", iccid)).collect()
     }
 }
 
@@ -93,7 +95,16 @@ impl Judge<'_> {
         if self.found.iter().any(|f| f.cause == cause && f.of == of) {
             return;
         }
-        self.found.push(Found { cause, certainty, of: of.to_owned() });
+        let act = match cause.row().act {
+            Act::Read if !self.is_readable() => Act::LookThere,
+            act => act,
+        };
+        self.found.push(Found { cause, certainty, act, of: of.to_owned() });
+    }
+
+    /// Whether its platform can tell how the card stands.
+    fn is_readable(&self) -> bool {
+        !matches!(self.card.standing, Piece::Not { why: Why::ByHand | Why::CannotTell, .. })
     }
 
     fn has(&self, cause: Cause) -> bool {
@@ -107,12 +118,21 @@ impl Judge<'_> {
         }
     }
 
-    /// What is in its way with us. Packages keep no card off that may be used without one.
+    /// What is in its way with us. Packages keep no card off that may be used without one, or that is over; one that is paid for is
+    /// waited for, and not bought again.
     fn blocks(&mut self) {
         for block in self.card.blocks.each() {
             let Some(cause) = Cause::of_block(block) else { continue };
-            let bare = self.card.bare_use && block.only_package();
+            let of_packages = block.only_package();
+            if of_packages && self.card.base.is_over() {
+                continue;
+            }
+            let bare = self.card.bare_use && of_packages;
             let certainty = if bare { Certainty::Possible } else { cause.row().certainty };
+            if of_packages && self.is_paid_for() {
+                self.orders(certainty);
+                continue;
+            }
             let of = match (cause, &self.card.pool, &self.card.group) {
                 (Cause::PoolExhausted, Some(pool), _) => pool.id.to_string(),
                 (Cause::ImeiLock, _, Some(group)) => group.code.clone(),
@@ -120,6 +140,21 @@ impl Judge<'_> {
                 _ => String::new(),
             };
             self.find(cause, certainty, &of);
+        }
+    }
+
+    /// Whether a package is paid for and not the card's yet.
+    fn is_paid_for(&self) -> bool {
+        !self.card.ordered.is_empty() || self.card.renewal.is_some()
+    }
+
+    /// Whom those packages wait for.
+    fn orders(&mut self, certainty: Certainty) {
+        for ordered in &self.card.ordered {
+            self.find(ordered.cause(), certainty, &ordered.write.to_string());
+        }
+        if let Some(number) = &self.card.renewal {
+            self.find(Cause::RenewalInReview, certainty, number);
         }
     }
 
@@ -161,12 +196,18 @@ impl Judge<'_> {
         self.found.iter().any(|f| f.certainty <= Certainty::Likely && f.cause.row().topics.contains(&Topic::CarrierState))
     }
 
-    /// Writes and renewals that have no last word yet, and refusals, which explain only why something else still stands.
+    /// Writes and renewals that have no last word yet, and refusals, which explain only why something else still stands. An order
+    /// explains nothing of a card that lacks no package.
     fn on_its_way(&mut self) {
         let (card, others) = (self.card, !self.found.is_empty());
         for write in &card.writes {
+            let is_order = write.act == "subscribe";
+            if is_order && (!self.lacks_package() || self.is_paid_for()) {
+                continue;
+            }
             let cause = match (write.state.as_str(), write.by_hand) {
                 ("refused", _) if matches!(write.act.as_str(), "resume" | "activate") => Cause::LetOnRefused,
+                ("refused", _) if is_order => Cause::OrderRefused,
                 ("refused", _) => Cause::WriteRefused,
                 (_, true) => Cause::WaitsForPerson,
                 (_, false) => Cause::WriteOpen,
@@ -178,7 +219,7 @@ impl Judge<'_> {
         if let Some(number) = &card.renewal {
             self.find(Cause::RenewalInReview, self.with_package_block(Cause::RenewalInReview), number);
         }
-        if !card.waiting.is_empty() && self.lacks_package() {
+        if !card.waiting.is_empty() && self.lacks_package() && !self.is_paid_for() {
             self.find(Cause::PackageWaits, Cause::PackageWaits.row().certainty, "");
         }
     }
@@ -198,13 +239,13 @@ impl Judge<'_> {
             self.find(cause, cause.row().certainty, code);
         }
         let spent = |b: &super::Balance| b.available.minor.saturating_add(b.credit.minor) <= 0;
-        if self.lacks_package() && self.card.balance.known().is_some_and(spent) {
+        if self.lacks_package() && !self.is_paid_for() && self.card.balance.known().is_some_and(spent) {
             self.find(Cause::BalanceShort, Cause::BalanceShort.row().certainty, "");
         }
     }
 
     fn lacks_package(&self) -> bool {
-        self.card.blocks.0 & Blocks::PACKAGE.0 != 0
+        self.card.blocks.0 & Blocks::PACKAGE.0 != 0 && !self.card.base.is_over()
     }
 
     /// What would bring a package explains something only where one is missing.

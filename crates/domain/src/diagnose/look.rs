@@ -1,10 +1,10 @@
 //! Looking at a piece of what is known: what was found, where, and how old that is; or why it is not known.
 
 use super::Cause;
-use super::card::{Card, Group, Package, Piece, Pool, Source, Topic, Why, WriteSeen};
+use super::card::{Card, Group, Ordered, Package, Piece, Pool, Source, Topic, Why, WriteSeen};
 use super::words::{Lang, Reader};
 use crate::account::Switch;
-use crate::carrier::{BY_HAND, Session, Standing, Stop};
+use crate::carrier::{BY_HAND, Count, Of, Session, Standing, Stop};
 use crate::rating::EndReason;
 use crate::sim::{BaseState, Blocks};
 use crate::time::Timestamp;
@@ -55,6 +55,7 @@ impl Card {
             Topic::AccessPoints => kept(access_points(&self.apns_off, lang)),
             Topic::Package => or_none(self.package.as_ref().map(|p| package(p, lang.pick("until", "至"), reader))),
             Topic::Waiting => kept(waiting(&self.waiting, reader)),
+            Topic::Ordered => or_none((!self.ordered.is_empty()).then(|| ordered(&self.ordered, lang))),
             Topic::Pool => or_none(self.pool.as_ref().map(|p| pool(p, reader))),
             Topic::Outflow => kept(size(self.outflow_bytes)),
             Topic::ImeiGroup => or_none(self.group.as_ref().map(|g| group(g, reader))),
@@ -70,13 +71,15 @@ impl Card {
                 format!("{available} {}, {} {credit}{owed}", b.available.currency, lang.pick("may owe", "信用额度"))
             }),
             Topic::Account => kept(format!("{}: {}", self.account.0, switch(self.account.1, lang))),
-            Topic::RealName => kept(lang.pick(["not known", "known"], ["未登记", "已登记"])[usize::from(self.real_name)].into()),
+            Topic::RealName => {
+                kept(lang.pick(["not registered", "registered"], ["未登记", "已登记"])[usize::from(self.real_name)].into())
+            }
             Topic::VoiceList => kept(self.voice_numbers.to_string()),
             Topic::Network => or_none(Some(self.network.clone()).filter(|n| !n.is_empty())),
             Topic::LastUse => self.at(topic, lang, &self.last_use, |bytes| {
                 lang.pick(format!("{} in the last 90 days", size(*bytes)), format!("近 90 天共 {}", size(*bytes)))
             }),
-            Topic::Counter => self.at(topic, lang, &self.counter, |c| size(c.bytes)),
+            Topic::Counter => self.at(topic, lang, &self.counter, |c| count(c, reader)),
             Topic::Device => self.at(topic, lang, &self.device, String::clone),
         }
     }
@@ -196,6 +199,16 @@ fn waiting(all: &[Package], reader: Reader<'_>) -> String {
     }
 }
 
+fn ordered(all: &[Ordered], lang: Lang) -> String {
+    let whom =
+        |by_hand: bool| if by_hand { lang.pick("a person", "人工办理") } else { lang.pick("the carrier", "运营商确认") };
+    let one = |o: &Ordered| {
+        let (order, name, whom) = (o.order, &o.name, whom(o.by_hand));
+        lang.pick(format!("{order} {name}: paid, waits for {whom}"), format!("{order} {name}：已付款，待{whom}"))
+    };
+    all.iter().map(one).collect::<Vec<_>>().join(lang.pick("; ", "；"))
+}
+
 fn pool(p: &Pool, reader: Reader<'_>) -> String {
     let lang = reader.lang;
     let none = || match p.joint {
@@ -260,6 +273,18 @@ fn write_state(word: &str, lang: Lang) -> &str {
         other => other,
     };
     lang.pick(word, zh)
+}
+
+/// A count with what it counts.
+fn count(c: &Count, reader: Reader<'_>) -> String {
+    let (bytes, from) = (size(c.counter.bytes), reader.time(c.from));
+    match c.of {
+        Of::Total => reader.lang.pick(format!("{bytes} in all"), format!("累计 {bytes}")),
+        Of::Month => {
+            reader.lang.pick(format!("{bytes} in the billing month since {from}"), format!("账期内 {bytes}（自 {from} 起）"))
+        }
+        Of::Day => reader.lang.pick(format!("{bytes} in the day since {from}"), format!("当日 {bytes}（自 {from} 起）")),
+    }
 }
 
 /// Bytes in the greatest unit that fits, one decimal, rounded down.

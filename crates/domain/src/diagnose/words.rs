@@ -81,6 +81,7 @@ impl Topic {
             Topic::AccessPoints => lang.pick("access points", "APN"),
             Topic::Package => lang.pick("package", "套餐"),
             Topic::Waiting => lang.pick("packages that wait", "待生效套餐"),
+            Topic::Ordered => lang.pick("paid for and not confirmed", "已付款待确认"),
             Topic::Pool => lang.pick("pool", "流量池"),
             Topic::Outflow => lang.pick("used outside any package", "套外用量"),
             Topic::ImeiGroup => lang.pick("IMEI group", "IMEI 池"),
@@ -92,7 +93,7 @@ impl Topic {
             Topic::RealName => lang.pick("real name", "实名"),
             Topic::VoiceList => lang.pick("numbers it may call", "语音白名单"),
             Topic::Network => lang.pick("network", "网络"),
-            Topic::LastUse => lang.pick("last usage record", "最近话单"),
+            Topic::LastUse => lang.pick("usage by records", "话单用量"),
             Topic::Counter => lang.pick("the carrier's counter", "运营商计量"),
             Topic::Device => lang.pick("the device's own report", "设备上报"),
         }
@@ -227,7 +228,7 @@ impl Report {
             let row = found.cause.row();
             let _ = write!(out, "\n{}. {} ({})\n", n + 1, found.headline(lang), found.cause.word());
             let _ = writeln!(out, "   {} {}", lang.pick("who can fix it:", "可由谁处理："), row.who.says(lang));
-            let _ = writeln!(out, "   {} {}", lang.pick("what to do:", "处理方法："), row.act.says(lang));
+            let _ = writeln!(out, "   {} {}", lang.pick("what to do:", "处理方法："), found.act.says(lang));
             let ways = found.command(&self.card.iccid).into_iter().chain(found.operations(&self.card.iccid));
             ways.for_each(|way| _ = writeln!(out, "     {way}"));
             self.looks(found, lang).iter().for_each(|look| _ = writeln!(out, "{}", self.line(look, lang)));

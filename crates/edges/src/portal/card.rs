@@ -57,12 +57,14 @@ fn facts(view: &View, page: &CardPage) -> Html {
     fact("IMEI", number(&sim.imei));
     fact(l.pick("Device", "设备"), device(view, page));
     fact(l.pick("Network", "网络"), Html::text(&sim.network));
-    let real_name = if page.card.has_real_name() { l.pick("known", "已实名") } else { l.pick("not known", "未实名") };
+    let real_name =
+        if page.card.has_real_name() { l.pick("registered", "已实名") } else { l.pick("not registered", "未实名") };
     fact(l.pick("Real name", "实名"), Html::text(real_name));
     fact(l.pick("Active since", "激活时间"), view.date(sim.activated_at.map(Timestamp)));
     fact(l.pick("Outside any package", "套外用量"), Html(size(page.card.state.outflow_bytes)));
     out += "</dl>";
-    Html(out + &view.as_of(l.pick("Source: usage records", "来源：话单"), page.line.as_of))
+    let source = l.pick("Source: our own database; usage from usage records", "来源：本系统数据库；用量来自话单");
+    Html(out + &view.as_of(source, Some(view.now)))
 }
 
 /// The device that says the card is in it, and how fresh that is.

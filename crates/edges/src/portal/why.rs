@@ -44,7 +44,7 @@ fn cause(view: &View, report: &Report, (found, is_operator): (&Found, bool), rea
         Html::tag(tone, found.certainty.says(lang)),
         lang.pick("Who can fix it:", "可由谁处理："),
         Html::text(row.who.says(lang)),
-        Html::text(row.act.says(lang)),
+        Html::text(found.act.says(lang)),
         ways.join(" "),
         looks(view, &report.looks(found, reader), lang)
     )

@@ -7,6 +7,7 @@ use crate::{print, secrets};
 use kachi_domain::carrier::{Function, Write};
 use kachi_domain::diagnose::{Lang, listed};
 use kachi_domain::ledger::OPERATOR;
+use kachi_domain::order::SubscriptionState;
 use kachi_domain::{Iccid, Refusal, Timestamp};
 use kachi_engine::close::{self, Closed};
 use kachi_engine::functions::{self, Set};
@@ -247,12 +248,20 @@ fn facts(engine: &Engine, page: &CardPage) -> Result<Vec<(&'static str, Value)>,
         ("left_bytes", json!(line.left_bytes)),
         ("ends_at", instant(line.ends_at)),
         ("waiting", json!(line.waiting)),
+        ("not_confirmed", json!(not_confirmed(page))),
         ("out_of_package_bytes", json!(state.outflow_bytes)),
         ("source", json!(SOURCE)),
         ("as_of", instant(line.as_of)),
         ("counter_bytes", json!(counter.map(|c| c.bytes))),
         ("counter_as_of", instant(counter.map(|c| c.as_of))),
     ])
+}
+
+/// The packages that are paid for and not confirmed: each with its order and whom it waits for.
+fn not_confirmed(page: &CardPage) -> Vec<String> {
+    let open = page.subscriptions.iter().filter(|s| s.state == SubscriptionState::Pending);
+    let whom = |s: &SubscriptionLine| if s.in_review { "is in review" } else { "waits for its carrier" };
+    open.map(|s| format!("{} of order {} {}", s.package, s.order, whom(s))).collect()
 }
 
 /// A subscription under [`SUBSCRIPTION`].
