@@ -392,9 +392,12 @@ pub enum Body {
         package_name: String,
         /// For how many months.
         months: u32,
-        /// Whether it took effect.
+        /// Whether it is done.
         done: bool,
-        /// Why not.
+        /// Whether its package is not in use yet.
+        #[serde(default)]
+        waits: bool,
+        /// Why it is not done.
         reason: String,
     },
     /// Money came in.

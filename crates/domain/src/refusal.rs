@@ -37,6 +37,11 @@ pub enum Refusal {
         /// The long number of its order; empty: it is the order of an account that is not seen.
         number: String,
     },
+    /// On the date a renewal is to start, another package still has the card's one main place.
+    DateTaken {
+        /// The first day on which it could start, days since 1970-01-01 in the card owner's zone.
+        free: i64,
+    },
     /// No such eSIM goods, or not sold to this account.
     UnknownGoods,
     /// No profile of the goods is left.
@@ -156,6 +161,7 @@ impl fmt::Display for Refusal {
             Refusal::StackFull { stack_max } => write!(f, "{stack_max} of this package already wait or run, which is its limit"),
             Refusal::InsufficientBalance => write!(f, "the balance and credit do not cover the price"),
             Refusal::DuplicateOrder { order, .. } => write!(f, "the order number was used before, for order {order}"),
+            Refusal::DateTaken { free } => date_taken(f, *free),
             Refusal::DuplicateRenewal { number } => write!(
                 f,
                 "renewal {} of the card is not settled yet",
@@ -210,4 +216,9 @@ impl fmt::Display for Refusal {
             }
         }
     }
+}
+
+fn date_taken(f: &mut fmt::Formatter<'_>, free: i64) -> fmt::Result {
+    let free = crate::time::day_text(free);
+    write!(f, "startdate: {free} or later, as another package is in use until then; without a date it starts after the last one")
 }

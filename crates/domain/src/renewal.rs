@@ -1,7 +1,8 @@
 //! Renewing a card's package for some months: for how many, what is then sold, when it starts and how the order is numbered.
 //!
 //! The rules are CardBOSS v2.2.2's (3.4.1): month packages for twelve months at least, the others for whole multiples of
-//! their cycle; without a date the package starts after the last valid one, or at once where there is none.
+//! their cycle; without a date the package starts after the last valid one, or at once where there is none. Ours: a top-up adds to
+//! what is in use and starts at once; a date on which another package has the card's one main place is refused.
 
 use crate::ledger::Share;
 use crate::package::{Category, Kind, Resource, Terms, Window, words};
@@ -86,6 +87,11 @@ pub fn price(minor: i64, shares: &[Share], cycles: u32) -> Option<(i64, Vec<Shar
     Some((times(minor)?, shares))
 }
 
+/// Whether it takes the card's one main place, and so waits until that is free.
+pub fn is_main(terms: &Terms) -> bool {
+    !is_beside(terms) && !terms.category.is_side()
+}
+
 /// Whether the card's queue lets it start beside whatever there is: voice, messages and safety packages. A renewal of one is
 /// put behind the last of its like by a date of its own.
 pub fn is_beside(terms: &Terms) -> bool {
@@ -109,6 +115,13 @@ pub fn start(day: Option<i64>, dated: &[Timestamp], now: Timestamp, zone: &Zone)
         return Err(Refusal::BadField { field: "startdate".into(), rule });
     }
     Ok((day > today).then(|| zone.start_of_day(day)))
+}
+
+/// Refuses a date (as that of [`start`]) on which another package still has the card's main place, which is `free` later: "the day on
+/// which the new package takes effect" is no other day.
+pub fn refuse_taken(day: i64, free: Timestamp, zone: &Zone) -> Result<(), Refusal> {
+    let free = zone.day(free);
+    if free <= day { Ok(()) } else { Err(Refusal::DateTaken { free }) }
 }
 
 /// The number of a renewal's order: `CR`, the time in the zone as yyMMddHHmmss, and four digits.

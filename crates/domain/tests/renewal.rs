@@ -3,6 +3,8 @@
 //! `follows RESOURCE CATEGORY ; RESOURCE CATEGORY | yes`: whether a renewal of the one is dated behind the end of the other; `queue`
 //! where the card's queue sees to it.
 //!
+//! `taken DATE ; until INSTANT | no`, or the first day it could be: whether a date is refused because of a package until then.
+//!
 //! A package is its category, validity, window and allowance in MB: `month 1mo whole 100`. The outcome is either
 //! `CYCLES cycles, VALIDITY WINDOW ALLOWANCE, cost PRICE/SHARE` for a package that costs 300 of which a level earns 7,
 //! or `refused: RULE`. The last word before `|` may be `least`: then the outcome is the least months alone.
@@ -10,8 +12,8 @@
 
 use kachi_domain::ledger::Share;
 use kachi_domain::package::{Category, Kind, Resource, Terms, Window};
-use kachi_domain::renewal::{cycles, follows, is_beside, least_months, number, price, start, terms};
-use kachi_domain::time::parse_day;
+use kachi_domain::renewal::{cycles, follows, is_beside, least_months, number, price, refuse_taken, start, terms};
+use kachi_domain::time::{day_text, parse_day};
 use kachi_domain::{AccountId, Refusal, Span, Timestamp, Zone};
 
 const CASES: &str = include_str!("renewal/cases.txt");
@@ -63,6 +65,14 @@ fn starts(asked: &str, dated: &str) -> String {
     }
 }
 
+fn taken(asked: &str, until: &str) -> String {
+    match refuse_taken(parse_day(asked).unwrap(), zone().parse(until).unwrap(), &zone()) {
+        Ok(()) => "no".into(),
+        Err(Refusal::DateTaken { free }) => day_text(free),
+        Err(other) => panic!("{other}"),
+    }
+}
+
 fn behind(of: [&str; 2], there: &str) -> String {
     let terms = |[resource, category]: [&str; 2]| {
         let resource = Resource::parse(resource).unwrap();
@@ -86,6 +96,7 @@ fn every_case_of_the_table() {
         let second = second.trim();
         let outcome = match words[..] {
             ["follows", resource, category] => behind([resource, category], second),
+            ["taken", asked] => taken(asked, second.strip_prefix("until").unwrap_or(second).trim()),
             ["start", asked] => starts(asked, second.strip_prefix("dated").unwrap_or(second).trim()),
             _ => sold(&package(&words), second),
         };

@@ -14,7 +14,7 @@ use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};
 use crate::network::{self, CardKey};
 use crate::records::OrderName;
-use crate::{esim, notices, orders};
+use crate::{esim, notices, orders, sims};
 use kachi_domain::event::{Body, EventKind};
 use kachi_domain::ledger::Share;
 use kachi_domain::order::{Channel, OrderState, SubscriptionState};
@@ -111,6 +111,10 @@ pub fn renew(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Act
     let there = tx.subscriptions(chosen.sim.id)?;
     orders::refuse_overstacked(there.iter().map(|s| (s.package, s.state)), chosen.package)?;
     let not_before = starts(catalogue, &chosen, &there, cmd.start_day, how.now)?;
+    if let Some(day) = cmd.start_day.filter(|_| renewal::is_main(&chosen.terms)) {
+        let (card, zone) = (sims::present(tx, catalogue, &chosen.sim, how.now)?, catalogue.zone(chosen.sim.account));
+        renewal::refuse_taken(day, card.main_free_at(not_before.unwrap_or(how.now), zone), zone)?;
+    }
     let local = chosen.package.fulfil == Fulfil::Local && cmd.review == Review::Automatic;
     let state = match cmd.review {
         Review::Manual => OrderState::InReview,
@@ -170,13 +174,15 @@ fn starts(
     day: Option<i64>,
     now: Timestamp,
 ) -> Result<Option<Timestamp>> {
-    let (beside, zone) = (chosen.terms.category.is_side(), catalogue.zone(chosen.sim.account));
+    let zone = catalogue.zone(chosen.sim.account);
     let open = |s: &&Subscription| !matches!(s.state, SubscriptionState::Ended | SubscriptionState::Void);
     let open = there.iter().filter(open);
     let dated: Vec<Timestamp> = if renewal::is_beside(&chosen.terms) {
         open.filter(|s| renewal::follows(&chosen.terms, &s.terms)).map(|s| expected_end(s, now, zone)).collect()
+    } else if renewal::is_main(&chosen.terms) {
+        open.filter(|s| renewal::is_main(&s.terms)).filter_map(|s| s.not_before).map(Timestamp).collect()
     } else {
-        open.filter(|s| s.terms.category.is_side() == beside).filter_map(|s| s.not_before).map(Timestamp).collect()
+        Vec::new()
     };
     Ok(renewal::start(day, &dated, now, zone)?)
 }
@@ -274,6 +280,7 @@ pub(crate) fn settled(
         package_name: package.name.clone(),
         months: renewal.months,
         done: outcome.is_ok(),
+        waits: outcome.is_ok() && tx.subscription_of_order(order.id, order.sim)?.is_some_and(|s| s.started_at.is_none()),
         reason: outcome.err().unwrap_or_default().to_owned(),
     };
     notices::emit(tx, catalogue, order.account, Some(sim.id), EventKind::RenewalSettled, &body, now, now)

@@ -332,7 +332,6 @@ fn a_refused_renewal_changes_nothing() {
 /// When what is renewed starts and ends: what the card has, what is asked for, where each renewal comes to lie in China.
 #[test]
 fn a_renewal_comes_after_the_last_valid_package_or_at_once_or_at_its_date() {
-    let at = |text: &str| text.to_owned();
     let on =
         |day: &str| Renew { start_day: parse_day(day).ok(), again: Again::Allow, ..cmd(0, "Q100-30D", 1, Review::Automatic) };
     let plain = || Renew { again: Again::Allow, ..cmd(0, "Q100-30D", 1, Review::Automatic) };
@@ -342,23 +341,24 @@ fn a_renewal_comes_after_the_last_valid_package_or_at_once_or_at_its_date() {
         let spent = renew(&w, plain()).unwrap();
         w.pass(40 * DAY);
         let second = renew(&w, plain()).unwrap();
-        assert_eq!(china(subscription(&w, 0, spent.order).ended_at), at("2026-03-31 08:00:00"));
-        assert_eq!(china(subscription(&w, 0, second.order).started_at), at("2026-04-10 08:00:00"));
+        assert_eq!(china(subscription(&w, 0, spent.order).ended_at), "2026-03-31 08:00:00");
+        assert_eq!(china(subscription(&w, 0, second.order).started_at), "2026-04-10 08:00:00");
         // One with a date leaves a gap; one without comes after it; one dated into the gap goes first.
         let dated = renew(&w, on("2026-08-01")).unwrap();
         let after = renew(&w, plain()).unwrap();
         let gap = renew(&w, on("2026-06-01")).unwrap();
         w.pass(200 * DAY);
         let began = |order: OrderId| china(subscription(&w, 0, order).started_at);
-        assert_eq!(began(gap.order), at("2026-06-01 00:00:00"));
-        assert_eq!(began(dated.order), at("2026-08-01 00:00:00"));
-        assert_eq!(began(after.order), at("2026-08-31 00:00:00"));
-        // A date on which the card still has a package: as soon as that is over.
-        let w2 = w.now();
-        let running = renew(&w, Renew { months: 2, ..plain() }).unwrap();
-        let early = renew(&w, Renew { start_day: Some(w2.0 / DAY + 10), ..plain() }).unwrap();
-        w.pass(70 * DAY);
-        assert_eq!(subscription(&w, 0, early.order).started_at, subscription(&w, 0, running.order).ended_at);
+        let [june, august, its_end] = ["2026-06-01 00:00:00", "2026-08-01 00:00:00", "2026-08-31 00:00:00"];
+        assert_eq!([gap, dated, after].map(|r| began(r.order)), [june, august, its_end]);
+        // A date on which the card still has a package is refused, and not moved to when that is over.
+        let today = w.now().0 / DAY;
+        let two = [2, 1].map(|months| renew(&w, Renew { months, ..plain() }).unwrap().order);
+        let refused = [0, 10, 59, 60, 89].map(|day| refusal(renew(&w, Renew { start_day: Some(today + day), ..plain() })));
+        assert!(refused.iter().all(|no| *no == Refusal::DateTaken { free: today + 90 }), "{refused:?}");
+        let next = renew(&w, Renew { start_day: Some(today + 90), ..plain() }).unwrap().order;
+        w.pass(100 * DAY);
+        assert_eq!(subscription(&w, 0, next).started_at, subscription(&w, 0, two[1]).ended_at);
         w.assert_sound();
     });
 }

@@ -109,6 +109,18 @@ impl CardState {
         self.current_main().and_then(|main| main.running).map(|(_, end)| end)
     }
 
+    /// The first instant, `at` or later, at which the card's one main place is free for a subscription that is bought now, if only
+    /// time passes.
+    pub fn main_free_at(&self, at: Timestamp, zone: &Zone) -> Timestamp {
+        let (mut ahead, mut free) = (self.clone(), at.max(self.now));
+        ahead.pass(free, zone, &mut Vec::new());
+        while let Some((_, end)) = ahead.current_main().and_then(|main| main.running) {
+            free = end;
+            ahead.pass(free, zone, &mut Vec::new());
+        }
+        free
+    }
+
     /// When the last of all the card's subscriptions is over if only time passes, whatever it is of: a main one, or one of those
     /// that run beside it, which wait for nothing but their date. None where it has none.
     pub fn last_end(&self, zone: &Zone) -> Option<Timestamp> {

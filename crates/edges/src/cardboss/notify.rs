@@ -27,12 +27,17 @@ pub fn data_push(event_kind: &str, body_json: &str, id: &str, now: i64, (sid, ap
 }
 
 fn renewal(body: &Body) -> Option<String> {
-    let Body::Renewal { iccid, msisdn, imsi, equipment, number, package_code, package_name, months, done, reason } = body else {
+    let Body::Renewal { iccid, msisdn, imsi, equipment, number, package_code, package_name, months, done, waits, reason } = body
+    else {
         return None;
     };
     let data = json!({
         "level": if *done { "info" } else { "error" },
-        "msg": if *done { "订单续费成功, 资费已生效".to_owned() } else { format!("订单续费失败, 原因: {reason}") },
+        "msg": match (done, waits) {
+            (true, false) => "订单续费成功, 资费已生效".to_owned(),
+            (true, true) => "订单续费成功, 资费待生效".to_owned(),
+            (false, _) => format!("订单续费失败, 原因: {reason}"),
+        },
         "status": if *done { "1" } else { "0" },
         "orderid": number,
         "msisdn": msisdn,

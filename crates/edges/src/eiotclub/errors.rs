@@ -86,6 +86,7 @@ impl From<Refusal> for No {
             Refusal::SwitchBarred => SWITCH_BARRED,
             Refusal::Unsupported => OPERATOR_UNSUPPORTED,
             Refusal::BadField { .. }
+            | Refusal::DateTaken { .. }
             | Refusal::MayNotAdd
             | Refusal::WhichApn { .. }
             | Refusal::UnknownApn { .. }
@@ -219,6 +220,7 @@ mod tests {
             (Refusal::SwitchBarred, 45105),
             (Refusal::Unsupported, 41032),
             (Refusal::BadField { field: String::new(), rule: String::new() }, 43332),
+            (Refusal::DateTaken { free: 0 }, 43332),
             (Refusal::MayNotAdd, 43332),
             (Refusal::WhichApn { apns: Vec::new() }, 43332),
             (Refusal::UnknownApn { apns: Vec::new() }, 43332),

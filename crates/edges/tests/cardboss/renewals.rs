@@ -3,10 +3,12 @@
 use crate::contract;
 use crate::shop::{MSISDN, MSISDN_CN, MSISDN_FOREIGN, NORTH_SID, SID, Shop, escaped, renewable};
 use kachi_dialects::cardboss::Operation;
+use kachi_domain::Span;
+use kachi_domain::package::Category;
 use kachi_engine::records::OrderName;
 use kachi_engine::renewals;
 use kachi_testkit::db;
-use kachi_testkit::trade::{ACME, CHINESE, CLOSED};
+use kachi_testkit::trade::{ACME, CARD, CHINESE, CLOSED};
 use serde_json::{Value, json};
 
 const RENEW: Operation = Operation::PkgRenew;
@@ -88,6 +90,31 @@ fn what_is_wrong_with_a_renewal_is_said_in_chinese_and_as_it_is() {
             assert_eq!((answer.code(), &answer.json["detail"]), ("1031", &json!(detail)), "{fields}");
         }
         assert_eq!(shop.ask(RENEW, month("99")).code(), "0", "as many as it says");
+        shop.trade.pass(1);
+        let mut taken = with("startdate", "2026-04-01");
+        taken["repetition"] = json!("1");
+        let (answer, before) = (shop.ask(RENEW, taken), held(&shop));
+        let detail = "startdate须为2034-06-01或之后的日期, 此前卡有其他套餐; 不填写则顺延至最后到期的套餐之后";
+        assert_eq!((answer.code(), &answer.json["detail"], held(&shop)), ("1031", &json!(detail), before));
+    });
+}
+
+/// A top-up adds to what is in use: without a date it starts at once, whatever waits for its own.
+#[test]
+fn a_top_up_without_a_date_does_not_wait_for_that_of_another() {
+    db::each(|store| {
+        let shop = shop(store);
+        shop.sell("TOP-1MO", Span::Months(1), |t| t.category = Category::TopUp);
+        shop.buy(CARD, "GJ-TIME-1MO", "n-1");
+        let mut dated = json!({"msisdn": MSISDN, "pkgcode": "TOP-1MO", "month": "1", "audit": "2", "startdate": "2026-03-10"});
+        shop.good(RENEW, dated.clone());
+        shop.trade.pass(60);
+        _ = dated.as_object_mut().expect("fields").remove("startdate");
+        shop.good(RENEW, dated);
+        let pkgs = shop.good(Operation::PkgGet, json!({"msisdn": MSISDN}))["pkgs"].clone();
+        let starts: Vec<_> =
+            pkgs.as_array().expect("packages").iter().map(|p| p["startdate"].as_str().expect("a date")).collect();
+        assert_eq!(starts, ["2026-03-01", "2026-03-10", "2026-03-01"], "{pkgs}");
     });
 }
 

@@ -6,7 +6,7 @@ use crate::cardboss::{auth, wire};
 use kachi_dialects::cardboss::codes;
 use kachi_domain::ids::Msisdn;
 use kachi_domain::renewal::{self, MONTHS_MAX};
-use kachi_domain::time::parse_day;
+use kachi_domain::time::{day_text, parse_day};
 use kachi_domain::{Iccid, Refusal};
 use kachi_engine::network::CardKey;
 use kachi_engine::renewals::{Again, Renew, Review};
@@ -45,6 +45,11 @@ impl Ask<'_> {
             Refusal::DuplicateRenewal { number: order } => format!("{number} 存在重复续费单, 单号: {order}"),
             Refusal::StackFull { stack_max } => format!("{number} 该套餐最多叠加{stack_max}个"),
             Refusal::SimOver => format!("{number} 该卡已销号"),
+            Refusal::DateTaken { free } => {
+                let detail =
+                    format!("startdate须为{}或之后的日期, 此前卡有其他套餐; 不填写则顺延至最后到期的套餐之后", day_text(*free));
+                return No::Code(codes::VALUE_WRONG, detail);
+            }
             Refusal::BadField { field, .. } if field == "month" => return No::Code(codes::VALUE_WRONG, self.months()),
             _ => return refusal.into(),
         };
