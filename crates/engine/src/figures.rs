@@ -13,11 +13,13 @@ use crate::desk::Engine;
 use crate::error::{Fail, Result};
 use crate::pools::{self, View};
 use crate::sims::{self, Card};
-use crate::told;
+use crate::{service, told};
 use kachi_domain::carrier::{Cycle, Heard};
 use kachi_domain::order::SubscriptionState;
 use kachi_domain::package::{Category, Window};
 use kachi_domain::rating::Live;
+use kachi_domain::service::{Service, UsedUp, wanted};
+use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::{Money, PoolId, SimId, Timestamp};
 use kachi_store::Tx;
 use kachi_store::beside::{Ask, Beside, Held};
@@ -53,7 +55,7 @@ pub struct Figures {
     pub bytes: i64,
     /// Usage records over the days: each is a connection.
     pub connections: i64,
-    /// Messages to it that its carrier took.
+    /// Messages to it that its carrier took, of a longer one each of its parts.
     pub messages: i64,
     /// Seconds that it spoke, of the billing months that are named after the calendar months of these days.
     pub voice_seconds: i64,
@@ -69,6 +71,27 @@ pub struct Figures {
     pub carrier_balance: i64,
     /// Where it stands and whether it is connected, as its carrier last said ([`Depth::All`]).
     pub heard: Heard,
+}
+
+impl Figures {
+    /// Where the card stands at its carrier, as far as is known ([`Depth::All`]): by the carrier's last word, which is kept until we do
+    /// something about it; else as we have had it there, stopped for what keeps it off ([`kachi_domain::service`]) and for nothing else.
+    pub fn at_carrier(&self, catalogue: &Catalogue) -> BaseState {
+        if let Some(told) = self.heard.base().filter(|told| *told != BaseState::Unknown) {
+            return told;
+        }
+        let card = &self.card;
+        let used_up = match service::stops(catalogue, &card.sim) {
+            false => UsedUp::LeftOn,
+            // A card that has none left and never had one.
+            true if card.blocks().has(Blocks::NO_PACKAGE) && self.expired_at.is_none() => UsedUp::Untouched,
+            true => UsedUp::Stopped,
+        };
+        match card.base_state() {
+            BaseState::Active if wanted(BaseState::Active, card.blocks(), used_up) == Some(Service::Off) => BaseState::Stopped,
+            base => base,
+        }
+    }
 }
 
 /// The cards with their use of days `first..=last`.

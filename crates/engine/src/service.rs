@@ -145,15 +145,19 @@ pub(crate) fn keeps_off(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, block
     Ok(wanted(base(&sim.state), others, used_up) == Some(Service::Off))
 }
 
+/// Whether the card is stopped at its carrier while no package of its own pays for it.
+pub(crate) fn stops(catalogue: &Catalogue, sim: &Sim) -> bool {
+    catalogue.product(sim.product).is_some_and(|p| !p.bare_use && catalogue.stops_cards(p.platform))
+}
+
 /// What becomes of each card, with this in its way, while no package pays for it.
 fn used_up(tx: &mut Tx<'_>, catalogue: &Catalogue, cards: &[(&Sim, Blocks)]) -> Result<Vec<UsedUp>> {
-    let stops = |sim: &Sim| catalogue.product(sim.product).is_some_and(|p| !p.bare_use && catalogue.stops_cards(p.platform));
     let has_none = |blocks: Blocks| blocks.0 & Blocks::PACKAGE.0 == Blocks::NO_PACKAGE.0;
-    let bare: Vec<i64> = cards.iter().filter(|(sim, b)| has_none(*b) && stops(sim)).map(|(sim, _)| sim.id.0).collect();
+    let bare: Vec<i64> = cards.iter().filter(|(sim, b)| has_none(*b) && stops(catalogue, sim)).map(|(sim, _)| sim.id.0).collect();
     let had = if bare.is_empty() { Vec::new() } else { tx.sims_with_a_past(&bare)? };
     let had: HashSet<SimId> = had.into_iter().collect();
     let of = |(sim, blocks): &(&Sim, Blocks)| {
-        if !stops(sim) {
+        if !stops(catalogue, sim) {
             UsedUp::LeftOn
         } else if has_none(*blocks) && !had.contains(&sim.id) {
             UsedUp::Untouched

@@ -10,7 +10,7 @@ use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::error::{Result, fault};
 use crate::{arrears, cards, direct, imei, network, notices, sims, switch};
-use kachi_domain::carrier::{Count, Cycle, Line, Matter, Of};
+use kachi_domain::carrier::{Count, Cycle, Line, Matter, Of, Standing};
 use kachi_domain::event::EventKind;
 use kachi_domain::ids::Imei;
 use kachi_domain::imei::Sighting;
@@ -18,6 +18,7 @@ use kachi_domain::package::Resource;
 use kachi_domain::service::KEPT_OFF;
 use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::sync::What;
+use kachi_domain::time::DAY_SECONDS;
 use kachi_domain::{AccountId, PlatformId, SimId, Timestamp, device};
 use kachi_store::Tx;
 use kachi_store::counters::NewCount;
@@ -142,9 +143,11 @@ pub(crate) fn stand(
             None => *with_data,
         };
         let base = line.standing.as_ref().map_or(before, |told| stands(before, told.base, Blocks(blocks)));
-        if (base, blocks) != (before, sim.blocks) {
-            let activated_at = sim.activated_at.or((base == BaseState::Active).then_some(how.now.0));
+        let activated_at = activated(sim, base, line.standing.as_ref(), how.now);
+        if (base, blocks, activated_at) != (before, sim.blocks, sim.activated_at) {
             changed.push(NewState { before: sim, state: base.word(), blocks, activated_at });
+        }
+        if (base, blocks) != (before, sim.blocks) {
             let detail = format!("{} -> {}, as the carrier tells", before.word(), base.word());
             news.push(notices::record(sim, EventKind::SimStateChanged, &detail, how.now)?);
         }
@@ -154,6 +157,17 @@ pub(crate) fn stand(
     tx.tell(&news, how.now)?;
     seen(tx, catalogue, how, &lines, rows)?;
     Ok(outdated)
+}
+
+/// Since when a card is activated that stands so now: since when its carrier has it on, where that is a day or more before what is
+/// kept, as it is of a card that came here active; else as it is kept, or from now on.
+fn activated(sim: &Sim, base: BaseState, told: Option<&Standing>, now: Timestamp) -> Option<i64> {
+    let since =
+        told.filter(|told| told.base == BaseState::Active).and_then(|told| told.since).filter(|at| *at <= now).map(|at| at.0);
+    match sim.activated_at {
+        Some(kept) => Some(since.filter(|since| kept - since >= DAY_SECONDS).unwrap_or(kept)),
+        None => since.or((base == BaseState::Active && BaseState::parse(&sim.state) != Ok(base)).then_some(now.0)),
+    }
 }
 
 /// The cards, locked, were seen in the devices that the carrier names.

@@ -4,14 +4,16 @@ use crate::contract;
 use crate::shop::{Answer, MSISDN, MSISDN_CN, MSISDN_FOREIGN, SID, Shop, settings};
 use kachi_connectors::sandbox::Fault;
 use kachi_dialects::cardboss::Operation;
+use kachi_domain::Iccid;
+use kachi_domain::carrier::{Line, Standing};
 use kachi_domain::sim::{BaseState, Blocks};
 use kachi_edges::cardboss::DoorSettings;
-use kachi_engine::sims;
+use kachi_engine::{card_reads, sims};
 use kachi_store::Store;
 use kachi_store::sims::Sim;
 use kachi_testkit::carrier::Carrier;
 use kachi_testkit::db;
-use kachi_testkit::trade::{CARD, CHINESE, CLOSED, READY};
+use kachi_testkit::trade::{ACME, CARD, CHINESE, CLOSED, READY};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -79,7 +81,11 @@ fn each_act_is_done_when_the_carrier_says_so() {
         assert_eq!(stands(&shop, READY).0, "active");
         place(&shop, READY, BaseState::Testing);
         until(&shop, READY, "2026-04-30T16:00:00Z");
-        assert_eq!(shop.good(Operation::CardDetail, json!({"iccids": READY}))["cards"][0]["stoptestdate"], "2026-05-01");
+        assert_eq!(
+            shop.good(Operation::CardDetail, json!({"iccids": READY}))["cards"][0]["stoptestdate"],
+            "2026-04-30",
+            "its last day"
+        );
         carrier.world.stand(READY, BaseState::Testing, shop.trade.now());
         good(Operation::StopTest, json!({"iccid": READY}));
         assert_eq!(stands(&shop, READY).0, "ready");
@@ -92,6 +98,12 @@ fn each_act_is_done_when_the_carrier_says_so() {
         shop.trade.pass(180);
         good(Operation::StopKeep, json!({"msisdn": MSISDN, "stopkeep": "1"}));
         assert!(!stands(&shop, CARD).1);
+        let on = &shop.good(Operation::CardDetail, json!({"msisdns": MSISDN}))["cards"][0];
+        assert_eq!(
+            (&on["msstatus"], &on["pkgcode"]),
+            (&json!("2"), &json!("")),
+            "its carrier has it on, without a package here too"
+        );
         good(Operation::SwitchNet, json!({"msisdn": MSISDN, "opertype": "0"}));
         assert!(stands(&shop, CARD).2);
         shop.trade.pass(180);
@@ -100,6 +112,92 @@ fn each_act_is_done_when_the_carrier_says_so() {
         good(Operation::VoiceWhitelist, json!({"msisdn": MSISDN, "opertype": "1", "taskid": "77", "content": "13800000001"}));
         assert_eq!(carrier.world.card(CARD, shop.trade.now()).voice_group, "77", "the carrier is told the group");
         shop.trade.assert_sound();
+    });
+}
+
+/// `msstatus` and `cycle` are the card's at its carrier: by the carrier's last word, and without one as it was left there.
+#[test]
+fn a_card_is_stopped_where_its_carrier_has_it_stopped() {
+    db::each(|store| {
+        let shop = Shop::new(store);
+        let (id, engine) = (shop.trade.sim(CHINESE), &shop.trade.engine);
+        let shown = || {
+            let card = shop.good(Operation::CardDetail, json!({"iccids": CHINESE}))["cards"][0].clone();
+            format!("{} {}", card["msstatus"].as_str().expect("text"), card["cycle"].as_str().expect("text"))
+        };
+        let stands = |base: BaseState, blocks: Blocks| {
+            let blocks = blocks.0 | Blocks::NO_PACKAGE.0;
+            engine.write(move |tx, _, _| Ok(tx.set_sim_state(id, base.word(), blocks, None)?)).expect("it stands so");
+        };
+        let says = |base: Option<BaseState>| {
+            let said = engine.write(move |tx, _, how| {
+                tx.forget_carrier_word(id)?;
+                let standing = base.map(|base| Standing { base, raw: base.word().into(), since: None });
+                let word = tx.carrier_word(id)?.hear(&Line { standing, ..Line::default() }, how.now);
+                Ok(tx.put_carrier_word(id, &word)?)
+            });
+            said.expect("its word");
+        };
+        for (base, blocks, told, expected) in [
+            (BaseState::Active, Blocks::NONE, None, "2 3"),
+            (BaseState::Active, Blocks::NONE, Some(BaseState::Active), "2 3"),
+            (BaseState::Active, Blocks::NONE, Some(BaseState::Stopped), "3 3"),
+            (BaseState::Active, Blocks::DATA_OFF, None, "2 3"),
+            (BaseState::Active, Blocks::OWNER_STOP, None, "3 3"),
+            (BaseState::Active, Blocks::OWNER_STOP, Some(BaseState::Active), "2 3"),
+            (BaseState::Active, Blocks::FORCED, None, "3 3"),
+            (BaseState::Active, Blocks::NONE, Some(BaseState::Unknown), "2 3"),
+            (BaseState::Active, Blocks::NONE, Some(BaseState::Ready), "1 2"),
+            (BaseState::Stopped, Blocks::NONE, None, "3 3"),
+            (BaseState::Testing, Blocks::NONE, None, "6 1"),
+            (BaseState::Ready, Blocks::NONE, None, "1 2"),
+            (BaseState::Inventory, Blocks::NONE, None, "0 0"),
+            (BaseState::PreClosed, Blocks::NONE, None, "4 0"),
+            (BaseState::Unknown, Blocks::NONE, None, "5 0"),
+        ] {
+            stands(base, blocks);
+            says(told);
+            assert_eq!(shown(), expected, "{base:?} {:?} {told:?}", blocks.names());
+        }
+        stands(BaseState::Active, Blocks::NONE);
+        says(None);
+        shop.buy(CHINESE, "CN-50M-7D", "n-1");
+        shop.trade.traffic(CHINESE, shop.trade.now(), 110 << 20);
+        assert_eq!(shown(), "2 3", "used up, and nobody stops such cards");
+        let stopping = engine.write(|tx, _, _| {
+            tx.put_platform(1, "hand", "manual", r#"{"stop_cards":true}"#)?;
+            Ok(tx.touch_catalogue()?)
+        });
+        stopping.expect("a setting");
+        assert_eq!(shown(), "3 3", "used up, and stopped for that");
+    });
+}
+
+/// A card that came here active is so since its carrier has it on, and not since its first package here.
+#[test]
+fn a_card_is_activated_since_its_carrier_says_so() {
+    db::each(|store| {
+        let (shop, carrier) = shop(store);
+        let engine = &shop.trade.engine;
+        let told = |days: i64| {
+            carrier.world.stand(CARD, BaseState::Active, shop.trade.now().plus(-days * 86_400));
+            let actor = shop.trade.actor(ACME);
+            let asked = engine.write(move |tx, catalogue, how| {
+                let iccid = Iccid::parse(CARD).expect("a number");
+                let ask = card_reads::Ask { iccid, platform: None, product: None, what: card_reads::What::Traffic };
+                card_reads::ask(tx, catalogue, how, &actor, &ask)
+            });
+            asked.expect("it is to be read");
+            carrier.read(engine);
+            shop.trade.pass(60);
+        };
+        let shown = || shop.good(Operation::CardDetail, json!({"msisdns": MSISDN}))["cards"][0]["activedate"].clone();
+        shop.buy(CARD, "GJ-TIME-1MO", "n-1");
+        assert_eq!(shown(), "2026-02-28", "as far as is known");
+        told(40);
+        assert_eq!(shown(), "2026-01-20");
+        told(0);
+        assert_eq!(shown(), "2026-01-20", "since when its state is what it is now is no new day");
     });
 }
 

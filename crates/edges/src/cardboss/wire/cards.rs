@@ -7,7 +7,7 @@ use kachi_domain::carrier::{Heard, Session};
 use kachi_domain::package::{Category, Kind, Resource};
 use kachi_domain::rating::{Happening, Live};
 use kachi_domain::renewal::least_months;
-use kachi_domain::sim::{BaseState, Stage};
+use kachi_domain::sim::BaseState;
 use kachi_engine::Catalogue;
 use kachi_engine::figures::Figures;
 use kachi_engine::sims::Card;
@@ -96,21 +96,21 @@ fn state(catalogue: &Catalogue, card: &Card) -> &'static str {
 }
 
 /// The card's use state: 0 stock, 1 to be activated, 2 normal, 3 stopped, 4 cancelled, 5 other, 6 testing.
-fn msstatus(card: &Card) -> &'static str {
-    match (card.base_state(), Stage::of(card.base_state(), card.blocks())) {
-        (BaseState::Testing, _) => "6",
-        (BaseState::Unknown, _) => "5",
-        (_, Stage::Stock) => "0",
-        (_, Stage::Ready) => "1",
-        (_, Stage::Working) => "2",
-        (_, Stage::Stopped) => "3",
-        (_, Stage::Over) => "4",
+fn msstatus(at_carrier: BaseState) -> &'static str {
+    match at_carrier {
+        BaseState::Inventory => "0",
+        BaseState::Ready => "1",
+        BaseState::Active => "2",
+        BaseState::Stopped => "3",
+        BaseState::PreClosed | BaseState::Closed | BaseState::Replaced => "4",
+        BaseState::Unknown => "5",
+        BaseState::Testing => "6",
     }
 }
 
 /// 1 test, 2 silent, 3 formal, 0 other.
-fn cycle(card: &Card) -> &'static str {
-    match card.base_state() {
+fn cycle(at_carrier: BaseState) -> &'static str {
+    match at_carrier {
         BaseState::Testing => "1",
         BaseState::Ready => "2",
         BaseState::Active | BaseState::Stopped => "3",
@@ -306,7 +306,8 @@ impl<'a> Detail<'a> {
         let mno = catalogue.product(sim.product).map_or("", |p| mno(&p.carrier));
         let bought = |category| if figures.bought.contains(&category) { "1" } else { "0" };
         let as_of = date(card.as_of);
-        let status = msstatus(card);
+        let at_carrier = figures.at_carrier(catalogue);
+        let (status, cycle) = (msstatus(at_carrier), cycle(at_carrier));
         let (online, session) = connected(&figures.heard);
         let power = figures.heard.power.map(|(is_on, _)| is_on);
         let ends = card.state.last_end(catalogue.zone(sim.account)).or(figures.expired_at);
@@ -320,16 +321,11 @@ impl<'a> Detail<'a> {
             status: if status == "2" { "00-正常" } else { "" },
             msstatus: status,
             ms_status: status,
-            cycle: cycle(card),
+            cycle,
             activedate: date(sim.activated_at.map(Timestamp)),
-            stoptestdate: if cycle(card) == "1" {
-                extras.date("test_until")
-            } else {
-                extras.earliest(["test_until", "test_ended"])
-            },
-            stopsleepdate: extras.date("sleep_until"),
-            // An end is the first instant that is over.
-            expiredate: date(ends.map(|end| end.plus(-1))),
+            stoptestdate: extras.test_end(if cycle == "1" { None } else { sim.activated_at.map(Timestamp) }),
+            stopsleepdate: last_day(extras.at("sleep_until")),
+            expiredate: last_day(ends),
             openpool: if is_pooled(card) { "1" } else { "0" },
             mno,
             yys: mno,
@@ -387,15 +383,26 @@ impl Extras {
         self.0.get(name).and_then(Value::as_bool).unwrap_or(false)
     }
 
-    fn date(&self, name: &str) -> String {
-        self.earliest([name])
+    fn at(&self, name: &str) -> Option<Timestamp> {
+        self.0.get(name).and_then(Value::as_str).and_then(|text| Timestamp::parse_rfc3339(text).ok())
     }
 
-    /// The earliest of these days, of which any may not be known.
-    fn earliest<const N: usize>(&self, names: [&str; N]) -> String {
-        let texts = names.iter().filter_map(|name| self.0.get(*name).and_then(Value::as_str));
-        date(texts.filter_map(|text| Timestamp::parse_rfc3339(text).ok()).min())
+    /// The last day of the card's test: that until which it was to be, the day on which it was ended before, or on which a card that is
+    /// in its test no longer was activated, whichever is first.
+    fn test_end(&self, activated: Option<Timestamp>) -> String {
+        let until = self.at("test_until");
+        let ended = [self.at("test_ended"), activated.filter(|_| until.is_some())].into_iter().flatten().min();
+        match (until, ended) {
+            (Some(until), Some(ended)) if ended < until => date(Some(ended)),
+            (None, Some(ended)) => date(Some(ended)),
+            _ => last_day(until),
+        }
     }
+}
+
+/// The last day before an end, which is the first instant that is over.
+fn last_day(end: Option<Timestamp>) -> String {
+    date(end.map(|end| end.plus(-1)))
 }
 
 fn switched((apn, is_off): &(String, bool)) -> String {
@@ -438,7 +445,7 @@ impl<'a> Package<'a> {
             pkgcode: package.map_or("", |p| &p.code),
             pkgname: package.map_or("", |p| &p.name),
             startdate: date(span.map(|s| s.0)),
-            enddate: date(span.map(|s| s.1.plus(-1))),
+            enddate: last_day(span.map(|s| s.1)),
             buycycle: least_months(package.map_or(&live.terms, |p| &p.terms)),
             pkgtype: match live.terms.resource {
                 Resource::Data => "1",
