@@ -122,12 +122,15 @@ pub fn days_due(state: &CardState, lines: &Lines, zone: &Zone) -> Option<(Timest
     Some((line.max(started), last.id))
 }
 
-/// When the package in use is about to end: `remaining_days` before it does, if that is after it began.
-pub fn package_ending(state: &CardState, lines: &Lines) -> Option<(Timestamp, SubscriptionId)> {
-    let main = state.current_main().filter(|_| lines.remaining_days > 0)?;
-    let (started, end) = main.running?;
-    let due = end.plus(-lines.remaining_days * DAY_SECONDS);
-    (due > started).then_some((due, main.id))
+/// When each package in use, whatever it is of, is about to end: `remaining_days` before it does, if that is after it began.
+pub fn packages_ending(state: &CardState, lines: &Lines) -> impl Iterator<Item = (Timestamp, SubscriptionId)> {
+    let days = lines.remaining_days;
+    let due = move |l: &Live| {
+        let (started, end) = l.running.filter(|_| days > 0)?;
+        let due = end.plus(-days * DAY_SECONDS);
+        (due > started).then_some((due, l.id))
+    };
+    state.live.iter().filter_map(due)
 }
 
 /// How an amount used stands to a whole: (little is left, or nothing), (more than all of it).

@@ -12,7 +12,7 @@ pub(crate) mod speed;
 mod stop;
 mod warnings;
 
-pub(crate) use allowances::{connected, spent};
+pub(crate) use allowances::{connected, counted, spent};
 pub(crate) use follow::{note, reset_open};
 
 use crate::catalogue::Catalogue;
@@ -63,10 +63,11 @@ struct Fold {
     bought: bool,
     /// Whether pools may have changed how the card stands.
     pooled: bool,
-    /// That the package in use is about to end, and since when, if it is.
-    ending: Option<(Timestamp, SubscriptionId)>,
-    /// When data was used last that nothing could pay for, and how many bytes, if any was and someone is told of it.
-    outflow: Option<(Timestamp, i64)>,
+    /// The packages in use that are about to end, each with since when it is.
+    ending: Vec<(Timestamp, SubscriptionId)>,
+    /// By month (202611) of the owner's zone: when data was used last that nothing could pay for, and how many bytes; of what is told
+    /// here, if there is more of it than there was and someone is told.
+    outflow: BTreeMap<i64, (Timestamp, i64)>,
     /// The device the card was last seen in, 0 before any.
     seen: i64,
     /// The state as it is now.
@@ -147,8 +148,8 @@ impl Settle {
             base: None,
             bought,
             pooled: late && row.pool_moves > 0 || fresh.iter().any(|i| matches!(i, Input::Pool(..) | Input::Stake(..))),
-            ending: None,
-            outflow: None,
+            ending: Vec::new(),
+            outflow: BTreeMap::new(),
             seen: row.seen.imei,
             present: CardState::new(),
         };
@@ -158,17 +159,17 @@ impl Settle {
         } else {
             apply(&mut fold, fresh, &how.lines, zone);
         }
-        if fold.head.outflow_bytes > unpaid && warnings::wanted(catalogue, row.account) {
-            fold.outflow = fold.head.last.map(|last| (last.0, fold.head.outflow_bytes - unpaid));
-        }
+        let news = first.filter(|_| fold.head.outflow_bytes > unpaid && warnings::wanted(catalogue, row.account));
+        fold.outflow.retain(|month, _| news.is_some_and(|first| *month >= month_number(first.0, zone)));
         fold.present = fold.head.clone();
         fold.present.advance(how.now, zone, &mut fold.happenings);
         let due = alert::days_due(&fold.present, &how.lines, zone);
         if let Some((at, period)) = due.filter(|(at, _)| *at <= how.now) {
             fold.crossings.push(Crossing { alert_type: 3, threshold: how.lines.remaining_days, period: Period::of(period), at });
         }
-        let ending = alert::package_ending(&fold.present, &how.lines);
-        fold.ending = ending.filter(|(at, _)| *at <= how.now);
+        let (ending, later): (Vec<_>, Vec<_>) =
+            alert::packages_ending(&fold.present, &how.lines).partition(|(at, _)| *at <= how.now);
+        fold.ending = ending;
         let counts = |h: &Happening| matches!(h, Happening::Started(..) | Happening::Ended(..) | Happening::Refilled(..));
         let stirs = fresh.iter().any(|i| !matches!(i, Input::Stake(..))) || fold.happenings.iter().any(counts);
         if stirs && (staked || fold.head.stake.is_some()) {
@@ -179,10 +180,10 @@ impl Settle {
             row.warned = below;
             self.warned.push(row.sim);
         }
-        let ahead = |of: Option<(Timestamp, SubscriptionId)>| of.map(|(at, _)| at).filter(|at| *at > how.now);
-        row.due_at = [fold.present.next_due(zone), ahead(due), ahead(ending)].into_iter().flatten().min().map(|t| t.0);
+        let ahead = later.into_iter().chain(due.filter(|(at, _)| *at > how.now)).map(|(at, _)| at);
+        row.due_at = ahead.chain(fold.present.next_due(zone)).min().map(|t| t.0);
         row.head = fold.head.to_bytes();
-        if fold.moves() || fold.bought || !fold.crossings.is_empty() || fold.outflow.is_some() || fold.ending.is_some() {
+        if fold.moves() || fold.bought || !fold.crossings.is_empty() || !fold.outflow.is_empty() || !fold.ending.is_empty() {
             self.folds.push(fold);
         }
         Ok(())
@@ -241,7 +242,7 @@ fn apply(fold: &mut Fold, fresh: &[Input], lines: &Lines, zone: &Zone) {
     let state = &mut fold.head;
     let mut level = Level::of(state);
     for input in fresh {
-        let before = fold.happenings.len();
+        let (before, unpaid) = (fold.happenings.len(), state.outflow_bytes);
         state.reach(input, zone, &mut fold.happenings);
         if fold.happenings.len() > before {
             level = Level::of(state); // a refill or start comes before what is used then
@@ -250,9 +251,18 @@ fn apply(fold: &mut Fold, fresh: &[Input], lines: &Lines, zone: &Zone) {
         let after = Level::of(state);
         if let Input::Usage(usage) = input {
             alert::crossings(level, after, lines, usage.stop, &mut fold.crossings);
+            if state.outflow_bytes > unpaid {
+                let of_month = fold.outflow.entry(month_number(usage.stop, zone)).or_insert((usage.stop, 0));
+                *of_month = (usage.stop, of_month.1 + state.outflow_bytes - unpaid);
+            }
         }
         level = after;
     }
+}
+
+/// The month of an instant in a zone, such as 202611.
+fn month_number(at: Timestamp, zone: &Zone) -> i64 {
+    zone.text(at)[..7].replace('-', "").parse().unwrap_or(0)
 }
 
 /// Folds the card's history again from the kept base, and moves the base up to what can no longer change.

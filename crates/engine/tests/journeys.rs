@@ -283,6 +283,7 @@ fn tell_warnings(w: &World) {
         let acme = catalogue.account(ACME).map(|a| a.account.clone()).expect("acme");
         let notify = r#"{"eiotclub":"http://127.0.0.1:9/n","cardboss_data":"http://127.0.0.1:9/d"}"#.into();
         tx.put_account(&kachi_store::accounts::Account { notify, ..acme }, how.now)?;
+        tx.put_platform(1, "hand", "manual", r#"{"stop_cards":true}"#)?;
         Ok(tx.touch_catalogue()?)
     });
     told.expect("an address");

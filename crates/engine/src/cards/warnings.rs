@@ -4,10 +4,10 @@
 //! every package once a month. Warnings of voice, messages and connections are given where those are counted
 //! ([`super::allowances`]).
 
-use super::{Fold, stop};
+use super::{Fold, month_number, stop};
 use crate::catalogue::Catalogue;
 use crate::error::Result;
-use crate::notices;
+use crate::{notices, service};
 use kachi_domain::event::{Body, EventKind, Warning, WarningKind};
 use kachi_domain::imei;
 use kachi_domain::rating::{CardState, EndReason, Happening, PackageBlock};
@@ -40,7 +40,7 @@ pub(super) fn warn(
         events.push(NewEvent { once: Some((name, subject)), ..event });
         Ok::<_, crate::Fail>(())
     };
-    if let Some((at, id)) = fold.ending {
+    for (at, id) in fold.ending.iter().copied() {
         told_as(("warned31".into(), id.0), WarningKind::PackageEnding, Some(id), at)?;
     }
     for c in &fold.crossings {
@@ -72,6 +72,10 @@ pub(super) fn warn(
             Happening::Blocked(block, at, number) => {
                 let about = || stop::about(fold, subs, *block, *at);
                 let (name, kind, about) = match block {
+                    // It says that the card is stopped, which is so where the platform's cards are.
+                    PackageBlock::Quota | PackageBlock::PoolExhausted if !service::stops(catalogue, sim) => {
+                        continue;
+                    }
                     PackageBlock::Quota | PackageBlock::PoolExhausted => ("warned51", WarningKind::StoppedAtCap, about()),
                     PackageBlock::Expired | PackageBlock::NoPackage => ("warned41", WarningKind::NoPackage, None),
                 };
@@ -81,9 +85,8 @@ pub(super) fn warn(
             _ => {}
         }
     }
-    if let Some((at, _)) = fold.outflow {
-        let month = catalogue.zone(sim.account).text(at)[..7].replace('-', "").parse().unwrap_or(0);
-        told_as(("warned21".into(), month), WarningKind::DataOver, last, at)?;
+    for (month, (at, _)) in &fold.outflow {
+        told_as(("warned21".into(), *month), WarningKind::DataOver, last, *at)?;
     }
     Ok(())
 }
@@ -95,7 +98,13 @@ fn snapshot(
     subs: &[Subscription],
     (warning, about, at): (WarningKind, Option<SubscriptionId>, Timestamp),
 ) -> Warning {
-    let state = &fold.present;
+    let (state, zone) = (&fold.present, catalogue.zone(sim.account));
+    let month = month_number(at, zone);
+    let plain = of_card(catalogue, sim, (state, fold.seen), (warning, at));
+    let plain = Warning { outflow: fold.outflow.get(&month).map_or(0, |(_, bytes)| *bytes), ..plain };
+    if month != month_number(state.now, zone) && warning == WarningKind::DataOver {
+        return plain; // the package in use now is not that of a month that is over
+    }
     let live = state.live.iter().find(|l| Some(l.id) == about).or_else(|| state.current_main().filter(|_| about.is_none()));
     let over = subs.iter().find(|s| Some(s.id) == about);
     let package = live.map(|l| l.package).or(over.map(|s| s.package)).and_then(|id| catalogue.package(id));
@@ -106,15 +115,12 @@ fn snapshot(
     };
     let package_ends_at = live.and_then(|l| l.running).map(|(_, end)| end.0).or(over.and_then(|s| s.ended_at.or(s.ends_at)));
     let last_end = || subs.iter().filter_map(|s| s.ended_at).max();
-    let plain = of_card(catalogue, sim, (state, fold.seen), (warning, at));
     Warning {
         package_name: package.map_or_else(String::new, |p| p.name.clone()),
         package_ends_at,
         card_ends_at: plain.card_ends_at.or_else(last_end),
         total,
         used,
-        // Of now, as it is told once a month: what nothing paid for in earlier months is no news.
-        outflow: fold.outflow.map_or(0, |(_, bytes)| bytes),
         ..plain
     }
 }
