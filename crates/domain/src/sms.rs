@@ -20,12 +20,16 @@ pub const DELIVERED: &str = "DELIVRD";
 /// The state of a message that nobody will send, as reports tell it.
 pub const REJECTED: &str = "REJECTD";
 /// Characters of a message that is sent as one, and of each part of a longer one.
-const PART_CHARS: (usize, usize) = (70, 67);
+const PART_CHARS: (i64, i64) = (70, 67);
 
 /// How many messages a text counts as: 70 characters are one, beyond that 67 each.
 pub fn parts(text: &str) -> i64 {
-    let chars = text.chars().count();
-    if chars <= PART_CHARS.0 { 1 } else { chars.div_ceil(PART_CHARS.1) as i64 }
+    parts_of(text.chars().count() as i64)
+}
+
+/// The same of a text of so many characters.
+pub fn parts_of(chars: i64) -> i64 {
+    if chars <= PART_CHARS.0 { 1 } else { (chars + PART_CHARS.1 - 1) / PART_CHARS.1 }
 }
 
 /// Refuses a text without a word, or one that is too long.

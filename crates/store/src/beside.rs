@@ -8,7 +8,7 @@ use crate::db::{Error, Tx};
 use kachi_domain::carrier::Heard;
 use kachi_domain::order::SubscriptionState;
 use kachi_domain::package::Terms;
-use kachi_domain::sms::SmsState;
+use kachi_domain::sms::{SmsState, parts_of};
 use kachi_domain::{AccountId, Timestamp};
 use std::collections::HashMap;
 
@@ -86,8 +86,8 @@ impl Tx<'_> {
             "SELECT CAST(1 AS BIGINT), sim_id, CAST(SUM(bytes) AS BIGINT), CAST(SUM(records) AS BIGINT), CAST(NULL AS BIGINT),
              CAST(NULL AS BIGINT), CAST(NULL AS BIGINT), CAST(NULL AS TEXT), CAST(NULL AS TEXT), CAST(NULL AS TEXT)
              FROM sim_day WHERE {sim} AND day >= ? AND day <= ? AND {account} GROUP BY sim_id
-             UNION ALL SELECT 2, sim_id, COUNT(*), NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM sms
-             WHERE {sim} AND created_at >= ? AND created_at < ? AND state IN (?, ?) GROUP BY sim_id
+             UNION ALL SELECT 2, sim_id, COUNT(*), CAST(LENGTH(text) AS BIGINT), NULL, NULL, NULL, NULL, NULL, NULL FROM sms
+             WHERE {sim} AND created_at >= ? AND created_at < ? AND state IN (?, ?) GROUP BY sim_id, LENGTH(text)
              UNION ALL SELECT 3, m.sim_id, m.at, m.voice_from, m.voice_seconds, NULL, NULL, NULL, NULL, NULL FROM sim_move m
              WHERE {} AND NOT ({}) AND m.at = (SELECT MAX(x.at) FROM sim_move x WHERE x.sim_id = m.sim_id AND NOT ({}))
              UNION ALL SELECT 4, sim_id, from_at, seconds, NULL, NULL, NULL, NULL, NULL, NULL FROM voice_use WHERE {sim} AND from_at >= ?",
@@ -127,7 +127,7 @@ impl Beside {
         let n = a.unwrap_or(0);
         match part {
             1 => _ = self.used.insert(sim, (n, b.unwrap_or(0))),
-            2 => _ = self.messages.insert(sim, n),
+            2 => *self.messages.entry(sim).or_default() += n * parts_of(b.unwrap_or(0)),
             3 => {
                 let spoke = b.map(Timestamp).zip(c);
                 self.moved.insert(sim, MovedIn { at: Timestamp(n), spoke });

@@ -3,8 +3,9 @@
 use crate::binds;
 use crate::db::{Error, Tx};
 use kachi_domain::order::SubscriptionState;
-use kachi_domain::sms::SmsState;
+use kachi_domain::sms::{SmsState, parts_of};
 use kachi_domain::{AccountId, PoolId, SimId, Timestamp};
+use std::collections::BTreeMap;
 
 /// The cards in a pool: (pool, cards, of them activated, up to when usage of any of them is known).
 pub type PoolFigure = (i64, i64, i64, Option<i64>);
@@ -66,14 +67,21 @@ impl Tx<'_> {
         self.rows(&text, &binds![list, SubscriptionState::Ended.word()])
     }
 
-    /// Messages to cards that their carriers took, handed in at `from` or later and before `to`: (card, messages).
+    /// Messages to cards that their carriers took, handed in at `from` or later and before `to`: (card, messages), of a longer one each
+    /// of its parts.
     pub fn messages_of(&mut self, sims: &[i64], from: Timestamp, to: Timestamp) -> Result<Vec<(i64, i64)>, Error> {
         let text = format!(
-            "SELECT sim_id, COUNT(*) FROM sms WHERE {} AND created_at >= ? AND created_at < ? AND state IN (?, ?) GROUP BY sim_id",
+            "SELECT sim_id, COUNT(*), CAST(LENGTH(text) AS BIGINT) FROM sms
+             WHERE {} AND created_at >= ? AND created_at < ? AND state IN (?, ?) GROUP BY sim_id, LENGTH(text)",
             self.one_of("sim_id")
         );
         let list = self.list(sims.iter().copied());
-        self.rows(&text, &binds![list, from.0, to.0, SmsState::Sent.word(), SmsState::Delivered.word()])
+        let values = binds![list, from.0, to.0, SmsState::Sent.word(), SmsState::Delivered.word()];
+        let mut messages: BTreeMap<i64, i64> = BTreeMap::new();
+        for (sim, count, chars) in self.rows::<(i64, i64, i64)>(&text, &values)? {
+            *messages.entry(sim).or_default() += count * parts_of(chars);
+        }
+        Ok(messages.into_iter().collect())
     }
 
     /// Keeps what a card's own account at the carrier has; an older word changes nothing.

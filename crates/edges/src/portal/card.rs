@@ -1,10 +1,12 @@
 //! One card's page.
 
 use super::html::{Html, Table, View, size};
+use super::lang::Lang;
 use super::{chart, sections, why};
 use kachi_domain::Timestamp;
 use kachi_domain::diagnose::Report;
 use kachi_domain::order::{OrderState, SubscriptionState};
+use kachi_domain::package::Resource;
 use kachi_domain::sim::BaseState;
 use kachi_engine::overview::{CardPage, SubscriptionLine};
 use std::fmt::Write;
@@ -103,14 +105,18 @@ fn subscriptions(view: &View, page: &CardPage) -> Html {
     let caption = l.pick("Packages bought for this card, the newest first", "本卡已购套餐，最新在前");
     let mut table = Table::new(caption, &heads);
     for s in &page.subscriptions {
-        let left = s.left_bytes.map_or(Html("–".into()), |b| Html(size(b)));
+        let (used, left) = match s.counts {
+            None => (Some(size(s.used_bytes)), s.left_bytes.map(size)),
+            Some((of, counts)) => counts.map(|(used, left)| (counted(l, of, used), counted(l, of, left))).unzip(),
+        };
+        let shown = |amount: Option<String>| Html(amount.unwrap_or_else(|| "–".into()));
         table.row(
             &format!("s{}", s.order),
             &[
                 Html::text(&s.package),
                 subscription_state(view, s),
-                Html(size(s.used_bytes)),
-                left,
+                shown(used),
+                shown(left),
                 view.date(s.started_at),
                 view.date(s.ends_at),
                 Html(s.order.to_string()),
@@ -119,6 +125,15 @@ fn subscriptions(view: &View, page: &CardPage) -> Html {
     }
     let out = table.or_empty(l.pick("No package was ever bought for this card.", "本卡从未购买套餐。")).0;
     Html(out + &view.as_of(l.pick("Source: usage records, rated", "来源：话单计费"), page.line.as_of))
+}
+
+/// Messages, or minutes of voice begun.
+fn counted(l: Lang, of: Resource, n: i64) -> String {
+    if of == Resource::Voice {
+        format!("{} {}", n.saturating_add(59) / 60, l.pick("min", "分钟"))
+    } else {
+        format!("{n} {}", l.pick("messages", "条"))
+    }
 }
 
 fn subscription_state(view: &View, s: &SubscriptionLine) -> Html {

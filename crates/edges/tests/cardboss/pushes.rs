@@ -6,10 +6,10 @@ use kachi_dialects::cardboss::{Operation, Push, sign_push};
 use kachi_domain::alert::Lines;
 use kachi_domain::event::{Body, EventKind, Warning, WarningKind};
 use kachi_domain::order::Channel;
-use kachi_domain::package::Resource;
+use kachi_domain::package::{Category, Resource};
 use kachi_domain::{Iccid, Span};
 use kachi_edges::cardboss::data_push;
-use kachi_engine::{card_reads, cards, pools};
+use kachi_engine::{card_reads, cards, overview, pools};
 use kachi_store::accounts::Account;
 use kachi_testkit::carrier::Carrier;
 use kachi_testkit::db;
@@ -61,7 +61,7 @@ fn warning(warning: WarningKind) -> Body {
 
 #[test]
 fn every_push_is_as_published() {
-    let renewal = |done: bool| Body::Renewal {
+    let renewal = |done: bool, waits: bool| Body::Renewal {
         iccid: CARD.into(),
         msisdn: MSISDN.into(),
         imsi: "460001234567890".into(),
@@ -71,16 +71,20 @@ fn every_push_is_as_published() {
         package_name: "1G".into(),
         months: 12,
         done,
+        waits,
         reason: if done { String::new() } else { "13009".into() },
     };
-    let (push, data) = pushed(EventKind::RenewalSettled, &renewal(true));
+    let (push, data) = pushed(EventKind::RenewalSettled, &renewal(true, false));
     assert_eq!(
         (&push["sn"], &push["level"], &push["time"], &push["id"]),
         (&json!("OD1002"), &json!("info"), &json!("2026-03-01 12:00:00"), &json!(ID))
     );
     assert_eq!((&data["status"], &data["month"], &data["orderid"]), (&json!("1"), &json!("12"), &json!("CR2603011200001234")));
     assert_eq!(contract::object_faults(&data, contract::push("OD1002"), "OD1002"), Vec::<String>::new());
-    let (push, data) = pushed(EventKind::RenewalSettled, &renewal(false));
+    assert_eq!(data["msg"], "订单续费成功, 资费已生效");
+    let (_, data) = pushed(EventKind::RenewalSettled, &renewal(true, true));
+    assert_eq!((&data["status"], &data["msg"]), (&json!("1"), &json!("订单续费成功, 资费待生效")), "done, and its package waits");
+    let (push, data) = pushed(EventKind::RenewalSettled, &renewal(false, false));
     assert_eq!((&push["level"], &data["status"]), (&json!("error"), &json!("0")));
     assert!(data["msg"].as_str().unwrap().contains("13009"));
 
@@ -130,6 +134,68 @@ fn subscribed(shop: &Shop, notify: &str) {
         tx.touch_catalogue()
     });
     set.unwrap();
+    platform(shop, r#"{"stop_cards":true}"#);
+}
+
+/// The settings of the cards' platform, which are stopped when they are used up.
+fn platform(shop: &Shop, settings: &'static str) {
+    let set = shop.trade.engine.store().write(move |tx| {
+        tx.put_platform(1, "hand", "manual", settings)?;
+        tx.touch_catalogue()
+    });
+    set.unwrap();
+}
+
+#[test]
+fn a_card_that_its_carrier_leaves_on_is_not_told_as_stopped() {
+    db::each(|store| {
+        let shop = Shop::new(store);
+        subscribed(&shop, r#"{"cardboss_data":"http://127.0.0.1:9/d"}"#);
+        platform(&shop, "{}");
+        shop.buy(CARD, "GJ-100M-30D", "n-1");
+        shop.trade.traffic(CARD, shop.trade.now(), 100 << 20);
+        assert_eq!(told(&shop), [11], "used up to the byte, and on");
+        shop.trade.pass(60);
+        shop.trade.traffic(CARD, shop.trade.now(), 1 << 20);
+        assert_eq!(told(&shop), [11, 21]);
+    });
+}
+
+/// What of a month no package paid for is told once, with that month's bytes and none of another's.
+#[test]
+fn late_records_of_an_earlier_month_are_told_as_that_months() {
+    db::each(|store| {
+        let shop = Shop::new(store);
+        subscribed(&shop, r#"{"cardboss_data":"http://127.0.0.1:9/d"}"#);
+        shop.buy(CARD, "GJ-100M-30D", "n-1");
+        shop.trade.pass(60);
+        shop.trade.traffic(CARD, shop.trade.now(), 1 << 20);
+        assert_eq!(told(&shop), [11]);
+        shop.trade.traffic(CARD, shop.trade.now().plus(-2 * DAY), 5 << 20);
+        shop.trade.pass(60);
+        shop.trade.traffic(CARD, shop.trade.now(), 110 << 20);
+        let over: Vec<Value> = data(&shop).into_iter().filter(|d| d["type"] == "21").collect();
+        let shown = over.iter().map(|d| json!([d["date"], d["planname"], d["total"], d["outflow"]])).collect::<Vec<_>>();
+        assert_eq!(shown, [json!(["2026-02", "", 0, 5 << 10]), json!(["2026-03", "name of GJ-100M-30D", 100 << 10, 11 << 10])]);
+        let past = shop.good(Operation::UsagePast, json!({"msisdns": MSISDN, "month": "202602"}))["usages"][0].clone();
+        assert_eq!(past["outflowusage"], 5 << 10, "as the figures have it");
+    });
+}
+
+#[test]
+fn a_top_up_that_ends_is_warned_of_as_every_package_is() {
+    db::each(|store| {
+        let shop = Shop::new(store);
+        subscribed(&shop, r#"{"cardboss_data":"http://127.0.0.1:9/d"}"#);
+        shop.sell("TOP-20D", Span::Days(20), |t| t.category = Category::TopUp);
+        shop.buy(CARD, "GJ-TIME-1MO", "n-1");
+        shop.buy(CARD, "TOP-20D", "n-2");
+        for (days, expected) in [(12, &[][..]), (1, &[31]), (6, &[31]), (1, &[31, 32]), (4, &[31, 32, 31, 42])] {
+            shop.trade.pass(days * DAY);
+            while cards::settle_due(&shop.trade.engine).unwrap() > 0 {}
+            assert_eq!(told(&shop), expected);
+        }
+    });
 }
 
 #[test]
@@ -292,6 +358,13 @@ fn voice_messages_and_connections_are_warned_of_when_they_are_counted() {
         assert_eq!(told(&shop), [13, 23, 12, 22]);
         let voice = &shop.good(Operation::UsageCurrent, json!({"msisdns": MSISDN}))["usages"][0];
         assert_eq!((&voice["voiceusage"], &voice["smsusage"]), (&json!(11), &json!(12)), "601 seconds are eleven minutes");
+        let page = overview::card(&shop.trade.engine, &shop.trade.actor(ACME), &Iccid::parse(CARD).expect("a number"));
+        let counts: Vec<_> = page.expect("a card").subscriptions.iter().map(|s| s.counts).collect();
+        assert_eq!(
+            counts,
+            [Some((Resource::Voice, Some((601, 0)))), Some((Resource::Sms, Some((12, 0)))), None],
+            "used and left"
+        );
         for crossed in [&[13, 23, 12, 22][..], &[13, 23, 12, 22], &[13, 23, 12, 22, 14], &[13, 23, 12, 22, 14, 24]] {
             shop.trade.pass(60);
             shop.trade.traffic(CARD, shop.trade.now(), 1 << 20);

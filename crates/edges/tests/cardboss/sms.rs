@@ -73,7 +73,11 @@ fn a_message_goes_out_and_what_became_of_it_is_told_once() {
         for (kind, rows) in &pushed {
             assert_eq!(contract::object_faults(&rows[0], contract::push(kind), kind), Vec::<String>::new());
         }
-        assert_eq!(shop.good(Operation::UsageCurrent, json!({"msisdns": MSISDN}))["usages"][0]["smsusage"], 1);
+        assert_eq!(
+            shop.good(Operation::UsageCurrent, json!({"msisdns": MSISDN}))["usages"][0]["smsusage"],
+            2,
+            "as many as it is charged for"
+        );
         shop.trade.assert_sound();
     });
 }

@@ -37,10 +37,8 @@ pub(crate) fn spent(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, id: 
     let sold = |l: &&Live| l.running.is_some() && l.terms.resource == resource && l.terms.is_limited();
     let running: Vec<&Live> = state.live.iter().filter(sold).collect();
     let Some(from) = running.iter().filter_map(|l| window_start(l, how.now, zone)).min() else { return Ok(()) };
-    let (kinds, used) = match resource {
-        Resource::Voice => (&VOICE, voice(tx, id, from)?),
-        _ => (&MESSAGES, tx.messages_of(&[id.0], from, how.now.plus(1))?.first().map_or(0, |m| m.1)),
-    };
+    let kinds = if resource == Resource::Voice { &VOICE } else { &MESSAGES };
+    let used = count(tx, id, resource, from, how.now)?;
     let total = running.iter().map(|l| l.terms.allowance).fold(0, i64::saturating_add);
     let last = running.last().copied();
     let about = |warning: Warning| Warning {
@@ -50,6 +48,19 @@ pub(crate) fn spent(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, id: 
     };
     let subject = (&read.sim, &state, read.imei);
     tell(tx, catalogue, how, subject, (kinds, from.0), (total, used), &about)
+}
+
+/// What a package of voice (seconds) or messages that is in use stands at, in its present window: none of data.
+pub(crate) fn counted(tx: &mut Tx<'_>, id: SimId, live: &Live, now: Timestamp, zone: &Zone) -> Result<Option<i64>> {
+    let from = window_start(live, now, zone).filter(|_| !live.takes_bytes());
+    from.map(|from| count(tx, id, live.terms.resource, from, now)).transpose()
+}
+
+fn count(tx: &mut Tx<'_>, id: SimId, resource: Resource, from: Timestamp, now: Timestamp) -> Result<i64> {
+    match resource {
+        Resource::Voice => voice(tx, id, from),
+        _ => Ok(tx.messages_of(&[id.0], from, now.plus(1))?.first().map_or(0, |m| m.1)),
+    }
 }
 
 /// Usage records of these cards were counted: their owners are warned of the month's connections, where they have a line.

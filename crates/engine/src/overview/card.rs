@@ -2,13 +2,16 @@
 
 use super::{About, CardLine, Days, NoticeLine, OrderLine, card_line, days, order_line, package_name};
 use crate::act::Actor;
+use crate::cards;
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::Result;
 use crate::sims::{self, Card};
 use kachi_domain::order::{OrderState, SubscriptionState};
+use kachi_domain::package::Resource;
 use kachi_domain::rating::{CardState, Input, Live, Usage};
 use kachi_domain::{Iccid, OrderId, SubscriptionId, Timestamp, Zone};
+use kachi_store::Tx;
 use kachi_store::devices::Device;
 use kachi_store::orders::Subscription;
 
@@ -32,6 +35,8 @@ pub struct SubscriptionLine {
     pub used_bytes: i64,
     /// Bytes left in the present window; none where there is no limit or it is over.
     pub left_bytes: Option<i64>,
+    /// What it counts in place of bytes, and (used, left) in its present window while it is in use or waits.
+    pub counts: Option<(Resource, Option<(i64, i64)>)>,
     /// In use since.
     pub started_at: Option<Timestamp>,
     /// The end of its validity, or when it was over.
@@ -73,12 +78,11 @@ pub fn card(engine: &Engine, actor: &Actor, iccid: &Iccid) -> Result<CardPage> {
         orders.reverse();
         orders.truncate(OF_CARD_MAX as usize);
         let payer = payer(&card.state, catalogue.zone(card.sim.account));
-        let line = |s: &Subscription| SubscriptionLine {
-            in_review: in_review.contains(&s.order),
-            ..subscription_line(catalogue, &card.state, payer, s)
-        };
-        let mut subscriptions: Vec<SubscriptionLine> = tx.subscriptions(sim)?.iter().map(line).collect();
-        subscriptions.reverse();
+        let mut subscriptions = Vec::new();
+        for s in tx.subscriptions(sim)?.iter().rev() {
+            let line = subscription_line(tx, catalogue, (&card.state, payer), s)?;
+            subscriptions.push(SubscriptionLine { in_review: in_review.contains(&s.order), ..line });
+        }
         let notices = tx.deliveries_of_sim(&actor.sees, sim, OF_CARD_MAX)?;
         Ok(CardPage {
             line: card_line(catalogue, &card),
@@ -102,11 +106,12 @@ pub(super) fn payer(state: &CardState, zone: &Zone) -> Option<SubscriptionId> {
 }
 
 pub(super) fn subscription_line(
+    tx: &mut Tx<'_>,
     catalogue: &Catalogue,
-    state: &CardState,
-    payer: Option<SubscriptionId>,
+    (state, payer): (&CardState, Option<SubscriptionId>),
     s: &Subscription,
-) -> SubscriptionLine {
+) -> Result<SubscriptionLine> {
+    let has_data = matches!(s.terms.resource, Resource::Data | Resource::Nb);
     let live = state.live.iter().find(|l| l.id == s.id);
     let running = live.and_then(|l| l.running);
     let now_state = match live {
@@ -116,16 +121,22 @@ pub(super) fn subscription_line(
         None if s.state == SubscriptionState::Active => SubscriptionState::Ended,
         None => s.state,
     };
-    SubscriptionLine {
+    let used = match live.filter(|_| !has_data) {
+        Some(live) => Some(cards::counted(tx, s.sim, live, state.now, catalogue.zone(s.account))?.unwrap_or(0)),
+        None => None,
+    };
+    let counts = used.map(|used| (used, s.terms.allowance.saturating_sub(used).max(0)));
+    Ok(SubscriptionLine {
         order: s.order.0,
         package: package_name(catalogue, s.package),
         state: now_state,
         in_review: false,
         pays: payer == Some(s.id),
         used_bytes: live.map_or(s.used_bytes, |l| l.used),
-        left_bytes: live.and_then(|l| l.left()),
+        left_bytes: live.filter(|_| has_data).and_then(|l| l.left()),
+        counts: (!has_data).then_some((s.terms.resource, counts)),
         started_at: running.map(|(start, _)| start).or(s.started_at.map(Timestamp)),
         ends_at: running.map(|(_, end)| end).or(s.ended_at.or(s.ends_at).map(Timestamp)),
         end_reason: s.end_reason.clone(),
-    }
+    })
 }

@@ -67,5 +67,5 @@ fn bought(tx: &mut Tx<'_>, catalogue: &Catalogue, order: &Order, now: Timestamp)
         (state, payer)
     };
     let in_review = order.state == OrderState::InReview;
-    Ok(SubscriptionLine { in_review, ..subscription_line(catalogue, &state, payer, &sub) })
+    Ok(SubscriptionLine { in_review, ..subscription_line(tx, catalogue, (&state, payer), &sub)? })
 }

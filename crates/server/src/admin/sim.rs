@@ -8,6 +8,7 @@ use kachi_domain::carrier::{Function, Write};
 use kachi_domain::diagnose::{Lang, listed};
 use kachi_domain::ledger::OPERATOR;
 use kachi_domain::order::SubscriptionState;
+use kachi_domain::package::Resource;
 use kachi_domain::{Iccid, Refusal, Timestamp};
 use kachi_engine::close::{self, Closed};
 use kachi_engine::functions::{self, Set};
@@ -22,8 +23,19 @@ use serde_json::{Value, json};
 /// Where the package state comes from.
 const SOURCE: &str = "cdr";
 /// What is told of a subscription.
-pub const SUBSCRIPTION: [&str; 9] =
-    ["order", "package", "state", "pays", "used_bytes", "left_bytes", "started_at", "ends_at", "end_reason"];
+pub const SUBSCRIPTION: [&str; 11] = [
+    "order",
+    "package",
+    "state",
+    "pays",
+    "used_bytes",
+    "left_bytes",
+    "used_other",
+    "left_other",
+    "started_at",
+    "ends_at",
+    "end_reason",
+];
 
 /// Runs the verb.
 pub fn run(engine: &Engine, verb: Sim) -> Result<(), Exit> {
@@ -266,13 +278,18 @@ fn not_confirmed(page: &CardPage) -> Vec<String> {
 
 /// A subscription under [`SUBSCRIPTION`].
 pub fn subscription(s: &SubscriptionLine) -> Vec<Value> {
+    let other = |n: i64, of| if of == Resource::Voice { format!("{n} s of voice") } else { format!("{n} messages") };
+    let counts = s.counts.and_then(|(of, counts)| counts.map(|(used, left)| (other(used, of), other(left, of))));
+    let (used, left) = counts.unzip();
     vec![
         json!(s.order),
         json!(s.package),
         json!(s.state.word()),
         json!(s.pays),
-        json!(s.used_bytes),
+        json!(s.counts.is_none().then_some(s.used_bytes)),
         json!(s.left_bytes),
+        json!(used),
+        json!(left),
         instant(s.started_at),
         instant(s.ends_at),
         json!(s.end_reason),
