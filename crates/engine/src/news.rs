@@ -65,7 +65,10 @@ pub(crate) fn keep(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, platf
                 None => card(tx, catalogue, platform, (None, number))?,
                 found => found,
             };
-            let Some(sim) = found else { return Ok(0) };
+            let Some(sim) = found else {
+                sms::log_stray(platform, uplink);
+                return Ok(0);
+            };
             Ok(usize::from(sms::keep_uplink(tx, catalogue, (platform, &sim), uplink, how.now)?))
         }
     }

@@ -14,7 +14,7 @@ pub use batch::{Carriage, Reply, Report, Sent};
 pub use phone::{PhoneSms, approve, send_waiting};
 pub use refuse::{Refused, refuse};
 pub use uplinks::collect;
-pub(crate) use uplinks::keep_one as keep_uplink;
+pub(crate) use uplinks::{keep_one as keep_uplink, log_stray};
 
 use crate::act::Actor;
 use crate::cards::Settling;

@@ -69,7 +69,7 @@ pub fn at(engine: &Engine, (platform, connector): (PlatformId, &dyn Connector), 
     })?;
     let Some(row) = row.filter(|row| row.due_at <= now) else { return Ok(0) };
     let speaking = HashSet::new();
-    let mut work = Work { engine, platform, connector, can, lease, token, row, speaking, made: 0, lost: false };
+    let mut work = Work { engine, platform, connector, can, lease, token, row, speaking, made: 0, lost: false, refused: false };
     work.run()?;
     let (lease, made) = (work.lease, work.made);
     engine.write(move |tx, _, _| Ok(tx.give_lease(&lease, token)?))?;
@@ -101,6 +101,8 @@ struct Work<'e> {
     made: u32,
     /// Another has the platform now: nothing more counts.
     lost: bool,
+    /// The platform refused to be asked, which is told once.
+    refused: bool,
 }
 
 /// Whether the work goes on.
@@ -271,7 +273,13 @@ impl Work<'_> {
         let (connector, before, asked_at) = (self.connector, self.made, self.engine.now());
         let told = match self.ask(1, &|call| connector.read_many(call, cards, ask))? {
             // The platform takes no such question, or none of these cards: each is as if it had been refused.
-            Err(refused @ Answer::Refused { .. }) => vec![Err(refused); cards.len()],
+            Err(refused @ Answer::Refused { .. }) => {
+                if !std::mem::replace(&mut self.refused, true) {
+                    let (platform, first) = (self.platform, cards.first().map_or("", |c| &c.iccid));
+                    tracing::warn!(%platform, ?ask, first, ?refused, "the platform refuses to be asked this of its cards");
+                }
+                vec![Err(refused); cards.len()]
+            }
             Err(other) => return self.no_answer(other),
             Ok(told) => told,
         };

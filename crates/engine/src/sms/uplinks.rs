@@ -95,12 +95,19 @@ fn keep(engine: &Engine, platform: PlatformId, sims: Vec<Sim>, uplinks: Vec<Upli
         let mut new = 0;
         for uplink in &uplinks {
             let known = |s: &&Sim| s.iccid == uplink.card || s.msisdn.as_ref() == Some(&uplink.card);
-            if let Some(sim) = sims.iter().find(known) {
-                new += usize::from(keep_one(tx, catalogue, (platform, sim), uplink, how.now)?);
+            match sims.iter().find(known) {
+                Some(sim) => new += usize::from(keep_one(tx, catalogue, (platform, sim), uplink, how.now)?),
+                None => log_stray(platform, uplink),
             }
         }
         Ok(new)
     })
+}
+
+/// What a device wrote whose number is no card's here: it is nobody's message, but its platform may not hand it out again.
+pub(crate) fn log_stray(platform: PlatformId, uplink: &Uplink) {
+    let Uplink { card, id, .. } = uplink;
+    tracing::warn!(%platform, number = %card, %id, "a device wrote that is no card here: its message is not kept");
 }
 
 /// Keeps what a card's device wrote, and tells its owner; false if it is there already.

@@ -38,7 +38,7 @@ pub enum Order {
         shape: Shape,
     },
     /// Take an order back by the rules of package/refundPackage: its package ends, what is not used of its money and shares goes back,
-    /// the card's owner is told; who and why stay with the order
+    /// the card's owner is told where his API has a notice of it (EIOTCLUB; CardBOSS has none); who and why stay with the order
     Refund {
         /// Which order.
         #[command(flatten)]
