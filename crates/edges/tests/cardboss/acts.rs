@@ -184,7 +184,7 @@ fn a_card_is_activated_since_its_carrier_says_so() {
             let actor = shop.trade.actor(ACME);
             let asked = engine.write(move |tx, catalogue, how| {
                 let iccid = Iccid::parse(CARD).expect("a number");
-                let ask = card_reads::Ask { iccid, platform: None, product: None, what: card_reads::What::Traffic };
+                let ask = card_reads::Ask { iccid, platform: None, product: None, what: card_reads::What::Status };
                 card_reads::ask(tx, catalogue, how, &actor, &ask)
             });
             asked.expect("it is to be read");
