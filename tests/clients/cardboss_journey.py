@@ -124,7 +124,7 @@ def renew(client, args, checks):
     push = json.loads(taken)
     data = json.loads(push["data"])
     checks.same("OD1002: tells of the order", (push["sn"], data["status"], data["orderid"]), ("OD1002", "1", order["orderid"]))
-    manual = dict(wanted, audit="1", repetition="1", startdate=(datetime.date.today() + datetime.timedelta(days=90)).isoformat())
+    manual = dict(wanted, audit="1", repetition="1", startdate=(datetime.date.today() + datetime.timedelta(days=400)).isoformat())
     # The date is not signed: within one second two dates for one card are one signature with two bodies.
     client.offset += 1
     held = checks.good(path, client.call(path, **manual))

@@ -283,11 +283,12 @@ fn refold(tx: &mut Tx<'_>, how: &Settling, row: &StateRow, fold: &mut Fold, zone
     // A record older than this is set aside, so nothing before it changes any more.
     let settled = how.now.plus(-(how.late_days + 1) * DAY_SECONDS);
     let split = inputs.partition_point(|i| i.position().0 < settled);
-    fold.was_off = base.told.is_some();
     fold.head = base;
     apply(fold, &inputs[..split], &how.lines, zone);
-    // The warnings of what is settled were given when it happened.
+    // The warnings of what is settled were given when it happened, and its stops were told.
     fold.crossings.clear();
+    fold.happenings.retain(|h| !matches!(h, Happening::Blocked(..)));
+    fold.was_off = fold.head.told.is_some();
     if split > 0 {
         tx.put_state_base(fold.sim, Some(&fold.head.to_bytes()))?;
     }

@@ -23,6 +23,7 @@ use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::{Money, PoolId, SimId, Timestamp};
 use kachi_store::Tx;
 use kachi_store::beside::{Ask, Beside, Held};
+use kachi_store::sims::Sim;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -69,6 +70,8 @@ pub struct Figures {
     pub expired_at: Option<Timestamp>,
     /// What its own account at the carrier has, minor units of yuan ([`Depth::All`]).
     pub carrier_balance: i64,
+    /// What becomes of it at its carrier while no package pays for it ([`Depth::All`]).
+    pub used_up: UsedUp,
     /// Where it stands and whether it is connected, as its carrier last said ([`Depth::All`]).
     pub heard: Heard,
 }
@@ -76,20 +79,13 @@ pub struct Figures {
 impl Figures {
     /// Where the card stands at its carrier, as far as is known ([`Depth::All`]): by the carrier's last word, which is kept until we do
     /// something about it; else as we have had it there, stopped for what keeps it off ([`kachi_domain::service`]) and for nothing else.
-    pub fn at_carrier(&self, catalogue: &Catalogue) -> BaseState {
-        if let Some(told) = self.heard.base().filter(|told| *told != BaseState::Unknown) {
-            return told;
-        }
-        let card = &self.card;
-        let used_up = match service::stops(catalogue, &card.sim) {
-            false => UsedUp::LeftOn,
-            // A card that has none left and never had one.
-            true if card.blocks().has(Blocks::NO_PACKAGE) && self.expired_at.is_none() => UsedUp::Untouched,
-            true => UsedUp::Stopped,
-        };
-        match card.base_state() {
-            BaseState::Active if wanted(BaseState::Active, card.blocks(), used_up) == Some(Service::Off) => BaseState::Stopped,
-            base => base,
+    pub fn at_carrier(&self) -> BaseState {
+        let (base, blocks) = (self.card.base_state(), self.card.blocks());
+        match self.heard.base().filter(|told| *told != BaseState::Unknown) {
+            // A card that is over is not asked about any more.
+            Some(told) if !base.is_over() => told,
+            _ if wanted(base, blocks, self.used_up) == Some(Service::Off) => BaseState::Stopped,
+            _ => base,
         }
     }
 }
@@ -128,6 +124,8 @@ pub fn of(
     }
     let spoke = spoken(&known, &months);
     let expired = if all { expired(tx, catalogue, &found)? } else { HashMap::new() };
+    let standing: Vec<(&Sim, Blocks)> = if all { found.iter().map(|c| (&c.sim, c.blocks())).collect() } else { Vec::new() };
+    let mut used_up = service::used_up(tx, catalogue, &standing)?.into_iter();
     let mut figures = Vec::with_capacity(found.len());
     for card in found {
         let sim = card.sim.id.0;
@@ -146,6 +144,7 @@ pub fn of(
             bought: held.iter().filter(|s| is_bought(s, from)).map(|s| s.terms.category).collect(),
             ended_bytes: ended_bytes(&card, &held, from, bytes.saturating_sub(outflow_bytes)),
             expired_at: expired.get(&sim).copied(),
+            used_up: used_up.next().unwrap_or(UsedUp::LeftOn),
             carrier_balance: known.balances.get(&sim).copied().unwrap_or(0),
             heard: known.heard.remove(&sim).unwrap_or_default().with_fresh_sessions(now),
             card,

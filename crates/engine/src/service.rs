@@ -151,7 +151,7 @@ pub(crate) fn stops(catalogue: &Catalogue, sim: &Sim) -> bool {
 }
 
 /// What becomes of each card, with this in its way, while no package pays for it.
-fn used_up(tx: &mut Tx<'_>, catalogue: &Catalogue, cards: &[(&Sim, Blocks)]) -> Result<Vec<UsedUp>> {
+pub(crate) fn used_up(tx: &mut Tx<'_>, catalogue: &Catalogue, cards: &[(&Sim, Blocks)]) -> Result<Vec<UsedUp>> {
     let has_none = |blocks: Blocks| blocks.0 & Blocks::PACKAGE.0 == Blocks::NO_PACKAGE.0;
     let bare: Vec<i64> = cards.iter().filter(|(sim, b)| has_none(*b) && stops(catalogue, sim)).map(|(sim, _)| sim.id.0).collect();
     let had = if bare.is_empty() { Vec::new() } else { tx.sims_with_a_past(&bare)? };

@@ -378,6 +378,74 @@ fn a_card_that_stays_stopped_for_another_reason_is_not_told_again() {
 }
 
 #[test]
+fn a_stop_by_a_package_that_lasted_an_instant_is_told_once_whatever_comes_late() {
+    each(|store| {
+        let w = World::new(store);
+        tell_warnings(&w);
+        w.add_cards(ACME, 0..1);
+        w.buy(0, "Q100-30D", "a").unwrap();
+        w.buy(0, "Q100-30D", "b").unwrap();
+        w.pass(4 * 3600);
+        let t = w.now().0;
+        let record = |id: i64, stop: i64, mb: i64| line(id, 0, stop - 60, stop, mb * MB);
+        w.cdr("both at once", &[record(1, t - 3600, 60), record(2, t - 60, 140)].concat());
+        w.pass(3600);
+        assert_eq!((w.card(0).blocks(), stops(&w, 0)), (Blocks::QUOTA, (1, 1)));
+        w.cdr("the first ended before", &record(3, t - 7200, 40));
+        w.pass(3600);
+        assert_eq!((w.card(0).blocks(), stops(&w, 0)), (Blocks::QUOTA, (1, 1)), "it is the same stop");
+        w.assert_sound();
+    });
+}
+
+/// An earlier version counted no stops, and told each by what ended then.
+#[test]
+fn a_stop_that_an_earlier_version_told_is_not_told_again() {
+    each(|store| {
+        let w = World::new(store.clone());
+        tell_warnings(&w);
+        w.add_cards(ACME, 0..3);
+        for card in 0..3 {
+            w.buy(card, if card < 2 { "Q100-30D" } else { "TOP20-5D" }, &format!("a{card}")).unwrap();
+        }
+        w.pass(3600);
+        let t = w.now().0;
+        w.cdr("all of it", &[line(1, 0, t - 60, t, 100 * MB), line(2, 1, t - 60, t, 100 * MB)].concat());
+        w.pass(6 * DAY);
+        // Its state is known behind the stop.
+        w.cdr("more", &line(3, 1, w.now().0 - 60, w.now().0, MB));
+        w.pass(3600);
+        let told = [0, 1, 2].map(|card| stops(&w, card));
+        assert_eq!(told, [(1, 1), (1, 1), (1, 0)]);
+        for id in [0, 1, 2].map(|card| w.card(card).sim.id) {
+            let uncounted = w.engine.write(move |tx, _, _| {
+                let mut row = tx.state_locked(id)?;
+                let counted = kachi_engine::cards::decode(&row.head)?;
+                row.head = kachi_domain::rating::CardState { stops: 0, ..counted }.to_bytes();
+                Ok(tx.put_states(&[row])?)
+            });
+            uncounted.expect("as it was written then");
+        }
+        let run = |statements: &str| kachi_store::db::execute_in(store.place(), statements).expect("done");
+        run("DELETE FROM announced WHERE kind LIKE '%#'");
+        run(match store.place() {
+            kachi_store::Place::File(_) => include_str!("../../../migrations/sqlite/0051_used_up_warnings.sql"),
+            kachi_store::Place::Postgres(_) => include_str!("../../../migrations/postgres/0051_used_up_warnings.sql"),
+        });
+        w.pass(3600);
+        assert_eq!([0, 1, 2].map(|card| stops(&w, card)), told, "nothing happened");
+        for card in 0..3 {
+            w.buy(card, "Q100-30D", &format!("b{card}")).unwrap();
+        }
+        w.pass(3600);
+        let all = |card: u64| line(10 + card as i64, card, w.now().0 - 60, w.now().0, 100 * MB);
+        w.cdr("all of that", &[all(0), all(1), all(2)].concat());
+        assert_eq!([0, 1, 2].map(|card| stops(&w, card)), [(2, 2), (2, 2), (2, 1)], "stopped again");
+        w.assert_sound();
+    });
+}
+
+#[test]
 fn a_late_record_moves_a_stop_and_tells_none_again() {
     each(|store| {
         let w = World::new(store);

@@ -79,7 +79,7 @@ fn writable(config: &Config) -> Verdict {
     }
     match probe(dir) {
         Ok(()) => Ok(format!("{} can be written to", dir.display())),
-        Err(e) => Err(unwritable(dir, &e)),
+        Err(e) => Err(unwritable("data_dir", dir, &e)),
     }
 }
 
@@ -90,12 +90,12 @@ fn probe(dir: &Path) -> std::io::Result<()> {
 }
 
 /// Why a folder cannot be written to, and what is to be done.
-fn unwritable(dir: &Path, e: &std::io::Error) -> String {
+fn unwritable(key: &str, dir: &Path, e: &std::io::Error) -> String {
     let remedy = match e.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room",
         _ => "name another or change its owner",
     };
-    format!("data_dir: {} cannot be written to ({e}): {remedy}", dir.display())
+    format!("{key}: {} cannot be written to ({e}): {remedy}", dir.display())
 }
 
 /// A notify address is of no use without the secret that signs its notices.
@@ -125,7 +125,7 @@ fn folders(config: &Config, engine: &Engine) -> Verdict {
         }
         // Files are moved out of it when they are taken in.
         if let Err(e) = probe(&watch.dir) {
-            return Err(format!("cdr.watch: {} cannot be written to ({e}): change its owner", watch.dir.display()));
+            return Err(unwritable("cdr.watch", &watch.dir, &e));
         }
     }
     Ok(format!("{} folders can be read and written to", config.cdr.watch.len()))
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_folder_on_a_full_disk_is_not_said_to_be_another_owners() {
-        let words = |kind: ErrorKind| unwritable(Path::new("d"), &kind.into());
+        let words = |kind: ErrorKind| unwritable("data_dir", Path::new("d"), &kind.into());
         assert!(words(ErrorKind::StorageFull).ends_with(": make room"), "{}", words(ErrorKind::StorageFull));
         assert!(words(ErrorKind::PermissionDenied).ends_with(": name another or change its owner"));
     }

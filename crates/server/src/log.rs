@@ -72,13 +72,19 @@ impl Write for Line {
     }
 }
 
-/// The event with its control characters written as in Rust's source, but for the last line feed. Those that colours begin with are
-/// the library's: it writes others itself.
+/// The event with its control characters written as in Rust's source, but for the last line feed and for colours, which move nothing.
 fn on_one_line(event: &str) -> String {
-    let is_kept = |c: char| !c.is_control() || c == '\u{1b}';
+    let is_colour = |rest: &str| {
+        let code = rest.strip_prefix("\u{1b}[").map(|code| code.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';'));
+        code.is_some_and(|end| end.starts_with('m'))
+    };
     let (text, end) = event.strip_suffix('\n').map_or((event, ""), |text| (text, "\n"));
-    let mut line: String =
-        text.chars().map(|c| if is_kept(c) { c.to_string() } else { c.escape_default().to_string() }).collect();
-    line.push_str(end);
-    line
+    let mut line = String::with_capacity(event.len());
+    for (at, c) in text.char_indices() {
+        match c.is_control() && !is_colour(&text[at..]) {
+            true => line.extend(c.escape_default()),
+            false => line.push(c),
+        }
+    }
+    line + end
 }

@@ -65,7 +65,7 @@ fn store(config: &Config) -> Result<Store, Exit> {
 }
 
 /// What the engines say of a database that cannot be opened, and what is to be done then.
-const REMEDIES: [(&str, &str); 14] = [
+const REMEDIES: [(&str, &str); 18] = [
     ("already exists", "these are the tables of another program: name an empty database, or Kachi's own"),
     ("malformed", "put a copy of it back, with the files -wal and -shm beside it taken away first"),
     ("Permission denied", "change its owner to who runs Kachi"),
@@ -76,6 +76,10 @@ const REMEDIES: [(&str, &str); 14] = [
     ("read-only transaction", "it is a standby, or default_transaction_read_only is set there: name the primary, or set it off"),
     ("password authentication failed", "mend user and password in the address"),
     ("no password supplied", "write user:password@ before the host"),
+    ("No such file", "make its folder, or name another"),
+    ("No space left", "make room there"),
+    ("disk is full", "make room beside it"),
+    ("is locked", "another program holds it: wait until that is done, or end it"),
     ("role ", "make this user in PostgreSQL (createuser), or name another in the address"),
     ("database ", "make it in PostgreSQL (createdb), or name another at the end of the address"),
     ("could not translate host name", "mend the host in the address"),

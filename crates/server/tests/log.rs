@@ -157,11 +157,11 @@ fn what_a_clock_that_was_ahead_left_behind_is_told(house: &House) {
 fn a_name_with_a_line_feed_splits_no_line(house: &House) {
     house.apply("platforms: [{code: hand, connector: manual}]");
     std::fs::create_dir(house.path("in")).expect("a folder");
-    house.write("in/a\n2026 ERROR b\rc.csv", "no record\n");
+    house.write("in/a\n2026 ERROR b\rc\u{1b}[2J.csv", "no record\n");
     let server = house.serve(&[("KACHI_CDR__WATCH", r#"[{dir = "in", platform = "hand", every_seconds = 1}]"#)]);
     let taken = |line: &&str| line.contains("CDR file taken in");
     let line = until("it is taken in", || server.log().lines().find(taken).map(str::to_owned));
-    assert!(line.contains("file=in/a\\n2026 ERROR b\\rc.csv ") && line.contains(" bad=1 "), "{line}");
+    assert!(line.contains("file=in/a\\n2026 ERROR b\\rc\\u{1b}[2J.csv ") && line.contains(" bad=1"), "{line}");
 }
 
 /// The database refuses every connection for a while.

@@ -104,12 +104,14 @@ impl CardState {
         };
         let stake = if version == STAKED { Some(r.stake()?) } else { None };
         let (ended_bytes, outflow_bytes) = (r.signed()?, r.signed()?);
-        let stops = if counted { r.stops()? } else { 0 };
+        let (block, told) = (word(BLOCKS, blocks >> 4)?, word(BLOCKS, blocks & 15)?);
+        // Written before stops were counted, by a card in one of them: that is its first.
+        let uncounted = u32::from(told.is_some_and(|of| of != PackageBlock::NoPackage));
+        let stops = if counted { r.stops()? } else { uncounted };
         let live = r.lives()?;
         if !r.rest.is_empty() {
             return Err(format!("card state: {} bytes too many", r.rest.len()));
         }
-        let (block, told) = (word(BLOCKS, blocks >> 4)?, word(BLOCKS, blocks & 15)?);
         let mut state = CardState { now: r.now, last, live, pool, stake, block, told, stops, ended_bytes, outflow_bytes };
         state.mark_staked();
         Ok(state)

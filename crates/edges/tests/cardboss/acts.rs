@@ -153,6 +153,7 @@ fn a_card_is_stopped_where_its_carrier_has_it_stopped() {
             (BaseState::Ready, Blocks::NONE, None, "1 2"),
             (BaseState::Inventory, Blocks::NONE, None, "0 0"),
             (BaseState::PreClosed, Blocks::NONE, None, "4 0"),
+            (BaseState::Closed, Blocks::NONE, Some(BaseState::Active), "4 0"),
             (BaseState::Unknown, Blocks::NONE, None, "5 0"),
         ] {
             stands(base, blocks);

@@ -238,7 +238,7 @@ fn announce(
             }
             Telling::Happened(Happening::Blocked(block, _, number)) => {
                 off = true;
-                let (name, subject) = stop::named("stopped", subs, *number, at);
+                let (name, subject) = stop::named("stopped", *number);
                 once(name.into(), subject, stopped(*block, at)?);
             }
             Telling::Happened(Happening::Unblocked(_)) => {

@@ -8,13 +8,13 @@ use kachi_domain::{SubscriptionId, Timestamp};
 use kachi_store::orders::Subscription;
 
 /// What a telling of the card's stop with this number is known by: no other stop of the card gives it. A late record changes when
-/// the card was stopped, and why, but not which of its stops it was. A card that was stopped before, and was let on for no longer
-/// than an instant, has no new number: its stop is told by what it had then.
-pub(super) fn named(telling: &str, subs: &[Subscription], number: u32, at: Timestamp) -> (String, i64) {
-    fleeting(subs, at).map_or_else(|| (format!("{telling}#"), i64::from(number)), |id| (telling.to_owned(), id.0))
+/// the card was stopped, and why, but not which of its stops it was.
+pub(super) fn named(telling: &str, number: u32) -> (String, i64) {
+    (format!("{telling}#"), i64::from(number))
 }
 
-/// The last bought of the subscriptions with data that began and ended at the instant.
+/// The last bought of the subscriptions with data that began and ended at the instant: a card that was stopped before, and was let
+/// on for no longer than that, has no new number, and its stop is told by what it had then.
 pub(super) fn fleeting(subs: &[Subscription], at: Timestamp) -> Option<SubscriptionId> {
     let was = |s: &&Subscription| has_data(s) && s.started_at == Some(at.0) && s.ended_at == Some(at.0);
     subs.iter().rev().find(was).map(|s| s.id)

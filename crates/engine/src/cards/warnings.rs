@@ -53,7 +53,7 @@ pub(super) fn warn(
         };
         told_as((c.period.named(name).into(), id.0), kind, about, c.at)?;
     }
-    let mut last = None;
+    let (mut last, mut off) = (None, fold.was_off);
     for happening in &fold.happenings {
         match happening {
             Happening::Ended(id, at, reason, _) => {
@@ -69,7 +69,9 @@ pub(super) fn warn(
                 let subject = if joint { at.0 } else { id.0 };
                 told_as(("warned15".into(), subject), WarningKind::PoolShareUsed, None, *at)?;
             }
+            Happening::Unblocked(_) => off = false,
             Happening::Blocked(block, at, number) => {
+                let was_off = std::mem::replace(&mut off, true);
                 let about = || stop::about(fold, subs, *block, *at);
                 let (name, kind, about) = match block {
                     // It says that the card is stopped, which is so where the platform's cards are.
@@ -79,7 +81,8 @@ pub(super) fn warn(
                     PackageBlock::Quota | PackageBlock::PoolExhausted => ("warned51", WarningKind::StoppedAtCap, about()),
                     PackageBlock::Expired | PackageBlock::NoPackage => ("warned41", WarningKind::NoPackage, None),
                 };
-                let (name, subject) = stop::named(name, subs, *number, *at);
+                let again = stop::fleeting(subs, *at).filter(|_| was_off).map(|id| (name.to_owned(), id.0));
+                let (name, subject) = again.unwrap_or_else(|| stop::named(name, *number));
                 told_as((name.into(), subject), kind, about, *at)?;
             }
             _ => {}

@@ -4,7 +4,7 @@
 use super::file::private;
 use super::rows::{Named, list};
 use super::sql::Value;
-use super::{Error, MigrateError, Place, Store, Tx};
+use super::{Conn, Error, MigrateError, Place, Store, Tx};
 use crate::binds;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -58,8 +58,9 @@ fn words(path: &Path, e: &std::io::Error) -> String {
 struct Part(PathBuf);
 
 impl Part {
+    /// Under a name that no other process takes.
     fn beside(path: &Path) -> Part {
-        let part = Part(path.with_added_extension("part"));
+        let part = Part(path.with_added_extension(format!("{}.part", std::process::id())));
         part.clear();
         part
     }
@@ -72,6 +73,13 @@ impl Part {
 
     /// Gives it its name, for good.
     fn becomes(&self, path: &Path) -> std::io::Result<()> {
+        // SQLite hides that there was no room to carry its log over: then the file alone is not all.
+        if with_end(&self.0, "-wal").metadata().is_ok_and(|log| log.len() > 0) {
+            return Err(std::io::Error::other("the copy was not finished: make room"));
+        }
+        if path.try_exists()? {
+            return Err(std::io::Error::other("it was made by another meanwhile"));
+        }
         std::fs::File::open(&self.0)?.sync_all()?;
         std::fs::rename(&self.0, path)?;
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -110,16 +118,30 @@ impl Store {
             }
             Place::Postgres(_) => {
                 let copy = Store::open(Place::File(part.0.clone()), 1).map_err(|e| Error::Engine(e.to_string()))?;
-                copy.fill(self)?;
+                copy.fill(self).map_err(|e| Error::Engine(e.to_string()))?;
             }
         }
         part.becomes(path).map_err(|e| Error::Engine(words(path, &e)))
     }
 
-    /// Puts all rows of another database into this one in place of its own.
-    fn fill(&self, from: &Store) -> Result<(), Error> {
-        let from = from.clone();
-        self.write(move |tx| from.read(|source| fill(tx, source)))
+    /// Puts all rows of another database into this one, which has none but those of a new one.
+    fn fill(&self, from: &Store) -> Result<(), RestoreError> {
+        let (from, place) = (from.clone(), self.inner.place.clone());
+        self.write(move |tx| {
+            if tx.is_postgres() {
+                // No server begins on it meanwhile.
+                tx.conn.batch("LOCK TABLE account IN ACCESS EXCLUSIVE MODE")?;
+            }
+            refuse_taken(tx, &place)?;
+            Ok(from.read(|source| fill(tx, source))?)
+        })
+    }
+}
+
+fn refuse_taken(tx: &mut Tx<'_>, place: &Place) -> Result<(), RestoreError> {
+    match own_rows_only(tx)? {
+        Some(table) => Err(RestoreError::Taken(format!("{place} holds rows already, in the table {table}"))),
+        None => Ok(()),
     }
 }
 
@@ -146,11 +168,11 @@ pub fn restore(place: &Place, copy: &Path, scratch: &Path) -> Result<(), Restore
             part.becomes(path).map_err(|e| RestoreError::Engine(Error::Engine(words(path, &e))))
         }
         Place::Postgres(_) => {
-            let target = Store::open(place.clone(), 2)?;
-            if let Some(table) = target.read(own_rows_only)? {
-                return Err(RestoreError::Taken(format!("{place} holds rows already, in the table {table}")));
+            if place.is_made()? {
+                // Before its schema is brought up to date under whoever works with it.
+                refuse_taken(&mut Tx { conn: &mut Conn::open(place)? }, place)?;
             }
-            Ok(target.fill(&store)?)
+            Store::open(place.clone(), 2)?.fill(&store)
         }
     }
 }
@@ -159,14 +181,20 @@ pub fn restore(place: &Place, copy: &Path, scratch: &Path) -> Result<(), Restore
 fn take_copy(copy: &Path, part: &Path) -> Result<(), RestoreError> {
     let not_ours =
         |e: &dyn fmt::Display| RestoreError::Copy(format!("{} is no copy of a database of Kachi's: {e}", copy.display()));
+    let changed = || ["", "-wal"].map(|end| with_end(copy, end).metadata().and_then(|m| Ok((m.len(), m.modified()?))).ok());
+    let before = changed();
     for end in ["", "-wal"] {
         let (from, to) = (with_end(copy, end), with_end(part, end));
         if end.is_empty() || from.exists() {
-            let copied = private(&to).and_then(|mut to| std::io::copy(&mut std::fs::File::open(&from)?, &mut to));
-            copied.map_err(|e| RestoreError::Copy(words(&from, &e)))?;
+            let mut from = std::fs::File::open(&from).map_err(|e| RestoreError::Copy(words(&from, &e)))?;
+            let copied = private(&to).and_then(|mut to| std::io::copy(&mut from, &mut to));
+            copied.map_err(|e| RestoreError::Engine(Error::Engine(words(&to, &e))))?;
         }
     }
-    let mut conn = super::Conn::open(&Place::File(part.to_owned())).map_err(|e| not_ours(&e))?;
+    if changed() != before {
+        return Err(RestoreError::Copy(format!("{} was written to meanwhile, by a server that runs on it", copy.display())));
+    }
+    let mut conn = Conn::open(&Place::File(part.to_owned())).map_err(|e| not_ours(&e))?;
     let tables = Tx { conn: &mut conn }.tables().map_err(|e| not_ours(&e))?;
     if !["account", "schema_step", "sim"].iter().all(|t| tables.iter().any(|name| name == t)) {
         return Err(not_ours(&"it has other tables"));
@@ -233,4 +261,26 @@ fn go_on_numbering(tx: &mut Tx<'_>) -> Result<(), Error> {
         tx.rows_once::<(i64,)>(&text, &[])?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Part, with_end};
+
+    /// Where there was no room SQLite leaves its log beside the file, and says nothing.
+    #[test]
+    fn a_copy_whose_log_was_not_carried_over_gets_no_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("copy.db");
+        let part = Part::beside(&path);
+        std::fs::write(&part.0, "most of it").expect("a file");
+        std::fs::write(with_end(&part.0, "-wal"), "the rest").expect("a file");
+        let refused = part.becomes(&path).expect_err("it is not whole").to_string();
+        assert!(refused.contains("make room") && !path.exists(), "{refused}");
+        std::fs::write(with_end(&part.0, "-wal"), "").expect("a file");
+        part.becomes(&path).expect("it is whole");
+        drop(part);
+        let left: Vec<_> = folder.path().read_dir().expect("a folder").map(|f| f.expect("a file").file_name()).collect();
+        assert_eq!(left, ["copy.db"]);
+    }
 }

@@ -63,7 +63,8 @@ fn id(path: &Path) -> Option<(u64, u64)> {
 }
 
 impl Store {
-    /// Whether it can be worked with: it answers, takes what is written, and keeps it.
+    /// Whether it can be worked with: it answers, and PostgreSQL takes what is written; a SQLite file lies where it was opened and has
+    /// room to grow.
     pub fn check(&self) -> Result<(), Error> {
         if let Some(writer) = &self.inner.writer {
             self.look(|tx| tx.rows::<(i64,)>("SELECT CAST(1 AS BIGINT)", &[]))?;

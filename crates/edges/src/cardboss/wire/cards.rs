@@ -306,7 +306,7 @@ impl<'a> Detail<'a> {
         let mno = catalogue.product(sim.product).map_or("", |p| mno(&p.carrier));
         let bought = |category| if figures.bought.contains(&category) { "1" } else { "0" };
         let as_of = date(card.as_of);
-        let at_carrier = figures.at_carrier(catalogue);
+        let at_carrier = figures.at_carrier();
         let (status, cycle) = (msstatus(at_carrier), cycle(at_carrier));
         let (online, session) = connected(&figures.heard);
         let power = figures.heard.power.map(|(is_on, _)| is_on);
