@@ -14,7 +14,7 @@ const VERSION: u8 = 1;
 const POOLED: u8 = 2;
 /// A card with a stake: what follows the last input is whether it is also in a pool, how that stands, its stake.
 const STAKED: u8 = 3;
-/// Added where a card was ever stopped: how often comes before its packages.
+/// Added by every program that counts how often the card was stopped: that comes before its packages.
 const COUNTED: u8 = 4;
 const RUNNING: u8 = 1;
 const REFILL: u8 = 2;
@@ -51,7 +51,7 @@ impl CardState {
             (Some(_), None) => POOLED,
             (None, None) => VERSION,
         };
-        w.bytes.push(if self.stops > 0 { version | COUNTED } else { version });
+        w.bytes.push(version | COUNTED);
         w.signed(self.now.0);
         w.bytes.push(code(BLOCKS, self.block) << 4 | code(BLOCKS, self.told));
         w.bytes.push(u8::from(self.last.is_some()));
@@ -75,9 +75,7 @@ impl CardState {
         }
         w.signed(self.ended_bytes);
         w.signed(self.outflow_bytes);
-        if self.stops > 0 {
-            w.unsigned(u64::from(self.stops));
-        }
+        w.unsigned(u64::from(self.stops));
         w.unsigned(self.live.len() as u64);
         for live in &self.live {
             w.live(live);
@@ -233,7 +231,7 @@ impl Reader<'_> {
 
     fn stops(&mut self) -> Result<u32, String> {
         let n = self.unsigned()?;
-        u32::try_from(n).ok().filter(|n| *n > 0).ok_or_else(|| format!("card state: {n} is not how often a card was stopped"))
+        u32::try_from(n).map_err(|_| format!("card state: {n} is not how often a card was stopped"))
     }
 
     fn stake(&mut self) -> Result<Stake, String> {
