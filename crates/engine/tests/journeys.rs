@@ -421,10 +421,11 @@ fn a_stop_that_an_earlier_version_told_is_not_told_again() {
             let uncounted = w.engine.write(move |tx, _, _| {
                 let mut row = tx.state_locked(id)?;
                 let counted = kachi_engine::cards::decode(&row.head)?;
-                assert!(counted.live.is_empty() && counted.stops <= 1, "the count is the last byte but one");
+                // Without packages the count is the last byte but one; they come behind it.
+                let at = kachi_domain::rating::CardState { live: Vec::new(), ..counted }.to_bytes().len() - 2;
                 row.head[0] &= !4;
-                row.head.remove(row.head.len() - 2);
-                assert!(kachi_engine::cards::decode(&row.head)?.live.is_empty());
+                row.head.remove(at);
+                kachi_engine::cards::decode(&row.head)?;
                 Ok(tx.put_states(&[row])?)
             });
             uncounted.expect("as it was written then");
