@@ -5,7 +5,7 @@ mod silent;
 
 use crate::outbound::{self, Outbound};
 use kachi_engine::failing::{Ended, Failing, Turn};
-use kachi_engine::webhooks::{self, Endpoint, Job, Posted};
+use kachi_engine::webhooks::{self, Claim, Endpoint, Job, Posted};
 use kachi_engine::{Engine, Result};
 use silent::Ears;
 use std::collections::{HashMap, HashSet};
@@ -60,6 +60,9 @@ type Tried = Vec<(Job, Posted)>;
 /// Results kept at most before they are recorded.
 const SETTLE_AT: usize = 200;
 
+/// A step claims ahead for so long.
+const AHEAD: Duration = Duration::from_secs(1);
+
 impl Sender {
     /// A sender for these doors.
     pub fn new(settings: SenderSettings, dialects: HashMap<&'static str, Dialect>) -> std::result::Result<Sender, String> {
@@ -78,18 +81,33 @@ impl Sender {
     }
 
     /// Claims what is due, posts it, settles it; the answer is how many deliveries were tried. Endpoints that are silent are tried
-    /// aside: nothing waits for them.
+    /// aside: nothing waits for them. While much waits, more is claimed beside the posting.
     pub async fn step(&self, engine: &Engine) -> Result<usize> {
+        let (began, mut tried) = (Instant::now(), 0);
+        let mut next = self.claim(engine).await?;
+        while !next.is_empty() {
+            // Of cards that are posted now no more is to be had: where few cards have many, looking would be for nothing.
+            let much = next.lanes.len() as u64 >= engine.settings().delivery_batch.unsigned_abs().div_ceil(2);
+            let ahead = async { if much && began.elapsed() < AHEAD { self.claim(engine).await } else { Ok(Claim::default()) } };
+            let (posted, ahead) = tokio::join!(self.try_claimed(engine, next), ahead);
+            tried += posted?;
+            next = ahead?;
+        }
+        Ok(tried)
+    }
+
+    async fn claim(&self, engine: &Engine) -> Result<Claim> {
         let token = ((self.random)() >> 1) as i64;
         let silent = self.ears.silent(engine.now(), self.room.available_permits() / webhooks::PROBES);
-        let claim = {
-            let engine = engine.clone();
-            off_thread(move || webhooks::claim(&engine, token, &silent)).await?
-        };
+        let engine = engine.clone();
+        off_thread(move || webhooks::claim(&engine, token, &silent)).await
+    }
+
+    async fn try_claimed(&self, engine: &Engine, claim: Claim) -> Result<usize> {
         let tried = claim.unsendable.len() + claim.probes.len();
-        self.probe(engine, token, claim.probes);
+        self.probe(engine, claim.token, claim.probes);
         let settled = claim.unsendable.into_iter().map(|(job, why)| (job, failed(why, 0))).collect();
-        Ok(tried + self.lanes(engine, token, claim.lanes, settled).await?)
+        Ok(tried + self.lanes(engine, claim.token, claim.lanes, settled).await?)
     }
 
     /// Posts lanes side by side; the answer is how many deliveries were tried.

@@ -118,7 +118,7 @@ fn notify(w: &World, account: AccountId, address: SocketAddr) {
 }
 
 /// Waits for what was begun aside.
-fn until(what: &str, is_so: impl Fn() -> bool) {
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
         assert!(began.elapsed() < Duration::from_secs(20), "waited too long: {what}");
@@ -296,4 +296,35 @@ fn two_servers_on_one_database_send_first_attempts_in_each_cards_order() {
         assert_eq!(ids.len(), 2 * ROUNDS, "{card}");
         assert!(ids.is_sorted(), "{card}: {ids:?}");
     }
+}
+
+#[test]
+fn while_much_waits_more_is_claimed_beside_the_posting_and_each_card_keeps_its_order() {
+    const CARDS: usize = 60;
+    const BATCH: usize = 20;
+    each(|store| {
+        let dialect = Dialect {
+            render: |job, id, _, _| Some(format!("{id} {}", job.body)),
+            acknowledged: |_, _, body| body == b"yes",
+            timeout: None,
+        };
+        let settings = Settings { delivery_batch: BATCH as i64, retry_seconds: vec![0, 0, 0, 0], ..Settings::default() };
+        let (w, sender) = (World::with(store, settings), speaking(dialect));
+        let (runtime, arrivals) = (Runtime::new().expect("a runtime"), Arrivals::default());
+        notify(&w, ACME, noting(&arrivals, &runtime));
+        let mut told = 0;
+        until("a step that goes beyond its claim", || {
+            tell(&w, ACME, 0..CARDS);
+            tell(&w, ACME, 0..CARDS);
+            let mut most = 0;
+            while let tried @ 1.. = runtime.block_on(sender.step(&w.engine)).expect("a step") {
+                most = most.max(tried);
+            }
+            told += 2;
+            most > BATCH
+        });
+        let arrivals = arrivals.lock().expect("no panic while it is held");
+        assert!(arrivals.len() == CARDS && arrivals.values().all(|ids| ids.len() == told && ids.is_sorted()), "{arrivals:?}");
+        assert_eq!(done(&w, ACME), (told * CARDS) as i64);
+    });
 }

@@ -12,7 +12,7 @@ use kachi_domain::order::{Channel, OrderState, SubscriptionState};
 use kachi_domain::package::Kind;
 use kachi_domain::rating::{CardState, Live};
 use kachi_domain::sim::{BaseState, Blocks};
-use kachi_domain::{AccountId, Iccid, PackageId, ProductId, Refusal, SimId, Timestamp};
+use kachi_domain::{AccountId, Iccid, PackageId, PoolId, ProductId, Refusal, SimId, Timestamp};
 use kachi_store::Tx;
 use kachi_store::orders::Subscription;
 use kachi_store::sims::{Sim, SimAndState};
@@ -310,6 +310,8 @@ pub struct Moved {
     pub from: AccountId,
     /// Open subscriptions that went along.
     pub subscriptions: usize,
+    /// The pool that it left.
+    pub pool: Option<PoolId>,
 }
 
 /// Gives a card to another account.
@@ -330,6 +332,7 @@ pub fn transfer(
     let bad = |field: &str, rule: String| Err(Refusal::BadField { field: field.into(), rule }.into());
     let seen = tx.sim_by_iccid(&actor.path, iccid.as_str())?.ok_or(Refusal::UnknownSim)?;
     // A pool is one account's: the card leaves the one it is in. Pools are locked before the states of cards.
+    let pool = crate::pools::of_card(tx, actor, iccid)?;
     crate::pools::leave_all(tx, catalogue, how, &seen)?;
     let mut row = tx.state_locked(seen.id)?;
     if crate::pools::of_card(tx, actor, iccid)?.is_some() {
@@ -368,7 +371,7 @@ pub fn transfer(
     crate::arrears::moved(tx, catalogue, here.id, how.now)?;
     cards::settle(tx, catalogue, how, &mut row, &[])?;
     tx.put_states(&[row])?;
-    Ok(Moved { from: sim.account, subscriptions: subs.iter().filter(open).count() })
+    Ok(Moved { from: sim.account, subscriptions: subs.iter().filter(open).count(), pool })
 }
 
 /// What of a card's details is its owner's own: its number there (C `sbbh`).

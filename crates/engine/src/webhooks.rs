@@ -72,6 +72,13 @@ pub struct Claim {
     pub unsendable: Vec<(Job, String)>,
 }
 
+impl Claim {
+    /// Whether nothing was claimed.
+    pub fn is_empty(&self) -> bool {
+        self.lanes.is_empty() && self.probes.is_empty() && self.unsendable.is_empty()
+    }
+}
+
 /// Endpoints that did not answer in time, several times in a row.
 #[derive(Debug, Clone, Default)]
 pub struct Silent {

@@ -59,7 +59,7 @@ fn subscriptions_go_along_and_usage_stays() {
         w.pass(3600);
         let t = w.now().0;
         w.cdr("before", &line(1, 0, t - 900, t - 600, 40 * MB));
-        assert_eq!(give(&w, OPERATOR, 0, STRANGER).unwrap(), Moved { from: ACME, subscriptions: 2 });
+        assert_eq!(give(&w, OPERATOR, 0, STRANGER).unwrap(), Moved { from: ACME, subscriptions: 2, pool: None });
         w.pass(7 * DAY);
         let t = w.now().0;
         w.cdr("after", &line(2, 0, t - 900, t - 600, 30 * MB));
@@ -87,7 +87,7 @@ fn subscriptions_go_along_and_usage_stays() {
         assert_eq!(kinds[from..], words);
         assert!(unknown(w.buy(0, "Q100-30D", "c")), "the old owner buys nothing for it any more");
         w.assert_sound();
-        assert_eq!(give(&w, OPERATOR, 0, ACME).unwrap(), Moved { from: STRANGER, subscriptions: 1 });
+        assert_eq!(give(&w, OPERATOR, 0, ACME).unwrap(), Moved { from: STRANGER, subscriptions: 1, pool: None });
         assert_eq!(traffic(&w, ACME, 0).unwrap(), 40 * MB, "it finds its own again");
         assert_eq!(told(&w, ACME).last().unwrap(), &(iccid, 1, Some("b".to_owned())));
         w.assert_sound();

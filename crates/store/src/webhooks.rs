@@ -5,6 +5,7 @@ use crate::db::sql::Value;
 use crate::db::{Error, Tx};
 use crate::page::{Newest, integers};
 use kachi_domain::{AccountId, SimId, Timestamp};
+use std::collections::BTreeMap;
 
 /// A delivery that was claimed, with its event.
 #[derive(Debug, Clone)]
@@ -36,7 +37,8 @@ const DUE: &str = "d.due_at IS NOT NULL AND d.due_at <= ? AND (d.lease_until IS 
          AND f.id < d.id AND f.lease_until >= ? AND f.account_id = d.account_id AND f.door = d.door))
     ORDER BY d.due_at, d.id";
 
-type ClaimRow = (i64, i64, i64, String, i64, String, i64, String);
+/// A delivery with its event, and when it was due.
+type ClaimRow = (i64, i64, i64, String, i64, String, i64, String, i64);
 
 fn claimed(r: ClaimRow) -> Claimed {
     Claimed { id: r.0, account: AccountId(r.1), sim: r.2, door: r.3, attempts: r.4, kind: r.5, at: r.6, body: r.7 }
@@ -108,7 +110,7 @@ impl Tx<'_> {
             let list: Vec<_> = endpoints.iter().map(|(a, door)| serde_json::json!({"a": a.0, "d": door})).collect();
             let list = serde_json::to_string(&list).map_err(|e| Error::Engine(e.to_string()))?;
             let text = format!(
-                "SELECT d.id, d.account_id, d.sim_id, d.door, d.attempts, e.kind, e.at, e.body
+                "SELECT d.id, d.account_id, d.sim_id, d.door, d.attempts, e.kind, e.at, e.body, d.due_at
                  FROM json_to_recordset(CAST(? AS JSON)) AS x(a BIGINT, d TEXT)
                  CROSS JOIN LATERAL (SELECT d.* FROM delivery d WHERE d.account_id = x.a AND d.door = x.d AND {DUE} LIMIT ?) AS d
                  JOIN event e ON e.id = d.event_id ORDER BY d.account_id, d.door, d.due_at, d.id"
@@ -116,7 +118,8 @@ impl Tx<'_> {
             self.rows::<ClaimRow>(&text, &binds![list, now.0, now.0, now.0, each])?
         } else {
             let text = format!(
-                "SELECT d.id, d.account_id, d.sim_id, d.door, d.attempts, e.kind, e.at, e.body FROM delivery d JOIN event e ON e.id = d.event_id
+                "SELECT d.id, d.account_id, d.sim_id, d.door, d.attempts, e.kind, e.at, e.body, d.due_at
+                 FROM delivery d JOIN event e ON e.id = d.event_id
                  WHERE d.account_id = ? AND d.door = ? AND {DUE} LIMIT ?"
             );
             let mut rows = Vec::new();
@@ -138,23 +141,46 @@ impl Tx<'_> {
     /// The first attempts that these would overtake: earlier ones that are due later. An act that waited for the card's lock is
     /// written after another that began after it, perhaps at another server, so what it tells has the later number and is due sooner.
     fn overtaken(&mut self, claimed: &[ClaimRow]) -> Result<Vec<ClaimRow>, Error> {
+        // Of each card the last of its claimed first attempts, and when the soonest of them was due.
+        let mut cards = BTreeMap::new();
+        for c in claimed.iter().filter(|c| c.4 == 0) {
+            let (last, soonest) = cards.entry(c.2).or_insert((c.0, c.8));
+            (*last, *soonest) = ((*last).max(c.0), (*soonest).min(c.8));
+        }
+        if cards.is_empty() {
+            return Ok(Vec::new());
+        }
         // A sum is in no index: they are found by card, of which few wait, and not among all that wait for the endpoint.
-        let earlier = "f.sim_id = d.sim_id AND f.id < d.id AND f.attempts = 0 AND f.due_at IS NOT NULL
-             AND f.due_at + 0 > d.due_at AND f.account_id + 0 = d.account_id AND f.door = d.door";
-        let join = if self.is_postgres() {
-            format!("CROSS JOIN LATERAL (SELECT f.* FROM delivery f WHERE {earlier} OFFSET 0) AS f")
+        let open = "f.attempts = 0 AND f.due_at IS NOT NULL AND f.due_at + 0";
+        let from = if self.is_postgres() {
+            format!(
+                "json_to_recordset(CAST(? AS JSON)) AS k(sim BIGINT, last BIGINT, soonest BIGINT) CROSS JOIN LATERAL
+                 (SELECT f.* FROM delivery f WHERE f.sim_id = k.sim AND f.id < k.last AND {open} > k.soonest OFFSET 0) AS f"
+            )
         } else {
-            format!("CROSS JOIN delivery f ON {earlier}")
+            format!(
+                "json_each(?) AS k CROSS JOIN delivery f
+                 ON f.sim_id = k.value->>'sim' AND f.id < k.value->>'last' AND {open} > k.value->>'soonest'"
+            )
         };
+        let cards = cards.iter().map(|(sim, (last, soonest))| serde_json::json!({"sim": sim, "last": last, "soonest": soonest}));
+        let cards = serde_json::Value::from_iter(cards).to_string();
+        let text = format!("SELECT f.id, f.account_id, f.sim_id, f.door, f.due_at FROM {from}");
+        let mut waiting = self.rows::<(i64, i64, i64, String, i64)>(&text, &binds![cards])?;
+        waiting.retain(|f| {
+            let passed = |c: &ClaimRow| c.4 == 0 && (f.1, f.2, &f.3) == (c.1, c.2, &c.3) && f.0 < c.0 && f.4 > c.8;
+            claimed.iter().any(passed) && claimed.iter().all(|c| c.0 != f.0)
+        });
+        if waiting.is_empty() {
+            return Ok(Vec::new());
+        }
         let text = format!(
-            "SELECT DISTINCT f.id, f.account_id, f.sim_id, f.door, f.attempts, e.kind, e.at, e.body
-             FROM delivery d {join} JOIN event e ON e.id = f.event_id WHERE {}",
+            "SELECT d.id, d.account_id, d.sim_id, d.door, d.attempts, e.kind, e.at, e.body, d.due_at
+             FROM delivery d JOIN event e ON e.id = d.event_id WHERE {}",
             self.one_of("d.id")
         );
-        let ids = self.list(claimed.iter().filter(|r| r.4 == 0).map(|r| r.0));
-        let mut rows = self.rows::<ClaimRow>(&text, &binds![ids])?;
-        rows.retain(|r| claimed.iter().all(|c| c.0 != r.0));
-        Ok(rows)
+        let ids = self.list(waiting.iter().map(|f| f.0));
+        self.rows::<ClaimRow>(&text, &binds![ids])
     }
 
     /// Gives back deliveries that were claimed and not tried.

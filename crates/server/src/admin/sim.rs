@@ -149,9 +149,11 @@ fn transfer(engine: &Engine, iccid: &str, to: &str, shape: Shape) -> Result<(), 
     if shape.json {
         return print::json(&json!({
             "iccid": iccid.as_str(), "from": from, "to": to, "subscriptions": moved.subscriptions,
+            "left_pool": moved.pool.map(|pool| pool.0),
         }));
     }
-    print::line(format_args!("{iccid}: moved from {from} to {to} with {} open subscriptions", moved.subscriptions))
+    let left = moved.pool.map_or_else(String::new, |pool| format!("; it left pool {pool}, which is {from}'s"));
+    print::line(format_args!("{iccid}: moved from {from} to {to} with {} open subscriptions{left}", moved.subscriptions))
 }
 
 fn switch_product(engine: &Engine, iccid: &str, product: String, shape: Shape) -> Result<(), Exit> {

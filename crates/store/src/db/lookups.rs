@@ -2,8 +2,8 @@
 //! many wait at once: whoever comes first asks for all that wait, and while that is under way the next gather. Alone, a
 //! look-up is asked at once. Each answer is read in one statement, so from one instant.
 
+use super::Error;
 use super::pool::Pool;
-use super::{Error, Tx};
 use crate::sims::SimAndState;
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -45,14 +45,7 @@ impl Lookups {
         let mut leaving = Leaving { lookups: self, left: false };
         while let Some(part) = leaving.next_or_leave() {
             let iccids: Vec<&str> = part.iter().map(|(iccid, _)| iccid.as_str()).collect();
-            let found = pool.get().and_then(|mut conn| {
-                let found = Tx { conn: &mut conn }.sims_and_states(&iccids);
-                if found.is_err() {
-                    // The connection itself may be what failed: one that no longer answers is not kept.
-                    let _ = conn.batch("SELECT 1");
-                }
-                found
-            });
+            let found = pool.look(|tx| tx.sims_and_states(&iccids));
             match found {
                 Ok(found) => answer(part, found),
                 Err(e) => part.into_iter().for_each(|(_, caller)| {

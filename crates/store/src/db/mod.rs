@@ -198,6 +198,16 @@ impl Conn {
         }
     }
 
+    /// One that reads a SQLite file in the system's own memory of it, without a copy. An error of the disk then ends the process,
+    /// as a cut of the current does; so it is for single cards that are asked for in great number, and nothing else.
+    fn open_mapped(place: &Place) -> Result<Conn, Error> {
+        let mut conn = Conn::open(place)?;
+        if let Place::File(_) = place {
+            conn.batch("PRAGMA mmap_size=2147418112; PRAGMA cache_size=-2000; PRAGMA query_only=ON")?;
+        }
+        Ok(conn)
+    }
+
     pub(crate) fn batch(&mut self, text: &str) -> Result<(), Error> {
         match &mut self.raw {
             Raw::Sqlite(c) => c.batch_execute(text)?,
@@ -404,6 +414,8 @@ pub struct Store {
 struct Inner {
     place: Place,
     pool: Pool,
+    /// For single cards of a SQLite file.
+    cards: Pool,
     lanes: Lanes,
     lookups: Lookups,
     stamps: Stamps,
@@ -428,7 +440,8 @@ impl Store {
         };
         Ok(Store {
             inner: Arc::new(Inner {
-                pool: Pool::new(place.clone(), connections_max),
+                pool: Pool::new(place.clone(), connections_max, Conn::open),
+                cards: Pool::new(place.clone(), connections_max, Conn::open_mapped),
                 place,
                 writer,
                 lanes: Lanes::default(),
@@ -462,20 +475,14 @@ impl Store {
 
     /// Reads with one statement, so without the cost of a transaction.
     pub fn look<R, E: From<Error>>(&self, f: impl FnOnce(&mut Tx<'_>) -> Result<R, E>) -> Result<R, E> {
-        let mut conn = self.inner.pool.get()?;
-        let result = f(&mut Tx { conn: &mut conn });
-        if result.is_err() {
-            // The connection itself may be what failed: one that no longer answers is not kept.
-            let _ = conn.batch("SELECT 1");
-        }
-        result
+        self.inner.pool.look(f)
     }
 
     /// A card with its package state and the catalogue's version, read in one statement. On PostgreSQL those that ask at once
     /// share one; on SQLite it is some microseconds of memory and asked right here.
     pub async fn card(&self, iccid: &str) -> Result<Option<SimAndState>, Error> {
         if let Place::File(_) = &self.inner.place {
-            return self.look(|tx| tx.sim_and_state(iccid));
+            return self.inner.cards.look(|tx| tx.sim_and_state(iccid));
         }
         let (answer, must_ask) = self.inner.lookups.submit(iccid.to_owned());
         if must_ask {

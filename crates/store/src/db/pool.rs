@@ -1,12 +1,13 @@
 //! Connections kept open for reuse, bounded in number. None is tried before it is handed out: a broken one fails its
 //! caller once and is not put back.
 
-use super::{Conn, Error, Place};
+use super::{Conn, Error, Place, Tx};
 use std::ops::{Deref, DerefMut};
 use std::sync::{Condvar, Mutex};
 
 pub(super) struct Pool {
     place: Place,
+    open: fn(&Place) -> Result<Conn, Error>,
     state: Mutex<State>,
     freed: Condvar,
     max: usize,
@@ -29,9 +30,10 @@ pub(super) struct Guard<'p> {
 }
 
 impl Pool {
-    pub(super) fn new(place: Place, max: usize) -> Pool {
+    pub(super) fn new(place: Place, max: usize, open: fn(&Place) -> Result<Conn, Error>) -> Pool {
         Pool {
             place,
+            open,
             state: Mutex::new(State { idle: Vec::new(), out: 0, waiting: 0, is_lost: false, turns: 0 }),
             freed: Condvar::new(),
             max: max.max(1),
@@ -55,11 +57,22 @@ impl Pool {
         drop(state);
         let mut guard = Guard { pool: self, conn, broken: false };
         if guard.conn.is_none() {
-            let opened = Conn::open(&self.place);
+            let opened = (self.open)(&self.place);
             self.tell(&opened, turns);
             guard.conn = Some(opened?);
         }
         Ok(guard)
+    }
+
+    /// Reads with one statement on a connection of its own.
+    pub(super) fn look<R, E: From<Error>>(&self, f: impl FnOnce(&mut Tx<'_>) -> Result<R, E>) -> Result<R, E> {
+        let mut conn = self.get()?;
+        let result = f(&mut Tx { conn: &mut conn });
+        if result.is_err() {
+            // The connection itself may be what failed: one that no longer answers is not kept.
+            let _ = conn.batch("SELECT 1");
+        }
+        result
     }
 
     /// Tells the log once that no connection is given any more, and once that one is given again. Of tries side by side those that
