@@ -423,8 +423,8 @@ fn a_card_that_moves_to_another_account_leaves_its_pool() {
         add(&w, pool, &[0]).unwrap();
         w.pass(600);
         let (operator, t) = (w.actor(AccountId(1)), w.now().0);
-        w.engine.write(move |tx, c, how| sims::transfer(tx, c, how, &operator, &World::iccid(0), STRANGER)).unwrap();
-        assert_eq!(view(&w, ACME, pool).unwrap().members, 0);
+        let moved = w.engine.write(move |tx, c, how| sims::transfer(tx, c, how, &operator, &World::iccid(0), STRANGER)).unwrap();
+        assert_eq!((moved.pool, view(&w, ACME, pool).unwrap().members), (Some(pool), 0));
         assert_eq!((w.card(0).blocks(), w.card(0).sim.account), (Blocks::NO_PACKAGE, STRANGER));
         w.cdr("late", &line(1, 0, t - 60, t - 30, 9 * MB));
         assert_eq!(left(&w, pool), Some(91 * MB), "it was the pool's while it was in it");
