@@ -168,6 +168,11 @@ impl Catalogue {
         self.platforms.get(&id)
     }
 
+    /// The name of a platform, as a person knows it.
+    pub fn platform_code(&self, id: PlatformId) -> &str {
+        self.platform(id).map_or("", |p| p.code.as_str())
+    }
+
     /// Every platform.
     pub fn platforms(&self) -> impl Iterator<Item = &Platform> {
         self.platforms.values()
