@@ -374,6 +374,11 @@ impl CatalogueCache {
         Ok(CatalogueCache { store, current: Arc::new(RwLock::new(first)) })
     }
 
+    /// The same catalogue, asked for through another handle on the database.
+    pub(crate) fn through(&self, store: &Store) -> CatalogueCache {
+        CatalogueCache { store: store.clone(), current: self.current.clone() }
+    }
+
     /// The catalogue as last read, without asking the database.
     pub fn last(&self) -> Arc<Catalogue> {
         self.current.read().expect("catalogue lock").clone()

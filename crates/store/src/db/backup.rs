@@ -113,7 +113,7 @@ impl Store {
         drop(private(&part.0).map_err(|e| Error::Engine(words(&part.0, &e)))?);
         match &self.inner.place {
             Place::File(_) => {
-                let mut conn = self.inner.pool.get()?;
+                let mut conn = self.inner.pool.get(None)?;
                 Tx { conn: &mut conn }.run("VACUUM INTO ?", &binds![part.0.to_string_lossy().into_owned()])?;
             }
             Place::Postgres(_) => {
