@@ -246,3 +246,22 @@ fn a_server_stops_in_time_while_it_hangs() {
     assert!(took < Duration::from_secs(50), "{took:?}");
     scene.house.assert_sound();
 }
+
+/// Whose fault it is that no copy is made, and where to mend it.
+#[test]
+fn a_backup_tells_the_databases_faults_from_the_files() {
+    let scene = Scene::new();
+    scene.proxy.hold_at(&["FETCH"], Holds::Statement);
+    let mut backup = scene.house.command_over(&scene.url, &["backup", "copy.db"], &[SOON]);
+    let backup = backup.spawn().expect("it starts");
+    scene.proxy.until_held();
+    scene.proxy.cut();
+    let done = backup.wait_with_output().expect("it ends");
+    let words = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.code() == Some(3) && words.starts_with("kachi: database.url: postgres://"), "{words}");
+    let left: Vec<_> = std::fs::read_dir(scene.house.path("")).expect("a folder").flatten().map(|f| f.file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().starts_with("copy.db")), "{left:?}");
+    assert_eq!(scene.run(&["backup", "copy.db"]).code, 0);
+    let again = scene.run(&["backup", "copy.db"]);
+    assert!(again.code == 1 && again.err.contains("FILE: copy.db is there already"), "{again:?}");
+}

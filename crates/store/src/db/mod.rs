@@ -22,7 +22,7 @@ mod stamps;
 mod store;
 mod writer;
 
-pub use backup::{RestoreError, restore};
+pub use backup::{CopyError, RestoreError, restore};
 pub(crate) use bulk::Column as BulkColumn;
 use diesel::connection::SimpleConnection;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
