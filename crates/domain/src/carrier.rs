@@ -5,9 +5,10 @@
 //! missing or dead one is answered with [`Answer::NoLogin`], so that whoever asks can have one refresher an account.
 
 use crate::cdr::{self, Feed};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, day_text};
 use serde::{Deserialize, Serialize};
 use std::cell::{Cell, RefCell};
+use std::fmt;
 
 mod answer;
 mod can;
@@ -120,6 +121,17 @@ pub enum Ask {
     Day(i64),
     /// Data of one of the platform's billing months.
     Month(Month),
+}
+
+impl fmt::Display for Ask {
+    /// For the log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ask::State => f.write_str("state"),
+            Ask::Day(day) => write!(f, "usage of the day {}", day_text(*day)),
+            Ask::Month(month) => write!(f, "usage of the month {month}"),
+        }
+    }
 }
 
 /// A card as the carrier tells it has changed; of its numbers those that are told.

@@ -5,7 +5,6 @@
 //! kept with 503, so that the carrier tells it again.
 
 use crate::http;
-use crate::sender::off_thread;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
@@ -54,10 +53,10 @@ async fn hear(State(door): State<Door>, Path(code): Path<String>, request: Reque
     let headers: Vec<(String, String)> = request.headers().iter().map(|(n, v)| (n.as_str().to_owned(), text(v))).collect();
     let asked = http::take(request, door.body_bytes_max, door.engine.now()).await;
     let Some(body) = asked.body else { return said(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large\n", &asked.id) };
-    let (engine, open, platform) = (door.engine.clone(), door.open.clone(), code.clone());
-    let heard = off_thread(move || {
+    let (open, platform) = (door.open.clone(), code.clone());
+    let heard = door.engine.off_thread(move |engine| {
         let headers: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-        news::hear(&engine, &*open()?, &platform, &Callback { query: &query, headers: &headers, body: &body })
+        news::hear(engine, &*open()?, &platform, &Callback { query: &query, headers: &headers, body: &body })
     });
     match heard.await {
         Ok(Heard::Kept(kept)) => {

@@ -126,7 +126,7 @@ fn house(store: kachi_store::Store) -> (Arc<World>, Router) {
         clock_offset_seconds: -60,
         receiver: Some(Receiver::new(Clock::new(move || now), vec!["a1b1c1d1".into()])),
     });
-    let app = app.merge(portal::health_router(world.engine.clone()));
+    let app = app.merge(portal::health_router(&world.engine));
     (Arc::new(world), app)
 }
 

@@ -168,6 +168,11 @@ impl Catalogue {
         self.platforms.get(&id)
     }
 
+    /// The name of a platform, as a person knows it.
+    pub fn platform_code(&self, id: PlatformId) -> &str {
+        self.platform(id).map_or("", |p| p.code.as_str())
+    }
+
     /// Every platform.
     pub fn platforms(&self) -> impl Iterator<Item = &Platform> {
         self.platforms.values()
@@ -367,6 +372,11 @@ impl CatalogueCache {
     pub fn open(store: Store) -> Result<CatalogueCache> {
         let first = Arc::new(Catalogue::read(&store)?);
         Ok(CatalogueCache { store, current: Arc::new(RwLock::new(first)) })
+    }
+
+    /// The same catalogue, asked for through another handle on the database.
+    pub(crate) fn through(&self, store: &Store) -> CatalogueCache {
+        CatalogueCache { store: store.clone(), current: self.current.clone() }
     }
 
     /// The catalogue as last read, without asking the database.

@@ -31,6 +31,7 @@ use kachi_store::sims::Sim;
 use kachi_store::{Place as Where, Store, Tx};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Notify;
 
 /// What the engine is told by the configuration.
@@ -122,6 +123,22 @@ impl Engine {
         })
     }
 
+    /// The same engine for callers who wait no longer than that for PostgreSQL, in all; then they have a fault.
+    pub fn within(&self, patience: Duration) -> Engine {
+        self.through(self.store.within(patience))
+    }
+
+    fn through(&self, store: Store) -> Engine {
+        Engine { cache: self.cache.through(&store), store, ..self.clone() }
+    }
+
+    /// Does on a thread that may wait what one caller waits for.
+    pub async fn off_thread<T: Send + 'static>(&self, f: impl FnOnce(&Engine) -> Result<T> + Send + 'static) -> Result<T> {
+        let (engine, store) = (self.through(self.store.from_now()), self.store.from_now());
+        let work = tokio::task::spawn_blocking(move || f(&engine));
+        store.awaited(work).await?.unwrap_or_else(|e| Err(fault(format!("it panicked: {e}"))))
+    }
+
     /// The database, for the binary's own commands.
     pub fn store(&self) -> &Store {
         &self.store
@@ -185,10 +202,9 @@ impl Engine {
         match self.store.place() {
             Where::File(_) => f(&self.store),
             Where::Postgres(_) => {
-                let store = self.store.clone();
-                tokio::task::spawn_blocking(move || f(&store))
-                    .await
-                    .unwrap_or_else(|e| Err(fault(format!("a read panicked: {e}"))))
+                let (store, caller) = (self.store.from_now(), self.store.from_now());
+                let read = caller.awaited(tokio::task::spawn_blocking(move || f(&store))).await?;
+                read.unwrap_or_else(|e| Err(fault(format!("a read panicked: {e}"))))
             }
         }
     }

@@ -134,8 +134,10 @@ fn settle(engine: &Engine, intent: Intent, token: i64, word: Word) -> Result<()>
 
 /// A write that is left to a person is on its card's record.
 fn tell_left(tx: &mut Tx<'_>, intent: &Intent, reason: &str, now: Timestamp) -> Result<()> {
-    tracing::warn!(write = intent.id, card = %intent.sim, %reason, "a carrier write is left to a person");
-    let Some(sim) = tx.sim_by_id(intent.sim)? else { return Ok(()) };
+    let sim = tx.sim_by_id(intent.sim)?;
+    let card = sim.as_ref().map_or("", |sim| sim.iccid.as_str());
+    tracing::warn!(write = intent.id, card, %reason, "a carrier write is left to a person");
+    let Some(sim) = sim else { return Ok(()) };
     let detail = format!("write {}: {reason}", intent.id);
     Ok(tx.tell(&[notices::record(&sim, EventKind::WriteLeft, &detail, now)?], now)?)
 }

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::intents::{self, Connectors};
 use crate::{card_reads, sms};
 use kachi_domain::account::Path;
-use kachi_domain::carrier::{Answer, Callback, News};
+use kachi_domain::carrier::{Callback, News};
 use kachi_domain::{Iccid, PlatformId};
 use kachi_store::Tx;
 use kachi_store::sims::Sim;
@@ -35,8 +35,7 @@ pub fn hear(engine: &Engine, connectors: &Connectors, code: &str, callback: &Cal
     let Some((platform, connector)) = open.filter(|(_, c)| c.capabilities().callbacks) else { return Ok(Heard::NoPlatform) };
     let news = match connector.read_callback(callback, engine.now()) {
         Ok(news) => news,
-        Err(Answer::Refused { code, reason }) => return Ok(Heard::Refused(format!("{code}: {reason}"))),
-        Err(other) => return Ok(Heard::Refused(format!("{other:?}"))),
+        Err(refused) => return Ok(Heard::Refused(refused.to_string())),
     };
     let kept = engine.write(move |tx, catalogue, how| {
         let mut kept = 0;
@@ -66,7 +65,7 @@ pub(crate) fn keep(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, platf
                 found => found,
             };
             let Some(sim) = found else {
-                sms::log_stray(platform, uplink);
+                sms::log_stray(catalogue, platform, uplink);
                 return Ok(0);
             };
             Ok(usize::from(sms::keep_uplink(tx, catalogue, (platform, &sim), uplink, how.now)?))

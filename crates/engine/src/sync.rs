@@ -275,8 +275,9 @@ impl Work<'_> {
             // The platform takes no such question, or none of these cards: each is as if it had been refused.
             Err(refused @ Answer::Refused { .. }) => {
                 if !std::mem::replace(&mut self.refused, true) {
-                    let (platform, first) = (self.platform, cards.first().map_or("", |c| &c.iccid));
-                    tracing::warn!(%platform, ?ask, first, ?refused, "the platform refuses to be asked this of its cards");
+                    let (catalogue, first) = (self.engine.catalogue_last(), cards.first().map_or("", |c| &c.iccid));
+                    let platform = catalogue.platform_code(self.platform);
+                    tracing::warn!(platform, %ask, first, reason = %refused, "the platform refuses to be asked this of its cards");
                 }
                 vec![Err(refused); cards.len()]
             }

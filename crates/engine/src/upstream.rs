@@ -169,7 +169,8 @@ fn hear(engine: &Engine, platform: PlatformId, call: &Call<'_>, shut_out: Option
         (None, None) => (Ended::Well, String::new()),
     };
     let Some(turn) = engine.failing().note(&platform, ended, engine.now()) else { return };
-    let code = engine.catalogue_last().platform(platform).map(|p| p.code.clone()).unwrap_or_default();
+    let catalogue = engine.catalogue_last();
+    let code = catalogue.platform_code(platform);
     match turn {
         Turn::Fails => {
             tracing::warn!(platform = %code, %reason, "the card platform fails; what it is asked for waits and is tried again")

@@ -5,17 +5,17 @@ use crate::config::Config;
 use crate::exit::Exit;
 use crate::{admin, open, print};
 use kachi_engine::{Fail, audit};
-use kachi_store::RestoreError;
+use kachi_store::{CopyError, RestoreError};
 use serde_json::json;
 
 /// Copies the database as it is now.
 pub fn backup(config: &Config, to: &Backup) -> Result<(), Exit> {
     let engine = open::existing(config)?;
     let (file, place, at) = (to.file.display(), engine.store().place().to_string(), engine.now());
-    engine
-        .store()
-        .copy_to(&to.file)
-        .map_err(|e| Exit::refused(format!("FILE: {e}; name a new file in a folder that has room")))?;
+    engine.store().copy_to(&to.file).map_err(|e| match e {
+        CopyError::Source(e) => open::unopened(engine.store().place(), &e.to_string()),
+        CopyError::Target(words) => Exit::refused(format!("FILE: {words}; name a new file in a folder that has room")),
+    })?;
     let bytes = to.file.metadata().map_err(Exit::cannot)?.len();
     if to.shape.json {
         return print::json(&json!({"file": to.file, "database": place, "at": at, "bytes": bytes}));

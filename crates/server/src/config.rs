@@ -14,6 +14,7 @@ use kachi_store::Place;
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 pub use values::Given;
 use values::Values;
 pub(crate) use values::{inline, network};
@@ -83,6 +84,8 @@ pub struct Database {
     pub url: String,
     /// Connections open at once, at most.
     pub connections_max: usize,
+    /// How long a caller waits for PostgreSQL.
+    pub timeout_seconds: u64,
 }
 
 /// Where the program listens.
@@ -276,6 +279,11 @@ impl Config {
         }
     }
 
+    /// How long who waits for an answer waits for the database.
+    pub fn patience(&self) -> Duration {
+        Duration::from_secs(self.database.timeout_seconds)
+    }
+
     fn from(values: Values) -> Result<Config, String> {
         let whole = |key, min, max| values.whole(key, min, max);
         let size = |key, min, max| values.whole(key, min, max).map(|n| n as usize);
@@ -284,6 +292,7 @@ impl Config {
             database: Database {
                 url: values.secret("database.url")?,
                 connections_max: size("database.connections_max", 1, 1000)?,
+                timeout_seconds: whole("database.timeout_seconds", 1, 600)? as u64,
             },
             listen: Listen {
                 web: values.address("listen.web")?,

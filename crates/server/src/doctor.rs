@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError};
 
 /// 2024-01-01 and 2100-01-01: a clock outside was never set.
 const PLAUSIBLE: std::ops::Range<i64> = 1_704_067_200..4_102_444_800;
@@ -34,7 +35,7 @@ pub fn run(config: Result<Config, String>, shape: Shape) -> Result<(), Exit> {
         Ok(config) => with_config(config),
         Err(words) => vec![("config", Err(words.clone()))],
     };
-    let row = |(name, verdict): &(&str, Verdict)| -> Vec<Value> {
+    let row = |(name, verdict): &Check| -> Vec<Value> {
         let (word, text) = match verdict {
             Ok(words) => ("ok", words),
             Err(words) => ("trouble", words),
@@ -45,25 +46,58 @@ pub fn run(config: Result<Config, String>, shape: Shape) -> Result<(), Exit> {
     if checks.iter().all(|(_, verdict)| verdict.is_ok()) { Ok(()) } else { Err(Exit::finding()) }
 }
 
-fn with_config(config: &Config) -> Vec<(&'static str, Verdict)> {
+/// A check and what it came to.
+type Check = (&'static str, Verdict);
+
+fn with_config(config: &Config) -> Vec<Check> {
     let mut checks = vec![("config", Ok("every key is good".to_owned())), ("data_dir", writable(config))];
-    let engine = open::existing(config);
-    checks.push((
-        "database",
-        match engine.as_ref().map_err(Clone::clone).and_then(is_sound) {
-            Ok(()) => Ok("reachable, schema up to date, takes what is written".to_owned()),
-            Err(exit) => Err(exit.words),
-        },
-    ));
-    if let Ok(engine) = &engine {
-        checks.push(("secrets", secrets(engine)));
-        checks.push(("cdr.watch", folders(config, engine)));
-        checks.push(("carriers", carriers(engine)));
-        checks.push(("deliveries", deliveries(engine)));
-        checks.push(("time", time(engine)));
-    }
+    checks.extend(with_database(config));
     checks.push(("clock", clock(config)));
     checks
+}
+
+/// The checks that ask the database, each for no longer than anybody waits for an answer.
+fn with_database(config: &Config) -> Vec<Check> {
+    let (tell, told) = mpsc::channel();
+    let asked = config.clone();
+    // It is left behind, and ends with the program, where the database hangs.
+    std::thread::spawn(move || ask_database(&asked, |check| drop(tell.send(check))));
+    let mut checks = Vec::new();
+    loop {
+        match told.recv_timeout(config.patience()) {
+            Ok(check) => checks.push(check),
+            Err(RecvTimeoutError::Disconnected) => return checks,
+            Err(RecvTimeoutError::Timeout) => {
+                checks.push(("database", Err(silent(config))));
+                return checks;
+            }
+        }
+    }
+}
+
+/// What is said of a database that gives no answer.
+fn silent(config: &Config) -> String {
+    let words = format!("no answer within {} s", config.database.timeout_seconds);
+    match open::place(config) {
+        Ok(place) => open::unopened(&place, &words).words,
+        Err(exit) => exit.words,
+    }
+}
+
+fn ask_database(config: &Config, mut tell: impl FnMut(Check)) {
+    let engine = open::existing(config);
+    let verdict = match engine.as_ref().map_err(Clone::clone).and_then(is_sound) {
+        Ok(()) => Ok("reachable, schema up to date, takes what is written".to_owned()),
+        Err(exit) => Err(exit.words),
+    };
+    tell(("database", verdict));
+    if let Ok(engine) = &engine {
+        tell(("secrets", secrets(engine)));
+        tell(("cdr.watch", folders(config, engine)));
+        tell(("carriers", carriers(engine)));
+        tell(("deliveries", deliveries(engine)));
+        tell(("time", time(engine)));
+    }
 }
 
 /// Whether the database takes what is written and has room for it.

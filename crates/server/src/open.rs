@@ -65,7 +65,12 @@ fn store(config: &Config) -> Result<Store, Exit> {
 }
 
 /// What the engines say of a database that cannot be opened, and what is to be done then.
-const REMEDIES: [(&str, &str); 18] = [
+const REMEDIES: [(&str, &str); 20] = [
+    ("no answer within", "it hangs, or what lies between does: look at PostgreSQL's log and its disk, and at the network"),
+    (
+        "timeout expired",
+        "it hangs, or nobody is there: look at PostgreSQL's log, mend host and port in the address, or open the firewall",
+    ),
     ("already exists", "these are the tables of another program: name an empty database, or Kachi's own"),
     ("malformed", "put a copy of it back, with the files -wal and -shm beside it taken away first"),
     ("Permission denied", "change its owner to who runs Kachi"),

@@ -18,6 +18,7 @@ use kachi_edges::portal;
 use kachi_edges::sender::{Dialect, Sender, SenderSettings};
 use kachi_edges::upload::Uploader;
 use kachi_engine::Engine;
+use kachi_store::Place;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,6 +28,9 @@ use tokio::sync::watch;
 
 /// How long open requests may take to finish after a stop.
 const FINISH: Duration = Duration::from_secs(20);
+
+/// How long work on PostgreSQL that goes on after all that may take.
+const LAST: Duration = Duration::from_secs(5);
 
 /// How long a caller of the card door waits for a carrier's answer.
 const CARRIER_PATIENCE: Duration = Duration::from_secs(8);
@@ -60,7 +64,13 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), Exit> {
         Role::Portal => None,
     };
     let senders = if args.role.works() { Some(senders(&config, allow)?) } else { None };
-    runtime.block_on(serve(engine, config, args, demo, (listeners, (carriers, senders))))
+    let is_file = matches!(engine.store().place(), Place::File(_));
+    let served = runtime.block_on(serve(engine, config, args, demo, (listeners, (carriers, senders))));
+    if !is_file {
+        // A thread may wait for a PostgreSQL that hangs, which ends by itself never: what it did is undone there with its connection.
+        runtime.shutdown_timeout(LAST);
+    }
+    served
 }
 
 /// The log begins with which program works on which data: a wrong folder or address is seen there, and not by the partners first.
@@ -105,8 +115,9 @@ async fn serve(
     let (stop, stopped) = watch::channel(false);
     let Listeners { web, address, cardboss } = listeners;
     let mut tallies = Tallies::default();
-    let mut listeners = vec![(web, doors(&engine, &config, &args, (demo.is_some(), carriers.as_ref()), &mut tallies))];
-    listeners.extend(cardboss_doors(&engine, &config, cardboss, &mut tallies));
+    let answering = engine.within(config.patience());
+    let mut listeners = vec![(web, doors(&answering, &config, &args, (demo.is_some(), carriers.as_ref()), &mut tallies))];
+    listeners.extend(cardboss_doors(&answering, &config, cardboss, &mut tallies));
     let mut loops = match (carriers, senders) {
         (Some(carriers), Some(senders)) => workers::start(&engine, &config, carriers, senders, &stopped),
         _ => tokio::task::JoinSet::new(),
@@ -173,7 +184,7 @@ fn doors(
     (is_demo, carriers): (bool, Option<&Arc<Carriers>>),
     tallies: &mut Tallies,
 ) -> Router {
-    let mut app = portal::health_router(engine.clone());
+    let mut app = portal::health_router(engine);
     if matches!(args.role, Role::All | Role::Api) {
         let door = Door::new(engine.clone(), Arc::new(door_settings(config)));
         tallies.add(eiotclub::DOOR, door.counts());

@@ -6,6 +6,7 @@ mod common;
 use common::{House, iccid, now, until};
 use kachi_domain::event::{Body, EventKind};
 use kachi_domain::{AccountId, PlatformId, SimId, Timestamp};
+use kachi_store::Place;
 use kachi_store::events::NewEvent;
 use kachi_testkit::db::{Database, postgres_url};
 use kachi_testkit::world::line;
@@ -195,6 +196,37 @@ fn a_database_that_cannot_be_reached_is_told_once_and_once_that_it_is_back() {
     until("it is good", || is_good().expect("an answer").then_some(()));
     let of_loops = count(&["kachi::workers"]);
     assert_eq!((count(&["the database cannot be reached"]), of_loops), (1, 0), "{}", server.log());
+}
+
+/// Whoever asks whether it is ready asks all the time.
+#[test]
+fn what_is_in_the_way_of_being_ready_is_told_once_and_once_that_it_is_gone() {
+    let database = Database::sqlite();
+    let Place::File(path) = database.place.clone() else { panic!("a file") };
+    let house = House::new(database);
+    house.apply("platforms: [{code: hand, connector: manual}]");
+    let server = house.serve(&[]);
+    let asked = || {
+        let mut stream = TcpStream::connect(&server.address).expect("it listens");
+        stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer
+    };
+    assert!(asked().starts_with("HTTP/1.1 200"));
+    let away = path.with_extension("away");
+    std::fs::rename(&path, &away).expect("taken away");
+    for _ in 0..3 {
+        let answer = asked();
+        assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("nothing can be written into the database"), "{answer}");
+    }
+    std::fs::rename(&away, &path).expect("put back");
+    for _ in 0..3 {
+        assert!(asked().starts_with("HTTP/1.1 200"));
+    }
+    let count = |words: &[&str]| server.log().lines().filter(|line| words.iter().all(|word| line.contains(word))).count();
+    until("the log has it", || (count(&["INFO", "ready again", "failed_seconds="]) == 1).then_some(()));
+    assert_eq!((count(&["ERROR", "not ready", "was taken away"]), count(&["not ready"])), (1, 1), "{}", server.log());
 }
 
 fn a_file_is_told_as_what_came_of_it_now(house: &House) {

@@ -3,5 +3,6 @@
 pub mod carrier;
 pub mod db;
 pub mod ftp;
+pub mod proxy;
 pub mod trade;
 pub mod world;

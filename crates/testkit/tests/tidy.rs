@@ -60,6 +60,8 @@ const CLOCKS_LET_BE: &[(&str, &str)] = &[
     ("crates/edges/src/upload.rs", "Instant::now"),
     // How long a count took decides when the next may begin; no rule of the trade sees it.
     ("crates/edges/src/portal/figures.rs", "Instant::now"),
+    // How long a caller has waited for the database; no rule of the trade sees it.
+    ("crates/store/src/db/patience.rs", "Instant::now"),
 ];
 
 /// Tests that wait for real time, each for a reason that stands there.

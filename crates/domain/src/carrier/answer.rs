@@ -1,6 +1,7 @@
 //! A carrier's word on what it was asked.
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Why a write waits at a platform where a person does the work ([`Answer::Later`]).
 pub const BY_HAND: &str = "waits for a person: settle it with kachi admin intent confirm|refuse";
@@ -48,6 +49,22 @@ pub enum Answer {
     },
 }
 
+impl fmt::Display for Answer {
+    /// For the log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Answer::Accepted { .. } => f.write_str("taken"),
+            Answer::Confirmed => f.write_str("done"),
+            Answer::Already => f.write_str("it was so already"),
+            Answer::Refused { code, reason } => write!(f, "{code}: {reason}"),
+            Answer::Later { seconds, reason } => write!(f, "not within {seconds} s: {reason}"),
+            Answer::InDoubt { reason } => f.write_str(reason),
+            Answer::Unknown => f.write_str("the carrier has never heard of it"),
+            Answer::NoLogin { reason } => write!(f, "no login: {reason}"),
+        }
+    }
+}
+
 impl Answer {
     /// Taken, without a number to ask for.
     pub const ACCEPTED: Answer = Answer::Accepted { job: None };
@@ -65,5 +82,26 @@ impl Answer {
     /// The answer with `NoLogin` as an error, as [`super::logged_in`] wants it.
     pub fn or_no_login(self) -> Result<Answer, Answer> {
         if matches!(self, Answer::NoLogin { .. }) { Err(self) } else { Ok(self) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Answer;
+    use crate::carrier::Ask;
+
+    /// The log is read by people who know neither our types nor our numbers.
+    #[test]
+    fn words_for_the_log_are_a_persons() {
+        let refused = Answer::Refused { code: "20001".into(), reason: "no such card".into() };
+        let later = Answer::Later { seconds: 60, reason: "overloaded".into() };
+        assert_eq!(
+            (refused.to_string(), later.to_string()),
+            ("20001: no such card".into(), "not within 60 s: overloaded".into())
+        );
+        assert_eq!(
+            (Ask::Day(20_454).to_string(), Ask::State.to_string()),
+            ("usage of the day 2026-01-01".into(), "state".into())
+        );
     }
 }

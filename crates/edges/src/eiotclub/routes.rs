@@ -315,9 +315,7 @@ async fn keep_refused(
 
 /// The catalogue as it is now, if it is newer than the one at hand.
 async fn newer(door: &Door, at_hand: &Catalogue) -> Result<Option<Arc<Catalogue>>, No> {
-    let engine = door.engine.clone();
-    let read = tokio::task::spawn_blocking(move || engine.catalogue()).await;
-    let fresh = read.map_err(|e| No::Fault(format!("reading the catalogue panicked: {e}")))??;
+    let fresh = door.engine.off_thread(|engine| engine.catalogue()).await?;
     Ok(Some(fresh).filter(|fresh| fresh.version > at_hand.version))
 }
 

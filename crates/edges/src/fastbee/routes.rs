@@ -195,9 +195,7 @@ async fn answer(door: &Door, operation: Operation, asked: &Asked) -> Result<Good
             };
         // A token or network may be newer than the catalogue at hand.
         if attempt < ATTEMPTS_MAX && outcome.as_ref().is_err_and(No::may_pass_later) {
-            let engine = door.engine.clone();
-            let read = tokio::task::spawn_blocking(move || engine.catalogue()).await;
-            let fresh = read.map_err(|e| No::Fault(format!("reading the catalogue panicked: {e}")))??;
+            let fresh = door.engine.off_thread(|engine| engine.catalogue()).await?;
             // Stale without a newer one: a card was moved while the request waited for it, and is found where it is now.
             if fresh.version > catalogue.version || matches!(outcome, Err(No::Stale)) {
                 (catalogue, attempt) = (fresh, attempt + 1);

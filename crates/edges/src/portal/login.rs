@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use kachi_domain::account::Switch;
 use kachi_engine::overview::{self, SESSION_SECONDS, Session};
-use kachi_engine::{Fail, Result};
+use kachi_engine::{Engine, Fail, Result};
 use serde::Deserialize;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -138,7 +138,7 @@ pub async fn person(portal: &Arc<Portal>, headers: &HeaderMap) -> std::result::R
     let Some(token) = cookie(headers, SESSION_COOKIE).map(str::to_owned) else {
         return Err(Redirect::to("/login").into_response());
     };
-    let found = super::off_thread(&portal.engine, move |engine| overview::session_actor(engine, &token)).await;
+    let found = portal.engine.off_thread(move |engine| overview::session_actor(engine, &token)).await;
     match found {
         Ok(Some(session)) => Ok(session),
         Ok(None) => Err(Redirect::to("/login").into_response()),
@@ -160,7 +160,7 @@ enum Entry {
 async fn admitted(portal: &Arc<Portal>, words: Words) -> Result<Entry> {
     let turn = portal.gate.hashing.clone().acquire_owned().await.map_err(|e| Fail::fault(e.to_string()))?;
     let login = words.login.clone();
-    let account = super::off_thread(&portal.engine, move |engine| {
+    let find = move |engine: &Engine| {
         // Held by the thread that hashes: a caller who hangs up does not make room for another hash.
         let _turn = turn;
         let sane = words.login.len() <= WORD_BYTES_MAX && words.password.len() <= WORD_BYTES_MAX;
@@ -169,10 +169,9 @@ async fn admitted(portal: &Arc<Portal>, words: Words) -> Result<Entry> {
         let password = if sane { words.password.as_bytes() } else { b"" };
         let fits = hasher::fits(password, hash);
         Ok(known.filter(|_| fits && sane).map(|(account, _)| account))
-    })
-    .await?;
-    let Some(account) = account else { return Ok(Entry::Wrong) };
-    if super::off_thread(&portal.engine, move |engine| Ok(engine.catalogue()?.switch(account))).await? == Switch::Off {
+    };
+    let Some(account) = portal.engine.off_thread(find).await? else { return Ok(Entry::Wrong) };
+    if portal.engine.off_thread(move |engine| Ok(engine.catalogue()?.switch(account))).await? == Switch::Off {
         return Ok(Entry::SwitchedOff);
     }
     let token: String = (portal.random)().iter().map(|b| format!("{b:02x}")).collect();

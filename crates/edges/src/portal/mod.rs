@@ -9,6 +9,7 @@ mod card;
 mod chart;
 mod figures;
 mod guard;
+mod health;
 mod html;
 mod lang;
 mod login;
@@ -25,6 +26,7 @@ use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use figures::FigureCache;
+pub use health::health_router;
 use html::{Html, View};
 use kachi_domain::Iccid;
 use kachi_domain::ledger::OPERATOR;
@@ -99,22 +101,6 @@ pub fn router(door: PortalDoor) -> Router {
     match receiver {
         Some(receiver) => own.merge(receiver::router(receiver)),
         None => own,
-    }
-}
-
-/// `GET /healthz`: the process runs. `GET /readyz`: its database answers and takes writes, and there is room for them.
-pub fn health_router(engine: Engine) -> Router {
-    Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(ready)).with_state(engine)
-}
-
-async fn ready(State(engine): State<Engine>) -> Response {
-    match off_thread(&engine, overview::ready).await {
-        Ok(()) => "ready\n".into_response(),
-        Err(fail) => {
-            tracing::error!(error = %fail, "not ready");
-            (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer, or cannot be written; the log tells why\n")
-                .into_response()
-        }
     }
 }
 
@@ -230,12 +216,12 @@ async fn section(
         "counts" => sections::counts(view, figures),
         "usage" => sections::usage(view, figures),
         "accounts" => {
-            let (accounts, more) = off_thread(engine, move |engine| overview::accounts(engine, &actor)).await?;
+            let (accounts, more) = engine.off_thread(move |engine| overview::accounts(engine, &actor)).await?;
             sections::accounts(view, &accounts, more, figures)
         }
         "sims" => {
             let question = CardQuestion { number: asked.number(), before: asked.before, limit: CARDS };
-            let cards = off_thread(engine, move |engine| overview::cards(engine, &actor, &question)).await?;
+            let cards = engine.off_thread(move |engine| overview::cards(engine, &actor, &question)).await?;
             let last = cards.last().filter(|_| asked.q.is_empty() && cards.len() as i64 == CARDS);
             let older = last.map(|c| Asked { before: Some(c.id.0), ..asked.clone() }.address("/", l) + "#sims-s");
             sections::sims(view, &cards, &asked.number(), older)
@@ -243,7 +229,7 @@ async fn section(
         "orders" => {
             let before = asked.orders_before;
             // One more tells whether there are older ones.
-            let mut orders = off_thread(engine, move |engine| overview::orders(engine, &actor, before, NEWEST + 1)).await?;
+            let mut orders = engine.off_thread(move |engine| overview::orders(engine, &actor, before, NEWEST + 1)).await?;
             let is_last = orders.len() as i64 <= NEWEST;
             orders.truncate(NEWEST as usize);
             let at = |before| Asked { orders_before: before, ..asked.clone() }.address("/", l) + "#orders-s";
@@ -254,7 +240,7 @@ async fn section(
             sections::orders(view, caption, &orders, &pages)
         }
         "notices" => {
-            let notices = off_thread(engine, move |engine| overview::notices(engine, &actor, NEWEST)).await?;
+            let notices = engine.off_thread(move |engine| overview::notices(engine, &actor, NEWEST)).await?;
             sections::notices(view, l.pick("The newest notices", "最新通知"), &notices)
         }
         "receiver" => match &portal.receiver {
@@ -277,7 +263,7 @@ async fn card_page(State(portal): State<Arc<Portal>>, Path(iccid): Path<String>,
             let read = move |engine: &Engine| {
                 Ok((overview::card(engine, &actor, &iccid)?, diagnose::diagnose(engine, &actor, &iccid, None)?))
             };
-            off_thread(&portal.engine, read).await.map(Some)
+            portal.engine.off_thread(read).await.map(Some)
         }
         Err(_) => Ok(None),
     };
@@ -370,15 +356,4 @@ fn broken(lang: Lang, fail: &Fail) -> Response {
     tracing::error!(error = %fail, "the portal cannot answer");
     let words = lang.pick("Something failed here. It has been logged; try again in a moment.", "系统出错，已记录。请稍后再试。");
     (StatusCode::INTERNAL_SERVER_ERROR, words).into_response()
-}
-
-/// Asks the engine off the async threads.
-async fn off_thread<T: Send + 'static>(
-    engine: &Engine,
-    f: impl FnOnce(&Engine) -> kachi_engine::Result<T> + Send + 'static,
-) -> kachi_engine::Result<T> {
-    let engine = engine.clone();
-    tokio::task::spawn_blocking(move || f(&engine))
-        .await
-        .unwrap_or_else(|e| Err(Fail::fault(format!("a question panicked: {e}"))))
 }

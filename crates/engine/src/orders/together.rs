@@ -7,8 +7,8 @@ use crate::cards::Settling;
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};
-use kachi_store::Tx;
 use kachi_store::db::gather::Gather;
+use kachi_store::{Store, Tx};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -25,7 +25,10 @@ const TOGETHER_MAX: usize = 64;
 const REST_MAX: Duration = Duration::from_micros(500);
 
 /// An order to be placed, with its waiting caller.
-type Order = (Arc<Buying>, oneshot::Sender<Result<Once>>);
+type Order = (Work, oneshot::Sender<Result<Once>>);
+
+/// What it is, and the database as its caller waits for it.
+type Work = (Arc<Buying>, Store);
 
 /// All that an order needs to be placed.
 pub(crate) struct Buying {
@@ -45,12 +48,12 @@ impl Waiting {
     /// Places an order, with others of its account that wait.
     pub(crate) async fn place(&self, engine: &Engine, work: Buying) -> Result<Once> {
         let (caller, answer) = oneshot::channel();
-        let lane = work.actor.account.0;
-        if self.0.submit(lane, (Arc::new(work), caller)) {
+        let (lane, store) = (work.actor.account.0, engine.store().from_now());
+        if self.0.submit(lane, ((Arc::new(work), store.clone()), caller)) {
             let engine = engine.clone();
             tokio::task::spawn_blocking(move || engine.orders_waiting().run(&engine, lane));
         }
-        answer.await.unwrap_or_else(|_| Err(fault("the order's transaction panicked")))
+        store.awaited(answer).await?.unwrap_or_else(|_| Err(fault("the order's transaction panicked")))
     }
 
     /// Places an account's orders until none waits: the first and those behind it in one transaction, or, if that fails,
@@ -58,13 +61,12 @@ impl Waiting {
     fn run(&self, engine: &Engine, lane: i64) {
         self.0.run(lane, |first| {
             let mut orders = vec![first];
-            while let Some(next) = self
-                .0
-                .next_if(lane, |(next, _)| orders.len() < TOGETHER_MAX && orders.iter().all(|(other, _)| next.may_go_with(other)))
-            {
+            while let Some(next) = self.0.next_if(lane, |((next, _), _)| {
+                orders.len() < TOGETHER_MAX && orders.iter().all(|((other, _), _)| next.may_go_with(other))
+            }) {
                 orders.push(next);
             }
-            let work: Vec<Arc<Buying>> = orders.iter().map(|(work, _)| work.clone()).collect();
+            let work: Vec<Work> = orders.iter().map(|(work, _)| work.clone()).collect();
             let many = work.len();
             for ((_, caller), outcome) in orders.into_iter().zip(outcomes(engine, work)) {
                 // A caller that went away asks nobody.
@@ -77,13 +79,15 @@ impl Waiting {
     }
 }
 
-fn outcomes(engine: &Engine, work: Vec<Arc<Buying>>) -> Vec<Result<Once>> {
-    let (how, together) = (engine.settling(), work.clone());
-    let alone = |one: &Arc<Buying>| {
+fn outcomes(engine: &Engine, work: Vec<Work>) -> Vec<Result<Once>> {
+    let (how, together) = (engine.settling(), work.iter().map(|(one, _)| one.clone()).collect::<Vec<_>>());
+    let alone = |(one, store): &Work| {
         let (how, one) = (engine.settling(), [one.clone()]);
-        engine.store().write(move |tx| buy(tx, &how, &one)).and_then(only)
+        store.write(move |tx| buy(tx, &how, &one)).and_then(only)
     };
-    match engine.store().write_impatient(move |tx| buy(tx, &how, &together)) {
+    // The first waits longest already: what is not done while it waits is done for the others by themselves.
+    let Some((_, store)) = work.first() else { return Vec::new() };
+    match store.write_impatient(move |tx| buy(tx, &how, &together)) {
         Ok(outcomes) => outcomes,
         Err(_) => work.iter().map(alone).collect(),
     }

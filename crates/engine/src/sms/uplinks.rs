@@ -29,7 +29,8 @@ pub fn collect(engine: &Engine, connectors: &Connectors) -> Result<usize> {
     for (platform, connector) in connectors.iter().filter(|(_, c)| c.capabilities().sms) {
         let at: At<'_> = (*platform, connector.as_ref());
         if connector.hands_out()
-            && let Some(news) = told(*platform, upstream::ask(engine, at, Purpose::Sync, &|call| connector.waiting(call))?)
+            && let Some(news) =
+                told(engine, *platform, upstream::ask(engine, at, Purpose::Sync, &|call| connector.waiting(call))?)
         {
             new += keep_news(engine, *platform, news)?;
         }
@@ -53,20 +54,21 @@ fn collect_some(engine: &Engine, at: At<'_>, after: SimId, new: &mut usize) -> R
     })?;
     let Some(last) = sims.iter().map(|s| s.id).max() else { return Ok(None) };
     let cards: Vec<_> = sims.iter().map(network::named).collect();
-    let Some(uplinks) = told(platform, upstream::ask(engine, at, Purpose::Sync, &|call| at.1.uplinks(call, &cards))?) else {
-        return Ok(None);
-    };
+    let answer = upstream::ask(engine, at, Purpose::Sync, &|call| at.1.uplinks(call, &cards))?;
+    let Some(uplinks) = told(engine, platform, answer) else { return Ok(None) };
     *new += keep(engine, platform, sims, uplinks)?;
     Ok(Some(last))
 }
 
 /// What was told; a platform that is silent is asked again in a moment.
-fn told<T>(platform: PlatformId, answer: Told<T>) -> Option<T> {
+fn told<T>(engine: &Engine, platform: PlatformId, answer: Told<T>) -> Option<T> {
     match answer {
         Ok(told) => Some(told),
         Err(Answer::Later { .. } | Answer::InDoubt { .. } | Answer::NoLogin { .. }) => None,
         Err(refused) => {
-            tracing::warn!(%platform, ?refused, "the platform does not tell what devices wrote");
+            let catalogue = engine.catalogue_last();
+            let platform = catalogue.platform_code(platform);
+            tracing::warn!(platform, reason = %refused, "the platform does not tell what devices wrote");
             None
         }
     }
@@ -97,7 +99,7 @@ fn keep(engine: &Engine, platform: PlatformId, sims: Vec<Sim>, uplinks: Vec<Upli
             let known = |s: &&Sim| s.iccid == uplink.card || s.msisdn.as_ref() == Some(&uplink.card);
             match sims.iter().find(known) {
                 Some(sim) => new += usize::from(keep_one(tx, catalogue, (platform, sim), uplink, how.now)?),
-                None => log_stray(platform, uplink),
+                None => log_stray(catalogue, platform, uplink),
             }
         }
         Ok(new)
@@ -105,9 +107,9 @@ fn keep(engine: &Engine, platform: PlatformId, sims: Vec<Sim>, uplinks: Vec<Upli
 }
 
 /// What a device wrote whose number is no card's here: it is nobody's message, but its platform may not hand it out again.
-pub(crate) fn log_stray(platform: PlatformId, uplink: &Uplink) {
-    let Uplink { card, id, .. } = uplink;
-    tracing::warn!(%platform, number = %card, %id, "a device wrote that is no card here: its message is not kept");
+pub(crate) fn log_stray(catalogue: &Catalogue, platform: PlatformId, uplink: &Uplink) {
+    let (platform, Uplink { card, id, .. }) = (catalogue.platform_code(platform), uplink);
+    tracing::warn!(platform, number = %card, %id, "a device wrote that is no card here: its message is not kept");
 }
 
 /// Keeps what a card's device wrote, and tells its owner; false if it is there already.

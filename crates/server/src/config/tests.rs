@@ -32,6 +32,7 @@ fn without_anything_the_manual_holds() {
     assert_eq!(config.listen.web.to_string(), "127.0.0.1:8080");
     assert_eq!((config.sign.window_seconds, config.sign.lockout), (300, None));
     assert_eq!((config.database.url.as_str(), config.data_dir.to_str()), ("sqlite", Some("./data")));
+    assert_eq!((config.database.connections_max, config.patience().as_secs()), (16, 30));
     assert!(config.given.iter().all(|g| g.source == Source::Default));
 }
 

@@ -32,6 +32,8 @@ macro_rules! on_both {
     })+ };
 }
 
+const SERVE: [&str; 3] = ["--listen", "127.0.0.1:0", "serve"];
+
 /// A condition that does not come true this fast on a busy machine never will.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -93,8 +95,13 @@ impl House {
 
     /// `kachi` with these words, in the folder and over the database.
     pub fn command(&self, words: &[&str], environment: &[(&str, &str)]) -> Command {
+        self.command_over(&self.database.url(), words, environment)
+    }
+
+    /// The same over another address of the database.
+    pub fn command_over(&self, url: &str, words: &[&str], environment: &[(&str, &str)]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kachi"));
-        command.args(["--database-url", &self.database.url()]).args(words).current_dir(self.folder.path());
+        command.args(["--database-url", url]).args(words).current_dir(self.folder.path());
         // Servers side by side: each takes free ports for its doors.
         command.env("KACHI_LISTEN__CARDBOSS_DATA", "127.0.0.1:0").env("KACHI_LISTEN__CARDBOSS_DIRECT", "127.0.0.1:0");
         command.envs(environment.iter().copied()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -153,7 +160,14 @@ impl House {
 
     /// Starts `kachi serve` on a free port.
     pub fn start(&self, environment: &[(&str, &str)]) -> Server {
-        Server::start(self.command(&["--listen", "127.0.0.1:0", "serve"], environment))
+        Server::start(self.command(&SERVE, environment))
+    }
+
+    /// As [`House::serve`], over another address of the database.
+    pub fn serve_over(&self, url: &str, environment: &[(&str, &str)]) -> Server {
+        let mut server = Server::start(self.command_over(url, &SERVE, environment));
+        server.wait_ready();
+        server
     }
 }
 
@@ -234,6 +248,15 @@ impl Server {
     pub fn signal(&self, name: &str) {
         let told = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status().expect("sh");
         assert!(told.success());
+    }
+
+    /// SIGTERM, and an end in time, whatever trouble it had before; the answer is how long that took.
+    pub fn stop_in_trouble(mut self) -> Duration {
+        let began = Instant::now();
+        self.signal("TERM");
+        let status: ExitStatus = until("the server stops", || self.child.try_wait().expect("its state"));
+        assert!(status.success(), "{status}: {}", self.log());
+        began.elapsed()
     }
 
     /// No line of the log is an error.

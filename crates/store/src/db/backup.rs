@@ -7,6 +7,7 @@ use super::sql::Value;
 use super::{Conn, Error, MigrateError, Place, Store, Tx};
 use crate::binds;
 use std::fmt;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Tables whose rows a new database has of its own.
@@ -49,6 +50,59 @@ impl From<MigrateError> for RestoreError {
     }
 }
 
+/// Why no copy was made: whose fault it is, so that it is known where to mend it.
+#[derive(Debug)]
+pub enum CopyError {
+    /// The database that is copied does not give its rows.
+    Source(Error),
+    /// The file that they go to cannot be made, or written.
+    Target(String),
+}
+
+impl fmt::Display for CopyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CopyError::Source(e) => e.fmt(f),
+            CopyError::Target(words) => f.write_str(words),
+        }
+    }
+}
+
+impl std::error::Error for CopyError {}
+
+/// Why rows do not go from one database to another.
+enum Fault {
+    /// The one that gives them fails.
+    Giving(Error),
+    /// The one that takes them does, or has some already.
+    Taking(RestoreError),
+}
+
+/// What is not said to be another's fault is that of the database in whose transaction it happened: the one that takes them.
+impl From<Error> for Fault {
+    fn from(e: Error) -> Fault {
+        Fault::Taking(RestoreError::Engine(e))
+    }
+}
+
+impl From<Fault> for CopyError {
+    fn from(fault: Fault) -> CopyError {
+        match fault {
+            Fault::Giving(e) => CopyError::Source(e),
+            Fault::Taking(e) => CopyError::Target(e.to_string()),
+        }
+    }
+}
+
+impl From<Fault> for RestoreError {
+    fn from(fault: Fault) -> RestoreError {
+        match fault {
+            Fault::Giving(e) => RestoreError::Copy(format!("the copy gives its rows no more: {e}")),
+            Fault::Taking(e) => e,
+        }
+    }
+}
+
 /// A path with an I/O error.
 fn words(path: &Path, e: &std::io::Error) -> String {
     format!("{}: {e}", path.display())
@@ -69,6 +123,13 @@ impl Part {
         for end in ["", "-wal", "-shm", ".turn"] {
             let _ = std::fs::remove_file(with_end(&self.0, end));
         }
+    }
+
+    /// Whether the file can be written to.
+    fn takes_more(&self) -> std::io::Result<()> {
+        let mut file = std::fs::File::options().append(true).open(&self.0)?;
+        file.write_all(&[0; 4096])?;
+        file.sync_all()
     }
 
     /// Gives it its name, for good.
@@ -104,38 +165,54 @@ impl Store {
     /// the end was not made: until it is whole it lies beside as `.part`.
     ///
     /// # Errors
-    /// Where the file is there already or cannot be made.
-    pub fn copy_to(&self, path: &Path) -> Result<(), Error> {
-        if path.try_exists().map_err(|e| Error::Engine(words(path, &e)))? {
-            return Err(Error::Engine(format!("{} is there already", path.display())));
+    /// Where the file is there already or cannot be made, or the database cannot be read.
+    pub fn copy_to(&self, path: &Path) -> Result<(), CopyError> {
+        if path.try_exists().map_err(target(path))? {
+            return Err(CopyError::Target(format!("{} is there already", path.display())));
         }
         let part = Part::beside(path);
-        drop(private(&part.0).map_err(|e| Error::Engine(words(&part.0, &e)))?);
+        drop(private(&part.0).map_err(target(&part.0))?);
         match &self.inner.place {
             Place::File(_) => {
-                let mut conn = self.inner.pool.get()?;
-                Tx { conn: &mut conn }.run("VACUUM INTO ?", &binds![part.0.to_string_lossy().into_owned()])?;
+                let mut conn = self.inner.pool.get(None).map_err(CopyError::Source)?;
+                let copied = Tx { conn: &mut conn }.run("VACUUM INTO ?", &binds![part.0.to_string_lossy().into_owned()]);
+                copied.map_err(|e| match part.takes_more() {
+                    // SQLite does not say which of the two files it means.
+                    Ok(()) if !is_full(&e) => CopyError::Source(e),
+                    Ok(()) => CopyError::Target(e.to_string()),
+                    Err(other) => CopyError::Target(words(&part.0, &other)),
+                })?;
             }
             Place::Postgres(_) => {
-                let copy = Store::open(Place::File(part.0.clone()), 1).map_err(|e| Error::Engine(e.to_string()))?;
-                copy.fill(self).map_err(|e| Error::Engine(e.to_string()))?;
+                let copy = Store::open(Place::File(part.0.clone()), 1).map_err(|e| CopyError::Target(e.to_string()))?;
+                copy.fill(self)?;
             }
         }
-        part.becomes(path).map_err(|e| Error::Engine(words(path, &e)))
+        part.becomes(path).map_err(target(path))
     }
 
     /// Puts all rows of another database into this one, which has none but those of a new one.
-    fn fill(&self, from: &Store) -> Result<(), RestoreError> {
+    fn fill(&self, from: &Store) -> Result<(), Fault> {
         let (from, place) = (from.clone(), self.inner.place.clone());
         self.write(move |tx| {
             if tx.is_postgres() {
                 // No server begins on it meanwhile.
                 tx.conn.batch("LOCK TABLE account IN ACCESS EXCLUSIVE MODE")?;
             }
-            refuse_taken(tx, &place)?;
-            Ok(from.read(|source| fill(tx, source))?)
+            refuse_taken(tx, &place).map_err(Fault::Taking)?;
+            from.read(|source| Ok::<_, Error>(fill(tx, source))).map_err(Fault::Giving)?
         })
     }
+}
+
+/// What is wrong with the file of a copy.
+fn target(path: &Path) -> impl Fn(std::io::Error) -> CopyError {
+    move |e| CopyError::Target(words(path, &e))
+}
+
+/// Whether a copy found no room; a database that is read needs none.
+fn is_full(e: &Error) -> bool {
+    e.to_string().contains("is full")
 }
 
 fn refuse_taken(tx: &mut Tx<'_>, place: &Place) -> Result<(), RestoreError> {
@@ -172,7 +249,7 @@ pub fn restore(place: &Place, copy: &Path, scratch: &Path) -> Result<(), Restore
                 // Before its schema is brought up to date under whoever works with it.
                 refuse_taken(&mut Tx { conn: &mut Conn::open(place)? }, place)?;
             }
-            Store::open(place.clone(), 2)?.fill(&store)
+            Ok(Store::open(place.clone(), 2)?.fill(&store)?)
         }
     }
 }
@@ -214,23 +291,28 @@ fn own_rows_only(tx: &mut Tx<'_>) -> Result<Option<String>, Error> {
     Ok(None)
 }
 
-fn fill(tx: &mut Tx<'_>, source: &mut Tx<'_>) -> Result<(), Error> {
-    for table in source.tables()? {
+fn fill(tx: &mut Tx<'_>, source: &mut Tx<'_>) -> Result<(), Fault> {
+    for table in source.tables().map_err(Fault::Giving)? {
         if table == "schema_step" {
             continue;
         }
-        let columns = source.columns(&table)?;
+        let columns = source.columns(&table).map_err(Fault::Giving)?;
         if columns != tx.columns(&table)? {
-            return Err(Error::Engine(format!("the table {table} has other columns there")));
+            return Err(Error::Engine(format!("the table {table} has other columns there")).into());
         }
         tx.run(&format!("DELETE FROM \"{table}\""), &[])?;
         let text = insert(&table, &columns, tx.is_postgres());
-        source.each_row(&table, &columns, |rows| {
+        let mut refused = None;
+        let given = source.each_row(&table, &columns, |rows| {
             let put = tx.run(&text, &[Value::Owned(format!("[{}]", rows.join(",")))]);
-            put.map(drop).map_err(|e| Error::Engine(format!("the table {table}: {e}")))
-        })?;
+            put.map(drop).inspect_err(|e| refused = Some(Error::Engine(format!("the table {table}: {e}"))))
+        });
+        match (given, refused) {
+            (_, Some(e)) => return Err(e.into()),
+            (given, None) => given.map_err(Fault::Giving)?,
+        }
     }
-    if tx.is_postgres() { go_on_numbering(tx) } else { Ok(()) }
+    if tx.is_postgres() { Ok(go_on_numbering(tx)?) } else { Ok(()) }
 }
 
 /// A statement that adds rows out of a list of JSON objects.

@@ -4,7 +4,7 @@
 use super::{Error, Raw, Tx};
 use diesel::ExecuteCopyFromDsl;
 use diesel::pg::CopyFormat;
-use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use diesel::result::Error as DieselError;
 use std::io::Write;
 
 mod schema {
@@ -42,7 +42,7 @@ impl Tx<'_> {
         let Raw::Pg(conn) = &mut self.conn.raw else { return Ok(()) };
         let table = schema::reading::table;
         let copy = diesel::copy_from(table).from_raw_data(table, |out| lines(rows.clone(), out));
-        told(copy.with_format(CopyFormat::Text).execute(conn))
+        Ok(copy.with_format(CopyFormat::Text).execute(conn).map(drop)?)
     }
 
     /// Adds rows of `sim_day`, columns in the order above.
@@ -50,15 +50,8 @@ impl Tx<'_> {
         let Raw::Pg(conn) = &mut self.conn.raw else { return Ok(()) };
         let table = schema::sim_day::table;
         let copy = diesel::copy_from(table).from_raw_data(table, |out| lines(rows.clone(), out));
-        told(copy.with_format(CopyFormat::Text).execute(conn))
+        Ok(copy.with_format(CopyFormat::Text).execute(conn).map(drop)?)
     }
-}
-
-fn told(outcome: Result<usize, DieselError>) -> Result<(), Error> {
-    outcome.map(|_| ()).map_err(|e| match e {
-        DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, info) => Error::Constraint(info.message().to_owned()),
-        other => Error::Engine(other.to_string()),
-    })
 }
 
 fn lines<const N: usize>(rows: impl Iterator<Item = [i64; N]>, out: &mut dyn Write) -> Result<(), DieselError> {

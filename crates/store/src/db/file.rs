@@ -1,6 +1,7 @@
 //! The file of a SQLite database: who may read it, whose turn it is to write, and whether it still lies at its place.
 
 use super::{Error, Store};
+use rustix::fs::{StatVfs, StatVfsMountFlags};
 use std::fs::File;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -45,16 +46,25 @@ impl Found {
         Err(Error::Engine(format!("{path} {words}; put the right one there and start again")))
     }
 
-    /// Whether so many bytes are free where it lies.
+    /// Whether its folder takes what is written, with so many bytes free.
     pub(super) fn has_room(&self, bytes: u64) -> Result<(), Error> {
         let folder = self.path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let told = |words: String| Error::Engine(format!("{}: {words}", self.path.display()));
         let disk = rustix::fs::statvfs(folder).map_err(|e| told(e.to_string()))?;
-        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-        if free >= bytes {
-            return Ok(());
-        }
-        Err(told(format!("only {} MB are free: make room, or soon nothing can be written", free >> 20)))
+        room(&disk, bytes).map_err(told)
+    }
+}
+
+/// What is in the way of so many bytes. A file system turns read-only by itself where its disk fails.
+fn room(disk: &StatVfs, bytes: u64) -> Result<(), String> {
+    if disk.f_flag.contains(StatVfsMountFlags::RDONLY) {
+        return Err("its folder has become read-only: look at the disk, and mount it for writing".into());
+    }
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if free >= bytes {
+        Ok(())
+    } else {
+        Err(format!("only {} MB are free: make room, or soon nothing can be written", free >> 20))
     }
 }
 
@@ -62,26 +72,29 @@ fn id(path: &Path) -> Option<(u64, u64)> {
     path.metadata().ok().map(|m| (m.dev(), m.ino()))
 }
 
+/// Writes nothing, and is refused where nothing can be written: in a file that may only be read, and by a PostgreSQL that follows
+/// another.
+const WRITE: &str = "UPDATE schema_step SET number = number WHERE number < 0";
+
 impl Store {
-    /// Whether it can be worked with: it answers, and PostgreSQL takes what is written; a SQLite file lies where it was opened and has
-    /// room to grow.
+    /// Whether it can be worked with: it answers, and PostgreSQL takes what is written; a SQLite file lies where it was opened, in a
+    /// folder that takes what is written, and has room to grow.
     pub fn check(&self) -> Result<(), Error> {
         if let Some(writer) = &self.inner.writer {
             self.look(|tx| tx.rows::<(i64,)>("SELECT CAST(1 AS BIGINT)", &[]))?;
             return writer.check();
         }
-        // It is on for each transaction of a standby.
-        let read_only = "SELECT CAST(1 AS BIGINT) WHERE current_setting('transaction_read_only') = 'on'";
-        if self.look(|tx| tx.row::<(i64,)>(read_only, &[]))?.is_none() {
-            return Ok(());
-        }
-        let words = "takes no writes (transaction_read_only is on): a standby, or default_transaction_read_only is set there";
-        Err(Error::Engine(format!("PostgreSQL {words}; name the primary in database.url, or set it off")))
+        self.look(|tx| tx.run(WRITE, &[])).map(drop).map_err(|e| match e {
+            Error::Engine(words) if words.contains("in a read-only transaction") => Error::Engine(
+                "PostgreSQL takes no writes (transaction_read_only is on): it is a standby, or default_transaction_read_only is set there; name the primary in database.url, or set it off".into(),
+            ),
+            other => other,
+        })
     }
 
-    /// Whether it takes what is written: a SQLite file that may only be read opens too, and so does a PostgreSQL that follows another.
+    /// Whether it takes what is written, however long the turn for that is waited for: a SQLite file that may only be read opens too.
     pub fn check_writing(&self) -> Result<(), Error> {
-        self.write(|tx| tx.run("UPDATE schema_step SET number = number WHERE number < 0", &[]).map(|_| ()))
+        if self.is_file() { self.write(|tx| tx.run(WRITE, &[])).map(drop) } else { self.check() }
     }
 }
 
@@ -125,6 +138,15 @@ mod tests {
         assert!(found.has_room(1).is_ok() && store.check().is_ok(), "there is room for the tests");
         let words = found.has_room(u64::MAX).expect_err("nobody has that much").to_string();
         assert!(words.contains("t.db: only ") && words.contains(" MB are free"), "{words}");
+    }
+
+    #[test]
+    fn a_folder_that_became_read_only_is_told() {
+        let mut disk = rustix::fs::statvfs(std::env::temp_dir().as_path()).expect("a file system");
+        assert_eq!(super::room(&disk, 1), Ok(()));
+        disk.f_flag |= rustix::fs::StatVfsMountFlags::RDONLY;
+        let words = super::room(&disk, 1).expect_err("nothing can be written");
+        assert!(words.contains("has become read-only"), "{words}");
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! act itself refuses is its answer.
 
 use super::gather::Gather;
+use super::patience::Deadline;
 use super::pool::{Guard, Pool};
 use super::writer::in_savepoint;
 use super::{Conn, Error, Group, Tx};
@@ -31,10 +32,13 @@ trait Job: Send {
     fn attempt(&mut self, conn: &mut Conn);
     /// Answers with the outcome, or with why it was not committed.
     fn answer(self: Box<Self>, trouble: Option<Error>);
+    /// Until when its caller waits.
+    fn deadline(&self) -> Option<Deadline>;
 }
 
 struct Act<R, E, F> {
     act: F,
+    deadline: Option<Deadline>,
     outcome: Option<Result<R, E>>,
     caller: oneshot::Sender<Result<R, E>>,
 }
@@ -57,6 +61,10 @@ where
         // A caller that went away asks nobody.
         let _ = self.caller.send(outcome);
     }
+
+    fn deadline(&self) -> Option<Deadline> {
+        self.deadline
+    }
 }
 
 impl Lanes {
@@ -64,6 +72,7 @@ impl Lanes {
     pub(super) fn submit<R, E>(
         &self,
         lane: i64,
+        deadline: Option<Deadline>,
         act: impl FnMut(&mut Tx<'_>) -> Result<R, E> + Send + 'static,
     ) -> (oneshot::Receiver<Result<R, E>>, bool)
     where
@@ -71,51 +80,68 @@ impl Lanes {
         E: From<Error> + Send + 'static,
     {
         let (caller, answer) = oneshot::channel();
-        let must_run = self.waiting.submit(lane, Box::new(Act { act, outcome: None, caller }));
+        let must_run = self.waiting.submit(lane, Box::new(Act { act, deadline, outcome: None, caller }));
         (answer, must_run)
     }
 
     /// Runs a lane until nothing waits in it.
     pub(super) fn run(&self, lane: i64, pool: &Pool) {
-        self.waiting.run(lane, |first| match pool.get() {
-            Ok(mut conn) => self.group(lane, first, &mut conn),
-            Err(e) => first.answer(Some(e)),
+        self.waiting.run(lane, |first| {
+            let again = match pool.begin(first.deadline(), &format!("BEGIN; SET LOCAL lock_timeout = '{LOCK_WAIT}'")) {
+                Ok(mut conn) => self.group(lane, first, &mut conn),
+                Err(e) => {
+                    first.answer(Some(e));
+                    None
+                }
+            };
+            if let Some(job) = again {
+                alone(job, pool);
+            }
         });
     }
 
-    fn group(&self, lane: i64, first: Box<dyn Job>, conn: &mut Guard<'_>) {
-        if let Err(e) = conn.batch(&format!("BEGIN; SET LOCAL lock_timeout = '{LOCK_WAIT}'")) {
-            return first.answer(Some(e));
-        }
+    /// Does the first and those behind it in the transaction that was begun; the answer is one that is to be done again.
+    fn group(&self, lane: i64, first: Box<dyn Job>, conn: &mut Guard<'_>) -> Option<Box<dyn Job>> {
         conn.group = Some(Group::default());
         let (mut done, mut again) = (Vec::new(), None);
         let mut next = Some(first);
         while let Some(mut job) = next {
+            // What is committed together is committed while all wait for it.
+            conn.deadline = job.deadline().map(|deadline| deadline.or_sooner(conn.deadline)).or(conn.deadline);
             job.attempt(conn);
             if conn.group.as_ref().is_some_and(|group| group.failed) {
                 again = Some(job);
                 break;
             }
             done.push(job);
-            next = self.waiting.next_if(lane, |_| done.len() < GROUP_MAX);
+            next = self.next(lane, done.len());
         }
         let trouble = end(conn);
         for job in done {
-            job.answer(trouble.as_ref().map(|e| Error::Engine(e.to_string())));
+            job.answer(trouble.clone());
         }
-        if let Some(job) = again {
-            alone(job, conn);
+        again
+    }
+
+    /// The next act whose caller still waits, where there is room for one more.
+    fn next(&self, lane: i64, done: usize) -> Option<Box<dyn Job>> {
+        loop {
+            let job = self.waiting.next_if(lane, |_| done < GROUP_MAX)?;
+            match job.deadline().filter(Deadline::is_over) {
+                Some(deadline) => job.answer(Some(deadline.no_answer())),
+                None => return Some(job),
+            }
         }
     }
 }
 
 /// Does one act in a transaction of its own.
-fn alone(mut job: Box<dyn Job>, conn: &mut Guard<'_>) {
-    match conn.batch("BEGIN") {
+fn alone(mut job: Box<dyn Job>, pool: &Pool) {
+    match pool.begin(job.deadline(), "BEGIN") {
         Err(e) => job.answer(Some(e)),
-        Ok(()) => {
-            job.attempt(conn);
-            let trouble = end(conn);
+        Ok(mut conn) => {
+            job.attempt(&mut conn);
+            let trouble = end(&mut conn);
             job.answer(trouble);
         }
     }

@@ -2,11 +2,13 @@
 //! many wait at once: whoever comes first asks for all that wait, and while that is under way the next gather. Alone, a
 //! look-up is asked at once. Each answer is read in one statement, so from one instant.
 
-use super::Error;
+use super::patience::Deadline;
 use super::pool::Pool;
+use super::{Error, Tx};
 use crate::sims::SimAndState;
 use std::collections::HashMap;
 use std::sync::Mutex;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// Statements under way at once.
@@ -40,18 +42,33 @@ impl Lookups {
         (answer, must_ask)
     }
 
-    /// Asks until nothing waits.
-    pub(super) fn ask(&self, pool: &Pool) {
+    /// Asks until nothing waits, each time for as long as callers wait.
+    pub(super) fn ask(&self, pool: &Pool, patience: Option<Duration>) {
         let mut leaving = Leaving { lookups: self, left: false };
         while let Some(part) = leaving.next_or_leave() {
             let iccids: Vec<&str> = part.iter().map(|(iccid, _)| iccid.as_str()).collect();
-            let found = pool.look(|tx| tx.sims_and_states(&iccids));
-            match found {
+            match find(pool, &iccids, patience.map(Deadline::after)) {
                 Ok(found) => answer(part, found),
                 Err(e) => part.into_iter().for_each(|(_, caller)| {
-                    let _ = caller.send(Err(Error::Engine(e.to_string())));
+                    let _ = caller.send(Err(e.clone()));
                 }),
             }
+        }
+    }
+}
+
+/// The cards; a connection that broke while it lay idle is replaced, for a question can be asked again.
+fn find(pool: &Pool, iccids: &[&str], deadline: Option<Deadline>) -> Result<Vec<SimAndState>, Error> {
+    loop {
+        let mut conn = pool.get(deadline)?;
+        let found = Tx { conn: &mut conn }.sims_and_states(iccids);
+        if found.is_err() {
+            // The connection itself may be what failed: one that no longer answers is not kept.
+            let _ = conn.batch("SELECT 1");
+        }
+        match found {
+            Err(Error::Unreachable(_)) if conn.may_be_replaced() => {}
+            found => return found,
         }
     }
 }
@@ -74,6 +91,8 @@ impl Leaving<'_> {
     /// The next look-ups; without any the asker leaves, in the same breath, so that none is left behind.
     fn next_or_leave(&mut self) -> Option<Vec<(String, oneshot::Sender<Answer>)>> {
         let mut state = self.lookups.state.lock().expect("look-ups lock");
+        // Those who waited too long have gone.
+        state.waiting.retain(|(_, caller)| !caller.is_closed());
         if state.waiting.is_empty() {
             state.askers -= 1;
             self.left = true;

@@ -13,44 +13,41 @@ pub mod gather;
 mod lanes;
 mod lookups;
 mod migrate;
+mod patience;
+mod place;
 mod pool;
 mod rows;
 pub mod sql;
 mod stamps;
+mod store;
 mod writer;
 
-use crate::sims::SimAndState;
-pub use backup::{RestoreError, restore};
+pub use backup::{CopyError, RestoreError, restore};
 pub(crate) use bulk::Column as BulkColumn;
 use diesel::connection::SimpleConnection;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::{Connection, PgConnection, RunQueryDsl, SqliteConnection};
-use file::Found;
-use kachi_domain::address;
-use lanes::Lanes;
-use lookups::Lookups;
 pub use migrate::MigrateError;
-use pool::Pool;
+use patience::Deadline;
+pub use place::Place;
 pub use rows::Named;
 use sql::{Row, Statement, Value};
 pub use stamps::Stamp;
-use stamps::Stamps;
 use std::collections::HashSet;
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use writer::Writer;
+pub use store::Store;
 
 /// What went wrong below; the text is for the log, not for a customer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Error {
     /// A unique key or a check refused the row; the name of the constraint where the engine tells it.
     Constraint(String),
     /// PostgreSQL ended the transaction because it and another waited for each other's locks: done again, it may go through. Known
     /// by the server's English words; a server that speaks another language tells [`Error::Engine`].
     Deadlock(String),
-    /// PostgreSQL gave no connection, or took one away. The log has once that none is given, and once that one is given again; who
-    /// meets it and tries again need not tell it. Taking away is known by English words, as a deadlock is.
+    /// PostgreSQL gave no connection, took one away, or gave no answer for as long as the caller waits. The log has once that none is
+    /// given, and once that one is given again; who meets it and tries again need not tell it. Taking away is known by English
+    /// words, as a deadlock is.
     Unreachable(String),
     /// Anything else: the engine's own words.
     Engine(String),
@@ -82,75 +79,17 @@ impl From<DieselError> for Error {
     }
 }
 
-/// Whether PostgreSQL, or who ended it, took the connection away.
+/// What is said of a connection that PostgreSQL, who ended it, or the network took away.
+const TAKEN_AWAY: [&str; 5] = [
+    "terminating connection",
+    "server closed the connection",
+    "no connection to the server",
+    "could not receive data from server",
+    "could not send data to server",
+];
+
 fn is_taken_away(words: &str) -> bool {
-    ["terminating connection", "server closed the connection", "no connection to the server"].iter().any(|w| words.starts_with(w))
-}
-
-/// Where the data lies.
-#[derive(Debug, Clone)]
-pub enum Place {
-    /// One SQLite file.
-    File(PathBuf),
-    /// A PostgreSQL database.
-    Postgres(String),
-}
-
-impl Place {
-    /// Reads `database.url`: `sqlite` (in the data folder), `sqlite:PATH`, or `postgres://...`. No error holds a password.
-    pub fn parse(url: &str, data_dir: &Path) -> Result<Place, String> {
-        if let Some((scheme, rest)) = url.split_once("://")
-            && ["postgres", "postgresql"].iter().any(|s| s.eq_ignore_ascii_case(scheme))
-        {
-            return postgres(rest).map_err(|words| format!("database.url: {words}"));
-        }
-        match url {
-            "" | "sqlite" => Ok(Place::File(data_dir.join("kachi.db"))),
-            path => match path.strip_prefix("sqlite:") {
-                Some(path) => Ok(Place::File(PathBuf::from(path))),
-                None => {
-                    Err(format!("database.url: \"{}\" is neither sqlite, sqlite:PATH nor postgres://...", address::masked(path)))
-                }
-            },
-        }
-    }
-}
-
-impl Place {
-    /// Whether a database of ours is there already; none is made.
-    pub fn is_made(&self) -> Result<bool, Error> {
-        match self {
-            Place::File(path) => Ok(path.metadata().is_ok_and(|m| m.len() > 0)),
-            Place::Postgres(_) => migrate::is_made(&mut Conn::open(self)?),
-        }
-    }
-}
-
-impl fmt::Display for Place {
-    /// Where that is, without a password.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Place::File(path) => path.display().fmt(f),
-            Place::Postgres(url) => f.write_str(&address::masked(url)),
-        }
-    }
-}
-
-/// What follows the scheme, as libpq will understand it. What it would misread it would also print, a piece of the password
-/// with it; so that is refused here.
-fn postgres(rest: &str) -> Result<Place, String> {
-    let authority = rest.find(['/', '?', '#']).map_or(rest, |end| &rest[..end]);
-    if rest.matches('@').count() > 1 || rest[authority.len()..].contains('@') {
-        return Err("of @ / ? # in a user or password write %40 %2F %3F %23, so that it is known where the host begins".into());
-    }
-    let digits = |at: usize| rest.as_bytes().get(at + 1..at + 3).is_some_and(|d| d.iter().all(u8::is_ascii_hexdigit));
-    if rest.match_indices('%').any(|(at, _)| !digits(at)) {
-        return Err("a % that stands for itself, as in a password, is written %25".into());
-    }
-    if ["sslmode=require", "sslmode=verify"].iter().any(|mode| rest.contains(mode)) {
-        return Err("this build has no TLS; use sslmode=disable on a trusted network or a local TLS proxy".into());
-    }
-    Ok(Place::Postgres(format!("postgres://{rest}")))
+    TAKEN_AWAY.iter().any(|w| words.starts_with(w))
 }
 
 pub(crate) enum Raw {
@@ -162,6 +101,10 @@ pub(crate) struct Conn {
     pub(crate) raw: Raw,
     /// While several acts share one transaction: what they share.
     group: Option<Group>,
+    /// Until when whoever has it waits.
+    deadline: Option<Deadline>,
+    /// It was not done with in time, so nobody knows where it stands.
+    is_late: bool,
 }
 
 /// What the acts of one transaction share.
@@ -188,12 +131,12 @@ impl Conn {
                      PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=134217728;
                      PRAGMA wal_autocheckpoint=24000;",
                 )?;
-                Ok(Conn { raw: Raw::Sqlite(conn), group: None })
+                Ok(Conn::new(Raw::Sqlite(conn)))
             }
             Place::Postgres(url) => {
-                let mut conn = PgConnection::establish(url).map_err(|e| Error::Unreachable(connect(e)))?;
-                conn.batch_execute("SET client_min_messages = warning; SET jit = off")?;
-                Ok(Conn { raw: Raw::Pg(conn), group: None })
+                let mut conn = PgConnection::establish(&place::with_limits(url)).map_err(|e| Error::Unreachable(connect(e)))?;
+                conn.batch_execute(place::SESSION)?;
+                Ok(Conn::new(Raw::Pg(conn)))
             }
         }
     }
@@ -208,7 +151,22 @@ impl Conn {
         Ok(conn)
     }
 
+    fn new(raw: Raw) -> Conn {
+        Conn { raw, group: None, deadline: None, is_late: false }
+    }
+
+    /// Whether whoever has it still waits: else nothing more is done on it, not even what would end its transaction.
+    fn in_time(&mut self) -> Result<(), Error> {
+        let Some(deadline) = self.deadline.filter(Deadline::is_over) else { return Ok(()) };
+        self.is_late = true;
+        if let Some(group) = &mut self.group {
+            group.failed = true;
+        }
+        Err(deadline.no_answer())
+    }
+
     pub(crate) fn batch(&mut self, text: &str) -> Result<(), Error> {
+        self.in_time()?;
         match &mut self.raw {
             Raw::Sqlite(c) => c.batch_execute(text)?,
             Raw::Pg(c) => c.batch_execute(text)?,
@@ -256,6 +214,7 @@ impl Tx<'_> {
     }
 
     fn load<R: Row>(&mut self, text: &str, values: &[Value<'_>], keep: bool) -> Result<Vec<R>, Error> {
+        self.conn.in_time()?;
         let found = match &mut self.conn.raw {
             Raw::Sqlite(c) => R::from_sqlite(text, values, keep, c),
             Raw::Pg(c) => R::from_postgres(text, values, keep, c),
@@ -297,6 +256,7 @@ impl Tx<'_> {
     }
 
     fn execute(&mut self, text: &str, values: &[Value<'_>], keep: bool) -> Result<usize, Error> {
+        self.conn.in_time()?;
         let statement = Statement::<diesel::sql_types::BigInt>::new(text, values, keep);
         let done = match &mut self.conn.raw {
             Raw::Sqlite(c) => statement.execute(c),
@@ -399,190 +359,6 @@ impl Tx<'_> {
             }
             Err(e) => {
                 self.conn.batch("ROLLBACK TO SAVEPOINT inner_act; RELEASE SAVEPOINT inner_act")?;
-                Err(e)
-            }
-        }
-    }
-}
-
-/// The database. Cheap to clone.
-#[derive(Clone)]
-pub struct Store {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
-    place: Place,
-    pool: Pool,
-    /// For single cards of a SQLite file.
-    cards: Pool,
-    lanes: Lanes,
-    lookups: Lookups,
-    stamps: Stamps,
-    /// The last to be closed.
-    writer: Option<Writer>,
-}
-
-impl Store {
-    /// Opens the database and brings its schema up to date. `connections_max` bounds the connections in use at once.
-    pub fn open(place: Place, connections_max: usize) -> Result<Store, MigrateError> {
-        if let Place::File(path) = &place {
-            file::make_private(path);
-        }
-        let mut conn = Conn::open(&place).map_err(MigrateError::Engine)?;
-        migrate::run(&mut conn)?;
-        let writer = match &place {
-            Place::File(path) => {
-                let turn = file::turnstile(path).map_err(MigrateError::Engine)?;
-                Some(Writer::start(conn, turn, Found::at(path)))
-            }
-            Place::Postgres(_) => None,
-        };
-        Ok(Store {
-            inner: Arc::new(Inner {
-                pool: Pool::new(place.clone(), connections_max, Conn::open),
-                cards: Pool::new(place.clone(), connections_max, Conn::open_mapped),
-                place,
-                writer,
-                lanes: Lanes::default(),
-                lookups: Lookups::default(),
-                stamps: Stamps::default(),
-            }),
-        })
-    }
-
-    /// Where the data lies.
-    pub fn place(&self) -> &Place {
-        &self.inner.place
-    }
-
-    /// How many transactions can write at once.
-    pub fn writers(&self) -> usize {
-        if self.inner.writer.is_some() { 1 } else { self.inner.pool.max() }
-    }
-
-    /// Reads in one transaction; what `f` sees does not change while it looks.
-    pub fn read<R, E: From<Error>>(&self, f: impl FnOnce(&mut Tx<'_>) -> Result<R, E>) -> Result<R, E> {
-        let mut conn = self.inner.pool.get()?;
-        conn.batch(match &self.inner.place {
-            Place::File(_) => "BEGIN",
-            Place::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        })?;
-        let result = f(&mut Tx { conn: &mut conn });
-        conn.batch("COMMIT")?;
-        result
-    }
-
-    /// Reads with one statement, so without the cost of a transaction.
-    pub fn look<R, E: From<Error>>(&self, f: impl FnOnce(&mut Tx<'_>) -> Result<R, E>) -> Result<R, E> {
-        self.inner.pool.look(f)
-    }
-
-    /// A card with its package state and the catalogue's version, read in one statement. On PostgreSQL those that ask at once
-    /// share one; on SQLite it is some microseconds of memory and asked right here.
-    pub async fn card(&self, iccid: &str) -> Result<Option<SimAndState>, Error> {
-        if let Place::File(_) = &self.inner.place {
-            return self.inner.cards.look(|tx| tx.sim_and_state(iccid));
-        }
-        let (answer, must_ask) = self.inner.lookups.submit(iccid.to_owned());
-        if must_ask {
-            let store = self.clone();
-            tokio::task::spawn_blocking(move || store.inner.lookups.ask(&store.inner.pool));
-        }
-        answer.await.unwrap_or_else(|_| Err(Error::Engine("the look-up's asker has stopped".into())))
-    }
-
-    /// What the database holds now, as a value to compare: equal to an earlier one, nothing was committed in between.
-    pub async fn stamp(&self) -> Result<Stamp, Error> {
-        if let Place::File(_) = &self.inner.place {
-            return self.inner.stamps.read(&self.inner.place);
-        }
-        let (answer, must_ask) = self.inner.stamps.submit();
-        if must_ask {
-            let store = self.clone();
-            tokio::task::spawn_blocking(move || store.inner.stamps.ask(&store.inner.place));
-        }
-        answer.await.unwrap_or_else(|_| Err(Error::Engine("the stamp's asker has stopped".into())))
-    }
-
-    /// Writes in one durable transaction: all of `f` or nothing.
-    pub fn write<R, E>(&self, f: impl FnOnce(&mut Tx<'_>) -> Result<R, E> + Send + 'static) -> Result<R, E>
-    where
-        R: Send + 'static,
-        E: From<Error> + Send + 'static,
-    {
-        match &self.inner.writer {
-            Some(writer) => writer.submit(f).blocking_recv().unwrap_or_else(|_| Err(writer::gone().into())),
-            None => self.write_postgres(f),
-        }
-    }
-
-    /// As [`Store::write`], for async callers: waits without holding a thread where the engine allows it.
-    pub async fn write_async<R, E>(&self, f: impl FnOnce(&mut Tx<'_>) -> Result<R, E> + Send + 'static) -> Result<R, E>
-    where
-        R: Send + 'static,
-        E: From<Error> + Send + 'static,
-    {
-        match &self.inner.writer {
-            Some(writer) => writer.submit(f).await.unwrap_or_else(|_| Err(writer::gone().into())),
-            None => {
-                let store = self.clone();
-                let joined = tokio::task::spawn_blocking(move || store.write_postgres(f)).await;
-                joined.unwrap_or_else(|e| Err(Error::Engine(format!("the transaction panicked: {e}")).into()))
-            }
-        }
-    }
-
-    /// As [`Store::write_async`], for acts of which those of one lane would only wait for each other's locks: on PostgreSQL they
-    /// share a transaction and its flush, each in a savepoint of its own. One that the database fails there (it met a
-    /// lock of somebody else's) is done again by itself.
-    pub async fn write_in_lane<R, E>(
-        &self,
-        lane: i64,
-        f: impl FnMut(&mut Tx<'_>) -> Result<R, E> + Send + 'static,
-    ) -> Result<R, E>
-    where
-        R: Send + 'static,
-        E: From<Error> + Send + 'static,
-    {
-        if let Some(writer) = &self.inner.writer {
-            return writer.submit(f).await.unwrap_or_else(|_| Err(writer::gone().into()));
-        }
-        let (answer, must_run) = self.inner.lanes.submit(lane, f);
-        if must_run {
-            let store = self.clone();
-            tokio::task::spawn_blocking(move || store.inner.lanes.run(lane, &store.inner.pool));
-        }
-        answer.await.unwrap_or_else(|_| Err(writer::gone().into()))
-    }
-
-    /// As [`Store::write`], for an act on several cards at once that is done piece by piece if it fails: on PostgreSQL it
-    /// gives up at a lock that is not free soon.
-    pub fn write_impatient<R, E>(&self, f: impl FnOnce(&mut Tx<'_>) -> Result<R, E> + Send + 'static) -> Result<R, E>
-    where
-        R: Send + 'static,
-        E: From<Error> + Send + 'static,
-    {
-        match &self.inner.writer {
-            Some(_) => self.write(f),
-            None => self.write_postgres_after(&format!("BEGIN; SET LOCAL lock_timeout = '{}'", lanes::LOCK_WAIT), f),
-        }
-    }
-
-    fn write_postgres<R, E: From<Error>>(&self, f: impl FnOnce(&mut Tx<'_>) -> Result<R, E>) -> Result<R, E> {
-        self.write_postgres_after("BEGIN", f)
-    }
-
-    fn write_postgres_after<R, E: From<Error>>(&self, begin: &str, f: impl FnOnce(&mut Tx<'_>) -> Result<R, E>) -> Result<R, E> {
-        let mut conn = self.inner.pool.get()?;
-        conn.batch(begin)?;
-        match f(&mut Tx { conn: &mut conn }) {
-            Ok(r) => {
-                conn.batch("COMMIT")?;
-                Ok(r)
-            }
-            Err(e) => {
-                conn.batch("ROLLBACK")?;
                 Err(e)
             }
         }

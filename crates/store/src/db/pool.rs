@@ -1,9 +1,11 @@
-//! Connections kept open for reuse, bounded in number. None is tried before it is handed out: a broken one fails its
-//! caller once and is not put back.
+//! Connections kept open for reuse, bounded in number. None is tried before it is handed out: where nothing was done on it yet a
+//! broken one is replaced, else it fails its caller once, and neither it nor what lay idle beside it is used again.
 
+use super::patience::{Deadline, now};
 use super::{Conn, Error, Place, Tx};
 use std::ops::{Deref, DerefMut};
 use std::sync::{Condvar, Mutex};
+use std::time::Instant;
 
 pub(super) struct Pool {
     place: Place,
@@ -17,27 +19,36 @@ struct State {
     idle: Vec<Conn>,
     out: usize,
     waiting: usize,
-    /// None could be opened at the last try.
-    is_lost: bool,
+    /// What failed last, if that has not been put right since.
+    lost: Option<Lost>,
     /// How often that changed.
     turns: u64,
+    /// When one that was out came back in good order.
+    answered: Option<Instant>,
+}
+
+/// How it is seen that there is no database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lost {
+    /// No connection is given. Those that are open may be good all the same.
+    NotGiven,
+    /// Nobody gets an answer.
+    NoAnswer,
 }
 
 pub(super) struct Guard<'p> {
     pool: &'p Pool,
     conn: Option<Conn>,
     broken: bool,
+    /// It was opened for this.
+    is_fresh: bool,
+    turns: u64,
 }
 
 impl Pool {
     pub(super) fn new(place: Place, max: usize, open: fn(&Place) -> Result<Conn, Error>) -> Pool {
-        Pool {
-            place,
-            open,
-            state: Mutex::new(State { idle: Vec::new(), out: 0, waiting: 0, is_lost: false, turns: 0 }),
-            freed: Condvar::new(),
-            max: max.max(1),
-        }
+        let state = State { idle: Vec::new(), out: 0, waiting: 0, lost: None, turns: 0, answered: None };
+        Pool { place, open, state: Mutex::new(state), freed: Condvar::new(), max: max.max(1) }
     }
 
     /// Connections that can be in use at once.
@@ -45,28 +56,46 @@ impl Pool {
         self.max
     }
 
-    pub(super) fn get(&self) -> Result<Guard<'_>, Error> {
+    /// A connection for one who waits until then for all that is done on it.
+    pub(super) fn get(&self, deadline: Option<Deadline>) -> Result<Guard<'_>, Error> {
         let mut state = self.state.lock().expect("pool lock");
-        while state.idle.is_empty() && state.out >= self.max {
+        loop {
+            if let Some(deadline) = deadline.filter(Deadline::is_over) {
+                // It may have been woken for one that is free: that is another's now.
+                self.freed.notify_one();
+                drop(state);
+                return Err(self.waited_in_vain(&deadline));
+            }
+            if !state.idle.is_empty() || state.out < self.max {
+                break;
+            }
             state.waiting += 1;
-            state = self.freed.wait(state).expect("pool lock");
+            state = match deadline {
+                None => self.freed.wait(state).expect("pool lock"),
+                Some(deadline) => self.freed.wait_timeout(state, deadline.left()).expect("pool lock").0,
+            };
             state.waiting -= 1;
         }
         state.out += 1;
         let (conn, turns) = (state.idle.pop(), state.turns);
         drop(state);
-        let mut guard = Guard { pool: self, conn, broken: false };
-        if guard.conn.is_none() {
+        let mut guard = Guard { pool: self, is_fresh: conn.is_none(), conn, broken: false, turns };
+        if guard.is_fresh {
             let opened = (self.open)(&self.place);
             self.tell(&opened, turns);
             guard.conn = Some(opened?);
         }
+        guard.deadline = deadline;
         Ok(guard)
     }
 
-    /// Reads with one statement on a connection of its own.
-    pub(super) fn look<R, E: From<Error>>(&self, f: impl FnOnce(&mut Tx<'_>) -> Result<R, E>) -> Result<R, E> {
-        let mut conn = self.get()?;
+    /// Reads with one statement.
+    pub(super) fn look<R, E: From<Error>>(
+        &self,
+        deadline: Option<Deadline>,
+        f: impl FnOnce(&mut Tx<'_>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let mut conn = self.get(deadline)?;
         let result = f(&mut Tx { conn: &mut conn });
         if result.is_err() {
             // The connection itself may be what failed: one that no longer answers is not kept.
@@ -75,21 +104,77 @@ impl Pool {
         result
     }
 
+    /// A connection on which a transaction was begun. Nothing had been done before, so a connection that broke while it lay idle is
+    /// replaced and fails nobody.
+    pub(super) fn begin(&self, deadline: Option<Deadline>, text: &str) -> Result<Guard<'_>, Error> {
+        loop {
+            let mut conn = self.get(deadline)?;
+            match conn.batch(text) {
+                Err(Error::Unreachable(_)) if conn.may_be_replaced() => {}
+                begun => return begun.map(|()| conn),
+            }
+        }
+    }
+
+    /// What is told to one who waited as long as it wanted; the log has once that nobody gets an answer.
+    pub(super) fn waited_in_vain(&self, deadline: &Deadline) -> Error {
+        let mut state = self.state.lock().expect("pool lock");
+        if state.answered.is_some_and(|at| at > deadline.began()) {
+            // Others were answered meanwhile.
+            return if state.out >= self.max { deadline.none_free(self.max) } else { deadline.no_answer() };
+        }
+        let is_news = state.lost.is_none();
+        if is_news {
+            (state.lost, state.turns) = (Some(Lost::NoAnswer), state.turns + 1);
+        }
+        drop(state);
+        let error = deadline.no_answer();
+        if is_news {
+            self.say_lost(&error);
+        }
+        error
+    }
+
     /// Tells the log once that no connection is given any more, and once that one is given again. Of tries side by side those that
     /// began before the last turn say nothing.
     fn tell(&self, opened: &Result<Conn, Error>, turns: u64) {
         let mut state = self.state.lock().expect("pool lock");
-        if state.is_lost == opened.is_err() || state.turns != turns {
+        if state.lost.is_some() == opened.is_err() || state.turns != turns {
             return;
         }
-        (state.is_lost, state.turns) = (opened.is_err(), turns + 1);
+        let lost = |error: &Error| if is_no_answer(error) { Lost::NoAnswer } else { Lost::NotGiven };
+        (state.lost, state.turns) = (opened.as_ref().err().map(lost), turns + 1);
         drop(state);
         match opened {
-            Err(error) => {
-                tracing::error!(database = %self.place, %error, "the database cannot be reached; what needs it fails and is tried again")
-            }
-            Ok(_) => tracing::info!(database = %self.place, "the database can be reached again"),
+            Err(error) => self.say_lost(error),
+            Ok(_) => self.say_back(),
         }
+    }
+
+    fn say_lost(&self, error: &Error) {
+        tracing::error!(database = %self.place, %error, "the database cannot be reached; what needs it fails and is tried again");
+    }
+
+    fn say_back(&self) {
+        tracing::info!(database = %self.place, "the database can be reached again");
+    }
+}
+
+/// Whether libpq says that it waited in vain for a connection.
+fn is_no_answer(error: &Error) -> bool {
+    matches!(error, Error::Unreachable(words) if words.contains("timeout expired"))
+}
+
+impl State {
+    /// One that was out came back in good order; whether that is news.
+    fn is_answered(&mut self, turns: u64) -> bool {
+        self.answered = Some(now());
+        // What was begun before nobody got an answer says nothing of now.
+        let is_back = self.lost == Some(Lost::NoAnswer) && self.turns == turns;
+        if is_back {
+            (self.lost, self.turns) = (None, turns + 1);
+        }
+        is_back
     }
 }
 
@@ -99,6 +184,11 @@ impl Guard<'_> {
         let result = self.conn.as_mut().expect("held until drop").batch(text);
         self.broken |= result.is_err();
         result
+    }
+
+    /// Whether what failed on it may be tried on another: it lay idle before, and there is time.
+    pub(super) fn may_be_replaced(&self) -> bool {
+        !self.is_fresh && !self.is_late
     }
 }
 
@@ -117,17 +207,27 @@ impl DerefMut for Guard<'_> {
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
+        let (mut is_back, mut stale) = (false, Vec::new());
         let mut state = self.pool.state.lock().expect("pool lock");
         state.out -= 1;
-        if let Some(conn) = self.conn.take()
-            && !self.broken
-            && !std::thread::panicking()
-        {
-            state.idle.push(conn);
+        match self.conn.take() {
+            Some(mut conn) if !self.broken && !std::thread::panicking() => {
+                conn.deadline = None;
+                is_back = state.is_answered(self.turns);
+                state.idle.push(conn);
+            }
+            // What broke this one broke those that lay idle meanwhile.
+            Some(conn) if self.broken && !conn.is_late => stale = std::mem::take(&mut state.idle),
+            _ => {}
         }
         // To wake nobody costs a call of the system all the same.
         if state.waiting > 0 {
             self.pool.freed.notify_one();
+        }
+        drop(state);
+        drop(stale);
+        if is_back {
+            self.pool.say_back();
         }
     }
 }

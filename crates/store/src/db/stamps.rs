@@ -72,11 +72,7 @@ impl Stamps {
             let many = callers.len();
             let stamp = self.read(place);
             for caller in callers {
-                let told = match &stamp {
-                    Ok(stamp) => Ok(stamp.clone()),
-                    Err(e) => Err(Error::Engine(e.to_string())),
-                };
-                let _ = caller.send(told); // a caller that went away asks nobody
+                let _ = caller.send(stamp.clone()); // a caller that went away asks nobody
             }
             if many > 1 {
                 self.rest(many);
@@ -114,7 +110,16 @@ impl Drop for Leaving<'_> {
 }
 
 impl Reader {
+    /// A connection that broke since it was asked last is replaced, for a question can be asked again.
     fn read(&mut self, place: &Place) -> Answer {
+        let is_old = self.conn.is_some();
+        match self.ask(place) {
+            Err(Error::Unreachable(_)) if is_old => self.ask(place),
+            told => told,
+        }
+    }
+
+    fn ask(&mut self, place: &Place) -> Answer {
         if self.conn.is_none() {
             self.conn = Some(Conn::open(place)?);
             self.opened += 1;
