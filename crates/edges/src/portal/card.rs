@@ -33,7 +33,7 @@ pub fn body(view: &View, page: &CardPage, (report, is_operator): (&Report, bool)
     let orders = sections::orders(view, l.pick("Newest orders of this card", "本卡最新订单"), &page.orders, &[]);
     section("orders", l.pick("Orders", "订单"), orders);
     let caption = l.pick("Notices of this card among the newest 100,000", "本卡通知（取最近 10 万条）");
-    section("notices", l.pick("Notices", "通知"), sections::notices(view, caption, &page.notices));
+    section("notices", l.pick("Notices", "通知"), sections::notices(view, caption, &page.notices, &[]));
     Html(out)
 }
 
