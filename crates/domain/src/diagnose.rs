@@ -17,7 +17,7 @@ mod judge;
 mod look;
 mod words;
 
-pub use card::{Balance, Card, Group, Ordered, Package, Piece, Pool, Source, Topic, Why, WriteSeen};
+pub use card::{Apart, Balance, Card, Group, Ordered, Package, Piece, Pool, Source, Topic, Why, WriteSeen};
 pub use cause::{Act, Cause, Certainty, Row, Who};
 pub use judge::{FRESH_SECONDS, Found, ONLINE_SECONDS, Report, diagnose};
 pub use look::{Evidence, Gap, Look};

@@ -63,6 +63,8 @@ EventKind {
     DeviceBound = "device_bound",
     /// An account was switched on, off, or paused.
     AccountSwitched = "account_switched",
+    /// Notices that were settled are sent again by a person.
+    NoticesReplayed = "notices_replayed",
     /// An account came to be in arrears, and its cards are stopped for it; or it is no longer.
     AccountArrears = "account_arrears",
     /// What a platform tells of its cards is older than the operator lets it be.

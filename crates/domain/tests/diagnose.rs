@@ -65,6 +65,7 @@ fn blank() -> Card {
         network: String::new(),
         last_use: Piece::None,
         counter: Piece::not(Why::NeverRead),
+        findings: Piece::None,
         device: Piece::None,
     }
 }

@@ -4,7 +4,7 @@
 mod silent;
 
 use crate::outbound::{self, Outbound};
-use kachi_engine::failing::{Ended, Failing, Turn};
+use kachi_engine::failing::{Ended, Failing, STEADY_SECONDS, Turn};
 use kachi_engine::webhooks::{self, Claim, Endpoint, Job, Posted};
 use kachi_engine::{Engine, Result};
 use silent::Ears;
@@ -201,7 +201,7 @@ impl Sender {
         posted
     }
 
-    /// Tells the log once that an endpoint has begun to fail, and once that it takes its notices again.
+    /// Tells the log once that an endpoint has begun to fail, once that it takes its notices again, and that it comes and goes.
     fn tell(&self, job: &Job, posted: &Posted, engine: &Engine) {
         let ended = if posted.acknowledged { Ended::Well } else { Ended::Badly };
         let Some(turn) = self.failing.note(&job.endpoint(), ended, engine.now()) else { return };
@@ -215,6 +215,10 @@ impl Sender {
             Turn::Back(seconds) => {
                 tracing::info!(%account, %door, %address, failed_seconds = seconds, "the address takes its notices again")
             }
+            Turn::ComesAndGoes(times) => tracing::warn!(
+                %account, %door, %address, times, %reason,
+                "the address fails again: it comes and goes; how it stands is told when it has stood so for {STEADY_SECONDS} s"
+            ),
         }
     }
 

@@ -3,6 +3,8 @@
 
 #[path = "portal_parts/older.rs"]
 mod older;
+#[path = "portal_parts/support.rs"]
+mod support;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -280,7 +282,7 @@ fn each_section_can_be_asked_for_alone() {
     each(|_, app| async move {
         let browser = Browser::logged_in(&app, "north").await;
         for (name, words) in [
-            ("counts", "<dt>Cards</dt><dd>4 "),
+            ("counts", ">Cards</a></dt><dd>4 "),
             ("accounts", "96.20 <abbr>USD</abbr>"),
             ("usage", "All cards: 30.0 MB in 90 days"),
             ("sims", "10.0 MB / 100.0 MB"),
@@ -421,8 +423,8 @@ fn an_order_in_review_is_counted_and_named_and_no_money_is_shown_as_paid_that_we
         let order = in_review(&world, 2);
         let browser = Browser::logged_in(&app, "acme").await;
         let counts = browser.get("/fragment/counts").await;
-        counts.has("<dt>Orders done</dt><dd>2 ");
-        counts.has("<dt>Orders waiting</dt><dd>2 <small>1 in review</small>");
+        counts.has(">Orders done</a></dt><dd>2 ");
+        counts.has(">Orders waiting</a></dt><dd>2 <small>1 in review</small>");
         let path = format!("/sims/{}", World::iccid(2));
         let packages = |page: &Answer| {
             let from = page.body.find("id=\"packages\"").expect("packages");

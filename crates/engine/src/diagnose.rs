@@ -16,7 +16,7 @@ use crate::network;
 use crate::sims::{self, Card};
 use kachi_domain::account::Switch;
 use kachi_domain::carrier::{Answer, Fact, Facts, Write};
-use kachi_domain::diagnose::{self, Balance, Cause, Group, Ordered, Package, Piece, Pool, Report, Source, Why, WriteSeen};
+use kachi_domain::diagnose::{self, Apart, Balance, Cause, Group, Ordered, Package, Piece, Pool, Report, Source, Why, WriteSeen};
 use kachi_domain::order::SubscriptionState;
 use kachi_domain::package::Resource;
 use kachi_domain::rating::Live;
@@ -113,11 +113,27 @@ fn gather(
         network: sim.network.clone(),
         last_use: last_use(tx, catalogue, actor, card, now)?,
         counter: read(tx.count(sim.id)?.map(|c| (c, c.counter.as_of)), untold(platform, Fact::Counter, asked)),
+        findings: findings(tx, sim.id)?,
         device: device.map_or_else(
             || Piece::None,
             |d| Piece::Known { value: words(&d), source: Source::Device, as_of: Timestamp(d.reported_at) },
         ),
     })
+}
+
+/// Where records and the carrier's count are apart, as they were last compared.
+fn findings(tx: &mut Tx<'_>, sim: SimId) -> Result<Piece<Vec<Apart>>> {
+    let found = tx.open_findings_of(sim)?;
+    let seen = found.iter().map(|f| f.last_seen).max();
+    let apart = |f: &kachi_store::reconcile::Listed| Apart {
+        from: f.finding.cycle_from,
+        record_bytes: f.finding.record_bytes,
+        record_as_of: f.finding.record_as_of.map(Timestamp),
+        carrier_bytes: f.finding.carrier_bytes,
+        carrier_as_of: Timestamp(f.finding.carrier_as_of),
+    };
+    let known = |seen| Piece::Known { value: found.iter().map(apart).collect(), source: Source::Kept, as_of: Timestamp(seen) };
+    Ok(seen.map_or(Piece::None, known))
 }
 
 /// The carrier's word with the time it was read, or why there is none.
@@ -206,7 +222,8 @@ pub(crate) fn told(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim, mut causes
     Ok(causes)
 }
 
-fn pool(tx: &mut Tx<'_>, card: &Card) -> Result<Option<Pool>> {
+/// The pool that the card is in, and how that stands to it.
+pub(crate) fn pool(tx: &mut Tx<'_>, card: &Card) -> Result<Option<Pool>> {
     let stays = tx.pool_stays_of(&[card.sim.id.0])?;
     let stay = stays.into_iter().find(|stay| stay.left_at.is_none());
     let joint = card.state.stake;

@@ -11,13 +11,13 @@ use crate::cards;
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::{Fail, Result};
-use crate::pools::{self, View};
+use crate::pools::{self, Over, View};
 use crate::sims::{self, Card};
 use crate::{service, told};
 use kachi_domain::carrier::{Cycle, Heard};
 use kachi_domain::order::SubscriptionState;
 use kachi_domain::package::{Category, Window};
-use kachi_domain::rating::Live;
+use kachi_domain::rating::{EndReason, Live};
 use kachi_domain::service::{Service, UsedUp, wanted};
 use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::{Money, PoolId, SimId, Timestamp};
@@ -268,7 +268,7 @@ impl PoolFigures {
 pub fn pools(tx: &mut Tx<'_>, catalogue: &Catalogue, actor: &Actor, now: Timestamp) -> Result<Vec<PoolFigures>> {
     let mut views = pools::list(tx, catalogue, actor, (None, None), now)?;
     for pool in tx.pools(&actor.sees)?.into_iter().filter(kachi_store::pools::Pool::is_joint) {
-        views.push(View { pool, members: 0, active: None, over: false });
+        views.push(View { pool, members: 0, active: None, over: None });
     }
     views.sort_by_key(|v| v.pool.id);
     let ids: Vec<PoolId> = views.iter().map(|v| v.pool.id).collect();
@@ -278,8 +278,13 @@ pub fn pools(tx: &mut Tx<'_>, catalogue: &Catalogue, actor: &Actor, now: Timesta
         let counts = counted.iter().find(|c| c.0 == view.pool.id.0);
         let (members, activated, as_of) = counts.map_or((0, 0, None), |c| (c.1, c.2, c.3));
         let activated = if view.active.is_some() { activated } else { 0 };
-        let sum = if view.pool.is_joint() { Some(pools::sum(tx, catalogue, &view.pool, now)?) } else { None };
-        figures.push(PoolFigures { view: View { members, ..view }, activated, as_of: as_of.map(Timestamp), sum });
+        let (sum, over) = if view.pool.is_joint() {
+            let (sum, since) = pools::sum_and_end(tx, catalogue, &view.pool, now)?;
+            (Some(sum), since.map(|since| Over { since, why: Some(EndReason::Quota) }))
+        } else {
+            (None, view.over)
+        };
+        figures.push(PoolFigures { view: View { members, over, ..view }, activated, as_of: as_of.map(Timestamp), sum });
     }
     Ok(figures)
 }

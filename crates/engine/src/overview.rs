@@ -18,11 +18,15 @@ use crate::sims::{self, Card};
 use kachi_domain::account::Switch;
 use kachi_domain::ledger::OPERATOR;
 use kachi_domain::order::OrderState;
-use kachi_domain::sim::{BaseState, Blocks};
+use kachi_domain::sim::{BaseState, Blocks, Stage};
 use kachi_domain::{AccountId, Money, OrderId, Refusal, SimId, Timestamp, Zone};
 use kachi_store::Tx;
+use kachi_store::files::Orphan;
 use kachi_store::lists::Counts;
 use kachi_store::orders::Order;
+pub use kachi_store::orders::OrdersIn;
+pub use kachi_store::sims::Cards;
+pub use kachi_store::webhooks::DeliveriesIn;
 use kachi_store::webhooks::DeliveryLine;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -32,6 +36,9 @@ pub const SESSION_SECONDS: i64 = 12 * 3600;
 
 /// Days that a usage chart shows.
 pub const USAGE_DAYS: i64 = 90;
+
+/// Unknown cards that one page lists.
+const ORPHANS_MAX: i64 = 25;
 
 /// Accounts that one page lists.
 const ACCOUNTS_MAX: usize = 100;
@@ -98,10 +105,29 @@ pub struct Figures {
     pub orders: Vec<(String, i64)>,
     /// Deliveries in each state (its word).
     pub deliveries: Vec<(String, i64)>,
-    /// Lines of usage that wait for their card; the operator's alone.
-    pub orphans: Option<i64>,
+    /// Cards that something keeps off: stopped, not known, or active with something in their data's way. Those that only lack a
+    /// package are not among them.
+    pub kept_off: i64,
+    /// Lines of usage that wait for their card, and the first cards by number with what waits for each; the operator's alone.
+    pub orphans: Option<(i64, Vec<OrphanLine>)>,
     /// Usage of the last [`USAGE_DAYS`] days.
     pub usage: Days,
+}
+
+impl Figures {
+    /// Active cards that only lack a package.
+    pub fn bare(&self) -> i64 {
+        (self.cards.of(Stage::Stopped) - self.kept_off).max(0)
+    }
+}
+
+/// Usage of one platform that waits for a card.
+#[derive(Debug, Clone)]
+pub struct OrphanLine {
+    /// What waits.
+    pub orphan: Orphan,
+    /// The platform's code.
+    pub platform: String,
 }
 
 /// Usage per day, oldest first, days without usage included.
@@ -131,10 +157,17 @@ pub fn figures(engine: &Engine, actor: &Actor) -> Result<Figures> {
             cards: tx.card_counts(actor.account)?,
             orders: tx.orders_counted(&actor.sees)?,
             deliveries: tx.deliveries_counted(&actor.sees)?,
-            orphans: if actor.account == OPERATOR { Some(tx.orphans_waiting()?) } else { None },
+            kept_off: tx.sims_kept_off(&actor.sees)?,
+            orphans: if actor.account == OPERATOR { Some(orphans(tx, catalogue)?) } else { None },
             usage: days(tx, catalogue.zone(actor.account), actor, None, now)?,
         })
     })
+}
+
+fn orphans(tx: &mut Tx<'_>, catalogue: &Catalogue) -> Result<(i64, Vec<OrphanLine>)> {
+    let code = |o: &Orphan| catalogue.platform(o.platform).map_or_else(|| o.platform.to_string(), |p| p.code.clone());
+    let line = |orphan: Orphan| OrphanLine { platform: code(&orphan), orphan };
+    Ok((tx.orphans_waiting()?, tx.orphans(ORPHANS_MAX)?.into_iter().map(line).collect()))
 }
 
 fn days(tx: &mut Tx<'_>, zone: &Zone, actor: &Actor, sim: Option<SimId>, now: Timestamp) -> Result<Days> {
@@ -232,8 +265,10 @@ pub struct CardLine {
 /// Which cards of a list.
 #[derive(Debug, Clone, Default)]
 pub struct CardQuestion {
-    /// Any known number, or how it begins (4 characters at least); empty = the newest cards.
+    /// Any known number, how it begins, or how an ICCID or MSISDN ends (4 characters at least); empty = the newest cards.
     pub number: String,
+    /// Of the newest cards, only such.
+    pub of: Cards,
     /// Only cards made before this one.
     pub before: Option<i64>,
     /// Cards at most.
@@ -246,12 +281,13 @@ pub fn cards(engine: &Engine, actor: &Actor, question: &CardQuestion) -> Result<
     engine.read(|tx, catalogue| {
         let number = question.number.to_ascii_uppercase();
         let mut found = if number.is_empty() {
-            tx.sims_before(&actor.sees, question.before, question.limit)?
+            tx.sims_of_before(question.of, &actor.sees, question.before, question.limit)?
         } else {
             by_number(tx, actor, &number, question.limit)?
         };
         let mut known = std::collections::HashSet::new();
         found.retain(|sim| known.insert(sim.id));
+        found.truncate(usize::try_from(question.limit).unwrap_or(0));
         let mut lines = Vec::with_capacity(found.len());
         for sim in found {
             let read = tx.sim_and_state(&sim.iccid)?;
@@ -270,7 +306,9 @@ fn by_number(tx: &mut Tx<'_>, actor: &Actor, number: &str, limit: i64) -> Result
     if !exact.is_empty() || number.len() < 4 {
         return Ok(exact);
     }
-    Ok(tx.sims_by_number(&actor.sees, number, &format!("{number}G"), limit)?)
+    let mut found = tx.sims_by_number(&actor.sees, number, &format!("{number}G"), limit)?;
+    found.extend(tx.sims_by_tail(&actor.sees, number, limit)?);
+    Ok(found)
 }
 
 fn card_line(catalogue: &Catalogue, card: &Card) -> CardLine {
@@ -345,14 +383,42 @@ pub struct OrderLine {
     pub at: Timestamp,
 }
 
-/// The newest orders the account sees, with numbers below `before`.
-pub fn orders(engine: &Engine, actor: &Actor, before: Option<i64>, limit: i64) -> Result<Vec<OrderLine>> {
+/// A page of a list, newest first.
+#[derive(Debug, Clone)]
+pub struct Page<T> {
+    /// Its lines.
+    pub lines: Vec<T>,
+    /// Below which number the next page begins; none: nothing is older.
+    pub older: Option<i64>,
+}
+
+/// The newest orders the account sees, with numbers below `before`, all or those that stand so; of the latter some 100,000 orders are
+/// looked through for a page.
+pub fn orders(
+    engine: &Engine,
+    actor: &Actor,
+    of: Option<OrdersIn>,
+    (before, limit): (Option<i64>, i64),
+) -> Result<Page<OrderLine>> {
     engine.read(|tx, catalogue| {
-        let found = tx.orders_before(&actor.sees, before, limit)?;
+        let (found, older) = match of {
+            Some(of) => tx.orders_in_state(of, &actor.sees, before, limit)?,
+            // One more tells whether there are older ones.
+            None => cut(tx.orders_before(&actor.sees, before, limit + 1)?, limit, |o| o.id.0),
+        };
         let about = abouts(tx, actor, &found)?;
         let line = |o: &Order| order_line(catalogue, actor, o, about.get(&o.id.0).cloned().unwrap_or(About::Nothing));
-        Ok(found.iter().map(line).collect())
+        Ok(Page { lines: found.iter().map(line).collect(), older })
     })
+}
+
+/// So many of the lines, and below which number the next page begins if there are more.
+fn cut<T>(mut lines: Vec<T>, limit: i64, id: impl Fn(&T) -> i64) -> (Vec<T>, Option<i64>) {
+    let most = usize::try_from(limit).unwrap_or(0);
+    let has_more = lines.len() > most;
+    lines.truncate(most);
+    let older = lines.last().filter(|_| has_more).map(id);
+    (lines, older)
 }
 
 /// By order, what it is for.
@@ -407,10 +473,18 @@ impl NoticeLine {
     }
 }
 
-/// The newest notices the account sees.
-pub fn notices(engine: &Engine, actor: &Actor, limit: i64) -> Result<Vec<NoticeLine>> {
-    let found = engine.read(|tx, _| Ok(tx.deliveries_before(&actor.sees, None, limit)?))?;
-    Ok(found.into_iter().map(|d| NoticeLine::of(actor, d)).collect())
+/// The newest notices the account sees, as [`orders`].
+pub fn notices(
+    engine: &Engine,
+    actor: &Actor,
+    of: Option<DeliveriesIn>,
+    (before, limit): (Option<i64>, i64),
+) -> Result<Page<NoticeLine>> {
+    let (found, older) = engine.read(|tx, _| match of {
+        Some(of) => Ok(tx.deliveries_in_state(of, &actor.sees, before, limit)?),
+        None => Ok(cut(tx.deliveries_before(&actor.sees, before, limit + 1)?, limit, |d| d.id)),
+    })?;
+    Ok(Page { lines: found.into_iter().map(|d| NoticeLine::of(actor, d)).collect(), older })
 }
 
 /// Whether a fail only says that there is no such card.

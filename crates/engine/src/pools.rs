@@ -18,7 +18,7 @@ use burn::settle;
 pub use burn::{AllNews, CardFigures, News, Rated, Supply, figures, rate};
 pub(crate) use burn::{decode, present};
 pub use members::{add, addable, leave_all, members, of_card, remove, with_slots_of_card};
-pub use stakes::{CreateJoint, Sum, create as create_joint, join, sum, take_out};
+pub use stakes::{CreateJoint, Sum, create as create_joint, join, sum, sum_and_end, take_out};
 
 use crate::act::Actor;
 use crate::cards::{self, Settling};
@@ -30,8 +30,8 @@ use crate::{notices, orders, profits, records};
 use kachi_domain::ledger::Share;
 use kachi_domain::order::{Channel, OrderState, SubscriptionState};
 use kachi_domain::package::StartRule;
-use kachi_domain::rating::Live;
 use kachi_domain::rating::pool::PoolInput;
+use kachi_domain::rating::{EndReason, Live};
 use kachi_domain::refund::PoolRefundBasis;
 use kachi_domain::{Iccid, OrderId, PoolId, Refusal, SimId, SubscriptionId, Timestamp};
 use kachi_store::Tx;
@@ -288,8 +288,17 @@ pub struct View {
     pub members: i64,
     /// The subscription in use.
     pub active: Option<Live>,
-    /// Whether it has used up, or let expire, all it ever had.
-    pub over: bool,
+    /// That it has used up, or let expire, all it ever had.
+    pub over: Option<Over>,
+}
+
+/// The end of the last that a pool had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Over {
+    /// Since when it has nothing.
+    pub since: Timestamp,
+    /// Why.
+    pub why: Option<EndReason>,
 }
 
 /// The account's pools with slots by number, those with one of the numbers and the text in their note.
@@ -308,7 +317,10 @@ pub fn list(
         let (state, subs) = burn::present(tx, catalogue, &pool, now)?;
         let members = counts.iter().find(|c| c.0 == pool.id.0).map_or(0, |c| c.1);
         let active = state.burn.current_main().cloned();
-        let over = active.is_none() && subs.iter().any(|s| s.ended_at.is_some() && s.refunded_at.is_none());
+        let ended = subs.iter().filter(|s| s.refunded_at.is_none()).filter_map(|s| s.ended_at.map(|at| (at, s)));
+        let last = ended.max_by_key(|(at, s)| (*at, s.id)).filter(|_| active.is_none());
+        let why = |s: &Subscription| s.end_reason.as_deref().and_then(EndReason::parse);
+        let over = last.map(|(at, s)| Over { since: Timestamp(at), why: why(s) });
         views.push(View { pool, members, active, over });
     }
     Ok(views)

@@ -12,7 +12,7 @@
 
 use crate::desk::Engine;
 use crate::error::{Result, fault};
-use crate::failing::{Ended, Turn};
+use crate::failing::{Ended, STEADY_SECONDS, Turn};
 use kachi_domain::carrier::{
     Answer, Bucket, Call, Card, Connector, Facts, LOGIN_REFUSED_SECONDS, Line, Login, Pace, RENEWALS_MAX,
 };
@@ -160,7 +160,7 @@ pub(crate) fn of_write(answer: Answer) -> Told<Answer> {
     if shut_out(&answer).is_some() { Err(answer) } else { answer.or_no_login() }
 }
 
-/// Tells the log once that a platform has begun to fail, and once that it is back.
+/// Tells the log once that a platform has begun to fail, once that it is back, and that it comes and goes.
 fn hear(engine: &Engine, platform: PlatformId, call: &Call<'_>, shut_out: Option<String>) {
     let (ended, reason) = match (shut_out, call.unanswered()) {
         (Some(words), _) => (Ended::ForAPerson, words),
@@ -176,6 +176,10 @@ fn hear(engine: &Engine, platform: PlatformId, call: &Call<'_>, shut_out: Option
             tracing::warn!(platform = %code, %reason, "the card platform fails; what it is asked for waits and is tried again")
         }
         Turn::Back(seconds) => tracing::info!(platform = %code, failed_seconds = seconds, "the card platform answers again"),
+        Turn::ComesAndGoes(times) => tracing::warn!(
+            platform = %code, times, %reason,
+            "the card platform fails again: it comes and goes; how it stands is told when it has stood so for {STEADY_SECONDS} s"
+        ),
     }
 }
 

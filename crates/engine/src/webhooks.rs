@@ -7,12 +7,18 @@
 //! long queue, or without an answer, does not hold up the others. The lease is not for speed: it lets another worker go on
 //! when this one dies, and its token makes a late answer of a lost lease count for nothing.
 
+use crate::act::refuse_unsaid;
+use crate::catalogue::Catalogue;
 use crate::desk::Engine;
 use crate::error::Result;
-use kachi_domain::AccountId;
+use crate::notices;
+use kachi_domain::event::{Body, EventKind};
+use kachi_domain::{AccountId, Timestamp};
+use kachi_store::Tx;
 pub use kachi_store::webhooks::Endpoint;
 use kachi_store::webhooks::{Attempt, Claimed};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 /// One delivery to be posted.
 #[derive(Debug, Clone)]
@@ -35,8 +41,10 @@ pub struct Job {
     pub at: i64,
     /// The event's body.
     pub body: String,
-    /// Attempts made before.
+    /// Attempts made of its schedule.
     pub attempts: i64,
+    /// Attempts made before that began anew.
+    pub attempts_before: i64,
 }
 
 impl Job {
@@ -203,6 +211,7 @@ fn job(catalogue: &crate::Catalogue, c: &Claimed) -> (Job, Option<String>) {
         at: c.at,
         body: c.body.clone(),
         attempts: c.attempts,
+        attempts_before: c.attempts_before,
     };
     (job, trouble)
 }
@@ -223,11 +232,11 @@ pub fn settle(engine: &Engine, token: i64, posted: Vec<(Job, Posted)>) -> Result
                 (false, Some(_)) => "waiting",
                 (false, None) => "dead",
             };
-            let id = job.id;
+            let (id, before) = (job.id, job.attempts_before);
             if state == "dead" {
                 last.push(job);
             }
-            Attempt { id, number, status: p.status, answer: p.answer, millis: p.millis, next, state }
+            Attempt { id, number, before, status: p.status, answer: p.answer, millis: p.millis, next, state }
         })
         .collect();
     let ids: Vec<i64> = last.iter().map(|job| job.id).collect();
@@ -240,13 +249,79 @@ pub fn settle(engine: &Engine, token: i64, posted: Vec<(Job, Posted)>) -> Result
     Ok(last)
 }
 
-/// Makes dead deliveries due again, by number, and acknowledged ones if `done`; the answer is how many, and how many acknowledged
-/// ones there are that are not sent again.
-pub fn replay(engine: &Engine, (from, to): (i64, i64), done: bool) -> Result<(usize, i64)> {
-    engine.write(move |tx, _, how| {
-        let again = tx.replay_deliveries((from, to), done, how.now)?;
-        Ok((again, if done { 0 } else { tx.deliveries_done_among(from, to)? }))
+/// Which notices are to be sent again; every field given narrows.
+#[derive(Debug, Clone, Default)]
+pub struct Replay {
+    /// From this number to that.
+    pub numbers: Option<(i64, i64)>,
+    /// To this account and those below it.
+    pub account: Option<AccountId>,
+    /// At this door.
+    pub door: Option<String>,
+    /// Of what happened then or later.
+    pub since: Option<Timestamp>,
+    /// Acknowledged ones too, and not dead ones alone.
+    pub done: bool,
+}
+
+/// Notices that are sent again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Replayed {
+    /// How many of which endpoint.
+    pub notices: BTreeMap<Endpoint, i64>,
+    /// How many more there are: another turn takes them.
+    pub more: i64,
+    /// Acknowledged ones with the numbers asked for, which are not sent again.
+    pub acknowledged: i64,
+}
+
+impl Replayed {
+    /// Of all endpoints.
+    pub fn total(&self) -> i64 {
+        self.notices.values().sum()
+    }
+}
+
+/// How many notices [`replay`] would send again in all.
+pub fn replayable(engine: &Engine, of: &Replay) -> Result<Replayed> {
+    engine.read(|tx, catalogue| countable(tx, catalogue, of))
+}
+
+/// Sends settled notices again, the oldest first and so many at most: each has its whole schedule before it, as when it was new,
+/// and those of one card go out in their order. Who did it is on the record of each account.
+pub fn replay(engine: &Engine, of: &Replay, most: i64, who: &str) -> Result<Replayed> {
+    refuse_unsaid(&[("by", who)])?;
+    let (of, who) = (of.clone(), who.to_owned());
+    engine.write(move |tx, catalogue, how| {
+        let all = countable(tx, catalogue, &of)?;
+        let sees = sees(catalogue, &of);
+        let notices = tx.replay_deliveries(&stored(&of, sees.as_deref().map(Vec::as_slice)), most, how.now)?;
+        for ((account, door), n) in &notices {
+            let detail = format!("{n} notices of {door} are sent again, by {who}");
+            let body = Body::Account { account: account.0, detail };
+            notices::emit(tx, catalogue, *account, None, EventKind::NoticesReplayed, &body, how.now, how.now)?;
+        }
+        let replayed = Replayed { notices, ..all.clone() };
+        Ok(Replayed { more: all.total() - replayed.total(), ..replayed })
     })
+}
+
+fn countable(tx: &mut Tx<'_>, catalogue: &Catalogue, of: &Replay) -> Result<Replayed> {
+    let sees = sees(catalogue, of);
+    let notices = tx.replayable_counted(&stored(of, sees.as_deref().map(Vec::as_slice)))?.into_iter().collect();
+    let acknowledged = match of.numbers {
+        Some((from, to)) if !of.done && of.account.is_none() => tx.deliveries_done_among(from, to)?,
+        _ => 0,
+    };
+    Ok(Replayed { notices, more: 0, acknowledged })
+}
+
+fn sees(catalogue: &Catalogue, of: &Replay) -> Option<Arc<Vec<AccountId>>> {
+    of.account.map(|id| catalogue.account(id).map(|info| info.sees.clone()).unwrap_or_default())
+}
+
+fn stored<'a>(of: &'a Replay, accounts: Option<&'a [AccountId]>) -> kachi_store::webhooks::Replay<'a> {
+    kachi_store::webhooks::Replay { numbers: of.numbers, accounts, door: of.door.as_deref(), since: of.since, done: of.done }
 }
 
 /// The newest deliveries an account may see.

@@ -3,10 +3,12 @@
 #[path = "pools_parts/mod.rs"]
 mod parts;
 
+use kachi_domain::diagnose::{Lang, Topic};
 use kachi_domain::order::SubscriptionState;
+use kachi_domain::rating::EndReason;
 use kachi_domain::sim::Blocks;
-use kachi_domain::{AccountId, PoolId, Refusal};
-use kachi_engine::{Fail, Result, pools, sims};
+use kachi_domain::{AccountId, PoolId, Refusal, Timestamp};
+use kachi_engine::{Fail, Result, diagnose, pools, sims};
 use kachi_testkit::carrier::Carrier;
 use kachi_testkit::db::each;
 use kachi_testkit::world::{ACME, MB, NORTH, STRANGER, World, line, sim_id};
@@ -63,7 +65,12 @@ fn members_burn_the_pool_before_their_own_packages_until_it_is_used_up() {
         w.assert_sound();
         w.cdr("two", &[line(3, 0, t - 200, t - 100, 50 * MB), line(4, 1, t - 90, t - 50, 5 * MB)].concat());
         let now = view(&w, ACME, pool).unwrap();
-        assert!(now.active.is_none() && now.over);
+        let over = now.over.map(|over| (over.since, over.why));
+        assert_eq!((now.active, over), (None, Some((Timestamp(t - 100), Some(EndReason::Quota)))));
+        let known = diagnose::diagnose(&w.engine, &w.actor(ACME), &World::iccid(0), None).unwrap().card;
+        let words = |lang| known.look(Topic::Pool, lang).unwrap().value;
+        assert_eq!(words(Lang::En), format!("{}: has had nothing left for the card since {}", pool.0, Timestamp(t - 100)));
+        assert!(words(Lang::Zh).contains("对该卡已无余量"));
         assert_eq!((w.card(0).blocks(), w.card(0).state.outflow_bytes), (Blocks::POOL_EXHAUSTED, 30 * MB));
         assert_eq!(w.card(1).state.live[0].used, 5 * MB, "the member with a package goes on with it");
         assert!(w.card(1).blocks().is_empty());

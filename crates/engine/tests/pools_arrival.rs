@@ -178,7 +178,7 @@ impl Life {
             })
             .collect();
         let v = view(&self.world, ACME, pool).expect("the pool");
-        format!("{lines:#?} {:?} {} {}", v.active.map(|l| (l.running, l.used)), v.members, v.over)
+        format!("{lines:#?} {:?} {} {:?}", v.active.map(|l| (l.running, l.used)), v.members, v.over)
     }
 }
 

@@ -5,11 +5,12 @@
 mod scene;
 
 use kachi_domain::carrier::{Batches, Capabilities, Cycle, Fact, Facts};
-use kachi_engine::{Settings, reconcile};
+use kachi_domain::diagnose::{Lang, Topic};
+use kachi_engine::{Settings, diagnose, reconcile};
 use kachi_store::Store;
 use kachi_store::reconcile::Listed;
 use kachi_testkit::db::each;
-use kachi_testkit::world::{MB, line};
+use kachi_testkit::world::{ACME, MB, World, line};
 use scene::{Scene, at, day};
 
 const HOUR: i64 = 3_600;
@@ -65,6 +66,15 @@ fn what_is_apart_is_listed_with_both_numbers_until_late_records_close_it() {
         assert_eq!((f.record_bytes / MB, f.carrier_bytes / MB), (60, 100));
         assert_eq!((f.record_as_of, f.carrier_as_of), (Some(at("03-09 10:00").0), at("03-10 12:00").0));
         let first = found[0].first_seen;
+        // Whoever looks at the card is told, and nobody of one of which both agree.
+        let look = |card: u64| {
+            let report = diagnose::diagnose(&s.w.engine, &s.w.actor(ACME), &World::iccid(card), None).expect("a diagnosis");
+            report.at_the_device(Lang::En).into_iter().flatten().find(|e| e.topic == Topic::Findings).map(|e| e.value)
+        };
+        let words =
+            "billing month since 2026-02-28T16:00:00Z: 60.0 MB by records (last 2026-03-09T02:00:00Z), 100.0 MB by the carrier";
+        assert!(look(1).is_some_and(|value| value.starts_with(words)), "{:?}", look(1));
+        assert_eq!((look(0), s.w.engine.read(|tx, _| Ok(tx.findings_open()?)).expect("counted")), (None, (1, 1)));
 
         s.w.pass(HOUR);
         record(&s, 5, 1, "03-08 10:00", 20);
@@ -76,7 +86,7 @@ fn what_is_apart_is_listed_with_both_numbers_until_late_records_close_it() {
         record(&s, 6, 1, "03-07 10:00", 20);
         let report = reconcile::run(&s.w.engine, None, 1).expect("they are compared");
         assert_eq!((report.apart, report.settled), (0, 1));
-        assert_eq!(findings(&s, true), []);
+        assert_eq!((findings(&s, true), look(1)), (Vec::new(), None));
         let all = findings(&s, false);
         assert_eq!((all.len(), all[0].resolved_at, all[0].finding.record_bytes / MB), (1, Some(s.w.now().0), 100));
         s.w.assert_sound();

@@ -1,11 +1,10 @@
 //! `kachi admin`: looking after people, keys, cards, orders, money, carriers' writes, tasks, messages, notices and orphans; the audit.
 
-use crate::args::{Admin, Aside, Delivery, Intent, Key, Orphan, Shape, User};
+use crate::args::{Admin, Aside, Intent, Key, Orphan, Shape, User};
 use crate::exit::Exit;
 use crate::{print, secrets};
-use kachi_domain::ledger::OPERATOR;
 use kachi_domain::{AccountId, Timestamp};
-use kachi_engine::{Engine, Fail, audit, intents, webhooks};
+use kachi_engine::{Engine, Fail, audit, intents};
 use kachi_store::files::AsideRow;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -14,6 +13,7 @@ mod account;
 mod acts;
 mod balance;
 mod cdr;
+mod delivery;
 mod devices;
 mod diagnose;
 mod imei;
@@ -25,9 +25,6 @@ pub mod reconcile;
 mod renewal;
 mod sim;
 pub mod sync;
-
-/// Newest notices searched for the one to be shown.
-const NEWEST: i64 = 100_000;
 
 /// Runs the verb.
 pub fn run(engine: &Engine, verb: Admin) -> Result<(), Exit> {
@@ -46,7 +43,7 @@ pub fn run(engine: &Engine, verb: Admin) -> Result<(), Exit> {
         Admin::Order(verb) => order::run(engine, verb),
         Admin::Price(verb) => price::run(engine, verb),
         Admin::Renewal(verb) => renewal::run(engine, verb),
-        Admin::Delivery(verb) => delivery(engine, verb),
+        Admin::Delivery(verb) => delivery::run(engine, verb),
         Admin::Orphan(Orphan::List { limit, shape }) => list_orphans(engine, limit, shape),
         Admin::Aside(Aside::List { fate, limit, shape }) => list_asides(engine, fate, limit, shape),
         Admin::Sim(verb) => sim::run(engine, verb),
@@ -220,77 +217,6 @@ fn list_intents(engine: &Engine, open_only: bool, limit: i64, shape: Shape) -> R
     print::table(&columns, &rows, shape.json)
 }
 
-fn delivery(engine: &Engine, verb: Delivery) -> Result<(), Exit> {
-    match verb {
-        Delivery::List { account: of, state, limit, shape } => {
-            let owner = of.map_or(Ok(OPERATOR), |code| account(engine, &code))?;
-            let rows: Vec<_> = webhooks::newest(engine, owner, state, limit)?.into_iter().map(delivery_row).collect();
-            print::table(&DELIVERY, &rows, shape.json)
-        }
-        Delivery::Show { id, shape } => show_delivery(engine, id, shape),
-        Delivery::Replay { from, to, done, shape } => {
-            let (n, left) = webhooks::replay(engine, (from, to.unwrap_or(from)), done)?;
-            let left_out = match left {
-                0 => String::new(),
-                _ => format!("{left} of these notices were acknowledged: --done sends them again too"),
-            };
-            match (n, left) {
-                (0, 0) => Err(Exit::refused(
-                    "FROM: there is no settled notice with that number; `kachi admin delivery list` tells them",
-                )),
-                (0, _) => Err(Exit::refused(format!("FROM: none is dead; {left_out}"))),
-                _ => {
-                    let words = format!("{n} notices will be sent again\n{left_out}");
-                    print::done(shape.json, &json!({"notices": n, "acknowledged": left}), words.trim_end())
-                }
-            }
-        }
-    }
-}
-
-const DELIVERY: [&str; 10] = ["id", "event", "kind", "iccid", "door", "state", "attempts", "due", "done", "answer"];
-
-fn delivery_row(d: kachi_store::webhooks::DeliveryRow) -> Vec<Value> {
-    let (id, event, kind, iccid, door, state, attempts, due, done, answer, _) = d;
-    vec![
-        json!(id),
-        json!(event),
-        json!(kind),
-        json!(iccid),
-        json!(door),
-        json!(state),
-        json!(attempts),
-        json!(due.map(instant)),
-        json!(done.map(instant)),
-        json!(answer),
-    ]
-}
-
-fn show_delivery(engine: &Engine, id: i64, shape: Shape) -> Result<(), Exit> {
-    let row = webhooks::newest(engine, OPERATOR, None, NEWEST)?.into_iter().find(|d| d.0 == id);
-    let attempts = engine.read(|tx, _| Ok(tx.delivery_attempts(id)?))?;
-    if row.is_none() && attempts.is_empty() {
-        return Err(Exit::refused(format!("ID: there is no notice {id}; `kachi admin delivery list` lists them")));
-    }
-    let row = row.map(delivery_row);
-    let columns = ["attempt", "at", "millis", "status", "answer"];
-    let tried: Vec<Vec<Value>> = attempts
-        .into_iter()
-        .map(|(n, at, millis, status, answer)| vec![json!(n), json!(instant(at)), json!(millis), json!(status), json!(answer)])
-        .collect();
-    if shape.json {
-        let named = |names: &[&str], row: &[Value]| -> Value {
-            names.iter().map(|n| (*n).to_owned()).zip(row.iter().cloned()).collect::<serde_json::Map<_, _>>().into()
-        };
-        let attempts: Vec<Value> = tried.iter().map(|t| named(&columns, t)).collect();
-        return print::json(&json!({"delivery": row.map(|r| named(&DELIVERY, &r)), "attempts": attempts}));
-    }
-    if let Some(row) = row {
-        print::table(&DELIVERY, &[row], false)?;
-    }
-    print::table(&columns, &tried, false)
-}
-
 fn list_asides(engine: &Engine, fate: Option<String>, limit: i64, shape: Shape) -> Result<(), Exit> {
     let found = engine.read(|tx, _| Ok(tx.asides(fate.as_deref(), limit)?))?;
     let row = |(file, line, fate, reason, iccid, text, at): AsideRow| {
@@ -301,8 +227,11 @@ fn list_asides(engine: &Engine, fate: Option<String>, limit: i64, shape: Shape) 
 }
 
 fn list_orphans(engine: &Engine, limit: i64, shape: Shape) -> Result<(), Exit> {
-    let found = engine.read(|tx, _| Ok(tx.orphans(limit)?))?;
-    let rows: Vec<Vec<Value>> =
-        found.into_iter().map(|(iccid, lines, bytes)| vec![json!(iccid), json!(lines), json!(bytes)]).collect();
-    print::table(&["iccid", "lines", "bytes"], &rows, shape.json)
+    let (found, catalogue) = (engine.read(|tx, _| Ok(tx.orphans(limit)?))?, engine.catalogue()?);
+    let platform = |id| catalogue.platform(id).map(|p| &p.code);
+    let row = |o: &kachi_store::files::Orphan| {
+        vec![json!(o.iccid), json!(platform(o.platform)), json!(o.lines), json!(o.bytes), json!(o.files), json!(o.file)]
+    };
+    let rows: Vec<Vec<Value>> = found.iter().map(row).collect();
+    print::table(&["iccid", "platform", "lines", "bytes", "files", "newest_file"], &rows, shape.json)
 }

@@ -3,6 +3,7 @@
 mod account;
 mod acts;
 mod balance;
+mod delivery;
 mod devices;
 mod diagnose;
 mod export;
@@ -17,6 +18,7 @@ mod sync;
 pub use account::{Accounts, Signature, Switching};
 pub use acts::{Sms, Task, Template};
 pub use balance::Balance;
+pub use delivery::{Delivery, Replay};
 pub use devices::{Claim, Device};
 pub use diagnose::{Diagnose, Language};
 pub use export::{Export, ExportDays, ExportReconcile, ExportSims, ExportUsage, Format, Target};
@@ -444,47 +446,6 @@ pub enum Intent {
     },
 }
 
-/// Notices to customers.
-#[derive(Debug, Subcommand)]
-pub enum Delivery {
-    /// List notices, newest first
-    List {
-        /// Only those of this account and below
-        #[arg(long, value_name = "CODE")]
-        account: Option<String>,
-        /// Only those in this state
-        #[arg(long, value_parser = ["waiting", "done", "dead"])]
-        state: Option<String>,
-        /// At most so many
-        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=100_000))]
-        limit: i64,
-        /// How to print.
-        #[command(flatten)]
-        shape: Shape,
-    },
-    /// Show the attempts of a notice
-    Show {
-        /// Number of the notice
-        id: i64,
-        /// How to print.
-        #[command(flatten)]
-        shape: Shape,
-    },
-    /// Send notices again that are dead: whose schedule is used up
-    Replay {
-        /// Number of the first notice
-        from: i64,
-        /// Number of the last one, if there are several
-        to: Option<i64>,
-        /// Those too that were acknowledged
-        #[arg(long)]
-        done: bool,
-        /// How to print.
-        #[command(flatten)]
-        shape: Shape,
-    },
-}
-
 /// CDR files to customers.
 #[derive(Debug, Subcommand)]
 pub enum Cdr {
@@ -547,7 +508,7 @@ pub enum Aside {
 /// Usage of cards that are not known.
 #[derive(Debug, Subcommand)]
 pub enum Orphan {
-    /// List the cards with lines and bytes that wait for them
+    /// List the cards with platform, lines, bytes and files that wait for them
     List {
         /// At most so many
         #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(i64).range(1..=1_000_000))]

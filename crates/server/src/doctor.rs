@@ -96,6 +96,7 @@ fn ask_database(config: &Config, mut tell: impl FnMut(Check)) {
         tell(("cdr.watch", folders(config, engine)));
         tell(("carriers", carriers(engine)));
         tell(("deliveries", deliveries(engine)));
+        tell(("usage", usage(engine)));
         tell(("time", time(engine)));
     }
 }
@@ -194,7 +195,11 @@ fn deliveries(engine: &Engine) -> Verdict {
     let found = engine.read(|tx, _| Ok((tx.deliveries_dead(since)?, tx.cdr_deliveries_dead(since)?)));
     let (notices, files) = found.map_err(|e| e.to_string())?;
     let dead = [
-        (notices, "notices", "kachi admin delivery list --state dead, then kachi admin delivery replay NUMBER"),
+        (
+            notices,
+            "notices",
+            "kachi admin delivery list --state dead, then kachi admin delivery replay NUMBER, or --account CODE for all of an account",
+        ),
         (files, "CDR files to customers", "kachi admin cdr list --state dead, then kachi admin cdr resend NUMBER"),
     ];
     let told = |(n, what, verbs): (i64, &str, &str)| {
@@ -207,6 +212,20 @@ fn deliveries(engine: &Engine) -> Verdict {
     } else {
         Err(troubles.join("; "))
     }
+}
+
+/// Where usage records and carriers' counts are apart, and usage that has no card. Neither keeps the system from running.
+fn usage(engine: &Engine) -> Verdict {
+    let found = engine.read(|tx, _| Ok((tx.findings_open()?, tx.orphans_waiting()?)));
+    let ((months, cards), orphans) = found.map_err(|e| e.to_string())?;
+    let apart = match months {
+        0 => "records and carriers' counts agree wherever they were compared".to_owned(),
+        _ => format!("records and carriers' counts are apart in {months} months of {cards} cards: kachi admin reconcile list"),
+    };
+    Ok(match orphans {
+        0 => apart,
+        n => format!("{apart}; {n} lines wait for a card that is not known: kachi admin orphan list"),
+    })
 }
 
 /// What a clock that was ahead once left behind.

@@ -118,6 +118,7 @@ fn what_the_operator_does(house: &House) {
     let row = &listed[0];
     assert_eq!((&row["id"], &row["package"], &row["slots"]), (&1310.into(), &"xagx020".into(), &Value::Null), "{listed}");
     assert_eq!((&row["cards"], &row["active"], &row["member_cap_bytes"]), (&1.into(), &0.into(), &(500_i64 << 20).into()));
+    assert_eq!((&row["state"], &row["over_since"]), (&"never had anything".into(), &Value::Null));
     for (yaml, said) in [
         ("pools:\n  - {code: gates, type: POOL}\n", "pools[0].type: gates is a xagx020, which never changes"),
         ("pools:\n  - {code: doors, account: acme}\n", "pools[0].type: is missing"),

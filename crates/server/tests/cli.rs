@@ -256,7 +256,12 @@ fn a_cdr_file_with_bad_lines_loads_the_good_ones() {
         let again = desk.run(&["import", "cdr", "cdr_1.csv", "--platform", "hand", "--json"]);
         let report: serde_json::Value = serde_json::from_str(&again.out).expect("JSON");
         assert_eq!((&report[0]["loaded"], &report[0]["duplicate"], &report[0]["known"]), (&0.into(), &2.into(), &true.into()));
-        assert!(desk.done(&["admin", "orphan", "list"]).contains("89860099999999999999"));
+        let orphans: serde_json::Value = serde_json::from_str(&desk.done(&["admin", "orphan", "list", "--json"])).expect("JSON");
+        let wanted = serde_json::json!([{
+            "iccid": "89860099999999999999", "platform": "hand", "lines": 1, "bytes": 7, "files": 1, "newest_file": "cdr_1.csv",
+        }]);
+        assert_eq!(orphans, wanted);
+        assert!(desk.done(&["admin", "doctor"]).contains("1 lines wait for a card that is not known: kachi admin orphan list"));
         let aside = desk.done(&["admin", "aside", "list", "--fate", "bad"]);
         assert!(aside.contains("cdr_1.csv") && !aside.contains("89860099999999999999"), "{aside}");
         desk.write(

@@ -56,6 +56,10 @@ fn a_card_off_line_is_explained_and_what_can_be_lifted_is_lifted(house: &House) 
     // It never had a package: it is on again as it was, and what it still lacks is told.
     assert_eq!((&resumed["outcome"], &resumed["left"]), (&"asked".into(), &serde_json::json!(["no_package"])));
     until("the carrier's word", || Some(why(&[&card])).filter(|r| causes(r) == ["no_package"]));
+    // It is not on as long as something is in its way: that is said, with who takes it away and how.
+    let nothing = house.done(&["admin", "sim", "resume", &card]).out;
+    assert!(nothing.contains("nothing to lift: its owner has not stopped it\nleft in its way: no_package"), "{nothing}");
+    assert!(nothing.contains("package/orderPackage: buy a package for the card") && !nothing.contains("is on"), "{nothing}");
     let forced = |verb: &str| house.done(&["admin", "sim", verb, &card, "--by", "Li", "--reason", "a test", "--json"]).json();
     assert_eq!(forced("force-stop")["outcome"], "forced");
     let report = why(&[&card]);

@@ -88,6 +88,8 @@ fn what_the_carrier_knows_is_read_and_held_against_records(house: &House) {
     assert_eq!((&f["record_bytes"], &f["record_as_of"]), (&json!(0), &Value::Null));
     let counted = f["carrier_bytes"].as_i64().expect("a number");
     assert!(counted > 10 << 20, "{f}");
+    let doctor = house.run(&["admin", "doctor"], &[]).out;
+    assert!(doctor.contains("are apart in 1 months of 1 cards: kachi admin reconcile list"), "{doctor}");
     assert_eq!((&f["difference"], &f["month_from"]), (&json!(-counted), &json!("2026-01-31T16:00:00Z")));
 
     run(house, &["export", "reconcile", "--format", "csv", "--out", "apart.csv"], 0);

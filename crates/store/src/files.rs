@@ -66,6 +66,23 @@ pub struct Waiting {
     pub text: String,
 }
 
+/// Usage of one platform that waits for a card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Orphan {
+    /// The card.
+    pub iccid: String,
+    /// Whose records they are.
+    pub platform: PlatformId,
+    /// Lines.
+    pub lines: i64,
+    /// Their bytes.
+    pub bytes: i64,
+    /// Files that they came in.
+    pub files: i64,
+    /// The name of the newest of these.
+    pub file: String,
+}
+
 /// A line set aside: (file, line, fate, reason, card, text, when).
 pub type AsideRow = (String, i64, String, String, Option<String>, String, i64);
 
@@ -213,13 +230,33 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Orphans that wait, per ICCID: (iccid, lines, bytes).
-    pub fn orphans(&mut self, limit: i64) -> Result<Vec<(String, i64, i64)>, Error> {
-        self.rows(
-            "SELECT iccid, COUNT(*), CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM aside WHERE fate = 'orphan' AND settled_at IS NULL
-             GROUP BY iccid ORDER BY iccid LIMIT ?",
-            &binds![limit],
-        )
+    /// The first so many cards by number for which orphans wait, each platform of one by itself.
+    pub fn orphans(&mut self, limit: i64) -> Result<Vec<Orphan>, Error> {
+        // The cards first, along their index: what waits beyond them is not read.
+        let text = "SELECT DISTINCT iccid FROM aside WHERE fate = 'orphan' AND settled_at IS NULL ORDER BY iccid LIMIT ?";
+        let iccids: Vec<String> = self.rows::<(String,)>(text, &binds![limit])?.into_iter().map(|r| r.0).collect();
+        let text = format!(
+            "SELECT o.iccid, o.platform_id, o.lines, o.bytes, o.files, f.name FROM (
+               SELECT iccid, platform_id, COUNT(*) AS lines, CAST(COALESCE(SUM(bytes), 0) AS BIGINT) AS bytes,
+                 COUNT(DISTINCT file_id) AS files, MAX(file_id) AS newest
+               FROM aside WHERE fate = 'orphan' AND settled_at IS NULL AND {} GROUP BY iccid, platform_id) o
+             LEFT JOIN cdr_file f ON f.id = o.newest ORDER BY o.iccid, o.platform_id",
+            self.one_of_texts("iccid")
+        );
+        let mut found = Vec::new();
+        for part in iccids.chunks(1_000) {
+            let list = serde_json::to_string(part).map_err(|e| Error::Engine(e.to_string()))?;
+            let rows = self.rows::<(String, i64, i64, i64, i64, Option<String>)>(&text, &binds![list])?;
+            found.extend(rows.into_iter().map(|r| Orphan {
+                iccid: r.0,
+                platform: PlatformId(r.1),
+                lines: r.2,
+                bytes: r.3,
+                files: r.4,
+                file: r.5.unwrap_or_default(),
+            }));
+        }
+        Ok(found)
     }
 }
 

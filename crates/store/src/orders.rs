@@ -2,7 +2,7 @@
 
 mod look;
 
-pub use look::OrderFilter;
+pub use look::{OrderFilter, OrdersIn};
 
 use crate::binds;
 use crate::db::sql::Value;

@@ -56,6 +56,10 @@ fn listed(r: R) -> Listed {
     Listed { iccid: r.8, finding, first_seen: r.9, last_seen: r.10, resolved_at: r.11 }
 }
 
+const COLUMNS: &str =
+    "f.sim_id, f.cycle_from, f.account_id, f.platform_id, f.record_bytes, f.record_as_of, f.carrier_bytes, f.carrier_as_of,
+    s.iccid, f.first_seen, f.last_seen, f.resolved_at";
+
 impl Tx<'_> {
     /// Keeps findings; one that is there is brought up to date, one that was settled is open again.
     pub fn put_findings(&mut self, findings: &[Finding], now: Timestamp) -> Result<(), Error> {
@@ -120,12 +124,26 @@ impl Tx<'_> {
     pub fn findings(&mut self, platform: Option<PlatformId>, open_only: bool, limit: i64) -> Result<Vec<Listed>, Error> {
         let open = if open_only { "AND f.resolved_at IS NULL " } else { "" };
         let text = format!(
-            "SELECT f.sim_id, f.cycle_from, f.account_id, f.platform_id, f.record_bytes, f.record_as_of, f.carrier_bytes,
-             f.carrier_as_of, s.iccid, f.first_seen, f.last_seen, f.resolved_at FROM finding f JOIN sim s ON s.id = f.sim_id
+            "SELECT {COLUMNS} FROM finding f JOIN sim s ON s.id = f.sim_id
              WHERE (f.platform_id = ? OR ? = 0) {open}ORDER BY ABS(f.record_bytes - f.carrier_bytes) DESC, f.sim_id, f.cycle_from LIMIT ?"
         );
         let platform = platform.map_or(0, |p| p.0);
         Ok(self.rows::<R>(&text, &binds![platform, platform, limit])?.into_iter().map(listed).collect())
+    }
+
+    /// The open findings of a card, the newest month first.
+    pub fn open_findings_of(&mut self, sim: SimId) -> Result<Vec<Listed>, Error> {
+        let text = format!(
+            "SELECT {COLUMNS} FROM finding f JOIN sim s ON s.id = f.sim_id
+             WHERE f.sim_id = ? AND f.resolved_at IS NULL ORDER BY f.cycle_from DESC"
+        );
+        Ok(self.rows::<R>(&text, &binds![sim.0])?.into_iter().map(listed).collect())
+    }
+
+    /// How many findings are open, and of how many cards.
+    pub fn findings_open(&mut self) -> Result<(i64, i64), Error> {
+        let text = "SELECT COUNT(*), COUNT(DISTINCT sim_id) FROM finding WHERE resolved_at IS NULL";
+        Ok(self.row::<(i64, i64)>(text, &[])?.unwrap_or_default())
     }
 
     /// Usage of cards on days `first..=last` by who owned it: (card, account, bytes, known up to).

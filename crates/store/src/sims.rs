@@ -4,7 +4,7 @@ use crate::binds;
 use crate::db::sql::Value;
 use crate::db::{BulkColumn, Error, Tx};
 use crate::lists::NewState;
-use crate::page::{Newest, integers};
+use crate::page::{KEPT_OFF, Newest, integers};
 use kachi_domain::account::Path;
 use kachi_domain::{AccountId, PlatformId, ProductId, SimId, Timestamp};
 
@@ -300,8 +300,12 @@ impl Tx<'_> {
             self.move_places(id, sim.account, to, now)?;
             let spoke = "SELECT from_at, seconds FROM voice_use WHERE sim_id = ? AND from_at <= ? ORDER BY from_at DESC LIMIT 1";
             let spoke = self.row::<(i64, i64)>(spoke, &binds![id.0, now.0])?;
-            let text = "INSERT INTO sim_move (sim_id, at, from_account, voice_from, voice_seconds) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
-            self.run(text, &binds![id.0, now.0, sim.account.0, spoke.map(|s| s.0), spoke.map(|s| s.1)])?;
+            // Whoever had it within that second alone had it at no time; until then it was the first one's.
+            let text = "INSERT INTO sim_move (sim_id, at, from_account, voice_from, voice_seconds)
+                 SELECT CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT)
+                 WHERE NOT EXISTS (SELECT 1 FROM sim_move WHERE sim_id = ? AND at = ?)";
+            let (of, until) = spoke.map_or((None, None), |s| (Some(s.0), Some(s.1)));
+            self.run(text, &binds![id.0, now.0, sim.account.0, of, until, id.0, now.0])?;
             for (kind, number) in numbers(&sim) {
                 let text = "UPDATE sim_key SET account_id = ? WHERE number = ? AND kind = ? AND sim_id = ?";
                 self.run(text, &binds![to.0, number, kind, id.0])?;
@@ -409,10 +413,43 @@ fn sim_and_state_text() -> &'static str {
 /// pattern.)
 pub(crate) const BELOW: &str = "substr(a.path, 1, length(?)) = ?";
 
+/// Which cards of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Cards {
+    /// All.
+    #[default]
+    All,
+    /// Those that something keeps off, but a missing package: stopped, not known, or active with another block in its data's way.
+    KeptOff,
+    /// Active ones that only lack a package.
+    Bare,
+}
+
+impl Cards {
+    fn newest(self) -> Newest {
+        match self {
+            Cards::All => Newest::Sims,
+            Cards::KeptOff => Newest::KeptOff,
+            Cards::Bare => Newest::Bare,
+        }
+    }
+}
+
 impl Tx<'_> {
     /// A page of the accounts' cards, the newest first, numbers below `before`.
     pub fn sims_before(&mut self, accounts: &[AccountId], before: Option<i64>, limit: i64) -> Result<Vec<Sim>, Error> {
-        let ids = self.newest_ids(Newest::Sims, accounts, before, limit)?;
+        self.sims_of_before(Cards::All, accounts, before, limit)
+    }
+
+    /// As [`Tx::sims_before`], of such cards alone.
+    pub fn sims_of_before(
+        &mut self,
+        of: Cards,
+        accounts: &[AccountId],
+        before: Option<i64>,
+        limit: i64,
+    ) -> Result<Vec<Sim>, Error> {
+        let ids = self.newest_ids(of.newest(), accounts, before, limit)?;
         let text = format!("SELECT {SIM_COLUMNS} FROM sim s WHERE s.id IN ({}) ORDER BY s.id DESC", integers(ids.into_iter()));
         Ok(self.rows::<SimRow>(&text, &[])?.into_iter().map(sim).collect())
     }
@@ -426,6 +463,30 @@ impl Tx<'_> {
             integers(accounts.iter().map(|a| a.0))
         );
         Ok(self.rows::<SimRow>(&text, &binds![from, to, limit])?.into_iter().map(sim).collect())
+    }
+
+    /// How many cards of the accounts something keeps off. Those that only lack a package are not among them.
+    pub fn sims_kept_off(&mut self, accounts: &[AccountId]) -> Result<i64, Error> {
+        let of = integers(accounts.iter().map(|a| a.0));
+        let text = format!("SELECT COUNT(*) FROM sim WHERE {KEPT_OFF} AND account_id IN ({of})");
+        Ok(self.row::<(i64,)>(&text, &[])?.map_or(0, |r| r.0))
+    }
+
+    /// Cards of the accounts whose ICCID or MSISDN ends in these digits, 4 or more, by that number. A card may come more than once.
+    pub fn sims_by_tail(&mut self, accounts: &[AccountId], tail: &str, limit: i64) -> Result<Vec<Sim>, Error> {
+        // The index has the last four: of a million cards some hundred have them.
+        let (last, whole) = match self.is_postgres() {
+            true => ("right(k.number, 4)", "right(k.number, CAST(? AS INTEGER))"),
+            false => ("substr(k.number, -4)", "substr(k.number, -?)"),
+        };
+        let text = format!(
+            "SELECT {SIM_COLUMNS} FROM sim_key k JOIN sim s ON s.id = k.sim_id
+             WHERE {last} = ? AND k.kind IN ('iccid', 'msisdn') AND {whole} = ? AND k.account_id IN ({}) ORDER BY k.number LIMIT ?",
+            integers(accounts.iter().map(|a| a.0))
+        );
+        let Some(four) = tail.len().checked_sub(4).and_then(|from| tail.get(from..)) else { return Ok(Vec::new()) };
+        let values = binds![four, tail.len() as i64, tail, limit];
+        Ok(self.rows::<SimRow>(&text, &values)?.into_iter().map(sim).collect())
     }
 
     /// ICCIDs of cards by their numbers with us: (card, iccid).

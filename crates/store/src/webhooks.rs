@@ -3,7 +3,7 @@
 use crate::binds;
 use crate::db::sql::Value;
 use crate::db::{Error, Tx};
-use crate::page::{Newest, integers};
+use crate::page::{LOOKED_THROUGH, Newest, integers};
 use kachi_domain::{AccountId, SimId, Timestamp};
 use std::collections::BTreeMap;
 
@@ -18,8 +18,10 @@ pub struct Claimed {
     pub sim: i64,
     /// In which dialect.
     pub door: String,
-    /// Attempts made before.
+    /// Attempts made of its schedule.
     pub attempts: i64,
+    /// Attempts made before that began anew.
+    pub attempts_before: i64,
     /// The event's kind.
     pub kind: String,
     /// When it happened.
@@ -38,10 +40,35 @@ const DUE: &str = "d.due_at IS NOT NULL AND d.due_at <= ? AND (d.lease_until IS 
     ORDER BY d.due_at, d.id";
 
 /// A delivery with its event, and when it was due.
-type ClaimRow = (i64, i64, i64, String, i64, String, i64, String, i64);
+type ClaimRow = (i64, i64, i64, String, i64, String, i64, String, i64, i64);
 
 fn claimed(r: ClaimRow) -> Claimed {
-    Claimed { id: r.0, account: AccountId(r.1), sim: r.2, door: r.3, attempts: r.4, kind: r.5, at: r.6, body: r.7 }
+    Claimed {
+        id: r.0,
+        account: AccountId(r.1),
+        sim: r.2,
+        door: r.3,
+        attempts: r.4,
+        attempts_before: r.9,
+        kind: r.5,
+        at: r.6,
+        body: r.7,
+    }
+}
+
+/// Which settled deliveries are to be sent again; every field given narrows.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Replay<'a> {
+    /// From this number to that.
+    pub numbers: Option<(i64, i64)>,
+    /// To these accounts.
+    pub accounts: Option<&'a [AccountId]>,
+    /// At this door.
+    pub door: Option<&'a str>,
+    /// Of what happened then or later.
+    pub since: Option<Timestamp>,
+    /// Acknowledged ones too, and not dead ones alone.
+    pub done: bool,
 }
 
 /// What an attempt came to.
@@ -49,8 +76,10 @@ fn claimed(r: ClaimRow) -> Claimed {
 pub struct Attempt {
     /// The delivery.
     pub id: i64,
-    /// Which attempt, from 1.
+    /// Which attempt of its schedule, from 1.
     pub number: i64,
+    /// Attempts made before that began anew.
+    pub before: i64,
     /// HTTP status, none if there was no answer.
     pub status: Option<i64>,
     /// The first characters of the answer, or the error.
@@ -110,7 +139,7 @@ impl Tx<'_> {
             let list: Vec<_> = endpoints.iter().map(|(a, door)| serde_json::json!({"a": a.0, "d": door})).collect();
             let list = serde_json::to_string(&list).map_err(|e| Error::Engine(e.to_string()))?;
             let text = format!(
-                "SELECT d.id, d.account_id, d.sim_id, d.door, d.attempts, e.kind, e.at, e.body, d.due_at
+                "SELECT d.id, d.account_id, d.sim_id, d.door, d.attempts, e.kind, e.at, e.body, d.due_at, d.attempts_before
                  FROM json_to_recordset(CAST(? AS JSON)) AS x(a BIGINT, d TEXT)
                  CROSS JOIN LATERAL (SELECT d.* FROM delivery d WHERE d.account_id = x.a AND d.door = x.d AND {DUE} LIMIT ?) AS d
                  JOIN event e ON e.id = d.event_id ORDER BY d.account_id, d.door, d.due_at, d.id"
@@ -118,7 +147,7 @@ impl Tx<'_> {
             self.rows::<ClaimRow>(&text, &binds![list, now.0, now.0, now.0, each])?
         } else {
             let text = format!(
-                "SELECT d.id, d.account_id, d.sim_id, d.door, d.attempts, e.kind, e.at, e.body, d.due_at
+                "SELECT d.id, d.account_id, d.sim_id, d.door, d.attempts, e.kind, e.at, e.body, d.due_at, d.attempts_before
                  FROM delivery d JOIN event e ON e.id = d.event_id
                  WHERE d.account_id = ? AND d.door = ? AND {DUE} LIMIT ?"
             );
@@ -175,7 +204,7 @@ impl Tx<'_> {
             return Ok(Vec::new());
         }
         let text = format!(
-            "SELECT d.id, d.account_id, d.sim_id, d.door, d.attempts, e.kind, e.at, e.body, d.due_at
+            "SELECT d.id, d.account_id, d.sim_id, d.door, d.attempts, e.kind, e.at, e.body, d.due_at, d.attempts_before
              FROM delivery d JOIN event e ON e.id = d.event_id WHERE {}",
             self.one_of("d.id")
         );
@@ -205,7 +234,7 @@ impl Tx<'_> {
             };
             let mut values: Vec<Value<'_>> = Vec::with_capacity(part.len() * 6);
             for a in part {
-                values.extend(binds![a.id, a.number, now.0, a.millis, a.status, &a.answer]);
+                values.extend(binds![a.id, a.before + a.number, now.0, a.millis, a.status, &a.answer]);
             }
             self.run_group(
                 "INSERT INTO delivery_attempt (delivery_id, attempt, at, millis, status, answer) VALUES {} ON CONFLICT (delivery_id, attempt) DO NOTHING",
@@ -272,7 +301,7 @@ impl Tx<'_> {
         limit: i64,
     ) -> Result<Vec<DeliveryRow>, Error> {
         let text = format!(
-            "SELECT d.id, d.event_id, e.kind, COALESCE(s.iccid, ''), d.door, d.state, d.attempts, d.due_at, d.done_at, d.last_answer, e.at
+            "SELECT d.id, d.event_id, e.kind, COALESCE(s.iccid, ''), d.door, d.state, d.attempts + d.attempts_before, d.due_at, d.done_at, d.last_answer, e.at
              FROM delivery d JOIN event e ON e.id = d.event_id LEFT JOIN sim s ON s.id = d.sim_id
              WHERE {} AND (CAST(? AS TEXT) IS NULL OR d.state = ?) ORDER BY d.id DESC LIMIT ?",
             self.one_of("d.account_id")
@@ -289,13 +318,42 @@ impl Tx<'_> {
         )
     }
 
-    /// Makes dead deliveries with these numbers due again, and acknowledged ones if `done`; the answer is how many.
-    pub fn replay_deliveries(&mut self, (from, to): (i64, i64), done: bool, now: Timestamp) -> Result<usize, Error> {
-        self.run(
-            "UPDATE delivery SET state = 'waiting', due_at = ?, done_at = NULL, lease_token = NULL, lease_until = NULL
-             WHERE id >= ? AND id <= ? AND due_at IS NULL AND (state = 'dead' OR ? = 1)",
-            &binds![now.0, from, to, i64::from(done)],
-        )
+    /// How many settled deliveries are to be sent again, by endpoint.
+    pub fn replayable_counted(&mut self, of: &Replay<'_>) -> Result<Vec<(Endpoint, i64)>, Error> {
+        let (clause, values) = replay_clause(of);
+        let text = format!(
+            "SELECT d.account_id, d.door, COUNT(*) FROM delivery d JOIN event e ON e.id = d.event_id WHERE {clause}
+             GROUP BY d.account_id, d.door ORDER BY d.account_id, d.door"
+        );
+        let rows = self.rows::<(i64, String, i64)>(&text, &values)?;
+        Ok(rows.into_iter().map(|(account, door, n)| ((AccountId(account), door), n)).collect())
+    }
+
+    /// Makes settled deliveries due again, the oldest first and at most so many, each with its whole schedule before it; the
+    /// answer is how many of which endpoint. As none of that was tried, they go out in each card's order.
+    pub fn replay_deliveries(&mut self, of: &Replay<'_>, most: i64, now: Timestamp) -> Result<BTreeMap<Endpoint, i64>, Error> {
+        let (clause, mut values) = replay_clause(of);
+        values.push(most.into());
+        let lock = if self.is_postgres() { " FOR UPDATE OF d" } else { "" };
+        let text = format!(
+            "SELECT d.id, d.account_id, d.door FROM delivery d JOIN event e ON e.id = d.event_id WHERE {clause}
+             ORDER BY d.id LIMIT ?{lock}"
+        );
+        let found = self.rows::<(i64, i64, String)>(&text, &values)?;
+        let text = format!(
+            "UPDATE delivery SET state = 'waiting', attempts_before = attempts_before + attempts, attempts = 0, due_at = ?,
+             done_at = NULL, lease_token = NULL, lease_until = NULL WHERE due_at IS NULL AND {}",
+            self.one_of("id")
+        );
+        for part in found.chunks(1_000) {
+            let ids = self.list(part.iter().map(|r| r.0));
+            self.run(&text, &binds![now.0, ids])?;
+        }
+        let mut counted = BTreeMap::new();
+        for (_, account, door) in found {
+            *counted.entry((AccountId(account), door)).or_default() += 1;
+        }
+        Ok(counted)
     }
 
     /// How many of the deliveries with these numbers are acknowledged.
@@ -303,6 +361,29 @@ impl Tx<'_> {
         let text = "SELECT COUNT(*) FROM delivery WHERE id >= ? AND id <= ? AND state = 'done'";
         Ok(self.row::<(i64,)>(text, &binds![from, to])?.map_or(0, |r| r.0))
     }
+}
+
+/// Which settled deliveries these are: a clause and its values.
+fn replay_clause(of: &Replay<'_>) -> (String, Vec<Value<'static>>) {
+    // In these words the index of dead ones serves.
+    let states = if of.done { "d.state IN ('dead', 'done')" } else { "d.state = 'dead'" };
+    let (mut clause, mut values) = (format!("d.due_at IS NULL AND {states}"), Vec::new());
+    if let Some((from, to)) = of.numbers {
+        clause.push_str(" AND d.id >= ? AND d.id <= ?");
+        values.extend([from.into(), to.into()]);
+    }
+    if let Some(accounts) = of.accounts {
+        clause.push_str(&format!(" AND d.account_id IN ({})", integers(accounts.iter().map(|a| a.0))));
+    }
+    if let Some(door) = of.door {
+        clause.push_str(" AND d.door = ?");
+        values.push(door.to_owned().into());
+    }
+    if let Some(since) = of.since {
+        clause.push_str(" AND e.at >= ?");
+        values.push(since.0.into());
+    }
+    (clause, values)
 }
 
 /// A delivery as a person reads it.
@@ -322,7 +403,7 @@ pub struct DeliveryLine {
     pub door: String,
     /// `waiting`, `done` or `dead`.
     pub state: String,
-    /// Attempts made.
+    /// Attempts made, of all its schedules.
     pub attempts: i64,
     /// When it happened.
     pub at: i64,
@@ -334,8 +415,17 @@ pub struct DeliveryLine {
     pub last_answer: Option<String>,
 }
 
+/// Where the deliveries of a list stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveriesIn {
+    /// They wait, in work or later.
+    Waiting,
+    /// Their schedule is used up.
+    Dead,
+}
+
 /// So many of the newest deliveries are looked through for those of one card.
-pub const DELIVERIES_LOOKED_THROUGH: i64 = 100_000;
+pub const DELIVERIES_LOOKED_THROUGH: i64 = LOOKED_THROUGH;
 
 impl Tx<'_> {
     /// A page of the accounts' deliveries, newest first, numbers below `before`.
@@ -347,6 +437,23 @@ impl Tx<'_> {
     ) -> Result<Vec<DeliveryLine>, Error> {
         let ids = self.newest_ids(Newest::Deliveries, accounts, before, limit)?;
         self.delivery_lines(&ids)
+    }
+
+    /// A page of the accounts' deliveries that are given up, or that wait, newest first, numbers below `before`; and below which
+    /// number the next page begins.
+    pub fn deliveries_in_state(
+        &mut self,
+        of: DeliveriesIn,
+        accounts: &[AccountId],
+        before: Option<i64>,
+        limit: i64,
+    ) -> Result<(Vec<DeliveryLine>, Option<i64>), Error> {
+        let state = match of {
+            DeliveriesIn::Waiting => "state = 'waiting'",
+            DeliveriesIn::Dead => "state = 'dead'",
+        };
+        let (ids, next) = self.newest_in_state((Newest::Deliveries, state), accounts, before, limit)?;
+        Ok((self.delivery_lines(&ids)?, next))
     }
 
     /// The newest deliveries of a card among the newest [`DELIVERIES_LOOKED_THROUGH`] of all, newest first.
@@ -362,7 +469,7 @@ impl Tx<'_> {
 
     fn delivery_lines(&mut self, ids: &[i64]) -> Result<Vec<DeliveryLine>, Error> {
         let text = format!(
-            "SELECT d.id, d.account_id, e.kind, s.iccid, s.account_id, d.door, d.state, d.attempts, e.at, d.due_at, d.done_at, d.last_answer
+            "SELECT d.id, d.account_id, e.kind, s.iccid, s.account_id, d.door, d.state, d.attempts + d.attempts_before, e.at, d.due_at, d.done_at, d.last_answer
              FROM delivery d JOIN event e ON e.id = d.event_id LEFT JOIN sim s ON s.id = d.sim_id
              WHERE d.id IN ({}) ORDER BY d.id DESC",
             integers(ids.iter().copied())

@@ -82,6 +82,8 @@ Topic {
     LastUse = "last_use",
     /// The carrier's own count.
     Counter = "counter",
+    /// Billing months in which records and the carrier's count are apart.
+    Findings = "findings",
     /// What the device says of itself.
     Device = "device",
 });
@@ -180,6 +182,13 @@ pub struct Pool {
     pub joint: bool,
 }
 
+impl Pool {
+    /// Whether it has nothing left for the card.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.until.is_some_and(|until| until <= now)
+    }
+}
+
 /// The IMEI group a card is in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
@@ -206,6 +215,21 @@ pub struct WriteSeen {
     pub at: Timestamp,
     /// The carrier's last word, or ours on what is known.
     pub words: String,
+}
+
+/// A billing month in which records and the carrier's count are too far apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Apart {
+    /// Its first instant.
+    pub from: Timestamp,
+    /// What the records add up to.
+    pub record_bytes: i64,
+    /// When the last of them ended; none: there are none.
+    pub record_as_of: Option<Timestamp>,
+    /// What the carrier counted.
+    pub carrier_bytes: i64,
+    /// As of when.
+    pub carrier_as_of: Timestamp,
 }
 
 /// What an account may spend.
@@ -274,6 +298,8 @@ pub struct Card {
     pub last_use: Piece<i64>,
     /// The carrier's own count.
     pub counter: Piece<Count>,
+    /// Billing months in which the records and that count are too far apart.
+    pub findings: Piece<Vec<Apart>>,
     /// What the device says of itself.
     pub device: Piece<String>,
 }

@@ -82,7 +82,7 @@ causes! {
     CarrierOwnerStop "carrier_owner_stop" Certain Owner Resume [Blocks CarrierState StopReason Write] "the card is stopped at its carrier on request, and not with us" "该卡在运营商侧为主动停机，本平台无停机记录";
     DataOff "data_off" Certain Owner DataOn [Blocks AccessPoints CarrierState] "data is switched off" "数据业务已关闭";
     CarrierDataOff "carrier_data_off" Certain Owner DataOn [AccessPoints StopReason] "data is switched off at the carrier, and not with us" "该卡在运营商侧已断网，本平台无断网记录";
-    Quota "quota" Certain Owner Buy [Blocks Package Outflow Waiting LastUse CarrierState] "the allowance is used up and nothing may start in its place" "流量已用尽，且无可立即生效的套餐";
+    Quota "quota" Certain Owner Buy [Blocks Package Outflow Waiting LastUse Findings CarrierState] "the allowance is used up and nothing may start in its place" "流量已用尽，且无可立即生效的套餐";
     Expired "expired" Certain Owner Buy [Blocks Package Waiting CarrierState] "the validity is over and nothing may start in its place" "套餐已到期，且无可立即生效的套餐";
     NoPackage "no_package" Certain Owner Buy [Blocks Package Waiting Renewal CarrierState] "the card has no package" "该卡无套餐";
     PoolExhausted "pool_exhausted" Certain Owner BuyForPool [Blocks Pool Package CarrierState] "its pool is used up and it has nothing of its own" "流量池已用尽，且该卡无自有套餐";
@@ -96,7 +96,7 @@ causes! {
     Forced "forced" Certain Operator ForceLift [Blocks CarrierState] "the operator stopped the card" "平台强制停机";
     CarrierCredit "carrier_credit" Certain Operator AskCarrier [CarrierState StopReason] "the carrier stopped the card because money is owed" "运营商信控停机（欠费）";
     CarrierExpired "carrier_expired" Certain Operator AskCarrier [CarrierState StopReason] "the offer at the carrier is over" "运营商侧资费/商品到期失效";
-    CarrierQuota "carrier_quota" Certain Operator AskCarrier [StopReason Counter] "the carrier cut the card at its threshold of usage" "运营商侧达量断网";
+    CarrierQuota "carrier_quota" Certain Operator AskCarrier [StopReason Counter Findings] "the carrier cut the card at its threshold of usage" "运营商侧达量断网";
     Region "region" Certain Carrier AskCarrier [Blocks CarrierState StopReason Network] "the card is outside its region, says the carrier" "运营商区域限制停机";
     CarrierForced "carrier_forced" Certain Carrier AskCarrier [CarrierState StopReason] "the carrier stopped the card by force" "运营商强制停机";
     CarrierManagement "carrier_management" Certain Carrier AskCarrier [Blocks CarrierState StopReason] "the carrier has frozen the card" "运营商管控停机";
@@ -189,6 +189,11 @@ impl Cause {
         let asked_for = Blocks(KEPT_OFF.0 | Blocks::PACKAGE.0);
         let stopped = if ours.has(asked_for) { Blocks::OWNER_STOP.0 } else { 0 };
         Blocks(stop.0 & !(stopped | ours.0 & Blocks::DATA_OFF.0))
+    }
+
+    /// Whether it is in the way of data, and not of a service beside data alone.
+    pub fn keeps_data_off(self) -> bool {
+        !matches!(self, Cause::SmsOff | Cause::VoiceOff)
     }
 
     /// What it is, in a language.

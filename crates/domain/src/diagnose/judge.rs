@@ -11,8 +11,8 @@ pub const FRESH_SECONDS: i64 = DAY_SECONDS;
 pub const ONLINE_SECONDS: i64 = 3_600;
 
 /// What to look at at the device.
-const AT_THE_DEVICE: [Topic; 7] =
-    [Topic::Session, Topic::Power, Topic::LastUse, Topic::Counter, Topic::Imei, Topic::Network, Topic::Device];
+const AT_THE_DEVICE: [Topic; 8] =
+    [Topic::Session, Topic::Power, Topic::LastUse, Topic::Counter, Topic::Findings, Topic::Imei, Topic::Network, Topic::Device];
 
 /// A cause that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +60,9 @@ impl Report {
     /// What there is to look at at the device.
     pub fn at_the_device<'z>(&self, reader: impl Into<Reader<'z>>) -> Vec<Look> {
         let reader = reader.into();
-        AT_THE_DEVICE.iter().map(|topic| self.card.look(*topic, reader)).collect()
+        // Where records and the carrier agree there is nothing to tell.
+        let tells = |topic: &&Topic| **topic != Topic::Findings || self.card.findings.known().is_some();
+        AT_THE_DEVICE.iter().filter(tells).map(|topic| self.card.look(*topic, reader)).collect()
     }
 }
 

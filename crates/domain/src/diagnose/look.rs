@@ -1,7 +1,7 @@
 //! Looking at a piece of what is known: what was found, where, and how old that is; or why it is not known.
 
 use super::Cause;
-use super::card::{Card, Group, Ordered, Package, Piece, Pool, Source, Topic, Why, WriteSeen};
+use super::card::{Apart, Card, Group, Ordered, Package, Piece, Pool, Source, Topic, Why, WriteSeen};
 use super::words::{Lang, Reader};
 use crate::account::Switch;
 use crate::carrier::{BY_HAND, Count, Of, Session, Standing, Stop};
@@ -56,7 +56,7 @@ impl Card {
             Topic::Package => or_none(self.package.as_ref().map(|p| package(p, lang.pick("until", "至"), reader))),
             Topic::Waiting => kept(waiting(&self.waiting, reader)),
             Topic::Ordered => or_none((!self.ordered.is_empty()).then(|| ordered(&self.ordered, lang))),
-            Topic::Pool => or_none(self.pool.as_ref().map(|p| pool(p, reader))),
+            Topic::Pool => or_none(self.pool.as_ref().map(|p| pool(p, self.now, reader))),
             Topic::Outflow => kept(size(self.outflow_bytes)),
             Topic::ImeiGroup => or_none(self.group.as_ref().map(|g| group(g, reader))),
             Topic::Imei => self.at(topic, lang, &self.imei, String::clone),
@@ -80,6 +80,7 @@ impl Card {
                 lang.pick(format!("{} in the last 90 days", size(*bytes)), format!("近 90 天共 {}", size(*bytes)))
             }),
             Topic::Counter => self.at(topic, lang, &self.counter, |c| count(c, reader)),
+            Topic::Findings => self.at(topic, lang, &self.findings, |all| findings(all, reader)),
             Topic::Device => self.at(topic, lang, &self.device, String::clone),
         }
     }
@@ -209,13 +210,17 @@ fn ordered(all: &[Ordered], lang: Lang) -> String {
     all.iter().map(one).collect::<Vec<_>>().join(lang.pick("; ", "；"))
 }
 
-fn pool(p: &Pool, reader: Reader<'_>) -> String {
+fn pool(p: &Pool, now: Timestamp, reader: Reader<'_>) -> String {
     let lang = reader.lang;
     let none = || match p.joint {
         true => lang.pick("its cards have something left together", "池内各卡合计仍有余量").to_owned(),
         false => lang.pick("never had anything", "从未有过流量").to_owned(),
     };
-    let until = p.until.map_or_else(none, |until| format!("{} {}", lang.pick("can pay until", "可用至"), reader.time(until)));
+    let until = |until: Timestamp| match p.is_over(now) {
+        true => format!("{} {}", lang.pick("has had nothing left for the card since", "对该卡已无余量，自"), reader.time(until)),
+        false => format!("{} {}", lang.pick("can pay until", "可用至"), reader.time(until)),
+    };
+    let until = p.until.map_or_else(none, until);
     format!("{}: {until}", p.id)
 }
 
@@ -285,6 +290,22 @@ fn count(c: &Count, reader: Reader<'_>) -> String {
         }
         Of::Day => reader.lang.pick(format!("{bytes} in the day since {from}"), format!("当日 {bytes}（自 {from} 起）")),
     }
+}
+
+fn findings(all: &[Apart], reader: Reader<'_>) -> String {
+    let lang = reader.lang;
+    let one = |f: &Apart| {
+        let (from, records, carrier) = (reader.time(f.from), size(f.record_bytes), size(f.carrier_bytes));
+        let (until, counted) = (f.record_as_of.map(|at| reader.time(at)), reader.time(f.carrier_as_of));
+        let until = until.unwrap_or_else(|| lang.pick("none", "无").to_owned());
+        lang.pick(
+            format!(
+                "billing month since {from}: {records} by records (last {until}), {carrier} by the carrier (as of {counted})"
+            ),
+            format!("账期（自 {from} 起）：话单 {records}（最后 {until}），运营商 {carrier}（截至 {counted}）"),
+        )
+    };
+    all.iter().map(one).collect::<Vec<_>>().join(lang.pick("; ", "；"))
 }
 
 /// Bytes in the greatest unit that fits, one decimal, rounded down.

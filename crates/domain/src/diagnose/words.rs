@@ -95,6 +95,7 @@ impl Topic {
             Topic::Network => lang.pick("network", "网络"),
             Topic::LastUse => lang.pick("usage by records", "话单用量"),
             Topic::Counter => lang.pick("the carrier's counter", "运营商计量"),
+            Topic::Findings => lang.pick("records and the carrier's count are apart", "话单与运营商计量不符"),
             Topic::Device => lang.pick("the device's own report", "设备上报"),
         }
     }

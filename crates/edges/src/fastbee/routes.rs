@@ -424,6 +424,9 @@ impl Ask<'_> {
         let row = CardRow::of(self.catalogue, &kept);
         let (status, words, left) = match outcome {
             Switched::Already { left } if write == Write::Stop => (StatusCode::OK, "the card is stopped already", left),
+            Switched::Already { left } if left.iter().any(|cause| cause.keeps_data_off()) => {
+                (StatusCode::OK, "nothing to lift: its owner has not stopped the card", left)
+            }
             Switched::Already { left } => (StatusCode::OK, "the card is on already", left),
             Switched::Lifted { left } => (StatusCode::OK, "the owner's stop is taken away; the carrier was not asked", left),
             Switched::Asked { left } => (StatusCode::ACCEPTED, ASKED, left),

@@ -4,7 +4,7 @@ use super::html::{Html, Table, View, size};
 use super::lang::Lang;
 use super::{chart, sections, why};
 use kachi_domain::Timestamp;
-use kachi_domain::diagnose::Report;
+use kachi_domain::diagnose::{Report, Topic};
 use kachi_domain::order::{OrderState, SubscriptionState};
 use kachi_domain::package::Resource;
 use kachi_domain::sim::BaseState;
@@ -18,7 +18,7 @@ pub fn body(view: &View, page: &CardPage, (report, is_operator): (&Report, bool)
         "<p><a href=\"/\">{}</a></p><section aria-labelledby=\"card\"><h1 id=\"card\"><span class=\"number\">{}</span></h1>{}</section>",
         l.pick("← All cards", "← 全部卡"),
         Html::text(&page.line.iccid),
-        facts(view, page)
+        facts(view, page, report)
     );
     let mut section = |id: &str, title: &str, inside: Html| {
         let _ = write!(
@@ -33,11 +33,11 @@ pub fn body(view: &View, page: &CardPage, (report, is_operator): (&Report, bool)
     let orders = sections::orders(view, l.pick("Newest orders of this card", "本卡最新订单"), &page.orders, &[]);
     section("orders", l.pick("Orders", "订单"), orders);
     let caption = l.pick("Notices of this card among the newest 100,000", "本卡通知（取最近 10 万条）");
-    section("notices", l.pick("Notices", "通知"), sections::notices(view, caption, &page.notices));
+    section("notices", l.pick("Notices", "通知"), sections::notices(view, caption, &page.notices, &[]));
     Html(out)
 }
 
-fn facts(view: &View, page: &CardPage) -> Html {
+fn facts(view: &View, page: &CardPage, report: &Report) -> Html {
     let (l, sim) = (view.lang, &page.card.sim);
     let mut out = String::from("<dl class=\"facts\">");
     let mut fact = |name: &str, value: Html| {
@@ -59,6 +59,7 @@ fn facts(view: &View, page: &CardPage) -> Html {
     fact("IMEI", number(&sim.imei));
     fact(l.pick("Device", "设备"), device(view, page));
     fact(l.pick("Network", "网络"), Html::text(&sim.network));
+    fact(l.pick("Pool", "流量池"), pool(view, page, report));
     let real_name =
         if page.card.has_real_name() { l.pick("registered", "已实名") } else { l.pick("not registered", "未实名") };
     fact(l.pick("Real name", "实名"), Html::text(real_name));
@@ -77,6 +78,13 @@ fn device(view: &View, page: &CardPage) -> Html {
     let when = view.date(Some(Timestamp(d.reported_at)));
     let age = format!("{}{} {when}", l.pick("reported", "上报于"), Html::text(&signal));
     Html(format!("{} <small>{age}</small>", Html::text(&d.serial)))
+}
+
+/// Its pool, and until or since when that can pay or not.
+fn pool(view: &View, page: &CardPage, report: &Report) -> Html {
+    let Some(pool) = &page.pool else { return Html(String::new()) };
+    let words = report.card.look(Topic::Pool, why::reader(view)).map_or_else(|_| pool.id.to_string(), |evidence| evidence.value);
+    if pool.is_over(view.now) { Html::tag("bad", &words) } else { Html::text(&words) }
 }
 
 fn usable(view: &View, page: &CardPage) -> Html {

@@ -140,6 +140,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("imei_group_joined", "came into an IMEI group", "移入 IMEI 池"),
     ("imei_group_left", "left an IMEI group", "移出 IMEI 池"),
     ("device_bound", "in another device", "设备已绑定"),
+    ("notices_replayed", "notices sent again", "通知已重发"),
     ("account_switched", "account switched", "账户状态已切换"),
     ("account_arrears", "account in arrears, or no longer", "账户欠费状态变更"),
     ("readings_stale", "carrier readings are old", "运营商数据过期"),

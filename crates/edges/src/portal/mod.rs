@@ -4,6 +4,7 @@
 //! shows nothing that its account may not see, because the engine's questions take the session's actor. It changes
 //! nothing but sessions.
 
+mod asked;
 mod assets;
 mod card;
 mod chart;
@@ -18,9 +19,9 @@ pub mod receiver;
 mod sections;
 mod why;
 
+use asked::Asked;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, Query, State};
-use axum::http::request::Parts;
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
@@ -30,7 +31,7 @@ pub use health::health_router;
 use html::{Html, View};
 use kachi_domain::Iccid;
 use kachi_domain::ledger::OPERATOR;
-use kachi_engine::overview::{self, CardQuestion, Figures, Session};
+use kachi_engine::overview::{self, CardQuestion, Cards, Figures, Session};
 use kachi_engine::{Engine, Fail, diagnose};
 use lang::Lang;
 pub use receiver::Receiver;
@@ -92,6 +93,7 @@ pub fn router(door: PortalDoor) -> Router {
         .route("/", get(home))
         .route("/sims/{iccid}", get(card_page))
         .route("/fragment/{name}", get(fragment))
+        .route("/fragment/sims/{iccid}", get(card_fragment))
         .route("/login", get(login::form).post(login::log_in))
         .route("/logout", post(login::log_out))
         .route("/assets/{name}", get(assets::serve))
@@ -104,58 +106,6 @@ pub fn router(door: PortalDoor) -> Router {
     }
 }
 
-/// What an address may ask for; what cannot be read was not asked for, and of what stands twice the last counts.
-#[derive(Debug, Clone, Default)]
-struct Asked {
-    lang: Option<String>,
-    /// A card's number, or its beginning.
-    q: String,
-    /// Only cards before this one.
-    before: Option<i64>,
-    /// Only orders before this one.
-    orders_before: Option<i64>,
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Asked {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Asked, Self::Rejection> {
-        let pairs = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).map_or_else(|_| Vec::new(), |Query(pairs)| pairs);
-        let mut asked = Asked::default();
-        for (name, value) in pairs {
-            match name.as_str() {
-                "lang" => asked.lang = Some(value),
-                "q" => asked.q = value,
-                "before" => asked.before = value.parse().ok(),
-                "orders_before" => asked.orders_before = value.parse().ok(),
-                _ => {}
-            }
-        }
-        Ok(asked)
-    }
-}
-
-impl Asked {
-    /// The number without what people put between its digits.
-    fn number(&self) -> String {
-        self.q.chars().filter(char::is_ascii_alphanumeric).take(40).collect()
-    }
-
-    /// The address of a page or section that answers the same question.
-    fn address(&self, path: &str, lang: Lang) -> String {
-        let mut out = format!("{path}?lang={}", lang.word());
-        if !self.q.is_empty() {
-            let _ = write!(out, "&q={}", self.number());
-        }
-        for (name, before) in [("before", self.before), ("orders_before", self.orders_before)] {
-            if let Some(before) = before {
-                let _ = write!(out, "&{name}={before}");
-            }
-        }
-        out
-    }
-}
-
 async fn home(State(portal): State<Arc<Portal>>, asked: Asked, headers: HeaderMap) -> Response {
     let session = match login::person(&portal, &headers).await {
         Ok(session) => session,
@@ -164,7 +114,8 @@ async fn home(State(portal): State<Arc<Portal>>, asked: Asked, headers: HeaderMa
     let view = view(&portal, &asked, &headers, &session);
     let l = view.lang;
     let mut body = format!("<h1 class=\"hidden\">{}</h1><div class=\"sections\">", l.pick("Overview", "总览"));
-    let names = SECTIONS.iter().chain(portal.receiver.is_some().then_some(&"receiver"));
+    let orphans = (session.actor.account == OPERATOR).then_some(&"orphans");
+    let names = SECTIONS.iter().chain(orphans).chain(portal.receiver.is_some().then_some(&"receiver"));
     for name in names {
         let inside = match section(&portal, &session, &view, name, &asked).await {
             Ok(inside) => inside.unwrap_or_default(),
@@ -210,7 +161,8 @@ async fn section(
     asked: &Asked,
 ) -> kachi_engine::Result<Option<Html>> {
     let (engine, actor, l) = (&portal.engine, session.actor.clone(), view.lang);
-    let figures = if matches!(name, "counts" | "accounts" | "usage") { portal.figures.get(engine, &actor).await } else { None };
+    let counted = matches!(name, "counts" | "accounts" | "usage" | "orphans");
+    let figures = if counted { portal.figures.get(engine, &actor).await } else { None };
     let figures: Option<&Figures> = figures.as_deref();
     Ok(Some(match name {
         "counts" => sections::counts(view, figures),
@@ -220,29 +172,33 @@ async fn section(
             sections::accounts(view, &accounts, more, figures)
         }
         "sims" => {
-            let question = CardQuestion { number: asked.number(), before: asked.before, limit: CARDS };
+            let question = CardQuestion { number: asked.number(), of: asked.cards, before: asked.before, limit: CARDS };
             let cards = engine.off_thread(move |engine| overview::cards(engine, &actor, &question)).await?;
             let last = cards.last().filter(|_| asked.q.is_empty() && cards.len() as i64 == CARDS);
-            let older = last.map(|c| Asked { before: Some(c.id.0), ..asked.clone() }.address("/", l) + "#sims-s");
-            sections::sims(view, &cards, &asked.number(), older)
+            let older = last.map(|c| Asked { before: Some(c.id.0), ..asked.clone() }.at("sims", l));
+            sections::sims(view, &cards, (asked.cards, &asked.number()), older)
         }
         "orders" => {
-            let before = asked.orders_before;
-            // One more tells whether there are older ones.
-            let mut orders = engine.off_thread(move |engine| overview::orders(engine, &actor, before, NEWEST + 1)).await?;
-            let is_last = orders.len() as i64 <= NEWEST;
-            orders.truncate(NEWEST as usize);
-            let at = |before| Asked { orders_before: before, ..asked.clone() }.address("/", l) + "#orders-s";
-            let newest = before.map(|_| (at(None), l.pick("Newest orders", "最新的订单")));
-            let older = orders.last().filter(|_| !is_last).map(|o| (at(Some(o.id)), l.pick("Older orders", "更早的订单")));
-            let caption = before.map_or(l.pick("The newest orders", "最新订单"), |_| l.pick("Older orders", "更早的订单"));
-            let pages: Vec<(String, &str)> = newest.into_iter().chain(older).collect();
-            sections::orders(view, caption, &orders, &pages)
+            let (of, before) = (asked.orders, asked.orders_before);
+            let page = engine.off_thread(move |engine| overview::orders(engine, &actor, of, (before, NEWEST))).await?;
+            let at = |orders, before| Asked { orders, orders_before: before, ..asked.clone() }.at("orders", l);
+            let all = of.map(|_| (at(None, None), l.pick("All orders", "全部订单")));
+            let newest = before.map(|_| (at(of, None), l.pick("Newest orders", "最新的订单")));
+            let older = page.older.map(|id| (at(of, Some(id)), l.pick("Older orders", "更早的订单")));
+            let pages: Vec<(String, &str)> = all.into_iter().chain(newest).chain(older).collect();
+            sections::orders(view, sections::orders_caption(l, of, before), &page.lines, &pages)
         }
         "notices" => {
-            let notices = engine.off_thread(move |engine| overview::notices(engine, &actor, NEWEST)).await?;
-            sections::notices(view, l.pick("The newest notices", "最新通知"), &notices)
+            let (of, before) = (asked.notices, asked.notices_before);
+            let page = engine.off_thread(move |engine| overview::notices(engine, &actor, of, (before, NEWEST))).await?;
+            let at = |notices, before| Asked { notices, notices_before: before, ..asked.clone() }.at("notices", l);
+            let all = of.map(|_| (at(None, None), l.pick("All notices", "全部通知")));
+            let newest = before.map(|_| (at(of, None), l.pick("Newest notices", "最新的通知")));
+            let older = page.older.map(|id| (at(of, Some(id)), l.pick("Older notices", "更早的通知")));
+            let pages: Vec<(String, &str)> = all.into_iter().chain(newest).chain(older).collect();
+            sections::notices(view, sections::notices_caption(l, of, before), &page.lines, &pages)
         }
+        "orphans" if session.actor.account == OPERATOR => sections::orphans(view, figures),
         "receiver" => match &portal.receiver {
             Some(receiver) => receiver.section(view),
             None => return Ok(None),
@@ -257,8 +213,51 @@ async fn card_page(State(portal): State<Arc<Portal>>, Path(iccid): Path<String>,
         Err(response) => return response,
     };
     let view = view(&portal, &asked, &headers, &session);
+    let l = view.lang;
+    let name: String = iccid.chars().filter(char::is_ascii_alphanumeric).collect();
+    let (status, body) = match card_inside(&portal, &session, &view, &iccid).await {
+        Ok((StatusCode::OK, inside)) => {
+            let source = Asked::default().address(&format!("/fragment/sims/{name}"), l);
+            (StatusCode::OK, Html(format!("<div id=\"one\" data-src=\"{}\">{inside}</div>", Html::text(&source))))
+        }
+        Ok(other) => other,
+        Err(fail) => return broken(l, &fail),
+    };
+    let account = account_name(&portal, &session);
+    let here = format!("/sims/{name}");
+    let person = Some((&session, account.as_str()));
+    let live = status == StatusCode::OK;
+    let shown = page::Page { lang: l, title: l.pick("Card", "卡片"), here: &here, person, live };
+    remember(asked.lang.as_deref(), (status, page::whole(&portal, &shown, &body)).into_response())
+}
+
+async fn card_fragment(
+    State(portal): State<Arc<Portal>>,
+    Path(iccid): Path<String>,
+    asked: Asked,
+    headers: HeaderMap,
+) -> Response {
+    let session = match login::person(&portal, &headers).await {
+        Ok(session) => session,
+        Err(response) if response.status().is_redirection() => return StatusCode::UNAUTHORIZED.into_response(),
+        Err(response) => return response,
+    };
+    let view = view(&portal, &asked, &headers, &session);
+    match card_inside(&portal, &session, &view, &iccid).await {
+        Ok((status, inside)) => (status, axum::response::Html(inside.0)).into_response(),
+        Err(fail) => broken(view.lang, &fail),
+    }
+}
+
+/// What is shown of a card, or that there is none.
+async fn card_inside(
+    portal: &Arc<Portal>,
+    session: &Session,
+    view: &View,
+    iccid: &str,
+) -> kachi_engine::Result<(StatusCode, Html)> {
     let (l, actor) = (view.lang, session.actor.clone());
-    let found = match Iccid::parse(&iccid) {
+    let found = match Iccid::parse(iccid) {
         Ok(iccid) => {
             let read = move |engine: &Engine| {
                 Ok((overview::card(engine, &actor, &iccid)?, diagnose::diagnose(engine, &actor, &iccid, None)?))
@@ -267,23 +266,18 @@ async fn card_page(State(portal): State<Arc<Portal>>, Path(iccid): Path<String>,
         }
         Err(_) => Ok(None),
     };
-    let (status, body) = match found {
-        Ok(Some((card, report))) => (StatusCode::OK, card::body(&view, &card, (&report, session.actor.account == OPERATOR))),
-        Err(fail) if !overview::is_unknown_card(&fail) => return broken(l, &fail),
-        _ => (
+    match found {
+        Ok(Some((card, report))) => Ok((StatusCode::OK, card::body(view, &card, (&report, session.actor.account == OPERATOR)))),
+        Err(fail) if !overview::is_unknown_card(&fail) => Err(fail),
+        _ => Ok((
             StatusCode::NOT_FOUND,
             Html(format!(
                 "<h1>{}</h1><p><a href=\"/\">{}</a></p>",
                 l.pick("No such card", "没有此卡"),
                 l.pick("← All cards", "← 全部卡")
             )),
-        ),
-    };
-    let account = account_name(&portal, &session);
-    let here = format!("/sims/{}", iccid.chars().filter(char::is_ascii_alphanumeric).collect::<String>());
-    let shown =
-        page::Page { lang: l, title: l.pick("Card", "卡片"), here: &here, person: Some((&session, &account)), live: false };
-    remember(asked.lang.as_deref(), (status, page::whole(&portal, &shown, &body)).into_response())
+        )),
+    }
 }
 
 fn title(lang: Lang, name: &str) -> &'static str {
@@ -294,12 +288,13 @@ fn title(lang: Lang, name: &str) -> &'static str {
         "sims" => lang.pick("Cards", "卡片"),
         "orders" => lang.pick("Orders", "订单"),
         "notices" => lang.pick("Notices", "通知"),
+        "orphans" => lang.pick("Usage without card", "无主话单"),
         _ => lang.pick("The demo's receiver", "演示接收端"),
     }
 }
 
 fn search(lang: Lang, asked: &Asked) -> String {
-    let all = if asked.q.is_empty() && asked.before.is_none() {
+    let all = if asked.q.is_empty() && asked.before.is_none() && asked.cards == Cards::All {
         String::new()
     } else {
         format!("<a href=\"/#sims-s\">{}</a>", lang.pick("Newest cards", "最新的卡"))
@@ -308,7 +303,10 @@ fn search(lang: Lang, asked: &Asked) -> String {
         "<form class=\"search\" role=\"search\" action=\"/#sims-s\"><label for=\"q\">{}</label>\
          <input id=\"q\" name=\"q\" type=\"search\" inputmode=\"text\" autocomplete=\"off\" maxlength=\"40\" value=\"{}\">\
          <button type=\"submit\">{}</button>{all}</form>",
-        lang.pick("ICCID, MSISDN, IMSI or EID, or how it begins", "ICCID、号码、IMSI 或 EID，或其开头"),
+        lang.pick(
+            "ICCID, MSISDN, IMSI or EID, or how it begins; of an ICCID or MSISDN also its last 4 digits or more",
+            "ICCID、号码、IMSI 或 EID，或其开头；ICCID 与号码也可输入末 4 位或更多",
+        ),
         Html::text(&asked.number()),
         lang.pick("Search", "查询"),
     )

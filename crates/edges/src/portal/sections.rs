@@ -1,11 +1,14 @@
 //! The sections of the page, each a fragment of HTML that can be asked for alone.
 
+use super::asked::Asked;
 use super::html::{Html, Table, View, allowance, count, size, sum};
 use super::lang::Lang;
 use kachi_domain::Timestamp;
 use kachi_domain::order::OrderState;
 use kachi_domain::sim::{BaseState, Blocks, Stage};
-use kachi_engine::overview::{About, AccountLine, Buyer, CardLine, Figures, NoticeLine, OrderLine};
+use kachi_engine::overview::{
+    About, AccountLine, Buyer, CardLine, Cards, DeliveriesIn, Figures, NoticeLine, OrderLine, OrdersIn, OrphanLine,
+};
 use std::fmt::Write;
 
 /// Counts of everything, in one row.
@@ -13,32 +16,52 @@ pub fn counts(view: &View, figures: Option<&Figures>) -> Html {
     let Some(f) = figures else { return Html(counting(view.lang)) };
     let l = view.lang;
     let of = |list: &[(String, i64)], word: &str| list.iter().find(|(w, _)| w == word).map_or(0, |(_, n)| *n);
-    let stopped = f.cards.of(Stage::Stopped);
-    let stages = Stage::ALL.into_iter().filter(|s| f.cards.of(*s) > 0);
-    let stages: Vec<String> = stages.map(|s| format!("{} {}", l.term(s.word()), count(f.cards.of(s)))).collect();
+    let bare = f.bare();
+    let mut stages: Vec<(&str, i64)> = Vec::new();
+    for stage in Stage::ALL {
+        match stage {
+            Stage::Stopped => stages.extend([(l.term(stage.word()), f.kept_off), (l.term("no_package"), bare)]),
+            _ => stages.push((l.term(stage.word()), f.cards.of(stage))),
+        }
+    }
+    let stages = stages.into_iter().filter(|(_, n)| *n > 0).map(|(word, n)| format!("{word} {}", count(n)));
     let mut out = String::from("<dl class=\"tiles\">");
-    let mut tile = |name: &str, n: i64, note: String, tone: &str| {
-        let _ =
-            write!(out, "<div class=\"{tone}\"><dt>{}</dt><dd>{} {}</dd></div>", Html::text(name), count(n), Html::small(&note));
+    let mut tile = |name: &str, to: String, n: i64, note: String, tone: &str| {
+        let _ = write!(
+            out,
+            "<div class=\"{tone}\"><dt><a href=\"{}\">{}</a></dt><dd>{} {}</dd></div>",
+            Html::text(&to),
+            Html::text(name),
+            count(n),
+            Html::small(&note)
+        );
     };
-    tile(l.pick("Cards", "卡"), f.cards.total(), stages.join(" · "), "");
-    tile(l.pick("Stopped cards", "停用的卡"), stopped, String::new(), if stopped > 0 { "warn" } else { "" });
+    let tone = |n: i64, tone| if n > 0 { tone } else { "" };
+    let none = String::new;
+    let cards = |cards| Asked { cards, ..Asked::default() }.at("sims", l);
+    let note = stages.collect::<Vec<_>>().join(" · ");
+    tile(l.pick("Cards", "卡"), cards(Cards::All), f.cards.total(), note, "");
+    tile(l.pick("Stopped cards", "停用的卡"), cards(Cards::KeptOff), f.kept_off, none(), tone(f.kept_off, "warn"));
+    tile(l.pick("Cards without a package", "无套餐的卡"), cards(Cards::Bare), bare, none(), "");
+    let orders = |of| Asked { orders: Some(of), ..Asked::default() }.at("orders", l);
     let refunded = format!("{} {}", count(of(&f.orders, "refunded")), l.term("refunded"));
-    tile(l.pick("Orders done", "已完成订单"), of(&f.orders, "done"), refunded, "");
+    tile(l.pick("Orders done", "已完成订单"), orders(OrdersIn::Done), of(&f.orders, "done"), refunded, "");
     let review = match of(&f.orders, OrderState::InReview.word()) {
         0 => String::new(),
         n => format!("{} {}", count(n), l.term(OrderState::InReview.word())),
     };
     let open = of(&f.orders, OrderState::Pending.word()) + of(&f.orders, OrderState::InReview.word());
-    tile(l.pick("Orders waiting", "待确认订单"), open, review, "");
+    tile(l.pick("Orders waiting", "待确认订单"), orders(OrdersIn::Open), open, review, "");
     let failed = of(&f.orders, "failed");
-    tile(l.pick("Orders failed", "失败订单"), failed, String::new(), if failed > 0 { "bad" } else { "" });
-    tile(l.pick("Notices waiting", "待送达通知"), of(&f.deliveries, "waiting"), String::new(), "");
+    tile(l.pick("Orders failed", "失败订单"), orders(OrdersIn::Failed), failed, none(), tone(failed, "bad"));
+    let notices = |of| Asked { notices: Some(of), ..Asked::default() }.at("notices", l);
+    let waiting = of(&f.deliveries, "waiting");
+    tile(l.pick("Notices waiting", "待送达通知"), notices(DeliveriesIn::Waiting), waiting, none(), "");
     let dead = of(&f.deliveries, "dead");
-    tile(l.pick("Notices given up", "已放弃通知"), dead, String::new(), if dead > 0 { "bad" } else { "" });
-    if let Some(orphans) = f.orphans {
-        let tone = if orphans > 0 { "warn" } else { "" };
-        tile(l.pick("Usage without card", "无主话单"), orphans, String::new(), tone);
+    tile(l.pick("Notices given up", "已放弃通知"), notices(DeliveriesIn::Dead), dead, none(), tone(dead, "bad"));
+    if let Some((orphans, _)) = &f.orphans {
+        let to = Asked::default().at("orphans", l);
+        tile(l.pick("Usage without card", "无主话单"), to, *orphans, none(), tone(*orphans, "warn"));
     }
     out += "</dl>";
     out += &view.as_of(l.pick("Source: our own database, counted", "来源：本系统数据库统计"), f.as_of);
@@ -105,12 +128,13 @@ pub fn state(lang: Lang, state: BaseState, blocks: Blocks) -> Html {
 }
 
 /// A page of cards.
-pub fn sims(view: &View, cards: &[CardLine], number: &str, older: Option<String>) -> Html {
+pub fn sims(view: &View, cards: &[CardLine], (of, number): (Cards, &str), older: Option<String>) -> Html {
     let l = view.lang;
-    let caption = if number.is_empty() {
-        l.pick("Cards, the newest first".to_owned(), "卡片，最新在前".to_owned())
-    } else {
-        l.pick(format!("Cards with number {number}"), format!("号码为 {number} 的卡"))
+    let caption = match of {
+        _ if !number.is_empty() => l.pick(format!("Cards with number {number}"), format!("号码含 {number} 的卡")),
+        Cards::All => l.pick("Cards, the newest first", "卡片，最新在前").to_owned(),
+        Cards::KeptOff => l.pick("Stopped cards, the newest first", "停用的卡，最新在前").to_owned(),
+        Cards::Bare => l.pick("Cards without a package, the newest first", "无套餐的卡，最新在前").to_owned(),
     };
     let heads = [
         (l.pick("Card", "卡号"), ""),
@@ -176,6 +200,11 @@ fn left(lang: Lang, c: &CardLine) -> Html {
     }
 }
 
+/// A page of some of a list may be empty.
+fn none_here(l: Lang) -> &'static str {
+    l.pick("None here.", "此处没有。")
+}
+
 /// What an order or a notice is about; a link only where there is a page behind it for whoever looks.
 fn about(lang: Lang, about: &About) -> Html {
     match about {
@@ -227,15 +256,73 @@ pub fn orders(view: &View, caption: &str, orders: &[OrderLine], others: &[(Strin
         let bought = Html(format!("{}<br>{}", about(l, &o.about), Html::small(&o.package)));
         table.row(&o.id.to_string(), &[number, bought, state, paid, view.time(Some(o.at))]);
     }
-    let mut out = table.or_empty(l.pick("No orders yet.", "还没有订单。")).0;
+    let none = if others.is_empty() { l.pick("No orders yet.", "还没有订单。") } else { none_here(l) };
+    let mut out = table.or_empty(none).0;
     for (address, words) in others {
         out += &more(address, words);
     }
     Html(out + &view.as_of(l.pick("Source: our own orders", "来源：本系统订单"), Some(view.now)))
 }
 
-/// The newest notices.
-pub fn notices(view: &View, caption: &str, notices: &[NoticeLine]) -> Html {
+/// What a list of orders is called.
+pub fn orders_caption(l: Lang, of: Option<OrdersIn>, before: Option<i64>) -> &'static str {
+    match (of, before) {
+        (Some(OrdersIn::Done), _) => l.pick("Orders that are done", "已完成的订单"),
+        (Some(OrdersIn::Open), _) => l.pick("Orders that wait", "待确认的订单"),
+        (Some(OrdersIn::Failed), _) => l.pick("Orders that failed", "失败的订单"),
+        (None, None) => l.pick("The newest orders", "最新订单"),
+        (None, Some(_)) => l.pick("Older orders", "更早的订单"),
+    }
+}
+
+/// What a list of notices is called.
+pub fn notices_caption(l: Lang, of: Option<DeliveriesIn>, before: Option<i64>) -> &'static str {
+    match (of, before) {
+        (Some(DeliveriesIn::Waiting), _) => l.pick("Notices that wait", "待送达的通知"),
+        (Some(DeliveriesIn::Dead), _) => l.pick("Notices that were given up", "已放弃的通知"),
+        (None, None) => l.pick("The newest notices", "最新通知"),
+        (None, Some(_)) => l.pick("Older notices", "更早的通知"),
+    }
+}
+
+/// Usage that waits for cards that nobody knows: the first cards by number.
+pub fn orphans(view: &View, figures: Option<&Figures>) -> Html {
+    let Some((lines, orphans)) = figures.and_then(|f| f.orphans.as_ref()) else { return Html(counting(view.lang)) };
+    let l = view.lang;
+    let heads = [
+        (l.pick("Card", "卡号"), ""),
+        (l.pick("Card platform", "上级通道"), ""),
+        (l.pick("Lines", "行数"), "num"),
+        (l.pick("Usage", "用量"), "num"),
+        (l.pick("Newest of its files", "最新所在文件"), ""),
+    ];
+    let caption = l.pick("Usage of cards that are not known", "未知卡的话单");
+    let mut table = Table::new(caption, &heads);
+    for OrphanLine { orphan: o, platform } in orphans {
+        let iccid = Html(format!("<span class=\"number\">{}</span>", Html::text(&o.iccid)));
+        let others = match o.files {
+            0 | 1 => String::new(),
+            n => l.pick(format!("and {} more", n - 1), format!("另有 {} 个文件", n - 1)),
+        };
+        let file = Html(format!("{} {}", Html::text(&o.file), Html::small(&others)));
+        let cells = [iccid, Html::text(platform), Html(count(o.lines)), Html(size(o.bytes)), file];
+        table.row(&format!("{} {platform}", o.iccid), &cells);
+    }
+    let mut out = table.or_empty(l.pick("All usage has its card.", "所有话单均有对应的卡。")).0;
+    let shown: i64 = orphans.iter().map(|o| o.orphan.lines).sum();
+    if shown < *lines {
+        let _ = write!(
+            out,
+            "<p class=\"empty\">{}: <code>kachi admin orphan list</code></p>",
+            l.pick(format!("and {} more lines", count(lines - shown)), format!("另有 {} 行", count(lines - shown)))
+        );
+    }
+    let as_of = figures.and_then(|f| f.as_of);
+    Html(out + &view.as_of(l.pick("Source: our own database, counted", "来源：本系统数据库统计"), as_of))
+}
+
+/// Notices, with links to others: address and words.
+pub fn notices(view: &View, caption: &str, notices: &[NoticeLine], others: &[(String, &str)]) -> Html {
     let l = view.lang;
     let heads = [
         (l.pick("Event and card", "事件与卡号"), ""),
@@ -262,6 +349,10 @@ pub fn notices(view: &View, caption: &str, notices: &[NoticeLine]) -> Html {
         let times = Html(format!("{}{then}", view.time(Some(Timestamp(n.at)))));
         table.row(&n.id.to_string(), &[kind, state, Html::text(&answer), times]);
     }
-    let out = table.or_empty(l.pick("No notices yet.", "还没有通知。")).0;
+    let none = if others.is_empty() { l.pick("No notices yet.", "还没有通知。") } else { none_here(l) };
+    let mut out = table.or_empty(none).0;
+    for (address, words) in others {
+        out += &more(address, words);
+    }
     Html(out + &view.as_of(l.pick("Source: our own deliveries", "来源：本系统投递记录"), Some(view.now)))
 }

@@ -7,11 +7,8 @@ use std::fmt::Write;
 
 /// The panel's inside. Commands are for the operator alone; nobody else has the program.
 pub fn panel(view: &View, report: &Report, is_operator: bool) -> Html {
-    let lang = match view.lang {
-        lang::Lang::En => Lang::En,
-        lang::Lang::Zh => Lang::Zh,
-    };
-    let reader = Reader { lang, zone: Some(&view.zone) };
+    let reader = reader(view);
+    let lang = reader.lang;
     let mut out = format!("<p class=\"verdict\">{}</p>", Html::text(&report.verdict(lang)));
     if !report.causes.is_empty() {
         out += "<ol class=\"causes\">";
@@ -24,6 +21,15 @@ pub fn panel(view: &View, report: &Report, is_operator: bool) -> Html {
         let _ = write!(out, "<p>{}</p>", Html::text(Report::advice(lang)));
     }
     Html(out)
+}
+
+/// Who looks, as a diagnosis is told.
+pub fn reader(view: &View) -> Reader<'_> {
+    let lang = match view.lang {
+        lang::Lang::En => Lang::En,
+        lang::Lang::Zh => Lang::Zh,
+    };
+    Reader { lang, zone: Some(&view.zone) }
 }
 
 fn cause(view: &View, report: &Report, (found, is_operator): (&Found, bool), reader: Reader<'_>) -> String {

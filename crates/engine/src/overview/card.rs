@@ -5,8 +5,10 @@ use crate::act::Actor;
 use crate::cards;
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
+use crate::diagnose;
 use crate::error::Result;
 use crate::sims::{self, Card};
+use kachi_domain::diagnose::Pool;
 use kachi_domain::order::{OrderState, SubscriptionState};
 use kachi_domain::package::Resource;
 use kachi_domain::rating::{CardState, Input, Live, Usage};
@@ -62,6 +64,8 @@ pub struct CardPage {
     pub usage: Days,
     /// The device it is in, by the device's own word.
     pub device: Option<Device>,
+    /// The pool it is in, and how that stands to it.
+    pub pool: Option<Pool>,
 }
 
 /// Everything about one card; refused alike if there is none and if it is a stranger's.
@@ -90,6 +94,7 @@ pub fn card(engine: &Engine, actor: &Actor, iccid: &Iccid) -> Result<CardPage> {
             orders: orders.iter().map(|o| order_line(catalogue, actor, o, About::Card(card.sim.iccid.clone()))).collect(),
             notices: notices.into_iter().map(|d| NoticeLine::of(actor, d)).collect(),
             device: tx.devices_of_sims(&[sim.0])?.pop(),
+            pool: diagnose::pool(tx, &card)?,
             usage: days(tx, catalogue.zone(actor.account), actor, Some(sim), now)?,
             card,
         })

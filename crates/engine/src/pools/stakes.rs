@@ -113,14 +113,21 @@ impl Sum {
 
 /// The sum of a pool's cards as they are now.
 pub fn sum(tx: &mut Tx<'_>, catalogue: &Catalogue, pool: &Pool, now: Timestamp) -> Result<Sum> {
+    Ok(sum_and_end(tx, catalogue, pool, now)?.0)
+}
+
+/// The same, and since when its cards are stopped for it where they took all that they bring.
+pub fn sum_and_end(tx: &mut Tx<'_>, catalogue: &Catalogue, pool: &Pool, now: Timestamp) -> Result<(Sum, Option<Timestamp>)> {
     let mut ids: Vec<i64> = tx.pool_members(pool.id)?.iter().map(|m| m.0).collect();
     ids.sort_unstable();
-    let mut sum = Sum::default();
+    let (mut sum, mut since) = (Sum::default(), None);
     for read in tx.sims_and_states_of(&ids)? {
         let state = present(catalogue, pool, read.head.as_deref().unwrap_or_default(), now)?;
         sum.add(state.stake_of(pool.package));
+        let stopped = state.stake.filter(|stake| !stake.capped).and_then(|stake| stake.until);
+        since = since.max(stopped);
     }
-    Ok(sum)
+    Ok((sum, since.filter(|_| sum.is_used_up())))
 }
 
 fn present(catalogue: &Catalogue, pool: &Pool, head: &[u8], now: Timestamp) -> Result<CardState> {

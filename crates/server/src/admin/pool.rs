@@ -5,12 +5,26 @@ use crate::args::{Pool, Shape};
 use crate::exit::Exit;
 use crate::print;
 use kachi_domain::ledger::OPERATOR;
+use kachi_domain::rating::EndReason;
 use kachi_domain::{Iccid, PoolId};
+use kachi_engine::figures::PoolFigures;
 use kachi_engine::{Engine, figures, pools};
 use serde_json::{Value, json};
 
-const LINE: [&str; 10] =
-    ["id", "code", "account", "package", "slots", "cards", "active", "total_bytes", "used_bytes", "member_cap_bytes"];
+const LINE: [&str; 12] = [
+    "id",
+    "code",
+    "account",
+    "package",
+    "slots",
+    "cards",
+    "active",
+    "total_bytes",
+    "used_bytes",
+    "member_cap_bytes",
+    "state",
+    "over_since",
+];
 
 /// Runs the verb.
 pub fn run(engine: &Engine, verb: Pool) -> Result<(), Exit> {
@@ -58,7 +72,21 @@ fn list(engine: &Engine, shape: Shape) -> Result<(), Exit> {
             json!(total),
             json!(used),
             json!(pool.member_cap_bytes),
+            json!(state(&f)),
+            json!(f.view.over.map(|over| over.since.to_string())),
         ]);
     }
     print::table(&LINE, &rows, shape.json)
+}
+
+/// Whether the pool has something, and if not why.
+fn state(f: &PoolFigures) -> &'static str {
+    let is_used = f.view.active.is_some() || f.sum.is_some_and(|sum| sum.cards > 0 && !sum.is_used_up());
+    match f.view.over.map(|over| over.why) {
+        Some(Some(EndReason::Expired)) => "expired",
+        Some(_) => "used up",
+        None if f.sum.is_some_and(|sum| sum.is_used_up()) => "used up",
+        None if is_used => "in use",
+        None => "never had anything",
+    }
 }

@@ -87,6 +87,9 @@ fn stop_or_resume(engine: &Engine, iccid: &str, write: Write, shape: Shape) -> R
         }
         Switched::Lifted { left } => ("lifted", "its owner's stop is taken away; its carrier was not asked", left),
         Switched::Already { left } if write == Write::Stop => ("already", "it is stopped already", left),
+        Switched::Already { left } if left.iter().any(|cause| cause.keeps_data_off()) => {
+            ("already", "nothing to lift: its owner has not stopped it", left)
+        }
         Switched::Already { left } => ("already", "it is on already", left),
     };
     if shape.json {
@@ -262,6 +265,9 @@ fn facts(engine: &Engine, page: &CardPage) -> Result<Vec<(&'static str, Value)>,
         ("left_bytes", json!(line.left_bytes)),
         ("ends_at", instant(line.ends_at)),
         ("waiting", json!(line.waiting)),
+        ("pool", json!(page.pool.as_ref().map(|p| p.id))),
+        ("pool_pays_until", instant(page.pool.as_ref().and_then(|p| p.until))),
+        ("pool_is_over", json!(page.pool.as_ref().map(|p| p.is_over(engine.now())))),
         ("not_confirmed", json!(not_confirmed(page))),
         ("out_of_package_bytes", json!(state.outflow_bytes)),
         ("source", json!(SOURCE)),

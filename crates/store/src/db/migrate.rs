@@ -69,6 +69,7 @@ const STEPS: &[Step] = &[
     step!(49, "0049_who_and_when_of_money.sql"),
     step!(50, "0050_beside_data.sql"),
     step!(51, "0051_used_up_warnings.sql"),
+    step!(52, "0052_support.sql"),
 ];
 
 /// Why the database could not be opened.

@@ -21,7 +21,43 @@ pub struct OrderFilter<'a> {
     pub before: Option<i64>,
 }
 
+/// Where the orders of a list stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrdersIn {
+    /// They have taken effect.
+    Done,
+    /// They wait for their carrier or for the operator.
+    Open,
+    /// They came to nothing.
+    Failed,
+}
+
+impl OrdersIn {
+    fn clause(self) -> &'static str {
+        match self {
+            OrdersIn::Done => "state = 'done'",
+            OrdersIn::Open => "state IN ('pending', 'in_review')",
+            OrdersIn::Failed => "state = 'failed'",
+        }
+    }
+}
+
 impl Tx<'_> {
+    /// A page of the accounts' orders that stand so, newest first, numbers below `before`; and below which number the next page begins.
+    pub fn orders_in_state(
+        &mut self,
+        of: OrdersIn,
+        accounts: &[AccountId],
+        before: Option<i64>,
+        limit: i64,
+    ) -> Result<(Vec<Order>, Option<i64>), Error> {
+        let (ids, next) = self.newest_in_state((Newest::Orders, of.clause()), accounts, before, limit)?;
+        let text =
+            format!("SELECT {ORDER_COLUMNS} FROM orders o WHERE o.id IN ({}) ORDER BY o.id DESC", integers(ids.into_iter()));
+        let orders = self.rows::<OrderRow>(&text, &[])?.into_iter().map(order).collect::<Result<_, _>>()?;
+        Ok((orders, next))
+    }
+
     /// A page of the accounts' orders, newest first, numbers below `before`.
     pub fn orders_before(&mut self, accounts: &[AccountId], before: Option<i64>, limit: i64) -> Result<Vec<Order>, Error> {
         let ids = self.newest_ids(Newest::Orders, accounts, before, limit)?;

@@ -82,7 +82,7 @@ impl<'a> PoolLine<'a> {
             total_active: active.map_or(0, |l| days(l.terms.validity)),
             available_days: (seconds_left + DAY_SECONDS - 1) / DAY_SECONDS,
             expire_timestamp: end.map_or(0, |end| end.0),
-            status: match (active, view.over) {
+            status: match (active, view.over.is_some()) {
                 (Some(_), _) => 2,
                 (None, true) => -1,
                 (None, false) => 1,

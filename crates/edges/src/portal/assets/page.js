@@ -79,7 +79,8 @@
         window.location.assign('/login');
         return;
       }
-      if (!answer.ok) throw new Error(String(answer.status));
+      // That there is no such card any more is an answer.
+      if (!answer.ok && answer.status !== 404) throw new Error(String(answer.status));
       const html = await answer.text();
       if (!selecting(section)) put(section, html);
     } finally {
