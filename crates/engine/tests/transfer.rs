@@ -137,7 +137,10 @@ fn usage_is_of_the_owner_at_its_time_whenever_it_comes_in() {
         };
         for (n, owner) in owners.into_iter().enumerate() {
             if n > 0 {
+                // Another has them in between, for no time.
+                let between = accounts.into_iter().find(|a| ![owner, owners[n - 1]].contains(a)).expect("a third");
                 for card in [0, 1] {
+                    give(&w, OPERATOR, card, between).unwrap();
                     give(&w, OPERATOR, card, owner).unwrap();
                 }
             }
