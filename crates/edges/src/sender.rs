@@ -60,6 +60,13 @@ type Tried = Vec<(Job, Posted)>;
 /// Results kept at most before they are recorded.
 const SETTLE_AT: usize = 200;
 
+/// What was claimed, and until when it is posted: what is not by then is given back, for a result after the lease's end would count
+/// for nothing.
+struct Held {
+    claim: Claim,
+    until: Instant,
+}
+
 /// A step claims ahead for so long.
 const AHEAD: Duration = Duration::from_secs(1);
 
@@ -85,39 +92,50 @@ impl Sender {
     pub async fn step(&self, engine: &Engine) -> Result<usize> {
         let (began, mut tried) = (Instant::now(), 0);
         let mut next = self.claim(engine).await?;
-        while !next.is_empty() {
+        while !next.claim.is_empty() {
             // Of cards that are posted now no more is to be had: where few cards have many, looking would be for nothing.
-            let much = next.lanes.len() as u64 >= engine.settings().delivery_batch.unsigned_abs().div_ceil(2);
-            let ahead = async { if much && began.elapsed() < AHEAD { self.claim(engine).await } else { Ok(Claim::default()) } };
+            let much = next.claim.lanes.len() as u64 >= engine.settings().delivery_batch.unsigned_abs().div_ceil(2);
+            let ahead = async { if much && began.elapsed() < AHEAD { self.claim(engine).await.map(Some) } else { Ok(None) } };
             let (posted, ahead) = tokio::join!(self.try_claimed(engine, next), ahead);
+            let Some(ahead) = ahead? else { return Ok(tried + posted?) };
+            // What would be late is not held from others, nor from a step that begins anew.
+            if posted.is_err() || began.elapsed() > 2 * AHEAD {
+                release(engine, ahead.claim.token, ahead.claim.into_jobs()).await?;
+                return Ok(tried + posted?);
+            }
             tried += posted?;
-            next = ahead?;
+            next = ahead;
         }
         Ok(tried)
     }
 
-    async fn claim(&self, engine: &Engine) -> Result<Claim> {
+    async fn claim(&self, engine: &Engine) -> Result<Held> {
         let token = ((self.random)() >> 1) as i64;
         let silent = self.ears.silent(engine.now(), self.room.available_permits() / webhooks::PROBES);
+        let until = Instant::now() + Duration::from_secs(engine.settings().lease_seconds.unsigned_abs() / 2);
         let engine = engine.clone();
-        off_thread(move || webhooks::claim(&engine, token, &silent)).await
+        Ok(Held { claim: off_thread(move || webhooks::claim(&engine, token, &silent)).await?, until })
     }
 
-    async fn try_claimed(&self, engine: &Engine, claim: Claim) -> Result<usize> {
+    async fn try_claimed(&self, engine: &Engine, Held { claim, until }: Held) -> Result<usize> {
         let tried = claim.unsendable.len() + claim.probes.len();
         self.probe(engine, claim.token, claim.probes);
         let settled = claim.unsendable.into_iter().map(|(job, why)| (job, failed(why, 0))).collect();
-        Ok(tried + self.lanes(engine, claim.token, claim.lanes, settled).await?)
+        Ok(tried + self.lanes(engine, claim.token, (claim.lanes, until), settled).await?)
     }
 
     /// Posts lanes side by side; the answer is how many deliveries were tried.
-    async fn lanes(&self, engine: &Engine, token: i64, lanes: Vec<Vec<Job>>, mut settled: Tried) -> Result<usize> {
+    async fn lanes(
+        &self,
+        engine: &Engine,
+        token: i64,
+        (lanes, until): (Vec<Vec<Job>>, Instant),
+        mut settled: Tried,
+    ) -> Result<usize> {
         let (mut tried, mut left) = (0, Vec::new());
         let mut lanes = lanes.into_iter();
         let mut running: JoinSet<(Tried, Vec<Job>)> = JoinSet::new();
         let mut settling: JoinSet<Result<()>> = JoinSet::new();
-        // What is not posted by then is given back: a result after the lease's end would count for nothing.
-        let until = Instant::now() + Duration::from_secs(engine.settings().lease_seconds.unsigned_abs() / 2);
         loop {
             while running.len() < self.parallel && Instant::now() < until {
                 let Some(lane) = lanes.next() else { break };
@@ -147,10 +165,7 @@ impl Sender {
         }
         settle(engine, token, settled).await?;
         left.extend(lanes.flatten());
-        if !left.is_empty() {
-            let engine = engine.clone();
-            off_thread(move || webhooks::release(&engine, token, &left)).await?;
-        }
+        release(engine, token, left).await?;
         Ok(tried)
     }
 
@@ -267,6 +282,14 @@ impl Sender {
         }
         Ok(bytes)
     }
+}
+
+async fn release(engine: &Engine, token: i64, jobs: Vec<Job>) -> Result<()> {
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    let engine = engine.clone();
+    off_thread(move || webhooks::release(&engine, token, &jobs)).await
 }
 
 async fn settle(engine: &Engine, token: i64, settled: Tried) -> Result<()> {

@@ -306,8 +306,11 @@ fn by_number(tx: &mut Tx<'_>, actor: &Actor, number: &str, limit: i64) -> Result
     if !exact.is_empty() || number.len() < 4 {
         return Ok(exact);
     }
-    let mut found = tx.sims_by_number(&actor.sees, number, &format!("{number}G"), limit)?;
-    found.extend(tx.sims_by_tail(&actor.sees, number, limit)?);
+    // Four digits may begin nearly every number: half the room is for those that end so.
+    let mut found = tx.sims_by_tail(&actor.sees, number, limit)?;
+    let others = found.split_off(found.len().min(usize::try_from(limit / 2).unwrap_or(0)));
+    found.extend(tx.sims_by_number(&actor.sees, number, &format!("{number}G"), limit)?);
+    found.extend(others);
     Ok(found)
 }
 

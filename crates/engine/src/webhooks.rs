@@ -85,6 +85,12 @@ impl Claim {
     pub fn is_empty(&self) -> bool {
         self.lanes.is_empty() && self.probes.is_empty() && self.unsendable.is_empty()
     }
+
+    /// All of it, to be given back.
+    pub fn into_jobs(self) -> Vec<Job> {
+        let unsendable = self.unsendable.into_iter().map(|(job, _)| job);
+        self.lanes.into_iter().flatten().chain(self.probes).chain(unsendable).collect()
+    }
 }
 
 /// Endpoints that did not answer in time, several times in a row.
@@ -308,9 +314,15 @@ pub fn replay(engine: &Engine, of: &Replay, most: i64, who: &str) -> Result<Repl
 
 fn countable(tx: &mut Tx<'_>, catalogue: &Catalogue, of: &Replay) -> Result<Replayed> {
     let sees = sees(catalogue, of);
-    let notices = tx.replayable_counted(&stored(of, sees.as_deref().map(Vec::as_slice)))?.into_iter().collect();
+    let notices: BTreeMap<Endpoint, i64> =
+        tx.replayable_counted(&stored(of, sees.as_deref().map(Vec::as_slice)))?.into_iter().collect();
     let acknowledged = match of.numbers {
-        Some((from, to)) if !of.done && of.account.is_none() => tx.deliveries_done_among(from, to)?,
+        Some(_) if !of.done => {
+            let done = Replay { done: true, ..of.clone() };
+            let all: i64 =
+                tx.replayable_counted(&stored(&done, sees.as_deref().map(Vec::as_slice)))?.iter().map(|(_, n)| n).sum();
+            all - notices.values().sum::<i64>()
+        }
         _ => 0,
     };
     Ok(Replayed { notices, more: 0, acknowledged })

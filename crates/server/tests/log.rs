@@ -118,7 +118,7 @@ sims: [{{iccid: \"{}\", product: CM-1, account: acme, state: active}}]",
     until("it is recorded", || state().contains("usage_alert").then_some(()));
     let of_account = |more: &[&str]| house.run(&[&["admin", "delivery", "replay", "--account", "acme"], more].concat(), &[]);
     let none = of_account(&[]);
-    assert!(none.code == 1 && none.err.contains("--account: none of its notices is dead"), "{none:?}");
+    assert!(none.code == 1 && none.err.contains("--account: none of these notices is dead"), "{none:?}");
     assert!(of_account(&["--done"]).err.contains("--done: without FROM"), "{:?}", of_account(&["--done"]));
     let counted = of_account(&["--done", "--since", "2026-01-01T00:00:00Z", "--dry-run"]);
     assert_eq!(counted.out, "1 notices would be sent again\n  acme eiotclub: 1\n");

@@ -170,10 +170,10 @@ impl Tx<'_> {
     /// The first attempts that these would overtake: earlier ones that are due later. An act that waited for the card's lock is
     /// written after another that began after it, perhaps at another server, so what it tells has the later number and is due sooner.
     fn overtaken(&mut self, claimed: &[ClaimRow]) -> Result<Vec<ClaimRow>, Error> {
-        // Of each card the last of its claimed first attempts, and when the soonest of them was due.
+        // Of each card and endpoint the last of its claimed first attempts, and when the soonest of them was due.
         let mut cards = BTreeMap::new();
         for c in claimed.iter().filter(|c| c.4 == 0) {
-            let (last, soonest) = cards.entry(c.2).or_insert((c.0, c.8));
+            let (last, soonest) = cards.entry((c.2, c.1, c.3.as_str())).or_insert((c.0, c.8));
             (*last, *soonest) = ((*last).max(c.0), (*soonest).min(c.8));
         }
         if cards.is_empty() {
@@ -183,16 +183,20 @@ impl Tx<'_> {
         let open = "f.attempts = 0 AND f.due_at IS NOT NULL AND f.due_at + 0";
         let from = if self.is_postgres() {
             format!(
-                "json_to_recordset(CAST(? AS JSON)) AS k(sim BIGINT, last BIGINT, soonest BIGINT) CROSS JOIN LATERAL
-                 (SELECT f.* FROM delivery f WHERE f.sim_id = k.sim AND f.id < k.last AND {open} > k.soonest OFFSET 0) AS f"
+                "json_to_recordset(CAST(? AS JSON)) AS k(sim BIGINT, account BIGINT, door TEXT, last BIGINT, soonest BIGINT) CROSS JOIN LATERAL
+                 (SELECT f.* FROM delivery f WHERE f.sim_id = k.sim AND f.account_id + 0 = k.account AND f.door = k.door
+                  AND f.id < k.last AND {open} > k.soonest OFFSET 0) AS f"
             )
         } else {
             format!(
                 "json_each(?) AS k CROSS JOIN delivery f
-                 ON f.sim_id = k.value->>'sim' AND f.id < k.value->>'last' AND {open} > k.value->>'soonest'"
+                 ON f.sim_id = k.value->>'sim' AND f.account_id + 0 = k.value->>'account' AND f.door = k.value->>'door'
+                 AND f.id < k.value->>'last' AND {open} > k.value->>'soonest'"
             )
         };
-        let cards = cards.iter().map(|(sim, (last, soonest))| serde_json::json!({"sim": sim, "last": last, "soonest": soonest}));
+        let cards = cards.iter().map(|((sim, account, door), (last, soonest))| {
+            serde_json::json!({"sim": sim, "account": account, "door": door, "last": last, "soonest": soonest})
+        });
         let cards = serde_json::Value::from_iter(cards).to_string();
         let text = format!("SELECT f.id, f.account_id, f.sim_id, f.door, f.due_at FROM {from}");
         let mut waiting = self.rows::<(i64, i64, i64, String, i64)>(&text, &binds![cards])?;
@@ -355,17 +359,11 @@ impl Tx<'_> {
         }
         Ok(counted)
     }
-
-    /// How many of the deliveries with these numbers are acknowledged.
-    pub fn deliveries_done_among(&mut self, from: i64, to: i64) -> Result<i64, Error> {
-        let text = "SELECT COUNT(*) FROM delivery WHERE id >= ? AND id <= ? AND state = 'done'";
-        Ok(self.row::<(i64,)>(text, &binds![from, to])?.map_or(0, |r| r.0))
-    }
 }
 
 /// Which settled deliveries these are: a clause and its values.
 fn replay_clause(of: &Replay<'_>) -> (String, Vec<Value<'static>>) {
-    // In these words the index of dead ones serves.
+    // In these words the index of dead ones serves, unless acknowledged ones are wanted too.
     let states = if of.done { "d.state IN ('dead', 'done')" } else { "d.state = 'dead'" };
     let (mut clause, mut values) = (format!("d.due_at IS NULL AND {states}"), Vec::new());
     if let Some((from, to)) = of.numbers {

@@ -65,7 +65,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
 impl Asked {
     /// The number without what people put between its digits.
     pub fn number(&self) -> String {
-        self.q.chars().filter(char::is_ascii_alphanumeric).take(40).collect()
+        let number: String = self.q.chars().filter(char::is_ascii_alphanumeric).take(40).collect();
+        // What has no digit at all is no card's.
+        if number.is_empty() && !self.q.trim().is_empty() { "-".into() } else { number }
     }
 
     /// The address of a page or section that answers the same question.

@@ -61,7 +61,7 @@ pub fn counts(view: &View, figures: Option<&Figures>) -> Html {
     tile(l.pick("Notices given up", "已放弃通知"), notices(DeliveriesIn::Dead), dead, none(), tone(dead, "bad"));
     if let Some((orphans, _)) = &f.orphans {
         let to = Asked::default().at("orphans", l);
-        tile(l.pick("Usage without card", "无主话单"), to, *orphans, none(), tone(*orphans, "warn"));
+        tile(l.pick("Usage lines without card", "无主话单"), to, *orphans, none(), tone(*orphans, "warn"));
     }
     out += "</dl>";
     out += &view.as_of(l.pick("Source: our own database, counted", "来源：本系统数据库统计"), f.as_of);
@@ -131,6 +131,10 @@ pub fn state(lang: Lang, state: BaseState, blocks: Blocks) -> Html {
 pub fn sims(view: &View, cards: &[CardLine], (of, number): (Cards, &str), older: Option<String>) -> Html {
     let l = view.lang;
     let caption = match of {
+        _ if cards.len() as i64 >= super::CARDS && !number.is_empty() => l.pick(
+            format!("The first {} cards with number {number}; more digits find fewer", super::CARDS),
+            format!("号码含 {number} 的前 {} 张卡；请输入更多位数", super::CARDS),
+        ),
         _ if !number.is_empty() => l.pick(format!("Cards with number {number}"), format!("号码含 {number} 的卡")),
         Cards::All => l.pick("Cards, the newest first", "卡片，最新在前").to_owned(),
         Cards::KeptOff => l.pick("Stopped cards, the newest first", "停用的卡，最新在前").to_owned(),
@@ -202,7 +206,7 @@ fn left(lang: Lang, c: &CardLine) -> Html {
 
 /// A page of some of a list may be empty.
 fn none_here(l: Lang) -> &'static str {
-    l.pick("None here.", "此处没有。")
+    l.pick("None here, as far as was looked through.", "在已查找的范围内没有。")
 }
 
 /// What an order or a notice is about; a link only where there is a page behind it for whoever looks.

@@ -32,6 +32,6 @@ fn every_order_is_reached_page_by_page_and_back() {
         browser.get("/fragment/orders").await.has(">更早的订单</a>");
         browser.get(&format!("/fragment/orders?orders_before={}", seen[12])).await.has(">最新的订单</a>");
         let stranger = Browser::logged_in(&app, "stranger").await;
-        stranger.get(&format!("/fragment/orders?orders_before={}", seen[0] + 1)).await.has("None here.");
+        stranger.get(&format!("/fragment/orders?orders_before={}", seen[0] + 1)).await.has("None here");
     });
 }

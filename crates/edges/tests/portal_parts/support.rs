@@ -67,13 +67,13 @@ fn each_figure_leads_to_the_list_that_it_counts() {
             ("Orders failed", Some(0)),
             ("Notices waiting", None),
             ("Notices given up", Some(1)),
-            ("Usage without card", Some(1)),
+            ("Usage lines without card", Some(1)),
         ] {
             let (number, list) = tile(&browser, name).await;
             assert_eq!((number, number), (keys(&list).len(), wanted.unwrap_or(number)), "{name}: {}", list.body);
         }
         assert!(tile(&browser, "Notices waiting").await.0 > 1, "they are not those that were given up");
-        let (_, orphans) = tile(&browser, "Usage without card").await;
+        let (_, orphans) = tile(&browser, "Usage lines without card").await;
         [World::iccid(77).as_str(), "hand", "b.csv", "3.0 MB"].into_iter().for_each(|words| orphans.has(words));
         let acme = Browser::logged_in(&app, "acme").await;
         assert_eq!(acme.get("/fragment/orphans").await.status, StatusCode::NOT_FOUND, "they are the operator's");

@@ -52,7 +52,7 @@ fn replay(engine: &Engine, asked: &Replay) -> Result<(), Exit> {
         return Err(Exit::refused(match numbers {
             _ if !left.is_empty() => format!("FROM: none is dead; {left}"),
             Some(_) => "FROM: there is no settled notice with that number; `kachi admin delivery list` tells them".to_owned(),
-            None => "--account: none of its notices is dead; `kachi admin delivery list` tells how they stand".to_owned(),
+            None => "--account: none of these notices is dead; `kachi admin delivery list` tells how they stand".to_owned(),
         }));
     }
     if asked.shape.json {

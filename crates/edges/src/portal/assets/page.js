@@ -79,8 +79,8 @@
         window.location.assign('/login');
         return;
       }
-      // That there is no such card any more is an answer.
-      if (!answer.ok && answer.status !== 404) throw new Error(String(answer.status));
+      // That there is no such card any more is an answer, of the page about one.
+      if (!answer.ok && !(answer.status === 404 && section.id === 'one')) throw new Error(String(answer.status));
       const html = await answer.text();
       if (!selecting(section)) put(section, html);
     } finally {
