@@ -8,6 +8,7 @@ use kachi_domain::time::DAY_SECONDS;
 use kachi_engine::intents::PUT_OFF_SECONDS_MAX;
 use kachi_engine::webhooks::key_door;
 use kachi_engine::{Engine, clock as clocks, not_let_on_cards, overview};
+use kachi_store::Place;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -56,23 +57,42 @@ fn with_config(config: &Config) -> Vec<Check> {
     checks
 }
 
-/// The checks that ask the database, each for no longer than anybody waits for an answer.
+/// The checks that ask the database, in their order.
+const OF_DATABASE: [&str; 7] = ["database", "secrets", "cdr.watch", "carriers", "deliveries", "usage", "time"];
+
+/// What is heard from the thread that asks the database.
+enum Told {
+    /// It answers and is opened now, which may bring its schema up to date: that is finished, however long it takes.
+    Opening,
+    /// What the next of [`OF_DATABASE`] came to.
+    Came(Verdict),
+}
+
+/// The checks that ask the database; on PostgreSQL each for no longer than anybody waits for an answer.
 fn with_database(config: &Config) -> Vec<Check> {
     let (tell, told) = mpsc::channel();
     let asked = config.clone();
     // It is left behind, and ends with the program, where the database hangs.
-    std::thread::spawn(move || ask_database(&asked, |check| drop(tell.send(check))));
-    let mut checks = Vec::new();
+    std::thread::spawn(move || ask_database(&asked, |word| drop(tell.send(word))));
+    let is_file = matches!(open::place(config), Ok(Place::File(_)));
+    let (mut verdicts, mut is_opening) = (Vec::new(), false);
     loop {
-        match told.recv_timeout(config.patience()) {
-            Ok(check) => checks.push(check),
-            Err(RecvTimeoutError::Disconnected) => return checks,
+        let word = match is_file || is_opening {
+            true => told.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            false => told.recv_timeout(config.patience()),
+        };
+        is_opening = matches!(word, Ok(Told::Opening));
+        match word {
+            Ok(Told::Opening) => {}
+            Ok(Told::Came(verdict)) => verdicts.push(verdict),
             Err(RecvTimeoutError::Timeout) => {
-                checks.push(("database", Err(silent(config))));
-                return checks;
+                verdicts.push(Err(silent(config)));
+                break;
             }
+            Err(RecvTimeoutError::Disconnected) => break,
         }
     }
+    OF_DATABASE.into_iter().zip(verdicts).collect()
 }
 
 /// What is said of a database that gives no answer.
@@ -84,21 +104,24 @@ fn silent(config: &Config) -> String {
     }
 }
 
-fn ask_database(config: &Config, mut tell: impl FnMut(Check)) {
-    let engine = open::existing(config);
-    let verdict = match engine.as_ref().map_err(Clone::clone).and_then(is_sound) {
-        Ok(()) => Ok("reachable, schema up to date, takes what is written".to_owned()),
-        Err(exit) => Err(exit.words),
-    };
-    tell(("database", verdict));
-    if let Ok(engine) = &engine {
-        tell(("secrets", secrets(engine)));
-        tell(("cdr.watch", folders(config, engine)));
-        tell(("carriers", carriers(engine)));
-        tell(("deliveries", deliveries(engine)));
-        tell(("usage", usage(engine)));
-        tell(("time", time(engine)));
+fn ask_database(config: &Config, tell: impl Fn(Told)) {
+    if let Err(exit) = open::is_new(config) {
+        return tell(Told::Came(Err(exit.words)));
     }
+    tell(Told::Opening);
+    let engine = match open::existing(config) {
+        Ok(engine) => engine,
+        Err(exit) => return tell(Told::Came(Err(exit.words))),
+    };
+    let sound = is_sound(&engine).map(|()| "reachable, schema up to date, takes what is written".to_owned());
+    tell(Told::Came(sound.map_err(|exit| exit.words)));
+    // As in [`OF_DATABASE`].
+    tell(Told::Came(secrets(&engine)));
+    tell(Told::Came(folders(config, &engine)));
+    tell(Told::Came(carriers(&engine)));
+    tell(Told::Came(deliveries(&engine)));
+    tell(Told::Came(usage(&engine)));
+    tell(Told::Came(time(&engine)));
 }
 
 /// Whether the database takes what is written and has room for it.

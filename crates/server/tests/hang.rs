@@ -84,9 +84,20 @@ sims:
 
 /// A request to the web door: the status line's number and the body.
 fn get(server: &Server, path: &str) -> (u32, String) {
+    sent(server, &format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"))
+}
+
+/// The status of the answer to a login that nobody has.
+fn log_in(server: &Server) -> u32 {
+    let form = "login=nobody&password=none";
+    let head = "POST /login HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded";
+    sent(server, &format!("{head}\r\nContent-Length: {}\r\n\r\n{form}", form.len())).0
+}
+
+fn sent(server: &Server, request: &str) -> (u32, String) {
     let mut stream = TcpStream::connect(&server.address).expect("it listens");
     stream.set_read_timeout(Some(common::PATIENCE)).expect("a timeout");
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").expect("sent");
+    stream.write_all(request.as_bytes()).expect("sent");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer in time");
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
@@ -128,23 +139,21 @@ fn everybody_has_an_answer_in_time_while_it_hangs_and_is_served_when_it_goes_on(
     assert_later(&KEY.ask(&server.address, "card/getCardsInfo", &[("iccid", &iccid(0))]));
     assert_later(&KEY.ask(&server.address, "agent/balance", &[]));
     assert_eq!(get(&server, "/healthz").0, 200, "the process is good");
+    for _ in 0..2 {
+        assert_eq!(log_in(&server), 500, "a login that waits in vain is in nobody's way");
+    }
     let doctor = scene.run(&["admin", "doctor"]);
     assert!(doctor.code == 1 && doctor.out.contains("no answer within 2 s: it hangs, or what lies between does"), "{doctor:?}");
     assert!(!doctor.out.contains("reachable") && doctor.out.contains("clock"), "{doctor:?}");
     assert!(began.elapsed() < IN_TIME, "{:?}", began.elapsed());
     let count = |words: &str| scene.count(&server, words);
-    assert_eq!((count("the database cannot be reached"), count("not ready")), (1, 1), "{}", server.log());
+    assert_eq!((count("the database gives no answer"), count("not ready")), (1, 1), "{}", server.log());
     assert_eq!((count("can be reached again"), count("ready again")), (0, 0), "{}", server.log());
 
     scene.proxy.go_on();
     until_ready(&server);
     until("the log has it", || (count("the database can be reached again") == 1).then_some(()));
-    assert_eq!(
-        (count("the database cannot be reached"), count("not ready"), count("ready again")),
-        (1, 1, 1),
-        "{}",
-        server.log()
-    );
+    assert_eq!((count("the database gives no answer"), count("not ready"), count("ready again")), (1, 1, 1), "{}", server.log());
     assert!(!scene.is_there("hang-1"), "whoever was told that it failed is not sold it later");
     assert_eq!(ask(&server, &asked)["code"], "200");
     scene.assert_paid(2);
@@ -234,6 +243,32 @@ fn an_import_is_not_cut_by_the_patience_of_callers() {
     let status = import.wait().expect("it ends");
     assert!(status.success(), "{status}");
     assert_eq!(scene.house.assert_sound(), 50);
+}
+
+/// A schema that is brought up to date is not cut, and the check that waited in vain is named.
+#[test]
+fn the_doctor_waits_for_the_opening_and_names_the_check_that_hangs() {
+    let scene = Scene::new();
+    scene.proxy.hold_at(&["pg_advisory_lock"], Holds::Answer);
+    let opening = scene.house.command_over(&scene.url, &["admin", "doctor"], &[SOON]).spawn().expect("it starts");
+    scene.proxy.until_held();
+    // Twice as long as callers wait.
+    for _ in 0..2 {
+        assert_eq!(scene.run(&["admin", "doctor"]).code, 1);
+    }
+    scene.proxy.go_on();
+    let done = opening.wait_with_output().expect("it ends");
+    let words = String::from_utf8_lossy(&done.stdout);
+    assert!(words.contains("reachable, schema up to date") && !words.contains("no answer"), "{words}");
+
+    scene.proxy.hold_at(&["FROM cdr_delivery"], Holds::Statement);
+    let done = scene.run(&["admin", "doctor"]);
+    let of = |check: &str| done.out.lines().filter(|line| line.starts_with(check)).collect::<Vec<_>>();
+    let (database, deliveries) = (of("database"), of("deliveries"));
+    assert!(database.len() == 1 && database[0].contains("reachable"), "{done:?}");
+    assert!(deliveries.len() == 1 && deliveries[0].contains("no answer within 2 s"), "{done:?}");
+    assert!(of("usage").is_empty() && of("clock").len() == 1, "{done:?}");
+    scene.proxy.go_on();
 }
 
 #[test]

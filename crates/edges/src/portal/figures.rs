@@ -34,7 +34,8 @@ impl FigureCache {
         let (mut watcher, start) = self.look(actor.account);
         let known = watcher.borrow_and_update().clone();
         if start {
-            let (cache, engine, actor) = (self.clone(), engine.clone(), actor.clone());
+            // Callers do not wait for it, and what takes long would else never be counted.
+            let (cache, engine, actor) = (self.clone(), engine.within(Duration::MAX), actor.clone());
             tokio::task::spawn_blocking(move || cache.count(&engine, &actor));
         }
         if !start && known.is_some() {

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use kachi_engine::failing::{Ended, Failing, Turn};
-use kachi_engine::{Engine, overview};
+use kachi_engine::{Engine, Fail, overview};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,9 +40,12 @@ async fn ready(State(health): State<Health>) -> Response {
         tracing::error!(error = %fail, "not ready");
     }
     // Anybody may ask; where the database is, is for the log.
-    let words = match fail.is_told() {
-        true => "not ready: the database gives no answer; the log tells more\n",
-        false => "not ready: nothing can be written into the database; the log tells why\n",
+    let words = match (&fail, fail.is_told()) {
+        (Fail::Fault(e), _) if e.is_none_free() => {
+            "not ready: all connections to the database are in use (database.connections_max); the log tells more\n"
+        }
+        (_, true) => "not ready: the database gives no answer; the log tells more\n",
+        (_, false) => "not ready: nothing can be written into the database; the log tells why\n",
     };
     (StatusCode::SERVICE_UNAVAILABLE, words).into_response()
 }

@@ -158,25 +158,32 @@ enum Entry {
 }
 
 async fn admitted(portal: &Arc<Portal>, words: Words) -> Result<Entry> {
-    let turn = portal.gate.hashing.clone().acquire_owned().await.map_err(|e| Fail::fault(e.to_string()))?;
-    let login = words.login.clone();
-    let find = move |engine: &Engine| {
-        // Held by the thread that hashes: a caller who hangs up does not make room for another hash.
-        let _turn = turn;
-        let sane = words.login.len() <= WORD_BYTES_MAX && words.password.len() <= WORD_BYTES_MAX;
-        let known = if sane { overview::login(engine, &words.login)? } else { None };
-        let hash = known.as_ref().map_or(NO_PASSWORD, |(_, hash)| hash.as_str());
-        let password = if sane { words.password.as_bytes() } else { b"" };
-        let fits = hasher::fits(password, hash);
-        Ok(known.filter(|_| fits && sane).map(|(account, _)| account))
-    };
-    let Some(account) = portal.engine.off_thread(find).await? else { return Ok(Entry::Wrong) };
+    let Words { login, password } = words;
+    let sane = login.len() <= WORD_BYTES_MAX && password.len() <= WORD_BYTES_MAX;
+    let name = login.clone();
+    // Asked before there is a turn: a database that hangs holds up nobody's hash.
+    let find = move |engine: &Engine| if sane { overview::login(engine, &name) } else { Ok(None) };
+    let known = portal.engine.off_thread(find).await?;
+    let (account, hash) = known.map_or_else(|| (None, NO_PASSWORD.to_owned()), |(account, hash)| (Some(account), hash));
+    let fits = fits(portal, if sane { password } else { String::new() }, hash).await?;
+    let Some(account) = account.filter(|_| fits) else { return Ok(Entry::Wrong) };
     if portal.engine.off_thread(move |engine| Ok(engine.catalogue()?.switch(account))).await? == Switch::Off {
         return Ok(Entry::SwitchedOff);
     }
     let token: String = (portal.random)().iter().map(|b| format!("{b:02x}")).collect();
     overview::open_session(&portal.engine, login, account, &token).await?;
     Ok(Entry::With(token))
+}
+
+/// Whether the password is the one that was hashed, when it is its turn.
+async fn fits(portal: &Portal, password: String, hash: String) -> Result<bool> {
+    let turn = portal.gate.hashing.clone().acquire_owned().await.map_err(|e| Fail::fault(e.to_string()))?;
+    let compare = move || {
+        // Held by the thread that hashes: a caller who hangs up does not make room for another hash.
+        let _turn = turn;
+        hasher::fits(password.as_bytes(), &hash)
+    };
+    tokio::task::spawn_blocking(compare).await.map_err(|e| Fail::fault(format!("it panicked: {e}")))
 }
 
 fn session_cookie(token: &str, seconds: i64, headers: &HeaderMap) -> String {

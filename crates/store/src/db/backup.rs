@@ -298,7 +298,9 @@ fn fill(tx: &mut Tx<'_>, source: &mut Tx<'_>) -> Result<(), Fault> {
         }
         let columns = source.columns(&table).map_err(Fault::Giving)?;
         if columns != tx.columns(&table)? {
-            return Err(Error::Engine(format!("the table {table} has other columns there")).into());
+            let e = Error::Engine(format!("the table {table} has other columns than it should"));
+            // A copy is made here by this program, so what differs from it is the database.
+            return Err(if tx.is_postgres() { e.into() } else { Fault::Giving(e) });
         }
         tx.run(&format!("DELETE FROM \"{table}\""), &[])?;
         let text = insert(&table, &columns, tx.is_postgres());

@@ -91,35 +91,39 @@ impl Lanes {
                 Ok(mut conn) => self.group(lane, first, &mut conn),
                 Err(e) => {
                     first.answer(Some(e));
-                    None
+                    Vec::new()
                 }
             };
-            if let Some(job) = again {
+            for job in again {
                 alone(job, pool);
             }
         });
     }
 
-    /// Does the first and those behind it in the transaction that was begun; the answer is one that is to be done again.
-    fn group(&self, lane: i64, first: Box<dyn Job>, conn: &mut Guard<'_>) -> Option<Box<dyn Job>> {
+    /// Does the first and those behind it in the transaction that was begun; the answer is those that are to be done again.
+    fn group(&self, lane: i64, first: Box<dyn Job>, conn: &mut Guard<'_>) -> Vec<Box<dyn Job>> {
         conn.group = Some(Group::default());
-        let (mut done, mut again) = (Vec::new(), None);
+        let (mut done, mut failed) = (Vec::new(), None);
         let mut next = Some(first);
         while let Some(mut job) = next {
             // What is committed together is committed while all wait for it.
             conn.deadline = job.deadline().map(|deadline| deadline.or_sooner(conn.deadline)).or(conn.deadline);
             job.attempt(conn);
             if conn.group.as_ref().is_some_and(|group| group.failed) {
-                again = Some(job);
+                failed = Some(job);
                 break;
             }
             done.push(job);
             next = self.next(lane, done.len());
         }
-        let trouble = end(conn);
-        for job in done {
+        let (trouble, is_sent) = end(conn);
+        // Where one's time was over nothing was committed, and those who still wait lose nothing by it.
+        let still_waits = |job: &Box<dyn Job>| !is_sent && !job.deadline().is_some_and(|deadline| deadline.is_over());
+        let (mut again, told): (Vec<_>, Vec<_>) = done.into_iter().partition(still_waits);
+        for job in told {
             job.answer(trouble.clone());
         }
+        again.extend(failed);
         again
     }
 
@@ -141,17 +145,19 @@ fn alone(mut job: Box<dyn Job>, pool: &Pool) {
         Err(e) => job.answer(Some(e)),
         Ok(mut conn) => {
             job.attempt(&mut conn);
-            let trouble = end(&mut conn);
+            let (trouble, _) = end(&mut conn);
             job.answer(trouble);
         }
     }
 }
 
-fn end(conn: &mut Guard<'_>) -> Option<Error> {
+/// Commits; the answer is why that failed, and whether PostgreSQL was asked at all: it is not when the time is over.
+fn end(conn: &mut Guard<'_>) -> (Option<Error>, bool) {
     conn.group = None;
     let trouble = conn.batch("COMMIT").err();
+    let is_sent = !conn.is_late;
     if trouble.is_some() {
         let _ = conn.batch("ROLLBACK");
     }
-    trouble
+    (trouble, is_sent)
 }

@@ -13,7 +13,7 @@ pub(super) fn now() -> Instant {
 }
 
 /// Until when a caller waits.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Deadline {
     began: Instant,
     patience: Duration,
@@ -52,16 +52,28 @@ impl Deadline {
     /// The same where answers came, but to others.
     pub(super) fn none_free(&self, connections: usize) -> Error {
         let seconds = self.patience.as_secs();
-        Error::Unreachable(format!(
-            "none of the {connections} connections to PostgreSQL (database.connections_max) was free within {seconds} s"
-        ))
+        Error::Unreachable(format!("none of the {connections} {NONE_FREE} within {seconds} s"))
+    }
+}
+
+/// What is said where all connections are in use.
+const NONE_FREE: &str = "connections to PostgreSQL (database.connections_max) was free";
+
+impl Error {
+    /// Whether the caller waited in vain for one of the connections, all of which were in use: PostgreSQL itself may be good.
+    pub fn is_none_free(&self) -> bool {
+        matches!(self, Error::Unreachable(words) if words.contains(NONE_FREE))
     }
 }
 
 impl Store {
     /// The same database for callers who wait no longer than that for PostgreSQL, in all: then they are told [`Error::Unreachable`].
-    /// Of two such bounds the shorter counts. A SQLite file is not waited for.
+    /// Of two such bounds the shorter counts; [`Duration::MAX`] takes any away, for what nobody waits for. A SQLite file is not
+    /// waited for.
     pub fn within(&self, patience: Duration) -> Store {
+        if patience == Duration::MAX {
+            return Store { patience: None, deadline: None, ..self.clone() };
+        }
         let shorter = self.patience.map_or(patience, |other| other.min(patience));
         Store { patience: (!self.is_file()).then_some(shorter), ..self.clone() }
     }
@@ -101,5 +113,6 @@ mod tests {
         assert!(long.or_sooner(Some(short)).is_over() && short.or_sooner(Some(long)).is_over());
         assert!(!long.or_sooner(None).is_over());
         assert_eq!(long.no_answer().to_string(), "PostgreSQL gave no answer within 60 s");
+        assert!(long.none_free(3).is_none_free() && !long.no_answer().is_none_free());
     }
 }

@@ -25,6 +25,8 @@ struct State {
     turns: u64,
     /// When one that was out came back in good order.
     answered: Option<Instant>,
+    /// Of those that are out, until when whoever has them waits, where that has an end.
+    bounds: Vec<Deadline>,
 }
 
 /// How it is seen that there is no database.
@@ -43,11 +45,13 @@ pub(super) struct Guard<'p> {
     /// It was opened for this.
     is_fresh: bool,
     turns: u64,
+    /// As it was asked for; a lane's may become sooner.
+    bound: Option<Deadline>,
 }
 
 impl Pool {
     pub(super) fn new(place: Place, max: usize, open: fn(&Place) -> Result<Conn, Error>) -> Pool {
-        let state = State { idle: Vec::new(), out: 0, waiting: 0, lost: None, turns: 0, answered: None };
+        let state = State { idle: Vec::new(), out: 0, waiting: 0, lost: None, turns: 0, answered: None, bounds: Vec::new() };
         Pool { place, open, state: Mutex::new(state), freed: Condvar::new(), max: max.max(1) }
     }
 
@@ -77,9 +81,10 @@ impl Pool {
             state.waiting -= 1;
         }
         state.out += 1;
+        state.bounds.extend(deadline);
         let (conn, turns) = (state.idle.pop(), state.turns);
         drop(state);
-        let mut guard = Guard { pool: self, is_fresh: conn.is_none(), conn, broken: false, turns };
+        let mut guard = Guard { pool: self, is_fresh: conn.is_none(), conn, broken: false, turns, bound: deadline };
         if guard.is_fresh {
             let opened = (self.open)(&self.place);
             self.tell(&opened, turns);
@@ -123,14 +128,18 @@ impl Pool {
             // Others were answered meanwhile.
             return if state.out >= self.max { deadline.none_free(self.max) } else { deadline.no_answer() };
         }
-        let is_news = state.lost.is_none();
+        if state.out >= self.max && !state.bounds.iter().any(Deadline::is_over) {
+            // This one never had any: all are out with others, none of whom waited in vain.
+            return deadline.none_free(self.max);
+        }
+        let is_news = state.lost != Some(Lost::NoAnswer);
         if is_news {
             (state.lost, state.turns) = (Some(Lost::NoAnswer), state.turns + 1);
         }
         drop(state);
         let error = deadline.no_answer();
         if is_news {
-            self.say_lost(&error);
+            self.say_lost(Lost::NoAnswer, &error);
         }
         error
     }
@@ -142,17 +151,21 @@ impl Pool {
         if state.lost.is_some() == opened.is_err() || state.turns != turns {
             return;
         }
-        let lost = |error: &Error| if is_no_answer(error) { Lost::NoAnswer } else { Lost::NotGiven };
-        (state.lost, state.turns) = (opened.as_ref().err().map(lost), turns + 1);
+        let lost = opened.as_ref().err().map(|error| (if is_no_answer(error) { Lost::NoAnswer } else { Lost::NotGiven }, error));
+        (state.lost, state.turns) = (lost.map(|(lost, _)| lost), turns + 1);
         drop(state);
-        match opened {
-            Err(error) => self.say_lost(error),
-            Ok(_) => self.say_back(),
+        match lost {
+            Some((lost, error)) => self.say_lost(lost, error),
+            None => self.say_back(),
         }
     }
 
-    fn say_lost(&self, error: &Error) {
-        tracing::error!(database = %self.place, %error, "the database cannot be reached; what needs it fails and is tried again");
+    fn say_lost(&self, lost: Lost, error: &Error) {
+        let what = match lost {
+            Lost::NotGiven => "the database cannot be reached",
+            Lost::NoAnswer => "the database gives no answer",
+        };
+        tracing::error!(database = %self.place, %error, "{what}; what needs it fails and is tried again");
     }
 
     fn say_back(&self) {
@@ -169,8 +182,8 @@ impl State {
     /// One that was out came back in good order; whether that is news.
     fn is_answered(&mut self, turns: u64) -> bool {
         self.answered = Some(now());
-        // What was begun before nobody got an answer says nothing of now.
-        let is_back = self.lost == Some(Lost::NoAnswer) && self.turns == turns;
+        // What was begun before that was lost says nothing of now.
+        let is_back = self.lost.is_some() && self.turns == turns;
         if is_back {
             (self.lost, self.turns) = (None, turns + 1);
         }
@@ -210,6 +223,9 @@ impl Drop for Guard<'_> {
         let (mut is_back, mut stale) = (false, Vec::new());
         let mut state = self.pool.state.lock().expect("pool lock");
         state.out -= 1;
+        if let Some(at) = self.bound.and_then(|bound| state.bounds.iter().position(|other| *other == bound)) {
+            state.bounds.swap_remove(at);
+        }
         match self.conn.take() {
             Some(mut conn) if !self.broken && !std::thread::panicking() => {
                 conn.deadline = None;
