@@ -167,6 +167,9 @@ fn finish(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, intent: &Inten
         (Write::SendSms { .. } | Write::SendPhone { .. }, _) => sms::told(tx, catalogue, how, &request.reference, answer)?,
         _ => {}
     }
+    if matches!(answer, Answer::Confirmed | Answer::Already) {
+        service::was_let_on(tx, catalogue, (intent.sim, &request.write), how.now)?;
+    }
     let Some(order) = intent.order.map(OrderId).filter(|_| matches!(request.write, Write::Subscribe { .. })) else {
         return Ok(());
     };

@@ -8,6 +8,8 @@
 //! package is left as its carrier has it, and one that is known to be stopped is let on when its package starts; a stop of ours
 //! for which there is no reason any more is taken back, whatever the card is; a refused wish is on the card's record and is
 //! not asked again until another is wanted; one that had no last word in time is asked for once more, and then left to a person.
+//! Where the carrier has an act of its own for a card that was never on, that is owed from the start of its first package until the
+//! carrier has done it, shows the card on, or has refused it: a stop is lifted first, and to lift it is not to activate the card.
 //! Many cards are read and written together. Not promised: that a card is off before its carrier has done it, or that a platform
 //! that cannot stop cards does.
 
@@ -25,6 +27,7 @@ use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::sync::What;
 use kachi_domain::{SimId, Timestamp};
 use kachi_store::Tx;
+use kachi_store::catalogue::Platform;
 use kachi_store::intents::{Intent, Wish};
 use kachi_store::lists::NewState;
 use kachi_store::sims::Sim;
@@ -35,11 +38,12 @@ const SERVICE: &str = "service";
 const AGAIN: &str = "service_again";
 
 /// A card of which something else may be wanted.
+#[derive(Clone, Copy)]
 struct Turn<'a> {
     sim: &'a Sim,
     base: BaseState,
     blocks: Blocks,
-    /// It was never on before.
+    /// It was never on before, or its carrier has yet to activate it.
     first: bool,
     /// Its carrier has just refused what would be asked by its own word, that the card is stopped.
     refused: bool,
@@ -99,6 +103,12 @@ impl Turn<'_> {
     fn activating(self) -> Self {
         let base = if self.base.is_dormant() { BaseState::Active } else { self.base };
         Turn { base, first: true, ..self }
+    }
+
+    /// Its carrier has yet to activate it. While something is in its way, one that was read as it was before is that.
+    fn owed(self) -> Self {
+        let is_free = !self.blocks.has(Blocks(Blocks::PACKAGE.0 | KEPT_OFF.0));
+        if is_free || !self.base.is_dormant() { self.activating() } else { self }
     }
 }
 
@@ -170,14 +180,14 @@ pub(crate) fn used_up(tx: &mut Tx<'_>, catalogue: &Catalogue, cards: &[(&Sim, Bl
 
 /// Which of the cards are known to be stopped, by whomever, although a package pays for them: they are let on when it starts.
 /// What a carrier would refuse to lift is not asked for.
-fn stopped(tx: &mut Tx<'_>, turns: &[&Turn<'_>], now: Timestamp) -> Result<HashSet<SimId>> {
-    let paid: Vec<&&Turn<'_>> = turns.iter().filter(|t| !t.refused && !t.blocks.has(Blocks::PACKAGE)).collect();
+fn stopped(tx: &mut Tx<'_>, turns: &[Turn<'_>], now: Timestamp) -> Result<HashSet<SimId>> {
+    let paid: Vec<&Turn<'_>> = turns.iter().filter(|t| !t.refused && !t.blocks.has(Blocks::PACKAGE)).collect();
     if paid.is_empty() {
         return Ok(HashSet::new());
     }
     let ids: Vec<SimId> = paid.iter().map(|turn| turn.sim.id).collect();
     let told: HashMap<SimId, Blocks> = tx.told_stopped(&ids, now.plus(-FRESH_SECONDS))?.into_iter().collect();
-    let is_so = |turn: &&&Turn<'_>| {
+    let is_so = |turn: &&Turn<'_>| {
         let told = told.get(&turn.sim.id).copied();
         let heard = (told.map(|_| BaseState::Stopped), told.unwrap_or(Blocks::NONE));
         (told.is_some() || turn.base == BaseState::Stopped) && matches!(resume(turn.base, turn.blocks, heard), Resume::Ask { .. })
@@ -185,18 +195,39 @@ fn stopped(tx: &mut Tx<'_>, turns: &[&Turn<'_>], now: Timestamp) -> Result<HashS
     Ok(paid.into_iter().filter(is_so).map(|turn| turn.sim.id).collect())
 }
 
+/// Whether the platform has an act of its own for a card that was never on.
+fn activates(platform: &Platform) -> bool {
+    platform.capabilities.is_some_and(|can| can.activate)
+}
+
+/// Notes which of the cards are to be activated from now on; those whose activation is owed from before are to be activated still.
+fn owe(tx: &mut Tx<'_>, turns: &mut [Turn<'_>], platforms: &[&Platform], now: Timestamp) -> Result<()> {
+    let mut able: Vec<&mut Turn<'_>> = turns.iter_mut().zip(platforms).filter(|(_, p)| activates(p)).map(|(t, _)| t).collect();
+    if able.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<i64> = able.iter().map(|turn| turn.sim.id.0).collect();
+    let owed: HashSet<SimId> = tx.activations_owed(&ids)?.into_iter().map(|(sim, _)| sim).collect();
+    for turn in able.iter_mut().filter(|turn| owed.contains(&turn.sim.id)) {
+        **turn = turn.owed();
+    }
+    let new: Vec<i64> = able.iter().filter(|t| t.first && !owed.contains(&t.sim.id)).map(|t| t.sim.id.0).collect();
+    Ok(tx.owe_activations(&new, now)?)
+}
+
 fn ask(tx: &mut Tx<'_>, catalogue: &Catalogue, turns: &[Turn<'_>], cause: &str, now: Timestamp) -> Result<()> {
     let (mut able, mut platforms) = (Vec::with_capacity(turns.len()), Vec::with_capacity(turns.len()));
     for turn in turns {
         let platform = network::platform(catalogue, turn.sim)?;
         if platform.capabilities.is_none_or(|can| can.stop_resume) {
-            able.push(turn);
+            able.push(*turn);
             platforms.push(platform);
         }
     }
     if able.is_empty() {
         return Ok(());
     }
+    owe(tx, &mut able, &platforms, now)?;
     let mut before: HashMap<SimId, Vec<Intent>> = HashMap::new();
     let ids: Vec<SimId> = able.iter().map(|turn| turn.sim.id).collect();
     for intent in order::about(tx, &ids, &[Matter::Service])? {
@@ -205,11 +236,10 @@ fn ask(tx: &mut Tx<'_>, catalogue: &Catalogue, turns: &[Turn<'_>], cause: &str, 
     let used_up = used_up(tx, catalogue, &able.iter().map(|turn| (turn.sim, turn.blocks)).collect::<Vec<_>>())?;
     let stopped = stopped(tx, &able, now)?;
     let (mut asked, mut needless) = (Vec::new(), Vec::new());
-    for ((turn, platform), used_up) in able.into_iter().zip(platforms).zip(used_up) {
+    for ((turn, platform), used_up) in able.iter().zip(platforms).zip(used_up) {
         let mut writes = before.remove(&turn.sim.id).unwrap_or_default();
         writes.retain(|i| i.platform == platform.id);
-        let activates = platform.capabilities.is_some_and(|can| can.activate);
-        let known = Known { used_up, activates, stopped: stopped.contains(&turn.sim.id) };
+        let known = Known { used_up, activates: activates(platform), stopped: stopped.contains(&turn.sim.id) };
         match decide(turn, &known, writes, &mut needless)? {
             Next::Nothing => {}
             Next::Ask(write) => asked.push((turn.sim, platform.id, write, true)),
@@ -257,37 +287,46 @@ fn decide(turn: &Turn<'_>, known: &Known, before: Vec<Intent>, needless: &mut Ve
         let stop = if *write == Write::Stop { Blocks::OWNER_STOP.0 } else { 0 };
         blocks = Blocks(blocks.0 & !Blocks::OWNER_STOP.0 | stop);
     }
-    let wanted = wanted(turn.base, blocks, known.used_up);
+    let activates = turn.first && known.activates;
+    let wanted = wanted(turn.base, blocks, known.used_up).or(activates.then_some(Service::On));
+    // A stop that may have been done, or a resume without a last word: it is lifted first, for to activate a card lifts no stop.
+    let mut lifts = false;
+    for (intent, write) in writes.iter().filter(|(i, _)| network::is_open(i)) {
+        lifts |= *write == Write::Resume || *write == Write::Stop && !order::is_unsent(intent)?;
+    }
     let write = match wanted {
         Some(Service::Off) => Write::Stop,
-        Some(Service::On) if turn.first && known.activates => Write::Activate,
+        Some(Service::On) if activates && !lifts => Write::Activate,
         // Where nothing is wanted, only a stop for which there is no reason any more is taken back.
         Some(Service::On) | None => Write::Resume,
     };
-    let (mut last, mut unsent, mut left) = (None, false, false);
+    let (mut last, mut unsent, mut left) = (None::<(Intent, Write)>, false, false);
     for (intent, asked) in writes {
-        let counts = wanted.is_some() || asked == Write::Stop;
+        let is_left = network::is_open(&intent) && !network::is_under_way(&intent);
+        let counts = wanted.is_some() || asked == Write::Stop || asked == Write::Resume && is_left;
         if counts && order::is_needless(&intent, &write, None)? {
             let was_sent = !order::is_unsent(&intent)?;
             (unsent, left) = (unsent || !was_sent, left || was_sent);
             needless.push(intent);
+            // What was done before it says nothing any more, but for a stop that is to be lifted.
+            last = last.filter(|(i, asked)| network::is_open(i) || write != Write::Stop && *asked == Write::Stop);
         } else {
-            last = Some((network::is_under_way(&intent), asked));
+            last = Some((intent, asked));
         }
     }
-    Ok(match (wanted, last) {
+    Ok(match (wanted, last.map(|(i, asked)| (network::is_under_way(&i), asked))) {
         (Some(Service::Off), Some((_, Write::Stop))) => Next::Nothing,
         (Some(Service::Off), _) => Next::Ask(write),
         (_, Some((_, Write::Stop))) => Next::Ask(Write::Resume),
-        // What is given up here is not done by another act that lets cards on: to activate a card lifts no stop.
+        // What is given up here is not done by another act that lets cards on.
         (Some(Service::On), Some((_, on))) if left && on != write => Next::Ask(write),
         (None, _) if left => Next::Ask(write),
         (None, _) => Next::AskUnlessGone(write),
         (_, Some((false, _))) | (_, None) if known.stopped => Next::Ask(Write::Resume),
-        // To let a card on that was never on is not to activate it, where a carrier tells the two apart.
-        (_, Some((_, on))) if !turn.first || !known.activates || on == Write::Activate => Next::Nothing,
-        (_, Some(_)) => Next::Ask(write),
-        (_, None) if left || turn.first && known.activates || !turn.first && unsent => Next::Ask(write),
+        // Its stop is lifted, but it is not activated, or was before this was owed.
+        (_, Some((false, _))) if activates => Next::Ask(write),
+        (_, Some(_)) => Next::Nothing,
+        (_, None) if left || activates || !turn.first && unsent => Next::Ask(write),
         // A card that nobody asked about is on, if it ever was.
         (_, None) => Next::AskUnlessGone(write),
     })
@@ -316,19 +355,36 @@ pub(crate) fn told(
         }
         Answer::Refused { .. } if *write == Write::EndTest => Ok(()),
         // The owner's wish is not to be; what else is wanted may have waited for it.
-        Answer::Refused { .. } => {
-            let since = |at: i64| *write == Write::Activate && at >= intent.created_at;
-            again(
-                tx,
-                catalogue,
-                intent.sim,
-                |turn| Turn { first: turn.sim.activated_at.is_some_and(since), refused: true, ..turn },
-                (SERVICE, now),
-            )
+        Answer::Refused { .. } => again(tx, catalogue, intent.sim, |turn| Turn { refused: true, ..turn }, (SERVICE, now)),
+        _ => {
+            if *write == Write::Activate {
+                activated(tx, intent, now)?;
+            }
+            if is_ours && *write != Write::Stop { on_again(tx, catalogue, (intent.sim, write), now) } else { Ok(()) }
         }
-        _ if is_ours && *write != Write::Stop => on_again(tx, catalogue, (intent.sim, write), now),
-        _ => Ok(()),
     }
+}
+
+/// The carrier has activated the card: that is owed no more. Of one that may be stopped there a carrier says so whatever it is when its
+/// stop is lifted: of a card that was never on it is owed until then.
+fn activated(tx: &mut Tx<'_>, intent: &Intent, now: Timestamp) -> Result<()> {
+    tx.state_locked(intent.sim)?;
+    for other in order::about(tx, &[intent.sim], &[Matter::Service])? {
+        let asked = network::asked(&other)?.write;
+        let lifts = asked == Write::Resume || asked == Write::Stop && other.id < intent.id;
+        if lifts && network::is_open(&other) && other.platform == intent.platform {
+            let is_new = tx.sim_by_id(intent.sim)?.is_some_and(|sim| base(&sim.state).is_dormant());
+            let is_owed = tx.activation_owed(intent.sim)?.is_some();
+            return if is_new && !is_owed { Ok(tx.owe_activations(&[intent.sim.0], now)?) } else { Ok(()) };
+        }
+    }
+    Ok(tx.owe_no_activations(&[intent.sim.0])?)
+}
+
+/// The carrier has let the card on: what it owes of its activation is asked for now, and a card that is not wanted on any more is stopped.
+pub(crate) fn was_let_on(tx: &mut Tx<'_>, catalogue: &Catalogue, (id, write): (SimId, &Write), now: Timestamp) -> Result<()> {
+    let is_lifted = *write == Write::Resume && tx.activation_owed(id)?.is_some();
+    if is_lifted || *write == Write::Activate { look_again(tx, catalogue, id, now) } else { Ok(()) }
 }
 
 /// A card that was seen to be stopped meanwhile, or that is activated now, is active.
@@ -352,26 +408,25 @@ fn on_again(tx: &mut Tx<'_>, catalogue: &Catalogue, (id, write): (SimId, &Write)
 }
 
 /// A card that its carrier has refused to let on does not stand as on: it is stopped, or to be activated as before. What the
-/// carrier has done or told since it was asked says more, but for the stop that was to be lifted, which this waited for.
+/// carrier has done or told since it was asked says more.
 fn not_let_on(
     tx: &mut Tx<'_>,
     catalogue: &Catalogue,
     (sim, intent, write): (&Sim, &Intent, &Write),
     now: Timestamp,
 ) -> Result<()> {
-    let asked_at = Timestamp(intent.created_at);
-    let done_since = !tx.confirmed_since(&[sim.id.0], &[Matter::Service], asked_at)?.is_empty();
-    if done_since && switch::last_asked(tx, catalogue, sim)? != Some(Write::Stop) {
-        return Ok(());
-    }
     let before = base(&sim.state);
-    let seen_on = before == BaseState::Active && tx.carrier_word(sim.id)?.standing.is_some_and(|(_, as_of)| as_of > asked_at);
-    // It was on at no time since that was asked for.
-    let never_since = sim.activated_at.filter(|at| *at < intent.created_at);
     let (after, activated_at) = match write {
-        Write::Resume if before == BaseState::Active && !seen_on => (BaseState::Stopped, sim.activated_at),
-        Write::Activate if before == BaseState::Active && !seen_on => (BaseState::Ready, never_since),
-        Write::Activate if before.is_dormant() => (before, never_since),
+        Write::Activate if before == BaseState::Active || before.is_dormant() => {
+            let Some(since) = tx.activation_owed(sim.id)? else { return Ok(()) };
+            tx.owe_no_activations(&[sim.id.0])?;
+            // It was on at no time since.
+            let activated_at = sim.activated_at.filter(|at| *at < since.0);
+            (if before.is_dormant() { before } else { BaseState::Ready }, activated_at)
+        }
+        Write::Resume if before == BaseState::Active && !let_on_since(tx, catalogue, (sim, intent))? => {
+            (BaseState::Stopped, sim.activated_at)
+        }
         _ => return Ok(()),
     };
     let state = after.word();
@@ -382,6 +437,15 @@ fn not_let_on(
     }
     let detail = format!("{} -> {state}, as the carrier does not let it on", sim.state);
     Ok(tx.tell(&[notices::record(sim, EventKind::SimStateChanged, &detail, now)?], now)?)
+}
+
+/// Whether the carrier has let an active card on, or told of it, since this resume was asked for. The stop that it was to lift, which it
+/// waited for, says nothing of that.
+fn let_on_since(tx: &mut Tx<'_>, catalogue: &Catalogue, (sim, intent): (&Sim, &Intent)) -> Result<bool> {
+    let asked_at = Timestamp(intent.created_at);
+    let done_since = !tx.confirmed_since(&[sim.id.0], &[Matter::Service], asked_at)?.is_empty();
+    Ok(done_since && switch::last_asked(tx, catalogue, sim)? != Some(Write::Stop)
+        || tx.carrier_word(sim.id)?.standing.is_some_and(|(_, as_of)| as_of > asked_at))
 }
 
 /// Cards that stand as not on, although a package pays for them, because their carrier refused to let them on: the first so many.

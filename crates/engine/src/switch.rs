@@ -21,6 +21,7 @@ use kachi_domain::carrier::{Heard, Line, Matter, Write};
 use kachi_domain::diagnose::Cause;
 use kachi_domain::event::EventKind;
 use kachi_domain::resume::{Resume, resume};
+use kachi_domain::service::KEPT_OFF;
 use kachi_domain::sim::{BaseState, Blocks};
 use kachi_domain::{Iccid, Refusal, SimId, Timestamp};
 use kachi_store::Tx;
@@ -70,11 +71,8 @@ pub fn switch(
         return Err(Fail::Stale);
     }
     network::refuse_out_of_service(tx, &sim)?;
-    let can = network::platform(catalogue, &sim)?.capabilities;
     let resumes = write == Write::Resume;
-    // A card that was never on is activated where the carrier has an act of its own for that.
-    let first = resumes && base(&sim).is_dormant() && can.is_some_and(|can| can.can(&Write::Activate));
-    let write = if first { Write::Activate } else { write };
+    let write = if resumes { letting_on(tx, catalogue, &sim)? } else { write };
     network::refuse_unable(catalogue, &sim, &write)?;
     let open = under_way(tx, catalogue, &sim)?;
     let is_asked = open.as_ref().is_some_and(|(_, asked)| *asked == write);
@@ -160,7 +158,7 @@ fn base(sim: &Sim) -> BaseState {
     BaseState::parse(&sim.state).unwrap_or(BaseState::Unknown)
 }
 
-/// The card's stops, resumes and activations at its carrier that are open, and the last that stands; in their order.
+/// The card's stops, resumes and activations at its carrier that are open, and the last that was done; in their order.
 fn standing(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim) -> Result<Vec<(Intent, Write)>> {
     let platform = network::platform(catalogue, sim)?.id;
     let mut all = Vec::new();
@@ -171,6 +169,42 @@ fn standing(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim) -> Result<Vec<(In
         }
     }
     Ok(all)
+}
+
+/// Whether the card's carrier has an act of its own for a card that was never on.
+fn activates(catalogue: &Catalogue, sim: &Sim) -> Result<bool> {
+    Ok(network::platform(catalogue, sim)?.capabilities.is_some_and(|can| can.activate))
+}
+
+/// What lets the card on. One that was never on is activated where the carrier has an act of its own for that; a stop is lifted first.
+fn letting_on(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim) -> Result<Write> {
+    let is_new = base(sim).is_dormant() || tx.activation_owed(sim.id)?.is_some();
+    let is_stopped = Blocks(sim.blocks).has(Blocks::OWNER_STOP) || stop_stands(tx, catalogue, sim)?;
+    Ok(if is_new && !is_stopped && activates(catalogue, sim)? { Write::Activate } else { Write::Resume })
+}
+
+/// Whether a stop of ours stands at the card's carrier, or is not known to be lifted there: whatever it has not heard of yet.
+pub(crate) fn stop_stands(tx: &mut Tx<'_>, catalogue: &Catalogue, sim: &Sim) -> Result<bool> {
+    let mut stands = false;
+    for (intent, write) in standing(tx, catalogue, sim)? {
+        stands = match write {
+            Write::Stop => stands || !order::is_unsent(&intent)?,
+            Write::Resume => network::is_open(&intent),
+            _ => stands,
+        };
+    }
+    Ok(stands)
+}
+
+/// The owner's stop of a card that was never on is lifted: what he asked for is done when it is activated. Not if it is kept off by now.
+fn activate_too(tx: &mut Tx<'_>, catalogue: &Catalogue, (sim, intent): (&Sim, &Intent), now: Timestamp) -> Result<()> {
+    let kept_off = Blocks(sim.blocks).without(Blocks::OWNER_STOP).has(KEPT_OFF);
+    if kept_off || last_asked(tx, catalogue, sim)? == Some(Write::Stop) {
+        return Ok(());
+    }
+    let reference = format!("{}-activate", network::asked(intent)?.reference);
+    network::wish(tx, catalogue, sim, (SWITCH, None, intent.asked_by), (&reference, Write::Activate), now)?;
+    Ok(())
 }
 
 /// What was last asked for, by whomever, and not refused.
@@ -237,12 +271,19 @@ fn unsent_stops(tx: &mut Tx<'_>, sim: SimId) -> Result<Vec<Intent>> {
 pub(crate) fn switched(tx: &mut Tx<'_>, catalogue: &Catalogue, (intent, write): (&Intent, &Write), now: Timestamp) -> Result<()> {
     let row = tx.state_locked(intent.sim)?;
     let Some(sim) = tx.sim_by_id(intent.sim)? else { return Err(fault(format!("card {} vanished", intent.sim))) };
-    if intent.cause == SWITCH {
-        // Where the carrier has no act of its own for it, letting a card on that was never on has activated it.
-        let write = if *write == Write::Resume && base(&sim).is_dormant() { &Write::Activate } else { write };
-        return done(tx, catalogue, (&Sim { account: row.account, ..sim }, write), now);
+    if intent.cause != SWITCH {
+        return Ok(tx.forget_carrier_word(sim.id)?);
     }
-    Ok(tx.forget_carrier_word(sim.id)?)
+    let sim = Sim { account: row.account, ..sim };
+    if *write != Write::Resume || !base(&sim).is_dormant() {
+        return done(tx, catalogue, (&sim, write), now);
+    }
+    // Where the carrier has no act of its own for it, letting a card on that was never on has activated it.
+    if !activates(catalogue, &sim)? {
+        return done(tx, catalogue, (&sim, &Write::Activate), now);
+    }
+    done(tx, catalogue, (&sim, write), now)?;
+    activate_too(tx, catalogue, (&sim, intent), now)
 }
 
 /// The card is as the write would have it.

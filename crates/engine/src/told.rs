@@ -132,17 +132,21 @@ pub(crate) fn stand(
     }
     let told = sims.into_iter().zip(&lines).map(|(sim, (_, line))| (sim, line.apns.as_deref().unwrap_or_default()));
     let sims = direct::told(tx, told.collect(), how.now)?;
-    let (mut changed, mut news) = (Vec::new(), Vec::new());
+    let (mut changed, mut news, mut on) = (Vec::new(), Vec::new(), Vec::new());
     for ((sim, with_data), (_, line)) in sims.iter().zip(&lines) {
         let before = BaseState::parse(&sim.state).unwrap_or(BaseState::Unknown);
         let is_on = line.standing.as_ref().is_some_and(|told| told.base == BaseState::Active);
+        on.extend(is_on.then_some(sim.id.0));
         let blocks = match &line.stop {
             Some(stop) => with_data & !CARRIERS.0 | stop.blocks.0 & CARRIERS.0,
             // A reason to stop is over with the state that it was the reason of, as in what is kept of the carrier's word.
             None if is_on => with_data & !CARRIERS.0,
             None => *with_data,
         };
-        let base = line.standing.as_ref().map_or(before, |told| stands(before, told.base, Blocks(blocks)));
+        let mut base = line.standing.as_ref().map_or(before, |told| stands(before, told.base, Blocks(blocks)));
+        if before.is_dormant() && base == BaseState::Stopped && switch::stop_stands(tx, catalogue, sim)? {
+            base = before; // by us: it is what it was once that is lifted
+        }
         let activated_at = activated(sim, base, line.standing.as_ref(), how.now);
         if (base, blocks, activated_at) != (before, sim.blocks, sim.activated_at) {
             changed.push(NewState { before: sim, state: base.word(), blocks, activated_at });
@@ -153,6 +157,7 @@ pub(crate) fn stand(
         }
     }
     tx.change_sim_states(&changed)?;
+    tx.owe_no_activations(&on)?;
     arrears::stood(tx, catalogue, &changed, how.now)?;
     tx.tell(&news, how.now)?;
     seen(tx, catalogue, how, &lines, rows)?;

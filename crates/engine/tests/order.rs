@@ -9,6 +9,8 @@ mod bare;
 mod close;
 #[path = "order_parts/doors.rs"]
 mod doors;
+#[path = "order_parts/owed.rs"]
+mod owed;
 #[path = "order_parts/purchases.rs"]
 mod purchases;
 #[path = "order_parts/refused.rs"]

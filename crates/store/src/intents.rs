@@ -151,15 +151,14 @@ impl Tx<'_> {
         Ok(self.row::<(i64,)>("SELECT COALESCE(MAX(id), 0) FROM intent", &[])?.map_or(0, |r| r.0))
     }
 
-    /// The cards' writes about these matters that are not over, and the last about each of each card at each platform that stands, over
-    /// or not: that was neither refused nor superseded, and is not of the cause `passing`, which leaves the matter as it was. By card
-    /// and number.
+    /// The cards' writes about these matters that are not over, and the last about each of each card at each platform that was confirmed and
+    /// is not of the cause `passing`, which leaves the matter as it was. By card and number.
     pub fn intents_about(&mut self, sims: &[SimId], matters: &[Matter], passing: &str) -> Result<Vec<Intent>, Error> {
         let (among, value) = self.among("i.sim_id", &sims.iter().map(|s| s.0).collect::<Vec<_>>());
         let text = format!(
             "SELECT {COLUMNS} FROM intent i WHERE {among} AND i.matter IN ({}) AND (i.state NOT IN {OVER} OR i.id =
                (SELECT MAX(x.id) FROM intent x WHERE x.sim_id = i.sim_id AND x.matter = i.matter AND x.platform_id = i.platform_id
-                AND x.cause <> ? AND x.state NOT IN ('refused', 'superseded')))
+                AND x.cause <> ? AND x.state = 'confirmed'))
              ORDER BY i.sim_id, i.id",
             numbers(matters)
         );

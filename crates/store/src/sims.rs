@@ -332,6 +332,39 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Which of these cards are to be on and were not activated by their carriers yet, and since when.
+    pub fn activations_owed(&mut self, sims: &[i64]) -> Result<Vec<(SimId, Timestamp)>, Error> {
+        let (among, value) = self.among("id", sims);
+        let text = format!("SELECT id, activation_owed_since FROM sim WHERE {among} AND activation_owed_since IS NOT NULL");
+        Ok(self.rows::<(i64, i64)>(&text, &[value])?.into_iter().map(|r| (SimId(r.0), Timestamp(r.1))).collect())
+    }
+
+    /// Since when that is so of one card.
+    pub fn activation_owed(&mut self, sim: SimId) -> Result<Option<Timestamp>, Error> {
+        Ok(self.activations_owed(&[sim.0])?.pop().map(|(_, since)| since))
+    }
+
+    /// These cards are to be activated by their carriers from now on.
+    pub fn owe_activations(&mut self, sims: &[i64], now: Timestamp) -> Result<(), Error> {
+        if sims.is_empty() {
+            return Ok(());
+        }
+        let (among, value) = self.among("id", sims);
+        self.run(&format!("UPDATE sim SET activation_owed_since = ? WHERE {among}"), &[now.0.into(), value])?;
+        Ok(())
+    }
+
+    /// They are not any more.
+    pub fn owe_no_activations(&mut self, sims: &[i64]) -> Result<(), Error> {
+        if sims.is_empty() {
+            return Ok(());
+        }
+        let (among, value) = self.among("id", sims);
+        let text = format!("UPDATE sim SET activation_owed_since = NULL WHERE {among} AND activation_owed_since IS NOT NULL");
+        self.run(&text, &[value])?;
+        Ok(())
+    }
+
     /// Sets a card's base state, blocks and first activation, and with them the part of the lists it is in.
     pub fn set_sim_state(&mut self, id: SimId, state: &str, blocks: i64, activated_at: Option<i64>) -> Result<(), Error> {
         let Some(before) = self.sim_by_id(id)? else { return Ok(()) };

@@ -193,7 +193,11 @@ impl Card {
             }
             Write::Resume => (self.stopped, self.since) = (None, Some(at)),
             Write::Activate => (self.base, self.since) = (Some(BaseState::Active), Some(at)),
-            Write::EndTest => (self.base, self.since) = (Some(BaseState::Ready), Some(at)),
+            Write::EndTest if self.base == Some(BaseState::Testing) => {
+                (self.base, self.since) = (Some(BaseState::Ready), Some(at))
+            }
+            // Its test had ended when its turn came.
+            Write::EndTest => {}
             Write::DataOff { .. } => {
                 (self.data_off, self.session) = (true, None);
                 self.speed = self.speed.filter(|_| !self.one_plan);

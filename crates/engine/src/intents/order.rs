@@ -34,8 +34,8 @@ pub(crate) fn make_way(
     Ok(())
 }
 
-/// The cards' writes about these matters that are open, and the last about each of each card at each platform that stands. What ended a
-/// test let no card on and stopped none.
+/// The cards' writes about these matters that are open, and the last about each of each card at each platform that was done. What ended
+/// a test let no card on and stopped none.
 pub(crate) fn about(tx: &mut Tx<'_>, sims: &[SimId], matters: &[Matter]) -> Result<Vec<Intent>> {
     Ok(tx.intents_about(sims, matters, direct::END_TEST)?)
 }

@@ -72,10 +72,11 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Where the card stands when it comes: on, with a package, or never on, without one, at a carrier that has no activation of its own.
-fn start() -> impl Strategy<Value = BaseState> {
+/// Where the card stands when it comes: on, with a package, or never on, without one; and whether its carrier has an act of its own
+/// for a card that was never on.
+fn start() -> impl Strategy<Value = (BaseState, bool)> {
     use BaseState::{Active, Inventory, Ready, Testing};
-    prop_oneof![4 => Just(Active), 2 => Just(Ready), 1 => Just(Testing), 1 => Just(Inventory)]
+    (prop_oneof![4 => Just(Active), 4 => Just(Ready), 1 => Just(Testing), 1 => Just(Inventory)], any::<bool>())
 }
 
 struct Life {
@@ -89,12 +90,17 @@ struct Life {
 }
 
 impl Life {
-    fn new(store: Store, start: BaseState) -> Life {
-        let (card, without) = if start.is_dormant() { (NEW, json!(["activate"])) } else { (0, json!([])) };
+    fn new(store: Store, (start, activates): (BaseState, bool)) -> Life {
+        let card = if start.is_dormant() { NEW } else { 0 };
+        let without = if activates { json!([]) } else { json!(["activate"]) };
         let (world, carrier) = world(store, json!({"lag_seconds": 3, "without": without}));
         if card == NEW {
             add_bare(&world, NEW..NEW + 1);
             place(&world, NEW, start);
+        }
+        // A carrier without such an act has none of these states.
+        if card == NEW && activates {
+            carrier.world.stand(World::iccid(NEW).as_str(), start, world.now());
         }
         Life { world, carrier, card, orders: Vec::new(), made: 0, hollow: false }
     }
@@ -241,7 +247,7 @@ fn run(database: fn() -> Database, cases: u32) {
     let cases = if std::env::var_os("PROPTEST_CASES").is_some() { known.cases } else { cases };
     let failure_persistence = Some(Box::new(FileFailurePersistence::Direct(FAILED_ONCE)) as Box<_>);
     let mut runner = TestRunner::new(Config { cases, failure_persistence, ..known });
-    let lives = (start(), prop::collection::vec(step(), 5..40));
+    let lives = (start(), prop::collection::vec(step(), 3..40));
     let outcome = runner.run(&lives, |(start, steps)| {
         let database = database();
         Life::new(database.open(), start).live(&steps);
@@ -264,7 +270,7 @@ fn a_card_that_was_activated_behind_a_hollow_resume_is_let_on() {
         Step::Work(3),
     ];
     each(|store| {
-        let mut life = Life::new(store, BaseState::Active);
+        let mut life = Life::new(store, (BaseState::Active, true));
         life.live(&steps);
         assert_eq!(story(&life.world, 0), "stop confirmed, resume superseded, activate confirmed, resume confirmed");
     });
@@ -276,10 +282,72 @@ fn a_resume_that_is_refused_behind_the_stop_it_was_to_lift_is_none() {
     let refused = Fault::Refused { code: "12000".into(), reason: "not granted".into() };
     let steps = [Step::Lock, Step::Work(0), Step::Fault(refused), Step::Unlock, Step::Work(3)];
     each(|store| {
-        let mut life = Life::new(store, BaseState::Active);
+        let mut life = Life::new(store, (BaseState::Active, true));
         life.live(&steps);
         assert_eq!(story(&life.world, 0), "stop confirmed, resume refused, resume confirmed");
     });
+}
+
+/// What becomes of a card that was never on, at a carrier that has an act of its own for that, and what is asked there for it.
+fn of_a_ready_card(steps: &[Step], asked: &str) {
+    each(|store| {
+        let mut life = Life::new(store, (BaseState::Ready, true));
+        life.live(steps);
+        assert_eq!(story(&life.world, NEW), asked);
+    });
+}
+
+const ORDER: Step = Step::Order("Q100-30D");
+
+#[test]
+fn a_card_that_was_ordered_again_before_its_activation_went_out_is_activated() {
+    of_a_ready_card(&[ORDER, Step::Refund(0), ORDER, Step::Work(0)], "activate superseded, stop superseded, activate confirmed");
+}
+
+#[test]
+fn a_card_that_was_ordered_while_its_owner_had_it_stopped_is_resumed_and_then_activated() {
+    of_a_ready_card(&[Step::Stop, ORDER, Step::Work(3), Step::Resume], "stop confirmed, resume confirmed, activate confirmed");
+}
+
+#[test]
+fn a_card_that_was_locked_before_its_activation_went_out_is_resumed_and_then_activated() {
+    of_a_ready_card(
+        &[ORDER, Step::Lock, Step::Work(0), Step::Unlock],
+        "activate superseded, stop confirmed, resume confirmed, activate confirmed",
+    );
+}
+
+#[test]
+fn a_card_that_was_ordered_behind_a_refused_resume_is_resumed_and_then_activated() {
+    let refused = Fault::Refused { code: "12000".into(), reason: "not granted".into() };
+    of_a_ready_card(
+        &[Step::Lock, Step::Work(0), Step::Fault(refused), Step::Unlock, Step::Work(3)],
+        "stop confirmed, resume refused, resume confirmed, activate confirmed",
+    );
+}
+
+#[test]
+fn a_card_that_its_owner_stops_and_lets_on_is_resumed_and_then_activated() {
+    of_a_ready_card(&[Step::Stop, Step::Work(3), Step::Resume], "stop confirmed, resume confirmed, activate confirmed");
+}
+
+/// One stop is done, another was never sent: to give that up lifts none.
+#[test]
+fn a_card_whose_second_stop_was_never_sent_is_resumed_and_then_activated() {
+    let asked = "stop confirmed, stop superseded, resume confirmed, activate confirmed";
+    for seconds in [0, 3] {
+        of_a_ready_card(&[Step::Lock, Step::Work(seconds), Step::Direct(Act::Stop), Step::Unlock, Step::Resume], asked);
+    }
+}
+
+/// Most carriers refuse to stop a card that was never on: there is nothing to lift then.
+#[test]
+fn a_card_whose_carrier_stops_none_that_was_never_on_is_activated_alone() {
+    let refused = Fault::Refused { code: "12089".into(), reason: "not in this state".into() };
+    of_a_ready_card(
+        &[ORDER, Step::Lock, Step::Fault(refused), Step::Work(0), Step::Unlock],
+        "activate superseded, stop refused, activate confirmed",
+    );
 }
 
 #[test]

@@ -198,7 +198,8 @@ fn a_card_that_is_known_to_be_stopped_is_let_on_with_its_package() {
             w.buy(card, "Q100-30D", &format!("a {card}")).expect("a package");
         }
         work(&w, &carrier, 5, 1);
-        assert_eq!([10, 11, 12].map(|n| story(&w, n)), ["resume confirmed", "resume confirmed", "resume confirmed"]);
+        let to_be_activated = "resume confirmed, activate confirmed";
+        assert_eq!([10, 11, 12].map(|n| story(&w, n)), ["resume confirmed", "resume confirmed", to_be_activated]);
         assert_eq!((10..14).map(|n| is_off(&w, &carrier, n)).collect::<Vec<_>>(), [false, false, false, true]);
         assert_eq!((story(&w, 13).as_str(), w.card(10).sim.state.as_str()), ("", "active"), "what it would refuse is not asked");
         // Let on by us, stopped by others since: its next package finds it out.

@@ -14,6 +14,8 @@ use serde_json::json;
 use std::sync::Arc;
 
 const CARDS: u64 = 30;
+/// The one that was never on.
+const READY: u64 = CARDS - 1;
 /// The carrier knows cards by all digits but the last, so ours are ten apart.
 const STEP: u64 = 10;
 
@@ -26,7 +28,8 @@ struct Far {
 
 impl Far {
     fn new(store: Store, more: &[(&str, i64)]) -> Far {
-        let spec = |n| CardSpec::new(Platform::OneLink).iccid(World::iccid(n * STEP).as_str()).msisdn(&msisdn(n));
+        let base = |n| if n == READY { Base::Ready } else { Base::Active };
+        let spec = |n| CardSpec::new(Platform::OneLink).iccid(World::iccid(n * STEP).as_str()).msisdn(&msisdn(n)).base(base(n));
         let cards = (0..CARDS).map(spec).collect();
         let sim = Simulator::start(Settings { start: BEGIN, cards, ..Settings::default() }).expect("it starts");
         let mut settings =
@@ -158,5 +161,29 @@ fn the_carrier_counts_no_more_requests_than_the_rate_allows() {
             assert!(made <= 12 + 2 * (second + 1) + 4, "{made} requests within {second} seconds");
         }
         assert_eq!(states(&far.w, ["confirmed", "sent", "stored"]), [24, 0, 0]);
+    });
+}
+
+/// This carrier stops no card that was never on, and a resume of one is refused there.
+#[test]
+fn a_card_that_was_never_on_and_was_to_be_stopped_before_it_was_activated_is_activated() {
+    each(|store| {
+        let far = Far::new(store, &[]);
+        let (w, card) = (&far.w, READY * STEP);
+        far.carrier.remember(&w.engine);
+        let sim = w.card(card).sim;
+        let ready = move |tx: &mut kachi_store::Tx<'_>, _: &_, _: &_| Ok(tx.set_sim_state(sim.id, "ready", sim.blocks, None)?);
+        w.engine.write(ready).expect("it is ready");
+        w.buy(card, "Q100-30D", "a").expect("a package");
+        switch(w, card, Write::Stop, "s");
+        far.work(600, 10);
+        let asked: Vec<(String, String)> = writes(w)
+            .into_iter()
+            .map(|i| (serde_json::from_str::<serde_json::Value>(&i.request).expect("JSON")["write"]["act"].to_string(), i.state))
+            .collect();
+        let told = |act: &str, state: &str| (format!("\"{act}\""), state.to_owned());
+        assert_eq!(asked, [told("activate", "superseded"), told("stop", "refused"), told("activate", "confirmed")]);
+        let there = far.sim.card(World::iccid(card).as_str()).base;
+        assert_eq!((w.card(card).sim.state.as_str(), there), ("active", Base::Active));
     });
 }

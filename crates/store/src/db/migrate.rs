@@ -70,6 +70,7 @@ const STEPS: &[Step] = &[
     step!(50, "0050_beside_data.sql"),
     step!(51, "0051_used_up_warnings.sql"),
     step!(52, "0052_support.sql"),
+    step!(53, "0053_activation_owed.sql"),
 ];
 
 /// Why the database could not be opened.
