@@ -5,6 +5,7 @@ mod common;
 
 use common::partner::{Key, order, post};
 use common::{House, Server, iccid, until};
+use kachi_store::{Error, Place, Store};
 use kachi_testkit::db::Database;
 use kachi_testkit::proxy::{Holds, Proxy};
 use kachi_testkit::world::line;
@@ -12,6 +13,9 @@ use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 const KEY: Key = Key { name: "hang-key", secret: "hang-a1b1c1d1" };
@@ -269,6 +273,35 @@ fn the_doctor_waits_for_the_opening_and_names_the_check_that_hangs() {
     assert!(deliveries.len() == 1 && deliveries[0].contains("no answer within 2 s"), "{done:?}");
     assert!(of("usage").is_empty() && of("clock").len() == 1, "{done:?}");
     scene.proxy.go_on();
+}
+
+/// What is committed together is committed while all wait for it; where one's time is over the others lose nothing by that.
+#[test]
+fn one_whose_time_is_over_fails_nobody_else_of_its_group() {
+    let database = Database::postgres();
+    let store = Store::open(Place::Postgres(database.url()), 4).expect("it opens");
+    let version = || store.look(|tx| tx.catalogue_version()).expect("it answers");
+    let before = version();
+    let hasty = store.within(Duration::from_secs(3));
+    let ((go, both_wait), (told, is_over)) = (channel::<()>(), channel::<()>());
+    let turns = Arc::new(AtomicUsize::new(0));
+    let counted = turns.clone();
+    let first = store.write_in_lane(1, move |tx| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        // The second time the sender is gone.
+        let _ = both_wait.recv();
+        tx.touch_catalogue()
+    });
+    let second = async {
+        let answer = hasty.write_in_lane(1, move |_| Ok::<_, Error>(is_over.recv().is_err())).await;
+        drop(told);
+        answer
+    };
+    let runtime = tokio::runtime::Runtime::new().expect("it starts");
+    let (first, second, ()) = runtime.block_on(async { tokio::join!(first, second, async { drop(go) }) });
+    assert!(matches!(second, Err(Error::Unreachable(_))), "{second:?}");
+    first.expect("it had all the time");
+    assert_eq!((turns.load(Ordering::SeqCst), version()), (2, before + 1), "it was done again, and once");
 }
 
 #[test]
