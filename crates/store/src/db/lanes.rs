@@ -118,8 +118,8 @@ impl Lanes {
         }
         let (trouble, is_sent) = end(conn);
         // Where one's time was over nothing was committed, and those who still wait lose nothing by it.
-        let still_waits = |job: &Box<dyn Job>| !is_sent && !job.deadline().is_some_and(|deadline| deadline.is_over());
-        let (mut again, told): (Vec<_>, Vec<_>) = done.into_iter().partition(still_waits);
+        let is_over = |deadline: Option<Deadline>| deadline.is_some_and(|deadline| deadline.is_over());
+        let (mut again, told): (Vec<_>, Vec<_>) = done.into_iter().partition(|job| !is_sent && !is_over(job.deadline()));
         for job in told {
             job.answer(trouble.clone());
         }
