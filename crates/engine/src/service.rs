@@ -248,6 +248,13 @@ fn ask(tx: &mut Tx<'_>, catalogue: &Catalogue, turns: &[Turn<'_>], cause: &str, 
     }
     let gone = order::supersede(tx, &needless, now)?;
     asked.retain(|(sim, .., sure)| *sure || needless.iter().any(|i| i.sim == sim.id && !gone.contains(&i.id)));
+    // A stop that a worker has just taken up goes out: it is lifted before the card is activated.
+    for intent in needless.iter().filter(|i| !gone.contains(&i.id)) {
+        if network::asked(intent)?.write == Write::Stop {
+            let activations = asked.iter_mut().filter(|(sim, _, write, _)| sim.id == intent.sim && *write == Write::Activate);
+            activations.for_each(|(_, _, write, _)| *write = Write::Resume);
+        }
+    }
     if asked.is_empty() {
         return Ok(());
     }
@@ -351,7 +358,13 @@ pub(crate) fn told(
             let act = if *write == Write::Stop { "stop it" } else { "let it on" };
             let detail = format!("the carrier does not {act}: {code} {reason}");
             tx.tell(&[notices::record(&sim, EventKind::ServiceRefused, &detail, now)?], now)?;
-            not_let_on(tx, catalogue, (&sim, intent, write), now)
+            not_let_on(tx, catalogue, (&sim, intent, write), now)?;
+            // There was no stop to lift: what is owed waits for it no more.
+            let waited = *write == Write::Resume && tx.activation_owed(sim.id)?.is_some();
+            if waited && !switch::stop_stands(tx, catalogue, &sim)? {
+                again(tx, catalogue, sim.id, |turn| Turn { refused: true, ..turn }, (SERVICE, now))?;
+            }
+            Ok(())
         }
         Answer::Refused { .. } if *write == Write::EndTest => Ok(()),
         // The owner's wish is not to be; what else is wanted may have waited for it.
@@ -459,5 +472,8 @@ pub(crate) fn left(tx: &mut Tx<'_>, catalogue: &Catalogue, intent: &Intent, now:
         return Ok(());
     }
     let first = network::asked(intent)?.write == Write::Activate;
+    if first && tx.activation_owed(intent.sim)?.is_none() {
+        return Ok(()); // it was seen to be on since
+    }
     again(tx, catalogue, intent.sim, |turn| if first { turn.activating() } else { turn }, (AGAIN, now))
 }

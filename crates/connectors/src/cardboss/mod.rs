@@ -167,6 +167,16 @@ impl CardBoss {
         self.details(call, std::slice::from_ref(card))?.remove(&card.iccid.to_ascii_uppercase()).ok_or_else(absent)
     }
 
+    /// Whether the card stands as the write, one of those that stop it or let it on, would have it.
+    fn stands(&self, call: &Call<'_>, request: &Request) -> Result<bool, Answer> {
+        let base = learn(&self.detail(call, &request.card)?, Facts::of(&[Fact::State]), call).standing.map(|s| s.base);
+        Ok(match &request.write {
+            Write::Stop => base == Some(BaseState::Stopped),
+            Write::EndTest => base.is_some_and(|b| b != BaseState::Testing && b != BaseState::Unknown),
+            _ => base == Some(BaseState::Active),
+        })
+    }
+
     fn line(&self, call: &Call<'_>, card: &Card, wanted: Facts) -> Result<Line, Answer> {
         let mut line = Line::default();
         if wanted.without(Facts::of(&[Fact::Packages])) != Facts::NONE {
@@ -242,12 +252,16 @@ impl CardBoss {
             let apn = apn.as_deref().unwrap_or_default();
             send(&SWITCH, &[("apnname", apn), ("opertype", act), ("marginrat", "")])
         };
+        let stand = |operation: &Operation, more: &[(&str, &str)]| match send(operation, more) {
+            Err(refused @ Answer::Refused { .. }) => Err(crate::refused_or_so(refused, || self.stands(call, request))),
+            sent => sent,
+        };
         match &request.write {
             Write::RefreshUsage => return Ok(Answer::Confirmed),
-            Write::Stop => send(&STOP_KEEP, &[("stopkeep", "0")])?,
-            Write::Resume => send(&STOP_KEEP, &[("stopkeep", "1")])?,
-            Write::Activate => send(&ACTIVATE, &[])?,
-            Write::EndTest => send(&STOP_TEST, &[])?,
+            Write::Stop => stand(&STOP_KEEP, &[("stopkeep", "0")])?,
+            Write::Resume => stand(&STOP_KEEP, &[("stopkeep", "1")])?,
+            Write::Activate => stand(&ACTIVATE, &[])?,
+            Write::EndTest => stand(&STOP_TEST, &[])?,
             Write::DataOff { apn } => data(apn, "0")?,
             Write::DataOn { apn, .. } => data(apn, "1")?,
             Write::AllowCalls { numbers, group } => {
@@ -286,14 +300,7 @@ impl CardBoss {
     fn outcome(&self, call: &Call<'_>, request: &Request, sent: &Sent) -> Result<Answer, Answer> {
         let write = &request.write;
         let done = match write {
-            Write::Stop | Write::Resume | Write::Activate | Write::EndTest => {
-                let base = learn(&self.detail(call, &request.card)?, Facts::of(&[Fact::State]), call).standing.map(|s| s.base);
-                match write {
-                    Write::Stop => base == Some(BaseState::Stopped),
-                    Write::EndTest => base.is_some_and(|b| b != BaseState::Testing && b != BaseState::Unknown),
-                    _ => base == Some(BaseState::Active),
-                }
-            }
+            Write::Stop | Write::Resume | Write::Activate | Write::EndTest => self.stands(call, request)?,
             Write::DataOff { apn } | Write::DataOn { apn, .. } => {
                 let apns = learn(&self.detail(call, &request.card)?, Facts::of(&[Fact::Apns]), call).apns.unwrap_or_default();
                 let on = matches!(write, Write::DataOn { .. });

@@ -1,6 +1,7 @@
 //! Cards whose carrier has yet to activate them: those that an earlier version left so, and those of which it is refused.
 
 use super::*;
+use kachi_engine::intents;
 
 /// Cards that were never on: one of them is locked before its activation goes out, one is resumed alone since, of one it is on its way.
 const LOCKED: u64 = 9;
@@ -106,6 +107,27 @@ fn a_card_that_is_read_as_it_was_while_it_is_locked_is_activated_with_the_lift()
         work(&w, &carrier, 5, 1);
         assert_eq!(story(&w, LOCKED), "activate superseded, stop refused, activate confirmed");
         assert_eq!(stands(&w, &carrier, LOCKED), [BaseState::Active; 2]);
+        w.assert_sound();
+    });
+}
+
+/// The stop was never done, as a person says, and so the resume behind it is refused: the card is activated all the same.
+#[test]
+fn an_activation_does_not_wait_for_the_lift_of_a_stop_that_was_none() {
+    each(|store| {
+        let (w, carrier) = world(store, json!({"lag_seconds": 3}));
+        new_cards(&w, &carrier);
+        carrier.world.fail_card(World::iccid(LOCKED).as_str(), Fault::Lost);
+        lock(&w, LOCKED);
+        carrier.work(&w.engine);
+        unlock(&w, LOCKED).expect("it is unlocked");
+        let stop = writes(&w).into_iter().find(|i| request(i)["write"]["act"] == "stop").expect("the stop");
+        intents::refuse(&w.engine, stop.id, "a person", "it is not so").expect("it is settled");
+        let no = Fault::Refused { code: "12089".into(), reason: "not in this state".into() };
+        carrier.world.fail_card(World::iccid(LOCKED).as_str(), no);
+        work(&w, &carrier, 20, 1);
+        let wanted = "activate superseded, stop refused, resume refused, activate confirmed";
+        assert_eq!((story(&w, LOCKED).as_str(), stands(&w, &carrier, LOCKED)), (wanted, [BaseState::Active; 2]));
         w.assert_sound();
     });
 }
