@@ -49,7 +49,7 @@ impl Waiting {
     pub(crate) async fn place(&self, engine: &Engine, work: Buying) -> Result<Once> {
         let (caller, answer) = oneshot::channel();
         let (lane, store) = (work.actor.account.0, engine.store().from_now());
-        if self.0.submit(lane, ((Arc::new(work), store.clone()), caller)) {
+        if self.0.submit(lane, ((Arc::new(work), store.clone()), caller), |(_, caller)| caller.is_closed()) {
             let engine = engine.clone();
             tokio::task::spawn_blocking(move || engine.orders_waiting().run(&engine, lane));
         }

@@ -33,11 +33,15 @@ impl<C> Default for Gather<C> {
 }
 
 impl<C> Gather<C> {
-    /// Queues a command; whether the caller must see to it that [`Gather::run`] runs the lane.
-    pub fn submit(&self, lane: i64, command: C) -> bool {
+    /// Queues a command; whether the caller must see to it that [`Gather::run`] runs the lane. Those whose callers are gone are
+    /// dropped where many wait: for a runner that hangs.
+    pub fn submit(&self, lane: i64, command: C, is_gone: impl Fn(&C) -> bool) -> bool {
         let mut lanes = self.lanes();
         let must_run = !lanes.contains_key(&lane);
         let lane = lanes.entry(lane).or_default();
+        if is_long(lane.waiting.len()) {
+            lane.waiting.retain(|waiting| !is_gone(waiting));
+        }
         lane.waiting.push_back(command);
         if lane.enough.is_some_and(|enough| lane.waiting.len() >= enough) {
             self.enough_wait.notify_all();
@@ -103,9 +107,16 @@ impl<C> Drop for Clear<'_, C> {
     }
 }
 
+/// Whether so many wait that it is worth a look who of them is gone: now and then, not each time.
+pub(super) fn is_long(waiting: usize) -> bool {
+    waiting != 0 && waiting.is_multiple_of(LONG)
+}
+
+const LONG: usize = 1_024;
+
 #[cfg(test)]
 mod tests {
-    use super::Gather;
+    use super::{Gather, LONG as MANY};
     use std::time::Duration;
 
     const LONG: Duration = Duration::from_secs(60);
@@ -113,7 +124,7 @@ mod tests {
     #[test]
     fn a_runner_that_rests_goes_on_as_soon_as_enough_wait_in_its_own_lane() {
         let gather = Gather::default();
-        assert!(gather.submit(1, 0), "whoever finds the lane empty runs it");
+        assert!(gather.submit(1, 0, |_| false), "whoever finds the lane empty runs it");
         std::thread::scope(|scope| {
             let runner = scope.spawn(|| {
                 let mut groups = Vec::new();
@@ -133,26 +144,35 @@ mod tests {
             while !rests() {
                 std::thread::yield_now();
             }
-            assert!(!gather.submit(1, 1), "the lane has its runner");
+            assert!(!gather.submit(1, 1, |_| false), "the lane has its runner");
             for n in 0..3 {
-                gather.submit(2, n);
+                gather.submit(2, n, |_| false);
             }
             assert!(rests(), "one is not enough, and the other lane's are not its own");
-            gather.submit(1, 2);
+            gather.submit(1, 2, |_| false);
             assert_eq!(runner.join().expect("it ends"), [vec![0], vec![1, 2]]);
         });
     }
 
     #[test]
+    fn those_who_are_gone_do_not_wait_for_ever_for_a_runner_that_hangs() {
+        let gather = Gather::default();
+        for n in 0..3 * MANY {
+            gather.submit(1, n, |n| *n < 2 * MANY);
+        }
+        assert_eq!(gather.lanes()[&1].waiting.len(), MANY);
+    }
+
+    #[test]
     fn a_runner_rests_no_longer_than_it_may() {
         let gather = Gather::default();
-        gather.submit(1, 0);
+        gather.submit(1, 0, |_| false);
         let mut done = Vec::new();
         gather.run(1, |n| {
             done.push(n);
             gather.rest(1, 2, Duration::from_millis(1));
         });
         assert_eq!(done, [0]);
-        assert!(gather.submit(1, 1), "the lane was given up");
+        assert!(gather.submit(1, 1, |_| false), "the lane was given up");
     }
 }

@@ -34,6 +34,8 @@ trait Job: Send {
     fn answer(self: Box<Self>, trouble: Option<Error>);
     /// Until when its caller waits.
     fn deadline(&self) -> Option<Deadline>;
+    /// Whether its caller went away.
+    fn is_gone(&self) -> bool;
 }
 
 struct Act<R, E, F> {
@@ -65,6 +67,10 @@ where
     fn deadline(&self) -> Option<Deadline> {
         self.deadline
     }
+
+    fn is_gone(&self) -> bool {
+        self.caller.is_closed()
+    }
 }
 
 impl Lanes {
@@ -80,7 +86,7 @@ impl Lanes {
         E: From<Error> + Send + 'static,
     {
         let (caller, answer) = oneshot::channel();
-        let must_run = self.waiting.submit(lane, Box::new(Act { act, deadline, outcome: None, caller }));
+        let must_run = self.waiting.submit(lane, Box::new(Act { act, deadline, outcome: None, caller }), |job| job.is_gone());
         (answer, must_run)
     }
 

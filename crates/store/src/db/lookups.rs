@@ -2,6 +2,7 @@
 //! many wait at once: whoever comes first asks for all that wait, and while that is under way the next gather. Alone, a
 //! look-up is asked at once. Each answer is read in one statement, so from one instant.
 
+use super::gather::is_long;
 use super::patience::Deadline;
 use super::pool::Pool;
 use super::{Error, Tx};
@@ -36,6 +37,9 @@ impl Lookups {
     pub(super) fn submit(&self, iccid: String) -> (oneshot::Receiver<Answer>, bool) {
         let (caller, answer) = oneshot::channel();
         let mut state = self.state.lock().expect("look-ups lock");
+        if is_long(state.waiting.len()) {
+            state.waiting.retain(|(_, caller)| !caller.is_closed());
+        }
         state.waiting.push((iccid, caller));
         let must_ask = state.askers < ASKERS_MAX;
         state.askers += usize::from(must_ask);

@@ -6,6 +6,7 @@
 //! change nothing have no number there; those of other databases of the server have one, and then a stamp differs that
 //! need not.
 
+use super::gather::is_long;
 use super::{Conn, Error, Place, Tx};
 use crate::binds;
 use std::sync::{Condvar, Mutex};
@@ -57,6 +58,9 @@ impl Stamps {
     pub(super) fn submit(&self) -> (oneshot::Receiver<Answer>, bool) {
         let (caller, answer) = oneshot::channel();
         let mut waiting = self.waiting.lock().expect("stamps lock");
+        if is_long(waiting.callers.len()) {
+            waiting.callers.retain(|caller| !caller.is_closed());
+        }
         waiting.callers.push(caller);
         if waiting.enough.is_some_and(|enough| waiting.callers.len() >= enough) {
             self.enough_wait.notify_one();
