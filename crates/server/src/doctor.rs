@@ -251,13 +251,20 @@ fn usage(engine: &Engine) -> Verdict {
     })
 }
 
-/// What a clock that was ahead once left behind.
+/// What a clock that was ahead once left behind, and clocks that are apart.
 fn time(engine: &Engine) -> Verdict {
     let now = engine.now();
     let ahead = clocks::noted_ahead(engine).map_err(|e| e.to_string())?;
     let until = now.plus(PUT_OFF_SECONDS_MAX);
     let far = engine.read(|tx, _| Ok(tx.intents_beyond(until, FAR_NAMED)?)).map_err(|e| e.to_string())?;
     let mut troubles = Vec::new();
+    if let Some(seconds) = clocks::apart(engine).map_err(|e| e.to_string())? {
+        let ahead = if seconds > 0 { "ahead of" } else { "behind" };
+        troubles.push(format!(
+            "this machine's clock is {} s {ahead} PostgreSQL's: set both by one time server; each server of the database goes by its own",
+            seconds.abs()
+        ));
+    }
     if let Some(newest) = ahead {
         troubles.push(format!(
             "the database holds things of {newest}, and the clock says {now}: set the clock if it is behind; if it was ahead once, what was put off then waits until that time: kachi admin sync run reads a platform now"

@@ -8,10 +8,11 @@ use kachi_edges::files::Watched;
 use kachi_edges::mqtt::MqttSettings;
 use kachi_edges::sender::{Sender, off_thread};
 use kachi_edges::upload::Uploader;
+use kachi_engine::failing::Failing;
 use kachi_engine::intents::Connectors;
 use kachi_engine::{
-    Engine, Result, arrears, card_reads, cards, cdr_deliveries, devices, imei, import, intents, lists, pools, reconcile, sms,
-    sync, tasks,
+    Engine, Result, arrears, card_reads, cards, cdr_deliveries, clock, devices, imei, import, intents, lists, pools, reconcile,
+    sms, sync, tasks,
 };
 use std::collections::HashSet;
 use std::future::Future;
@@ -24,7 +25,7 @@ use tokio::task::JoinSet;
 const IDLE: Duration = Duration::from_millis(250);
 /// The same for work that comes every half hour.
 const UNHURRIED: Duration = Duration::from_secs(1);
-/// The same for how old the carriers' readings are.
+/// The same for how old the carriers' readings are, and for the clocks.
 const SELDOM: Duration = Duration::from_secs(600);
 /// The same for what devices write, and for accounts in arrears.
 const UPLINKS: Duration = Duration::from_secs(10);
@@ -97,6 +98,11 @@ pub fn start(
     }));
     let e = on(engine);
     loops.spawn(repeat("forget answers", stop.clone(), Duration::from_secs(600), forget(e, config.sign.window_seconds)));
+    let (e, apart) = (on(engine), Arc::new(Failing::default()));
+    loops.spawn(repeat("clocks", stop.clone(), SELDOM, move || {
+        let (e, apart) = (e.clone(), apart.clone());
+        off_thread(move || clock::watch(&e, &apart))
+    }));
     watch_folders(engine, config, stop, &mut loops);
     deliver_cdr(engine, config, uploader, stop, &mut loops);
     hear_devices(engine, config, stop, &mut loops);

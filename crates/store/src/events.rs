@@ -37,6 +37,15 @@ pub type EventRow = (i64, i64, Option<i64>, String, i64, String);
 const LOOKED_THROUGH: i64 = 1_000;
 
 impl Tx<'_> {
+    /// What time it is by PostgreSQL's clock; none on SQLite, which has no other than the program's machine.
+    pub fn servers_clock(&mut self) -> Result<Option<Timestamp>, Error> {
+        if !self.is_postgres() {
+            return Ok(None);
+        }
+        let row = self.row::<(i64,)>("SELECT CAST(FLOOR(EXTRACT(EPOCH FROM clock_timestamp())) AS BIGINT)", &[])?;
+        Ok(row.map(|r| Timestamp(r.0)))
+    }
+
     /// The newest instant at which something was noted: of the last events, journals and CDR files.
     pub fn newest_noted(&mut self) -> Result<Option<Timestamp>, Error> {
         let mut newest = None;
