@@ -128,6 +128,11 @@ impl Engine {
         self.through(self.store.within(patience))
     }
 
+    /// The same engine for what nobody waits for.
+    pub fn unhurried(&self) -> Engine {
+        self.through(self.store.unhurried())
+    }
+
     fn through(&self, store: Store) -> Engine {
         Engine { cache: self.cache.through(&store), store, ..self.clone() }
     }

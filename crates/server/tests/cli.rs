@@ -588,6 +588,8 @@ fn renewals_are_listed_approved_and_rejected() {
         assert_eq!((&all[0]["reason"], &all[1]["decided_by"]), (&"no contract".into(), &"Li".into()));
         let again = desk.run(&["admin", "renewal", "approve", &three]);
         assert!(again.code == 1 && again.err.contains(&format!("order: there is no renewal {three} in review")), "{again:?}");
+        let sheet = desk.done(&["export", "orders", "--from", "2026-01-01", "--to", "2099-12-31"]);
+        assert!(sheet.contains(",GJ-100M-30D,2,done,USD,3.00,") && sheet.contains(",GJ-100M-30D,3,failed,USD,"), "{sheet}");
         assert!(desk.done(&["admin", "audit"]).starts_with("clean: 2 cards"));
     });
 }

@@ -125,6 +125,8 @@ sims: [{{iccid: \"{}\", product: CM-1, account: acme, state: active}}]",
     let refused = replay(&[]);
     let words = "FROM: none is dead; 1 of these notices were acknowledged: --done sends them again too";
     assert!(refused.code == 1 && refused.err.contains(words), "{refused:?}");
+    let nothing = house.run(&["admin", "delivery", "replay"], &[]);
+    assert!(nothing.code == 2 && nothing.err.contains("FROM, --account: say which notices"), "{nothing:?}");
     let again = replay(&["--done"]);
     assert!(again.code == 0 && again.out == "1 notices will be sent again\n", "{again:?}");
 
@@ -169,6 +171,21 @@ fn a_name_with_a_line_feed_splits_no_line(house: &House) {
     let taken = |line: &&str| line.contains("CDR file taken in");
     let line = until("it is taken in", || server.log().lines().find(taken).map(str::to_owned));
     assert!(line.contains("file=in/a\\n2026 ERROR b\\rc\\u{1b}[2J.csv ") && line.contains(" bad=1"), "{line}");
+}
+
+/// Each server of a database goes by its own clock: this one's is a minute ahead.
+#[test]
+fn a_clock_that_is_apart_from_postgresqls_is_told() {
+    let house = House::new(Database::postgres());
+    house.apply("platforms: [{code: hand, connector: manual}]");
+    let minute = [("KACHI_CLOCK__TEST", "true"), ("KACHI_CLOCK__OFFSET_SECONDS", "60")];
+    let (together, apart) = (house.run(&["admin", "doctor"], &[]), house.run(&["admin", "doctor"], &minute));
+    assert_eq!(together.code, 0, "{together:?}");
+    let told = (57..=63).any(|n| apart.out.contains(&format!("this machine's clock is {n} s ahead of PostgreSQL's: set both")));
+    assert!(apart.code == 1 && told, "{apart:?}");
+    let server = house.serve(&minute);
+    let count = || server.log().lines().filter(|l| l.contains("WARN") && l.contains("PostgreSQL's are apart")).count();
+    until("the log tells it", || (count() == 1).then_some(()));
 }
 
 /// The database refuses every connection for a while.

@@ -80,6 +80,12 @@ impl Tx<'_> {
         self.row::<R>(&text, &binds![order.0])?.map(renewal).transpose()
     }
 
+    /// For how many months those of these orders are that are renewals: (order, months).
+    pub fn months_of_orders(&mut self, orders: &[OrderId]) -> Result<Vec<(i64, i64)>, Error> {
+        let (among, value) = self.among("order_id", &orders.iter().map(|o| o.0).collect::<Vec<_>>());
+        self.rows(&format!("SELECT order_id, months FROM renewal WHERE {among}"), &[value])
+    }
+
     /// The order of the renewal with this long number.
     pub fn renewal_order(&mut self, number: &str) -> Result<Option<OrderId>, Error> {
         let row = self.row::<(i64,)>("SELECT order_id FROM renewal WHERE number = ?", &binds![number])?;

@@ -35,7 +35,7 @@ impl FigureCache {
         let known = watcher.borrow_and_update().clone();
         if start {
             // Callers do not wait for it, and what takes long would else never be counted.
-            let (cache, engine, actor) = (self.clone(), engine.within(Duration::MAX), actor.clone());
+            let (cache, engine, actor) = (self.clone(), engine.unhurried(), actor.clone());
             tokio::task::spawn_blocking(move || cache.count(&engine, &actor));
         }
         if !start && known.is_some() {

@@ -26,6 +26,11 @@ pub fn run(engine: &Engine, verb: Delivery) -> Result<(), Exit> {
 }
 
 fn replay(engine: &Engine, asked: &Replay) -> Result<(), Exit> {
+    if asked.from.is_none() && asked.account.is_none() {
+        return Err(Exit::usage(
+            "FROM, --account: say which notices: their numbers, or --account CODE for all dead ones of an account",
+        ));
+    }
     let numbers = asked.from.map(|from| (from, asked.to.unwrap_or(from)));
     let since = asked.since.as_deref().map(Timestamp::parse_rfc3339).transpose();
     let of = webhooks::Replay {

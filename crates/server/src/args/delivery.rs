@@ -38,7 +38,6 @@ pub enum Delivery {
 #[derive(Debug, Args)]
 pub struct Replay {
     /// Number of the first notice; without it, all dead ones of --account
-    #[arg(required_unless_present = "account")]
     pub from: Option<i64>,
     /// Number of the last one, if there are several
     pub to: Option<i64>,

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 /// Orders read at once.
 const ORDERS_AT_ONCE: i64 = 1_000;
 
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 17] = [
     "order",
     "number",
     "out_trade_no",
@@ -25,6 +25,7 @@ const COLUMNS: [&str; 16] = [
     "iccid",
     "pool",
     "package",
+    "months",
     "state",
     "currency",
     "price",
@@ -42,24 +43,28 @@ pub fn run(engine: &Engine, args: &ExportDays) -> Result<(), Exit> {
     let mut sheet = Sheet::open(&args.target, &COLUMNS)?;
     let mut before = None;
     loop {
-        let (page, cards, pools) = engine.read(|tx, _| {
+        let (page, cards, pools, months) = engine.read(|tx, _| {
             let page = tx.orders_before(&days.accounts, before, ORDERS_AT_ONCE)?;
             let (sims, ids): (Vec<_>, Vec<_>) = page.iter().map(|o| (o.sim, o.id)).unzip();
-            Ok((page, tx.iccids_of(&sims)?, tx.pools_of_orders(&ids)?))
+            Ok((page, tx.iccids_of(&sims)?, tx.pools_of_orders(&ids)?, tx.months_of_orders(&ids)?))
         })?;
         let Some(last) = page.last() else { return sheet.close() };
         before = Some(last.id.0);
         let cards: HashMap<i64, String> = cards.into_iter().collect();
         let pools: HashMap<i64, String> =
             pools.into_iter().map(|(order, pool, code, _)| (order, code.unwrap_or_else(|| pool.to_string()))).collect();
+        let months: HashMap<i64, i64> = months.into_iter().collect();
         for order in page.iter().filter(|o| (days.from..days.to).contains(&Timestamp(o.created_at))) {
             let of = |map: &HashMap<i64, String>, id: i64| map.get(&id).cloned().unwrap_or_default();
-            sheet.row(&row(engine, order, of(&cards, order.sim.0), of(&pools, order.id.0), &days)?)?;
+            let months = months.get(&order.id.0).map_or_else(String::new, i64::to_string);
+            let whose = (of(&cards, order.sim.0), of(&pools, order.id.0));
+            sheet.row(&row(engine, order, whose, months, &days)?)?;
         }
     }
 }
 
-fn row(engine: &Engine, o: &Order, iccid: String, pool: String, days: &Days) -> Result<Vec<String>, Exit> {
+/// The card or pool that it is for; for how many months, where it is a renewal: the price is for all of them.
+fn row(engine: &Engine, o: &Order, (iccid, pool): (String, String), months: String, days: &Days) -> Result<Vec<String>, Exit> {
     let money = |minor| Money { minor, currency: o.currency }.to_decimal();
     let (held, cost) = match o.state {
         OrderState::InReview | OrderState::Pending => (o.paid_minor, 0),
@@ -75,6 +80,7 @@ fn row(engine: &Engine, o: &Order, iccid: String, pool: String, days: &Days) -> 
         iccid,
         pool,
         package,
+        months,
         o.state.word().to_owned(),
         o.currency.to_string(),
         money(o.paid_minor),

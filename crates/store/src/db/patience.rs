@@ -68,14 +68,15 @@ impl Error {
 
 impl Store {
     /// The same database for callers who wait no longer than that for PostgreSQL, in all: then they are told [`Error::Unreachable`].
-    /// Of two such bounds the shorter counts; [`Duration::MAX`] takes any away, for what nobody waits for. A SQLite file is not
-    /// waited for.
+    /// Of two such bounds the shorter counts. A SQLite file is not waited for.
     pub fn within(&self, patience: Duration) -> Store {
-        if patience == Duration::MAX {
-            return Store { patience: None, deadline: None, ..self.clone() };
-        }
         let shorter = self.patience.map_or(patience, |other| other.min(patience));
         Store { patience: (!self.is_file()).then_some(shorter), ..self.clone() }
+    }
+
+    /// The same database for what nobody waits for: it takes as long as it takes.
+    pub fn unhurried(&self) -> Store {
+        Store { patience: None, deadline: None, ..self.clone() }
     }
 
     /// The same database for one caller, who waits from now on, however many transactions it needs.
