@@ -28,6 +28,8 @@ pub struct RefundBasis {
     pub allowance_bytes: i64,
     /// Bytes used, of all windows so far.
     pub used_bytes: i64,
+    /// The zone of its calendar months: that in which it was bought.
+    pub zone: Zone,
 }
 
 /// Seconds after purchase in which everything is given back, used or not.
@@ -40,14 +42,14 @@ pub const FULL_REFUND_SECONDS: i64 = 24 * 3600;
 /// total is the days of the validity. The whole of the bytes is what the validity allows: of a package that refills
 /// monthly the allowance of every month that it is valid in, the first and the last one too. Not started: all unused.
 /// Over: nothing.
-pub fn refundable_minor(basis: &RefundBasis, zone: &Zone) -> i64 {
+pub fn refundable_minor(basis: &RefundBasis) -> i64 {
     if basis.at.since(basis.bought_at) < FULL_REFUND_SECONDS {
         return basis.paid_minor;
     }
     if basis.ended_at.is_some_and(|end| end <= basis.at) {
         return 0;
     }
-    let (start, end) = validity(basis, zone);
+    let (start, end) = validity(basis);
     let total_days = end.since(start) / DAY_SECONDS;
     let days = ((end.since(basis.at).max(0) / DAY_SECONDS).min(total_days), total_days);
     let paid = i128::from(basis.paid_minor);
@@ -56,7 +58,7 @@ pub fn refundable_minor(basis: &RefundBasis, zone: &Zone) -> i64 {
     };
     match basis.kind {
         Kind::Quota => {
-            let total = basis.allowance_bytes.saturating_mul(windows(basis.window, (start, end), zone));
+            let total = basis.allowance_bytes.saturating_mul(windows(basis.window, (start, end), &basis.zone));
             by(days).min(by((total - basis.used_bytes, total)))
         }
         Kind::Time | Kind::Throttled => by(days),
@@ -64,8 +66,8 @@ pub fn refundable_minor(basis: &RefundBasis, zone: &Zone) -> i64 {
 }
 
 /// From when until when it is valid; one that waits would be from now on.
-fn validity(basis: &RefundBasis, zone: &Zone) -> (Timestamp, Timestamp) {
-    basis.running.unwrap_or_else(|| (basis.at, zone.end_of(basis.at, basis.validity)))
+fn validity(basis: &RefundBasis) -> (Timestamp, Timestamp) {
+    basis.running.unwrap_or_else(|| (basis.at, basis.zone.end_of(basis.at, basis.validity)))
 }
 
 /// How often an allowance is given within a validity: once, and again on each first of a month before its end.
@@ -113,12 +115,12 @@ mod tests {
             ended_at: None,
             allowance_bytes: 300,
             used_bytes: used,
+            zone: Zone::find("Asia/Shanghai").unwrap(),
         }
     }
 
     #[test]
     fn the_formulas_of_the_source() {
-        let zone = Zone::find("Asia/Shanghai").unwrap();
         let table = [
             // kind, asked at, used, refund of 1000
             (Kind::Quota, DAY - 1, 300, 1000),
@@ -134,12 +136,12 @@ mod tests {
             (Kind::Time, 31 * DAY, 0, 0),
         ];
         for (kind, at, used, refund) in table {
-            assert_eq!(refundable_minor(&basis(kind, at, used), &zone), refund, "{kind:?} at {at} used {used}");
+            assert_eq!(refundable_minor(&basis(kind, at, used)), refund, "{kind:?} at {at} used {used}");
         }
         let waiting = RefundBasis { running: None, ..basis(Kind::Quota, 90 * DAY, 0) };
-        assert_eq!(refundable_minor(&waiting, &zone), 1000);
+        assert_eq!(refundable_minor(&waiting), 1000);
         let over = RefundBasis { ended_at: Some(Timestamp(2 * DAY)), ..basis(Kind::Quota, 3 * DAY, 300) };
-        assert_eq!(refundable_minor(&over, &zone), 0);
+        assert_eq!(refundable_minor(&over), 0);
     }
     #[test]
     fn a_monthly_allowance_is_given_in_every_month_of_the_validity() {
@@ -167,12 +169,12 @@ mod tests {
                 running: Some((start, zone.end_of(start, validity))),
                 ..basis(Kind::Quota, 0, used_bytes)
             };
-            assert_eq!(refundable_minor(&basis, &zone), refund, "{validity} from {start}, {used_bytes} used, asked {asked}");
+            assert_eq!(refundable_minor(&basis), refund, "{validity} from {start}, {used_bytes} used, asked {asked}");
             let slow = RefundBasis { kind: Kind::Throttled, ..basis.clone() };
             let time = RefundBasis { kind: Kind::Time, allowance_bytes: 0, ..basis };
-            assert_eq!(refundable_minor(&slow, &zone), refundable_minor(&time, &zone), "what was used says nothing of these");
+            assert_eq!(refundable_minor(&slow), refundable_minor(&time), "what was used says nothing of these");
         }
         let waiting = RefundBasis { window: Window::CalendarMonth, running: None, ..basis(Kind::Quota, 90 * DAY, 0) };
-        assert_eq!(refundable_minor(&waiting, &zone), 1000);
+        assert_eq!(refundable_minor(&waiting), 1000);
     }
 }

@@ -49,7 +49,7 @@ impl fmt::Display for Timestamp {
 pub enum Span {
     /// Whole days of 86,400 seconds.
     Days(u32),
-    /// Calendar months in the card's zone.
+    /// Calendar months of the zone in which it was bought.
     Months(u32),
 }
 
@@ -93,8 +93,9 @@ impl fmt::Display for Span {
     }
 }
 
-/// A time zone by its IANA name.
-#[derive(Debug, Clone)]
+/// A time zone by its IANA name, which is all that two of them are compared by and that is written of one.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Zone {
     tz: TimeZone,
     fixed_offset_seconds: Option<(i64, i64)>,
@@ -109,7 +110,33 @@ const LAST: Timestamp = Timestamp(253_402_000_000);
 /// The first instant of a year that has four digits, a day in.
 const YEAR_ZERO: Timestamp = Timestamp(-62_167_132_800);
 
+impl PartialEq for Zone {
+    fn eq(&self, other: &Zone) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Zone {}
+
+impl TryFrom<String> for Zone {
+    type Error = String;
+    fn try_from(name: String) -> Result<Self, String> {
+        Zone::find(&name)
+    }
+}
+
+impl From<Zone> for String {
+    fn from(zone: Zone) -> String {
+        zone.name().to_owned()
+    }
+}
+
 impl Zone {
+    /// Its name, such as `Asia/Shanghai`.
+    pub fn name(&self) -> &str {
+        self.tz.iana_name().unwrap_or("UTC")
+    }
+
     /// Finds the zone in the compiled-in database.
     pub fn find(name: &str) -> Result<Zone, String> {
         let tz = TimeZone::get(name).map_err(|_| format!("time_zone: \"{name}\" is not an IANA zone such as Asia/Shanghai"))?;

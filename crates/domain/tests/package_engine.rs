@@ -3,7 +3,8 @@
 //! Left, in any order, joined by `;` (the fold sorts by position):
 //!   `buy NAME KIND ALLOWANCE VALIDITY [WORDS] @WHEN`: names are letters, a = subscription 1. Words: a category, a
 //!       resource, a start rule, `monthly` (the allowance refills each calendar month), `from=WHEN`, `used=BYTES`,
-//!       `left=SECONDS` (of validity, of one moved here)
+//!       `left=SECONDS` (of validity, of one moved here),
+//!       `in=ZONE` (in which it was bought: its months are those of that zone)
 //!   `use BYTES @WHEN`, `refund NAME @WHEN`, `move NAME @WHEN` (to another card)
 //!   `pool NAME UNTIL @WHEN`: from then on the card's pool can pay until UNTIL, NAME being its last to pay; `pool none @WHEN`
 //!   `see @WHEN`: look at the card then; without it, just after the last input
@@ -42,6 +43,7 @@ tables!(
     rule_7_and_8_order_and_repetition "package_engine/rule_7_8.txt",
     a_card_in_a_pool_lives_of_it_and_of_its_own "package_engine/pool_member.txt",
     what_is_left_goes_to_another_card "package_engine/moves.txt",
+    months_are_those_of_the_zone_in_which_it_was_bought "package_engine/zones.txt",
     a_stake_pays_until_all_together_used_the_sum "package_engine/stake.txt",
     rule_9_things_happen_at_their_instant_without_traffic "package_engine/rule_9.txt",
 );

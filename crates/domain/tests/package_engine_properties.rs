@@ -4,7 +4,7 @@
 #[path = "package_engine_properties/history.rs"]
 mod history;
 
-use history::{History, Main, history, instant, instant_of, lives, staking};
+use history::{History, Main, history, instant, instant_of, lives, staking, zone};
 use kachi_domain::rating::{CardState, EndReason, Happening, Input, PackageBlock, Position, fold};
 use kachi_domain::{SubscriptionId, Timestamp, Zone};
 use proptest::prelude::*;
@@ -217,7 +217,7 @@ proptest! {
         let lives = lives(&happenings);
         for purchase in history.purchases().filter(|p| !p.terms.category.is_side()) {
             let Some((Some(start), end)) = lives.get(&purchase.subscription) else { continue };
-            let whole = || history.zone.end_of(*start, purchase.terms.validity);
+            let whole = || purchase.zone.as_ref().unwrap_or(&history.zone).end_of(*start, purchase.terms.validity);
             let validity_end = purchase.left_seconds.map_or_else(whole, |left| start.plus(left));
             let running = state.live.iter().any(|l| l.id == purchase.subscription);
             prop_assert!(end.map_or(running, |(end, _)| end <= validity_end));
@@ -256,6 +256,31 @@ proptest! {
         }
         let (mut state, mut out) = caller.outcome();
         state.advance(history.horizon, &history.zone, &mut out);
+        prop_assert_eq!((state, out), history.outcome());
+    }
+
+    /// Rule 7 of a card that goes from zone to zone, or whose owners take another: what was bought in a known zone keeps its months,
+    /// whenever a record makes the past anew.
+    #[test]
+    fn another_zone_changes_nothing_of_what_was_bought(
+        history in history(),
+        keys in prop::collection::vec(any::<u64>(), 60),
+        keeps in prop::collection::vec(any::<bool>(), 60),
+        zones in prop::collection::vec(zone(), 60),
+    ) {
+        let mut history = history;
+        for input in &mut history.inputs {
+            if let Input::Purchase(p) = input {
+                p.zone.get_or_insert_with(|| history.zone.clone());
+            }
+        }
+        let mut caller = Caller::new(&history.zone);
+        for ((input, keep), zone) in shuffled(&history, &keys).into_iter().zip(keeps).zip(&zones) {
+            caller.zone = zone;
+            caller.receive(input, keep);
+        }
+        let (mut state, mut out) = caller.outcome();
+        state.advance(history.horizon, &zones[0], &mut out);
         prop_assert_eq!((state, out), history.outcome());
     }
 

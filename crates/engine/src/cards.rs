@@ -20,7 +20,7 @@ use crate::desk::Engine;
 use crate::error::{Result, fault};
 use crate::transfers;
 use kachi_domain::alert::{self, Below, Crossing, Level, Lines, Period};
-use kachi_domain::rating::{CardState, Happening, Input, PoolStand, Position, Purchase, Stake, Usage};
+use kachi_domain::rating::{CardState, Happening, Input, Live, PoolStand, Position, Purchase, Stake, Usage};
 use kachi_domain::time::DAY_SECONDS;
 use kachi_domain::{AccountId, PackageId, SimId, SubscriptionId, Timestamp, Zone};
 use kachi_store::Tx;
@@ -46,6 +46,17 @@ pub fn decode(head: &[u8]) -> Result<CardState> {
         return Ok(CardState::new());
     }
     CardState::from_bytes(head).map_err(|e| fault(format!("a stored card state does not read: {e}")))
+}
+
+/// A state that was written before it was kept in which zone each subscription was bought learns it from the subscriptions.
+pub fn keep_zones(state: &mut CardState, bought: impl FnOnce() -> Result<Vec<Subscription>>) -> Result<()> {
+    if state.live.iter().any(Live::lacks_zone) {
+        let bought = bought()?;
+        for live in &mut state.live {
+            live.keep_zone(bought.iter().find(|s| s.id == live.id).and_then(|s| s.zone.as_ref()));
+        }
+    }
+    Ok(())
 }
 
 /// What came to pass on a card, before anything is written.
@@ -130,7 +141,8 @@ impl Settle {
         retell: Option<Position>,
     ) -> Result<()> {
         let zone = catalogue.zone(row.account);
-        let head = decode(&row.head)?;
+        let mut head = decode(&row.head)?;
+        keep_zones(&mut head, || Ok(tx.subscriptions(row.sim)?))?;
         let bought = fresh.iter().any(|i| matches!(i, Input::Purchase(_)));
         self.ordered.extend((bought && head.live.is_empty()).then_some(row.sim));
         let first = [fresh.first().map(Input::position), retell].into_iter().flatten().min();
@@ -273,6 +285,7 @@ fn refold(tx: &mut Tx<'_>, how: &Settling, row: &StateRow, fold: &mut Fold, zone
         tx.put_state_base(fold.sim, None)?;
         base = CardState::new();
     }
+    keep_zones(&mut base, || Ok(tx.subscriptions(row.sim)?))?;
     let stops_by_now = |state: &CardState| {
         let mut present = state.clone();
         present.advance(how.now, zone, &mut Vec::new());
@@ -387,5 +400,6 @@ pub fn purchase(s: &Subscription) -> Option<Purchase> {
         used_before: s.used_before,
         moved: false,
         left_seconds: None,
+        zone: s.zone.clone(),
     })
 }

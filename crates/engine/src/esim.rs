@@ -82,7 +82,7 @@ pub fn purchase(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &
     if local {
         profits::earned(tx, &order, &shares, how.now)?;
     }
-    let sub = orders::new_subscription(&sim, package, &order, local, how.now);
+    let sub = orders::new_subscription(catalogue, (&sim, &order), package, local, how.now);
     let sub = Subscription { id: tx.add_subscription(&sub)?, ..sub };
     if local {
         orders::start(tx, catalogue, how, (&sim, &order), &sub)?;

@@ -139,7 +139,7 @@ pub fn subscribe(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: 
     let order = new_order(actor, cmd, package, &quote, !subs.is_empty(), how.now)?;
     let order = Order { id: tx.add_order(&order)?, ..order };
     orders::pay(tx, actor, &order, &quote.shares, true, how.now)?;
-    let sub = new_subscription(&pool, package, &order, how.now);
+    let sub = new_subscription(catalogue, &pool, package, &order, how.now);
     let sub = Subscription { id: tx.add_pool_subscription(pool.id, &sub)?, ..sub };
     let words = format!("subscription {} bought by order {}", sub.id, order.id);
     notices::pool(tx, catalogue, &pool, &words, how.now, how.now)?;
@@ -181,7 +181,7 @@ fn new_order(actor: &Actor, cmd: &Subscribe, package: &Package, quote: &Quote, r
     })
 }
 
-fn new_subscription(pool: &Pool, package: &Package, order: &Order, now: Timestamp) -> Subscription {
+fn new_subscription(catalogue: &Catalogue, pool: &Pool, package: &Package, order: &Order, now: Timestamp) -> Subscription {
     Subscription {
         id: SubscriptionId(0),
         account: pool.account,
@@ -202,6 +202,7 @@ fn new_subscription(pool: &Pool, package: &Package, order: &Order, now: Timestam
         used_bytes: 0,
         refunded_at: None,
         updated_at: now.0,
+        zone: Some(catalogue.zone(pool.account).clone()),
     }
 }
 

@@ -150,8 +150,9 @@ fn amount(
         },
         allowance_bytes: sub.terms.allowance,
         used_bytes: live.map_or(sub.used_bytes, |l| l.used),
+        zone: sub.zone.clone().unwrap_or_else(|| catalogue.zone(sim.account).clone()),
     };
-    let minor = refundable_minor(&basis, catalogue.zone(sim.account));
+    let minor = refundable_minor(&basis);
     if minor == 0 && basis.ended_at.is_some() {
         return Err(Fail::Refused(Refusal::NotRefundable));
     }

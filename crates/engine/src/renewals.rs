@@ -125,7 +125,7 @@ pub fn renew(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &Act
     let order = Order { id: tx.add_order(&order)?, ..order };
     orders::pay(tx, actor, &order, &chosen.shares, local, how.now)?;
     tx.add_renewal(&asked(cmd, &order))?;
-    let sub = orders::new_subscription(&chosen.sim, chosen.package, &order, local, how.now);
+    let sub = orders::new_subscription(catalogue, (&chosen.sim, &order), chosen.package, local, how.now);
     let sub = Subscription { terms: chosen.terms, not_before: not_before.map(|at| at.0), ..sub };
     let sub = Subscription { id: tx.add_subscription(&sub)?, ..sub };
     match state {
@@ -190,7 +190,7 @@ fn starts(
 /// When a subscription that waits for nothing but its date is over if only time passes.
 fn expected_end(s: &Subscription, now: Timestamp, zone: &Zone) -> Timestamp {
     let starts = s.not_before.map_or(now, Timestamp).max(now);
-    s.ends_at.map_or_else(|| zone.end_of(starts, s.terms.validity), Timestamp)
+    s.ends_at.map_or_else(|| s.zone.as_ref().unwrap_or(zone).end_of(starts, s.terms.validity), Timestamp)
 }
 
 /// A number that no renewal has.

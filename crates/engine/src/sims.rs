@@ -319,8 +319,8 @@ pub struct Moved {
 /// Who acts: whoever sees both accounts. Promised: subscriptions go along with what is left of them and the new owner is
 /// told of each open one; the alias, group and remark of the owner before are not told to one that did not see them; what was due
 /// until now is told to the owner until now; usage is of the account that owned the card when it counts, also where its record comes in
-/// after the move. No money moves and orders stay their buyer's, so the two may pay in different currencies. Not promised: that
-/// calendar months begin at the same instant if the accounts' time zones differ.
+/// after the move. No money moves and orders stay their buyer's, so the two may pay in different currencies. The calendar months of what
+/// was bought stay those of the time zone in which it was.
 pub fn transfer(
     tx: &mut Tx<'_>,
     catalogue: &Catalogue,
@@ -505,6 +505,7 @@ pub fn bring_subscription(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling
         used_bytes: 0,
         refunded_at: None,
         updated_at: how.now.0,
+        zone: Some(catalogue.zone(sim.account).clone()),
     };
     sub.id = tx.add_subscription(&sub)?;
     let input = kachi_domain::rating::Input::Purchase(cards::purchase(&sub).ok_or_else(|| fault("available"))?);

@@ -1,9 +1,11 @@
 //! Rules 7 and 8 through the database: two cards live the same life, but the records of one arrive as they happen and
-//! those of the other late, shuffled, in any split, repeated, across restarts. They must end alike. On both engines.
+//! those of the other late, shuffled, in any split, repeated, across restarts. They must end alike, also where they go to an
+//! account in another time zone and back or their account takes another. On both engines.
 
-use kachi_domain::{OrderId, SubscriptionId};
-use kachi_engine::Settings;
+use kachi_domain::{AccountId, OrderId, SubscriptionId};
+use kachi_engine::{Settings, sims};
 use kachi_store::Store;
+use kachi_store::accounts::Account;
 use kachi_testkit::db::Database;
 use kachi_testkit::world::{ACME, BEGIN, MB, World, line};
 use proptest::prelude::*;
@@ -25,6 +27,10 @@ enum Step {
     Arrive { part: usize, from_the_back: bool },
     /// Everything that came in for the shuffled card comes in once more.
     Repeat,
+    /// Both cards go to the account below that is in New York, or back.
+    Move,
+    /// Their account takes another time zone.
+    Zone(&'static str),
     /// Time passes.
     Pass(i64),
     /// The program is started anew.
@@ -40,6 +46,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (1..6_usize, any::<bool>()).prop_map(|(part, from_the_back)| Step::Arrive { part, from_the_back }),
         1 => Just(Step::Repeat),
         4 => (1..60_i64).prop_map(Step::Pass),
+        1 => Just(Step::Move),
+        1 => prop::sample::select(vec!["Asia/Shanghai", "UTC", "America/New_York"]).prop_map(Step::Zone),
         1 => Just(Step::Restart),
     ]
 }
@@ -56,7 +64,15 @@ struct Life {
 impl Life {
     fn new(store: Store) -> Life {
         let world = World::new(store.clone());
+        // A month turns in most lives.
+        world.pass(27 * 24 * HOUR);
         world.add_cards(ACME, 0..2);
+        world.put_account_like(ACME, |acme| Account {
+            id: BELOW,
+            code: "below".into(),
+            path: acme.path.child(BELOW),
+            ..in_zone(acme, NEW_YORK)
+        });
         Life { world, store, waiting: Vec::new(), arrived: Vec::new(), orders: Vec::new(), made: 0 }
     }
 
@@ -88,6 +104,19 @@ impl Life {
                     assert_eq!(again.loaded, 0, "nothing is new");
                 }
             }
+            Step::Move => {
+                let to = if self.world.card(IN_ORDER).sim.account == ACME { BELOW } else { ACME };
+                for card in [IN_ORDER, SHUFFLED] {
+                    let actor = self.world.actor(ACME);
+                    let act = self
+                        .world
+                        .engine
+                        .write(move |tx, catalogue, how| sims::transfer(tx, catalogue, how, &actor, &World::iccid(card), to));
+                    act.expect("the card is moved");
+                }
+                self.world.pass(1);
+            }
+            Step::Zone(zone) => self.world.put_account_like(ACME, |acme| in_zone(acme, zone)),
             Step::Pass(hours) => self.world.pass(hours * HOUR),
             Step::Restart => {
                 let now = self.world.now().0;
@@ -148,6 +177,13 @@ impl Life {
             now.blocks().names()
         )
     }
+}
+
+const BELOW: AccountId = AccountId(10_009);
+const NEW_YORK: &str = "America/New_York";
+
+fn in_zone(account: Account, zone: &str) -> Account {
+    Account { time_zone: zone.into(), ..account }
 }
 
 fn run(database: impl Fn() -> Database, cases: u32) {

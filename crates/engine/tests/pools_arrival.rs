@@ -1,7 +1,7 @@
 //! Rules 7 and 8 for pools, through the database: two pools with two cards each live the same life, but the records of one
 //! arrive as they happen and those of the other late, shuffled, in any split, repeated, across restarts. They must end
-//! alike, cards and pools. And imports, timers, orders and members that come and go at once do not wait in a ring. On both
-//! engines.
+//! alike, cards and pools, also where their owner takes another time zone. And imports, timers, orders and members that
+//! come and go at once do not wait in a ring. On both engines.
 
 #[path = "pools_parts/mod.rs"]
 mod parts;
@@ -9,6 +9,7 @@ mod parts;
 use kachi_domain::PoolId;
 use kachi_engine::Settings;
 use kachi_store::Store;
+use kachi_store::accounts::Account;
 use kachi_testkit::db::{Database, each};
 use kachi_testkit::world::{ACME, BEGIN, MB, World, line};
 use parts::{add, create, records, remove, stock, subscribe, unsubscribe, view};
@@ -34,6 +35,8 @@ enum Step {
     Arrive { part: usize, from_the_back: bool },
     /// Everything that came in for the shuffled comes in once more.
     Repeat,
+    /// Their owner takes another time zone.
+    Zone(&'static str),
     /// Time passes.
     Pass(i64),
     /// The program is started anew.
@@ -41,7 +44,7 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let kind = prop_oneof![Just("P100-7D"), Just("P30-2D")];
+    let kind = prop_oneof![Just("P100-7D"), Just("P30-2D"), Just("P60-1MO")];
     let package = prop_oneof![Just("Q100-30D"), Just("TOP20-5D")];
     prop_oneof![
         3 => (kind, prop::bool::weighted(0.2)).prop_map(|(type_code, back)| Step::Subscribe { type_code, back }),
@@ -52,6 +55,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (1..6_usize, any::<bool>()).prop_map(|(part, from_the_back)| Step::Arrive { part, from_the_back }),
         1 => Just(Step::Repeat),
         4 => (1..40_i64).prop_map(Step::Pass),
+        1 => prop::sample::select(vec!["Asia/Shanghai", "UTC", "America/New_York"]).prop_map(Step::Zone),
         1 => Just(Step::Restart),
     ]
 }
@@ -69,6 +73,8 @@ struct Life {
 impl Life {
     fn new(store: Store, member_cap: Option<i64>) -> Life {
         let world = World::new(store.clone());
+        // The day of the month lies near its end, where a month ends at another instant in another zone.
+        world.pass(27 * 24 * HOUR);
         world.add_cards(ACME, 0..2);
         world.add_cards(ACME, 10..12);
         stock(&world);
@@ -114,6 +120,7 @@ impl Life {
                     assert_eq!(again.loaded, 0, "nothing is new");
                 }
             }
+            Step::Zone(zone) => w.put_account_like(ACME, |acme| Account { time_zone: (*zone).into(), ..acme }),
             Step::Pass(hours) => w.pass(hours * HOUR),
             Step::Restart => {
                 let now = w.now().0;

@@ -1,10 +1,12 @@
 //! A card goes to another account: what goes along, what stays, who is told. On both engines.
 
 use kachi_domain::event::Body;
+use kachi_domain::rating::CardState;
 use kachi_domain::sim::BaseState;
 use kachi_domain::{AccountId, Refusal};
 use kachi_engine::sims::{self, Moved};
-use kachi_engine::{Fail, Result, overview};
+use kachi_engine::{Fail, Result, overview, refunds};
+use kachi_store::accounts::Account;
 use kachi_testkit::db::each;
 use kachi_testkit::world::{ACME, MB, NORTH, STRANGER, World, line};
 
@@ -218,4 +220,74 @@ fn what_its_owner_wrote_on_a_card_stays_with_that_owner() {
         assert_eq!(read(&w), none, "nor for a stranger");
         w.assert_sound();
     });
+}
+
+/// A monthly package bought in Shanghai; the second record lies in April there and in March in New York, where the card goes.
+#[test]
+fn months_stay_those_of_the_zone_in_which_it_was_bought_whenever_a_record_comes_in() {
+    const BEFORE: u64 = 0;
+    const LATE: u64 = 1;
+    const ALL_LATE: u64 = 2;
+    const OF_OLD: u64 = 3;
+    const OF_OLD_IN_TIME: u64 = 4;
+    const HOUR: i64 = 3_600;
+    each(|store| {
+        let w = World::new(store);
+        w.pass(27 * DAY);
+        w.add_cards(ACME, 0..5);
+        let cards = [BEFORE, LATE, ALL_LATE, OF_OLD, OF_OLD_IN_TIME];
+        let orders = cards.map(|card| w.buy(card, "M50-3M", &format!("{card}")).unwrap().order);
+        let turn = w.now().0 + 3 * DAY + 16 * HOUR;
+        let record = |card: u64, n: i64, stop: i64, bytes: i64| line(10 * card as i64 + n, card, stop - 60, stop, bytes);
+        let march = |card| record(card, 1, turn - 6 * HOUR, 40 * MB);
+        let april = |card| record(card, 2, turn + 4 * HOUR, 40 * MB);
+        let late = |card| record(card, 3, turn - DAY, 1);
+        w.pass(5 * DAY);
+        for card in [BEFORE, LATE, OF_OLD] {
+            w.cdr(&format!("in time {card}"), &format!("{}{}", march(card), april(card)));
+        }
+        w.cdr("late", &late(BEFORE));
+        as_kept_of_old(&w, OF_OLD);
+        as_kept_of_old(&w, OF_OLD_IN_TIME);
+        let below = AccountId(10_009);
+        w.put_account_like(ACME, |acme| {
+            let (code, path, time_zone) = ("below".into(), acme.path.child(below), "America/New_York".into());
+            Account { id: below, code, path, time_zone, ..acme }
+        });
+        for card in cards {
+            give(&w, ACME, card, below).unwrap();
+        }
+        w.pass(HOUR);
+        w.cdr("later", &format!("{}{}", late(LATE), late(OF_OLD)));
+        w.cdr("last", &format!("{}{}{}", march(ALL_LATE), april(ALL_LATE), late(ALL_LATE)));
+        let shown = |card: u64| {
+            let state = w.card(card).state;
+            let live = state.live.first().expect("it is in use");
+            let (actor, order) = (w.actor(ACME), orders[card as usize]);
+            let act = w.engine.read(|tx, catalogue| refunds::quote(tx, catalogue, &actor, &World::iccid(card), order, w.now()));
+            (live.running, live.refill, live.used, live.left(), state.outflow_bytes, act.unwrap().minor)
+        };
+        let [in_time, others @ .., _] = cards.map(shown);
+        assert_eq!((in_time.2, in_time.3, in_time.4), (80 * MB + 1, Some(10 * MB), 0));
+        assert_eq!(others, [in_time; 3], "(validity, refill, used, left, unpaid, refund)");
+        w.pass(35 * DAY);
+        let june = turn + 61 * DAY;
+        let refills = cards.map(|card| w.card(card).state.live[0].refill.map(|at| at.0));
+        assert_eq!(refills, [Some(june); 5], "the month after the next begins where the last did");
+        w.assert_sound();
+    });
+}
+
+/// The card's state as it was written before it was kept in which zone a subscription was bought.
+fn as_kept_of_old(w: &World, card: u64) {
+    let sim = w.card(card).sim.id;
+    let act = w.engine.write(move |tx, _, _| {
+        let mut row = tx.state_locked(sim)?;
+        let mut state = CardState::from_bytes(&row.head).expect("a state");
+        state.live.iter_mut().for_each(|live| live.zone = None);
+        row.head = state.to_bytes();
+        tx.put_state_base(sim, None)?;
+        Ok(tx.put_states(&[row])?)
+    });
+    act.expect("the state is written");
 }

@@ -9,7 +9,7 @@ use crate::db::sql::Value;
 use crate::db::{BulkColumn, Error, Tx};
 use kachi_domain::order::{OrderState, SubscriptionState};
 use kachi_domain::package::{Resource, StartRule, Terms};
-use kachi_domain::{AccountId, Currency, OrderId, PackageId, SimId, SubscriptionId, Timestamp};
+use kachi_domain::{AccountId, Currency, OrderId, PackageId, SimId, SubscriptionId, Timestamp, Zone};
 
 /// An order as kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,6 +136,8 @@ pub struct Subscription {
     pub refunded_at: Option<i64>,
     /// Last change.
     pub updated_at: i64,
+    /// The zone of its calendar months: that of the card's (or pool's) owner when it was bought.
+    pub zone: Option<Zone>,
 }
 
 pub(crate) type SubRow = (
@@ -158,10 +160,11 @@ pub(crate) type SubRow = (
     i64,
     Option<i64>,
     i64,
+    Option<String>,
 );
 pub(crate) const SUB_COLUMNS: &str =
     "id, account_id, sim_id, order_id, package_id, terms, start_rule, not_before, bought_at, available_at, used_before, state,
-    started_at, ends_at, ended_at, end_reason, used_bytes, refunded_at, updated_at";
+    started_at, ends_at, ended_at, end_reason, used_bytes, refunded_at, updated_at, time_zone";
 
 pub(crate) fn subscription(r: SubRow) -> Result<Subscription, Error> {
     Ok(Subscription {
@@ -184,6 +187,7 @@ pub(crate) fn subscription(r: SubRow) -> Result<Subscription, Error> {
         used_bytes: r.16,
         refunded_at: r.17,
         updated_at: r.18,
+        zone: r.19.map(Zone::try_from).transpose().map_err(|e| Error::Engine(format!("subscription {}: {e}", r.0)))?,
     })
 }
 
@@ -363,6 +367,7 @@ impl Tx<'_> {
             Text("state"),
             Int("used_bytes"),
             Int("updated_at"),
+            Text("time_zone"),
         ];
         fn row(s: &Subscription) -> Result<Vec<Value<'_>>, Error> {
             let terms = serde_json::to_string(&s.terms).map_err(|e| Error::Engine(e.to_string()))?;
@@ -379,7 +384,8 @@ impl Tx<'_> {
                 s.used_before,
                 s.state.word(),
                 s.used_bytes,
-                s.updated_at
+                s.updated_at,
+                s.zone.as_ref().map(Zone::name)
             ]
             .into())
         }

@@ -101,6 +101,17 @@ impl World {
             .expect("cards are added");
     }
 
+    /// Writes an account made of one that is there: the same one changed, or another like it.
+    pub fn put_account_like(&self, of: AccountId, made: impl FnOnce(Account) -> Account) {
+        let there = self.engine.catalogue().expect("catalogue").account(of).expect("the account exists").account.clone();
+        let account = made(there);
+        let act = self.engine.write(move |tx, _, how| {
+            tx.put_account(&account, how.now)?;
+            Ok(tx.touch_catalogue()?)
+        });
+        act.expect("the account is written");
+    }
+
     /// An account as one that acts.
     pub fn actor(&self, account: AccountId) -> Actor {
         self.engine.catalogue().expect("catalogue").actor(account).expect("the account exists")

@@ -6,7 +6,7 @@
 use super::{CardState, Live, PackageBlock, PoolStand, Position, Stake};
 use crate::ids::{OrderId, PackageId, SubscriptionId};
 use crate::package::{Category, Kind, Resource, Terms, Window};
-use crate::time::{Span, Timestamp};
+use crate::time::{Span, Timestamp, Zone};
 
 /// A card in no pool.
 const VERSION: u8 = 1;
@@ -20,6 +20,7 @@ const RUNNING: u8 = 1;
 const REFILL: u8 = 2;
 const SLOW: u8 = 4;
 const MOVED: u8 = 8;
+const ZONED: u8 = 16;
 
 /// The stored number of each word. Numbers are never given out anew: kept bytes carry them.
 const KINDS: &[(u8, Kind)] = &[(1, Kind::Quota), (2, Kind::Time), (3, Kind::Throttled)];
@@ -157,7 +158,8 @@ impl Writer {
         self.bytes.push(code(KINDS, terms.kind) << 4 | code(CATEGORIES, terms.category));
         self.bytes.push(code(RESOURCES, terms.resource) << 4 | code(WINDOWS, terms.window));
         let running = flag(live.running.is_some(), RUNNING) | flag(live.refill.is_some(), REFILL);
-        self.bytes.push(running | flag(live.slow, SLOW) | flag(live.left_seconds.is_some(), MOVED));
+        let moved = flag(live.left_seconds.is_some(), MOVED) | flag(live.zone.is_some(), ZONED);
+        self.bytes.push(running | flag(live.slow, SLOW) | moved);
         self.signed(terms.allowance);
         self.unsigned(match terms.validity {
             Span::Days(n) => u64::from(n) << 1,
@@ -173,6 +175,10 @@ impl Writer {
         }
         if let Some(left) = live.left_seconds {
             self.signed(left);
+        }
+        if let Some(zone) = &live.zone {
+            self.unsigned(zone.name().len() as u64);
+            self.bytes.extend(zone.name().bytes());
         }
         self.signed(live.window_used);
         self.signed(live.used.wrapping_sub(live.window_used));
@@ -258,7 +264,7 @@ impl Reader<'_> {
         let id = SubscriptionId(self.signed()?);
         let (package, order) = (PackageId(self.signed()?), OrderId(self.signed()?));
         let (first, second, flags) = (self.byte()?, self.byte()?, self.byte()?);
-        if flags & !(RUNNING | REFILL | SLOW | MOVED) != 0 {
+        if flags & !(RUNNING | REFILL | SLOW | MOVED | ZONED) != 0 {
             return Err(format!("card state: {flags} is not a set of flags"));
         }
         let terms = Terms {
@@ -273,10 +279,33 @@ impl Reader<'_> {
         let running = if flags & RUNNING == 0 { None } else { Some((self.instant()?, self.instant()?)) };
         let refill = if flags & REFILL == 0 { None } else { Some(self.instant()?) };
         let left_seconds = if flags & MOVED == 0 { None } else { Some(self.signed()?) };
+        let zone = if flags & ZONED == 0 { None } else { Some(self.zone()?) };
         let window_used = self.signed()?;
         let used = self.signed()?.wrapping_add(window_used);
         let slow = flags & SLOW != 0;
-        Ok(Live { id, package, order, terms, eligible, running, refill, window_used, used, left_seconds, slow, staked: false })
+        Ok(Live {
+            id,
+            package,
+            order,
+            terms,
+            eligible,
+            running,
+            refill,
+            window_used,
+            used,
+            left_seconds,
+            zone,
+            slow,
+            staked: false,
+        })
+    }
+
+    fn zone(&mut self) -> Result<Zone, String> {
+        let length = usize::try_from(self.unsigned()?).unwrap_or(usize::MAX);
+        let (name, rest) = self.rest.split_at_checked(length).ok_or("card state: the bytes end too early")?;
+        self.rest = rest;
+        let name = std::str::from_utf8(name).map_err(|e| format!("card state: {e}"))?;
+        Zone::find(name).map_err(|e| format!("card state: {e}"))
     }
 
     fn span(&mut self) -> Result<Span, String> {

@@ -2,11 +2,12 @@
 
 use super::{EndReason, Live, PackageBlock, Purchase, Rest};
 use crate::package::{Category, Kind, Resource, StartRule, Window};
-use crate::time::{Timestamp, Zone};
+use crate::time::{Span, Timestamp, Zone};
 
 impl Purchase {
-    /// The first instant at which the subscription may start.
+    /// The first instant at which the subscription may start. The zone is that of whoever has the card.
     pub fn eligible(&self, zone: &Zone) -> Timestamp {
+        let zone = self.zone.as_ref().unwrap_or(zone);
         let at = match self.start {
             StartRule::Queue | StartRule::Now => self.at,
             StartRule::NextMonth => zone.next_month(self.at),
@@ -39,7 +40,7 @@ impl Live {
         let before = p.used_before.max(0);
         let window_used = if p.terms.is_limited() { before.min(p.terms.allowance.max(0)) } else { before };
         let used = if p.moved { 0 } else { before };
-        Live {
+        let mut live = Live {
             package: p.package,
             order: p.order,
             id: p.subscription,
@@ -50,9 +51,33 @@ impl Live {
             window_used,
             used,
             left_seconds: p.left_seconds,
+            zone: None,
             slow: false,
             staked: false,
-        }
+        };
+        live.keep_zone(p.zone.as_ref());
+        live
+    }
+
+    /// Whether its windows or its end lie where a calendar has them.
+    fn knows_months(&self) -> bool {
+        let validity = self.left_seconds.is_none() && matches!(self.terms.validity, Span::Months(_));
+        validity || self.terms.window == Window::CalendarMonth
+    }
+
+    /// Whether it knows months and not in which zone.
+    pub fn lacks_zone(&self) -> bool {
+        self.zone.is_none() && self.knows_months()
+    }
+
+    /// From here on its months are those of the zone in which it was bought.
+    pub fn keep_zone(&mut self, bought_in: Option<&Zone>) {
+        self.zone = bought_in.filter(|_| self.knows_months()).cloned();
+    }
+
+    /// The zone of its months; the owner's now where it is not known in which it was bought.
+    pub fn zone<'z>(&'z self, owners: &'z Zone) -> &'z Zone {
+        self.zone.as_ref().unwrap_or(owners)
     }
 
     /// Whether it can pay for bytes at all; voice and messages only live and expire.
@@ -117,7 +142,7 @@ impl Live {
     /// Uses it from `at`; answers the end of its validity.
     pub(super) fn begin(&mut self, at: Timestamp, zone: &Zone) -> Timestamp {
         let end = self.end_from(at, zone);
-        if self.terms.window == Window::CalendarMonth && zone.next_month(self.eligible) <= at {
+        if self.terms.window == Window::CalendarMonth && self.zone(zone).next_month(self.eligible) <= at {
             // What was used of a month that is over since it came here does not count in this one.
             self.window_used = 0;
         }
@@ -128,7 +153,7 @@ impl Live {
 
     /// The end of its validity if it starts at `at`.
     pub(super) fn end_from(&self, at: Timestamp, zone: &Zone) -> Timestamp {
-        let end = self.left_seconds.map_or_else(|| zone.end_of(at, self.terms.validity), |left| at.plus(left));
+        let end = self.left_seconds.map_or_else(|| self.zone(zone).end_of(at, self.terms.validity), |left| at.plus(left));
         // Beyond the calendar's last year the sum can lie before the start.
         end.max(at)
     }
@@ -147,6 +172,6 @@ impl Live {
     /// The next refill after `at` within the validity.
     pub(super) fn next_refill(&self, at: Timestamp, zone: &Zone) -> Option<Timestamp> {
         let (_, end) = self.running.filter(|_| self.terms.window == Window::CalendarMonth)?;
-        Some(zone.next_month(at)).filter(|next| *next > at && *next < end)
+        Some(self.zone(zone).next_month(at)).filter(|next| *next > at && *next < end)
     }
 }

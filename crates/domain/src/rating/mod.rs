@@ -27,7 +27,7 @@ pub use pool::PoolStand;
 
 use crate::ids::{OrderId, PackageId, SubscriptionId};
 use crate::package::{StartRule, Terms};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Zone};
 use serde::{Deserialize, Serialize};
 
 /// A subscription bought for the card.
@@ -53,6 +53,9 @@ pub struct Purchase {
     pub moved: bool,
     /// Seconds of its validity that were left when it came from another card; none: all of it.
     pub left_seconds: Option<i64>,
+    /// The zone of its calendar months: its owner's when it was bought, wherever the card goes. None: not known, as of what was bought
+    /// before this was kept; the zone of whoever has the card.
+    pub zone: Option<Zone>,
 }
 
 impl Purchase {
@@ -69,6 +72,7 @@ impl Purchase {
             used_before: 0,
             moved: false,
             left_seconds: None,
+            zone: None,
         }
     }
 }
@@ -215,6 +219,9 @@ pub struct Live {
     pub used: i64,
     /// Seconds of validity it has once it starts, if it was moved here from another card.
     pub left_seconds: Option<i64>,
+    /// The zone of its calendar months ([`Purchase::zone`]); none also where it knows no months.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<Zone>,
     /// Whether its speed was lowered in the present window (`throttled`).
     pub slow: bool,
     /// Whether it is the card's stake of a common allowance ([`CardState::stake`] says so).

@@ -96,7 +96,7 @@ pub struct PoolState {
 /// What a pool is folded with.
 #[derive(Debug, Clone, Copy)]
 pub struct PoolRules<'z> {
-    /// The zone of its owner's months.
+    /// The zone of its owner: of the months of what was bought in no known one.
     pub zone: &'z Zone,
     /// The most bytes that one member takes of one subscription; none = no limit.
     pub member_cap: Option<i64>,

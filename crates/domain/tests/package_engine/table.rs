@@ -197,6 +197,8 @@ fn read_purchase(zone: &Zone, fixed: [&str; 4], options: &[&str], at: Timestamp)
             p.used_before = used.parse().map_err(|_| format!("{used} is not a number"))?;
         } else if let Some(left) = option.strip_prefix("left=") {
             (p.moved, p.left_seconds) = (true, Some(left.parse().map_err(|_| format!("{left} is not a number"))?));
+        } else if let Some(name) = option.strip_prefix("in=") {
+            p.zone = Some(Zone::find(name)?);
         } else if *option == "monthly" {
             p.terms.window = Window::CalendarMonth;
         } else if let Ok(category) = Category::parse(option) {

@@ -11,7 +11,7 @@ const ORIGIN: Timestamp = Timestamp(1_798_000_000 / 86_400 * 86_400);
 /// Midnight in UTC and in Shanghai lies on the grid.
 const STEP_SECONDS: i64 = 4 * 3600;
 
-/// A card's inputs, sorted and distinct, and the zone of its months.
+/// A card's inputs, sorted and distinct, and the zone of whoever has it: of the months of what was bought in no known one.
 #[derive(Debug, Clone)]
 pub struct History {
     pub zone: Zone,
@@ -46,8 +46,9 @@ fn purchase() -> impl Strategy<Value = Purchase> {
     let not_before = prop::option::weighted(0.2, instant());
     let used_before = prop_oneof![4 => Just(0), 1 => 0..250_i64];
     let left_seconds = prop::option::weighted(0.1, 1..30 * 86_400_i64);
-    let parts = (instant(), terms(), start, not_before, used_before, prop::bool::weighted(0.2), left_seconds);
-    parts.prop_map(|(at, terms, start, not_before, used_before, moved, left_seconds)| Purchase {
+    let parts =
+        (instant(), terms(), start, not_before, used_before, prop::bool::weighted(0.2), left_seconds, prop::option::of(zone()));
+    parts.prop_map(|(at, terms, start, not_before, used_before, moved, left_seconds, zone)| Purchase {
         package: kachi_domain::PackageId(7),
         order: kachi_domain::OrderId(10_000_001),
         subscription: SubscriptionId(0),
@@ -58,7 +59,13 @@ fn purchase() -> impl Strategy<Value = Purchase> {
         used_before,
         moved: moved || left_seconds.is_some(),
         left_seconds,
+        zone,
     })
+}
+
+/// Any zone: one that never moves, one that is ahead, one whose clocks change.
+pub fn zone() -> impl Strategy<Value = Zone> {
+    prop::sample::select(vec!["Asia/Shanghai", "UTC", "America/New_York"]).prop_map(|name| Zone::find(name).expect("a zone"))
 }
 
 fn usage() -> impl Strategy<Value = Usage> {
@@ -81,8 +88,7 @@ pub fn history() -> impl Strategy<Value = History> {
         1 => prop::collection::vec((instant(), prop::option::weighted(0.8, (instant(), 90..99_i64))), 1..6),
     ];
     let moves = prop::collection::vec((instant(), 1..14_i64), 0..3);
-    let zone = prop::sample::select(vec!["Asia/Shanghai", "UTC", "America/New_York"]);
-    (purchases, usages, refunds, moves, pools, zone).prop_map(|(purchases, usages, refunds, moves, pools, zone)| {
+    (purchases, usages, refunds, moves, pools, zone()).prop_map(|(purchases, usages, refunds, moves, pools, zone)| {
         let mut inputs: Vec<Input> = Vec::new();
         // Numbers are given as bought, but what a carrier confirms late becomes available out of that order.
         inputs.extend((1..).zip(purchases).map(|(i, p)| Input::Purchase(Purchase { subscription: SubscriptionId(i), ..p })));
@@ -93,7 +99,7 @@ pub fn history() -> impl Strategy<Value = History> {
         inputs.extend(moves.into_iter().map(|(at, id)| Input::Move(at, SubscriptionId(id))));
         inputs.sort_by_key(Input::position);
         inputs.dedup_by_key(|input| input.position());
-        History { zone: Zone::find(zone).expect("a zone"), inputs, horizon: ORIGIN.plus(400 * 86_400) }
+        History { zone, inputs, horizon: ORIGIN.plus(400 * 86_400) }
     })
 }
 

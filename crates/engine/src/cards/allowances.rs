@@ -111,7 +111,7 @@ fn tell(
 /// When the present window of a running package began.
 fn window_start(live: &Live, now: Timestamp, zone: &Zone) -> Option<Timestamp> {
     let (started, _) = live.running?;
-    Some(if live.terms.window == Window::CalendarMonth { started.max(month_start(now, zone)) } else { started })
+    Some(if live.terms.window == Window::CalendarMonth { started.max(month_start(now, live.zone(zone))) } else { started })
 }
 
 fn month_start(now: Timestamp, zone: &Zone) -> Timestamp {

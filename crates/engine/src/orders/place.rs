@@ -57,7 +57,7 @@ pub fn place_all(
     refuse_unpaid(tx, actor, &mut chosen)?;
     let good: Vec<&Chosen<'_>> = chosen.iter().filter_map(|c| c.as_ref().ok()).collect();
     let orders = add_orders(tx, actor, &good, how.now)?;
-    let subs = add_subscriptions(tx, &good, &orders, how.now)?;
+    let subs = add_subscriptions(tx, catalogue, &good, &orders, how.now)?;
     let mut settle = Settle::default();
     for ((choice, order), sub) in good.iter().zip(&orders).zip(&subs) {
         let sim = &choice.sim;
@@ -243,8 +243,14 @@ fn price_of(order: &Order, shares: &[Share], local: bool) -> NewJournal {
     NewJournal { account: order.account, name, cause: format!("order {}", order.id), postings }
 }
 
-fn add_subscriptions(tx: &mut Tx<'_>, chosen: &[&Chosen<'_>], orders: &[Order], now: Timestamp) -> Result<Vec<Subscription>> {
-    let of = |(c, o): (&&Chosen<'_>, &Order)| new_subscription(&c.sim, c.package, o, is_local(c.package), now);
+fn add_subscriptions(
+    tx: &mut Tx<'_>,
+    catalogue: &Catalogue,
+    chosen: &[&Chosen<'_>],
+    orders: &[Order],
+    now: Timestamp,
+) -> Result<Vec<Subscription>> {
+    let of = |(c, o): (&&Chosen<'_>, &Order)| new_subscription(catalogue, (&c.sim, o), c.package, is_local(c.package), now);
     let mut subs: Vec<Subscription> = chosen.iter().zip(orders).map(of).collect();
     let ids = tx.add_subscriptions(&subs)?;
     for (sub, id) in subs.iter_mut().zip(ids) {
@@ -310,7 +316,13 @@ fn begin(
 }
 
 /// The subscription that an order buys for a card.
-pub(crate) fn new_subscription(sim: &Sim, package: &Package, order: &Order, local: bool, now: Timestamp) -> Subscription {
+pub(crate) fn new_subscription(
+    catalogue: &Catalogue,
+    (sim, order): (&Sim, &Order),
+    package: &Package,
+    local: bool,
+    now: Timestamp,
+) -> Subscription {
     Subscription {
         id: SubscriptionId(0),
         account: sim.account,
@@ -331,5 +343,6 @@ pub(crate) fn new_subscription(sim: &Sim, package: &Package, order: &Order, loca
         used_bytes: 0,
         refunded_at: None,
         updated_at: now.0,
+        zone: Some(catalogue.zone(sim.account).clone()),
     }
 }

@@ -250,6 +250,7 @@ fn fold_and_write(
     } else {
         Story { base: head, base_day: None, inputs: fresh.to_vec() }
     };
+    cards::keep_zones(&mut story.base.burn, || Ok(tx.subscriptions_of_pool(pool.id)?))?;
     let rules = rules(catalogue, pool);
     let (mut state, mut out) = (story.base.clone(), Vec::new());
     let mut marked = false;

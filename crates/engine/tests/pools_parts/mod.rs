@@ -10,9 +10,13 @@ use kachi_store::catalogue::Package;
 use kachi_testkit::world::{ACME, MB, World};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Types of pool: (code, slots, MB, days, price in cents).
-const TYPES: &[(&str, i64, i64, u32, i64)] =
-    &[("P100-7D", 2, 100, 7, 500), ("P30-2D", 2, 30, 2, 200), ("P100-7D-WIDE", 5, 100, 7, 900)];
+/// Types of pool: (code, slots, MB, validity, price in cents).
+const TYPES: &[(&str, i64, i64, Span, i64)] = &[
+    ("P100-7D", 2, 100, Span::Days(7), 500),
+    ("P30-2D", 2, 30, Span::Days(2), 200),
+    ("P60-1MO", 2, 60, Span::Months(1), 300),
+    ("P100-7D-WIDE", 5, 100, Span::Days(7), 900),
+];
 
 static MADE: AtomicU64 = AtomicU64::new(1);
 
@@ -21,7 +25,7 @@ pub fn stock(w: &World) {
     w.engine
         .write(|tx, catalogue, _| {
             let product = catalogue.product_by_code("1US-1").map(|p| p.id).ok_or_else(|| Fail::fault("product"))?;
-            for (code, slots, mb, days, price) in TYPES {
+            for (code, slots, mb, validity, price) in TYPES {
                 tx.put_package(&Package {
                     id: PackageId(0),
                     code: (*code).into(),
@@ -33,7 +37,7 @@ pub fn stock(w: &World) {
                         category: Category::Long,
                         resource: Resource::Data,
                         allowance: mb * MB,
-                        validity: Span::Days(*days),
+                        validity: *validity,
                         window: Window::Whole,
                     },
                     start: StartRule::Queue,

@@ -84,7 +84,7 @@ impl Work<'_, '_> {
             ]);
             if base.time_zone != wanted.time_zone {
                 self.outcome.warnings.push(format!(
-                    "{}: {place}.time_zone: usage of {} that is in already stays in the days of {}; what comes in from now on is in those of {}; days and months of its statements (`kachi export journal`, `orders`) are those of {3} from now on, past ones too",
+                    "{}: {place}.time_zone: usage of {} that is in already stays in the days of {}; what comes in from now on is in those of {}; packages that its cards have keep their months; days and months of its statements (`kachi export journal`, `orders`) are those of {3} from now on, past ones too",
                     self.file, entry.code, base.time_zone, wanted.time_zone
                 ));
             }

@@ -71,6 +71,7 @@ const STEPS: &[Step] = &[
     step!(51, "0051_used_up_warnings.sql"),
     step!(52, "0052_support.sql"),
     step!(53, "0053_activation_owed.sql"),
+    step!(54, "0054_zones.sql"),
 ];
 
 /// Why the database could not be opened.
