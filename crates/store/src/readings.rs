@@ -148,10 +148,12 @@ impl Tx<'_> {
         let mut known = Vec::new();
         for run in readings.chunk_by(|a, b| (a.day, a.platform) == (b.day, b.platform)) {
             for part in run.chunks(500) {
-                let text =
-                    format!("SELECT {COLUMNS} FROM reading WHERE day = ? AND platform_id = ? AND {}", self.one_of("source_id"));
-                let ids = self.list(part.iter().map(|r| r.source_id));
-                for there in self.rows::<R>(&text, &binds![part[0].day, part[0].platform, ids])?.into_iter().map(reading) {
+                let rows =
+                    self.row_each("reading r", "r.day = ? AND r.platform_id = ? AND r.source_id = CAST(k.value AS BIGINT)");
+                let ids: Vec<i64> = part.iter().map(|r| r.source_id).collect();
+                let ids = serde_json::to_string(&ids).map_err(|e| Error::Engine(e.to_string()))?;
+                let text = format!("SELECT {COLUMNS} FROM {rows}");
+                for there in self.rows::<R>(&text, &binds![ids, part[0].day, part[0].platform])?.into_iter().map(reading) {
                     if let Ok(i) = part.binary_search_by_key(&there.source_id, |p| p.source_id) {
                         known.push((part[i], there));
                     }
