@@ -1,5 +1,6 @@
 //! `kachi admin doctor`: can this system run, and if not, what is to be done.
 
+use crate::admin;
 use crate::args::Shape;
 use crate::config::Config;
 use crate::exit::Exit;
@@ -215,8 +216,9 @@ fn carriers(engine: &Engine) -> Verdict {
 /// Notices and CDR files to customers that nothing sends any more.
 fn deliveries(engine: &Engine) -> Verdict {
     let since = engine.now().plus(-DEAD_DAYS * DAY_SECONDS);
-    let found = engine.read(|tx, _| Ok((tx.deliveries_dead(since)?, tx.cdr_deliveries_dead(since)?)));
-    let (notices, files) = found.map_err(|e| e.to_string())?;
+    let found = engine
+        .read(|tx, _| Ok((tx.deliveries_dead(since)?, tx.cdr_deliveries_dead(since)?, tx.cdr_deliveries_failing(FAR_NAMED)?)));
+    let (notices, files, failing) = found.map_err(|e| e.to_string())?;
     let dead = [
         (
             notices,
@@ -229,7 +231,13 @@ fn deliveries(engine: &Engine) -> Verdict {
         (n > 0)
             .then(|| format!("{n} {what} of the last {DEAD_DAYS} days used up their schedule and are not sent any more: {verbs}"))
     };
-    let troubles: Vec<String> = dead.into_iter().filter_map(told).collect();
+    let mut troubles: Vec<String> = dead.into_iter().filter_map(told).collect();
+    for (account, files, answer) in failing {
+        let of = admin::code(engine, account).map_err(|exit| exit.words)?;
+        troubles.push(format!(
+            "{files} CDR files to {of} failed more than once and are tried again: {answer:?}: kachi admin cdr list --account {of}"
+        ));
+    }
     if troubles.is_empty() {
         Ok(format!("none of the last {DEAD_DAYS} days used up its schedule"))
     } else {

@@ -14,6 +14,7 @@ on_both!(
     an_upload_that_takes_long_keeps_its_lease,
     a_folder_is_applied_and_taken_away,
     the_log_says_of_a_file_whether_it_is_tried_again,
+    the_doctor_names_customers_whose_files_fail_while_they_are_tried_again,
 );
 
 /// The half hour that the servers of these tests see pass: the next one.
@@ -128,9 +129,23 @@ fn the_log_says_of_a_file_whether_it_is_tried_again(house: &House) {
     let server = serve_trying(house, slot, r#"["0s", "0s"]"#);
     until("it is dead", || deliveries(house).into_iter().find(|d| d["state"] == "dead"));
     let log = server.stop();
+    let doctor = house.run(&["admin", "doctor"], &[]);
+    assert!(doctor.code == 1 && !doctor.out.contains("failed more than once"), "a dead one is not tried again: {doctor:?}");
     let told: Vec<&str> = log.lines().filter(|line| line.contains("the CDR file was not delivered")).collect();
     assert!(told.len() == 2 && told[0].contains("it is tried again by schedule"), "{told:#?}");
     assert!(told[1].contains("is dead: its schedule is used up; `kachi admin cdr resend` sends it again file="), "{told:#?}");
+}
+
+fn the_doctor_names_customers_whose_files_fail_while_they_are_tried_again(house: &House) {
+    let (files, slot) = (ftp::Server::start(), slot());
+    furnish(house, &files, slot);
+    files.fail(&[Fault::RefuseRename, Fault::RefuseRename]);
+    let server = serve_trying(house, slot, r#"["0s", "0s", "1h"]"#);
+    until("it failed twice", || deliveries(house).into_iter().find(|d| d["attempts"] == 2));
+    server.stop();
+    let doctor = house.run(&["admin", "doctor"], &[]);
+    let words = "1 CDR files to acme failed more than once and are tried again: ";
+    assert!(doctor.code == 1 && doctor.out.contains(words) && doctor.out.contains("admin cdr list --account acme"), "{doctor:?}");
 }
 
 fn a_folder_is_applied_and_taken_away(house: &House) {

@@ -9,7 +9,7 @@ use russh_sftp::client::SftpSession;
 use russh_sftp::client::error::Error;
 use russh_sftp::protocol::{OpenFlags, StatusCode};
 use std::io::Read;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -29,16 +29,23 @@ pub struct Sftp {
 /// Accepts one host key.
 struct Pinned {
     fingerprint: String,
+    /// The one that is shown, where it is another.
+    other: Arc<OnceLock<String>>,
 }
 
 impl client::Handler for Pinned {
     type Error = russh::Error;
 
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, russh::Error> {
-        Ok(match shown {
-            PublicKeyOrCertificate::PublicKey { key, .. } => key.fingerprint(HashAlg::Sha256).to_string() == self.fingerprint,
-            PublicKeyOrCertificate::Certificate(_) => false,
-        })
+        let shown = match shown {
+            PublicKeyOrCertificate::PublicKey { key, .. } => key.fingerprint(HashAlg::Sha256).to_string(),
+            PublicKeyOrCertificate::Certificate(_) => "a certificate".to_owned(),
+        };
+        let is_it = shown == self.fingerprint;
+        if !is_it {
+            let _ = self.other.set(shown);
+        }
+        Ok(is_it)
     }
 }
 
@@ -73,9 +80,13 @@ impl Sftp {
     /// Logs in over a connection just made.
     pub async fn open(connection: TcpStream, target: &Target, timeout: Duration) -> Step<Sftp> {
         let config = client::Config { inactivity_timeout: Some(timeout * 2), nodelay: true, ..client::Config::default() };
-        let pinned = Pinned { fingerprint: target.fingerprint.clone() };
+        let other = Arc::new(OnceLock::new());
+        let pinned = Pinned { fingerprint: target.fingerprint.clone(), other: other.clone() };
         let greeting = client::connect_stream(Arc::new(config), connection, pinned);
-        let mut ssh = timed("checking the host key", timeout, greeting).await?;
+        let mut ssh = timed("beginning SSH", timeout, greeting).await.map_err(|e| match other.get() {
+            Some(shown) => format!("the server's host key has another fingerprint: {shown}"),
+            None => e,
+        })?;
         let user = target.user.as_str();
         let login = if target.private_key.is_empty() {
             by_password(&mut ssh, target, timeout).await?
@@ -85,6 +96,9 @@ impl Sftp {
             let key = PrivateKeyWithHashAlg::new(Arc::new(key), hash);
             timed("logging in", timeout, ssh.authenticate_publickey(user, key)).await?.success()
         };
+        if !login && ssh.is_closed() {
+            return Err("logging in: the connection ended before the server took the user and the password or key".into());
+        }
         if !login {
             return Err("logging in: the server refuses the user or the password or key".into());
         }
