@@ -317,10 +317,11 @@ impl Catalogue {
         asks.map_or_else(|| self.cost_and_whose(parent, package), |minor| (minor, Some(parent)))
     }
 
-    /// What an account's shop asks for a package, minor units, and whether it shows it: the package's own unless said for the account.
+    /// What an account's shop asks for a package, minor units, and whether it shows it: the package's own unless said for the account,
+    /// but no less than it pays itself.
     pub fn shop(&self, id: AccountId, package: &Package) -> (i64, bool) {
         let own = self.prices.get(&(id, package.id));
-        let retail_minor = own.and_then(|p| p.retail_minor).unwrap_or(package.retail_minor);
+        let retail_minor = own.and_then(|p| p.retail_minor).unwrap_or_else(|| package.retail_minor.max(self.cost(id, package)));
         (retail_minor, own.and_then(|p| p.listed).unwrap_or(package.listed))
     }
 

@@ -11,7 +11,7 @@ use kachi_engine::{Fail, money, refunds};
 use kachi_store::accounts::Account;
 use kachi_store::catalogue::Price;
 use kachi_testkit::db::each;
-use kachi_testkit::world::{ACME, MB, NORTH, World, line};
+use kachi_testkit::world::{ACME, MB, NORTH, STRANGER, World, line};
 
 /// A customer of [`ACME`].
 const SHOP: AccountId = AccountId(10_020);
@@ -440,4 +440,21 @@ fn the_audit_finds_a_withdrawal_that_is_wrong() {
             assert_eq!(told, [&format!("withdrawal 1: {words}")], "{wrong}: {found:?}");
         });
     }
+}
+
+#[test]
+fn a_shop_without_a_price_of_its_own_shows_no_less_than_its_owner_pays() {
+    each(|store| {
+        let w = World::new(store);
+        w.engine
+            .write(|tx, catalogue, _| {
+                let package = catalogue.package_by_code("Q100-30D").expect("a package").id;
+                tx.put_price(&Price { account: ACME, package, price_minor: Some(1_000), retail_minor: None, listed: None })?;
+                Ok(tx.touch_catalogue()?)
+            })
+            .expect("a price");
+        let catalogue = w.engine.catalogue().expect("catalogue");
+        let package = catalogue.package_by_code("Q100-30D").expect("a package");
+        assert_eq!([ACME, STRANGER].map(|of| catalogue.shop(of, package).0), [1_000, package.retail_minor]);
+    });
 }

@@ -96,6 +96,14 @@ pub fn account(engine: &Engine, code: &str) -> Result<AccountId, Exit> {
     found.ok_or_else(|| Exit::refused(format!("--account: there is no account {code}: `kachi apply` makes accounts")))
 }
 
+/// Refuses a range whose end is before its beginning.
+pub fn refuse_backwards(from: i64, to: Option<i64>) -> Result<(), Exit> {
+    match to {
+        Some(to) if to < from => Err(Exit::usage(format!("TO: {to} is before FROM, {from}: write the smaller number first"))),
+        _ => Ok(()),
+    }
+}
+
 /// The code of an account, for people.
 pub fn code(engine: &Engine, id: AccountId) -> Result<String, Exit> {
     Ok(engine.catalogue()?.account(id).map_or_else(|| id.to_string(), |a| a.account.code.clone()))

@@ -125,6 +125,8 @@ sims: [{{iccid: \"{}\", product: CM-1, account: acme, state: active}}]",
     let refused = replay(&[]);
     let words = "FROM: none is dead; 1 of these notices were acknowledged: --done sends them again too";
     assert!(refused.code == 1 && refused.err.contains(words), "{refused:?}");
+    let backwards = replay(&["0"]);
+    assert!(backwards.code == 2 && backwards.err.contains("TO: 0 is before FROM, 1"), "{backwards:?}");
     let nothing = house.run(&["admin", "delivery", "replay"], &[]);
     assert!(nothing.code == 2 && nothing.err.contains("FROM, --account: say which notices"), "{nothing:?}");
     let again = replay(&["--done"]);

@@ -110,6 +110,7 @@ fn shown_by_each_of_its_numbers(house: &House, short: i64, long: &str) {
         (vec!["--account", "acme"], 2, "--out-trade-no"),
         (vec!["--out-trade-no", "o-3"], 2, "--account"),
         (vec!["1", "--account", "acme", "--out-trade-no", "o-3"], 2, "cannot be used with"),
+        (vec!["1", "--account", "acme"], 2, "cannot be used with"),
         (vec![], 2, "NUMBER"),
     ] {
         for verb in ["show", "refund"] {

@@ -1,6 +1,6 @@
 //! CDR files to customers: what was delivered and what waits; one with its attempts; sending again.
 
-use super::{account, code, instant};
+use super::{account, code, instant, refuse_backwards};
 use crate::args::Cdr;
 use crate::exit::Exit;
 use crate::print;
@@ -41,6 +41,7 @@ pub fn run(engine: &Engine, verb: Cdr) -> Result<(), Exit> {
         }
         Cdr::Resend { from, to, account: of, shape } => {
             let owner = of.map(|code| account(engine, &code)).transpose()?;
+            refuse_backwards(from, to)?;
             match cdr_deliveries::resend(engine, owner, from, to.unwrap_or(from))? {
                 0 => Err(Exit::refused(
                     "FROM: there is no CDR file with that number that is not being sent already; `kachi admin cdr list`",

@@ -1,6 +1,6 @@
 //! `kachi admin delivery`: notices to customers, and sending them again.
 
-use super::{account, code, instant};
+use super::{account, code, instant, refuse_backwards};
 use crate::args::{Delivery, Replay};
 use crate::exit::Exit;
 use crate::print;
@@ -31,6 +31,7 @@ fn replay(engine: &Engine, asked: &Replay) -> Result<(), Exit> {
             "FROM, --account: say which notices: their numbers, or --account CODE for all dead ones of an account",
         ));
     }
+    asked.from.map_or(Ok(()), |from| refuse_backwards(from, asked.to))?;
     let numbers = asked.from.map(|from| (from, asked.to.unwrap_or(from)));
     let since = asked.since.as_deref().map(Timestamp::parse_rfc3339).transpose();
     let of = webhooks::Replay {

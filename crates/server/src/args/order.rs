@@ -65,7 +65,7 @@ pub struct WhichOrder {
     #[arg(value_name = "NUMBER", required_unless_present = "out_trade_no", conflicts_with = "out_trade_no")]
     pub number: Option<String>,
     /// Code of the account that bought it, beside the buyer's own number
-    #[arg(long, value_name = "CODE", requires = "out_trade_no")]
+    #[arg(long, value_name = "CODE", requires = "out_trade_no", conflicts_with = "number")]
     pub account: Option<String>,
     /// The buyer's own number of it
     #[arg(long, value_name = "TEXT", requires = "account")]
