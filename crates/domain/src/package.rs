@@ -69,7 +69,7 @@ words!(/// When the allowance refills.
 Window {
     /// One allowance for the whole validity.
     Whole = "whole",
-    /// A fresh allowance on the first of each month, in the card's zone.
+    /// A fresh allowance on the first of each month, in the zone in which it was bought.
     CalendarMonth = "calendar_month",
 });
 
@@ -79,7 +79,7 @@ StartRule {
     Queue = "queue",
     /// Top-ups: at once. A main package cannot start beside another, so for it this is `queue`.
     Now = "now",
-    /// Top-ups: on the first of next month, in the card's zone.
+    /// Top-ups: on the first of next month, in the zone in which it was bought.
     NextMonth = "next_month",
 });
 

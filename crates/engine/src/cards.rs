@@ -343,7 +343,8 @@ fn history(tx: &mut Tx<'_>, row: &StateRow, base: &CardState, now: Timestamp) ->
 pub fn outflow_between(tx: &mut Tx<'_>, sim: SimId, zone: &Zone, from: Timestamp, to: Timestamp, now: Timestamp) -> Result<i64> {
     let row = tx.states_page(sim.0 - 1, 1)?.pop().filter(|r| r.sim == sim);
     let row = row.ok_or_else(|| fault(format!("card {sim} has no state row")))?;
-    let kept = decode(&tx.state_base(sim)?.unwrap_or_default())?;
+    let mut kept = decode(&tx.state_base(sim)?.unwrap_or_default())?;
+    keep_zones(&mut kept, || Ok(tx.subscriptions(sim)?))?;
     let mut state = if kept.last.is_some_and(|last| last.0 < from) { kept } else { CardState::new() };
     let inputs = history(tx, &row, &state, now)?;
     let [before, within] = [from, to].map(|at| inputs.partition_point(|i| i.position().0 < at));

@@ -83,6 +83,8 @@ pub fn purchase(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, actor: &
         profits::earned(tx, &order, &shares, how.now)?;
     }
     let sub = orders::new_subscription(catalogue, (&sim, &order), package, local, how.now);
+    // Where its carrier has yet to confirm, the card is not the buyer's yet, but its months are to be.
+    let sub = Subscription { zone: Some(catalogue.zone(order.account).clone()), ..sub };
     let sub = Subscription { id: tx.add_subscription(&sub)?, ..sub };
     if local {
         orders::start(tx, catalogue, how, (&sim, &order), &sub)?;

@@ -292,10 +292,12 @@ impl Tx<'_> {
         self.run(&text, &binds![now.0, from, to, now.0, list])
     }
 
-    /// Accounts whose files are still sent after more than one try failed, with how many wait so and the last answer: the first so many.
+    /// Accounts with a folder whose files are still sent after more than one try failed, with how many wait so and one of their last
+    /// answers: the first so many.
     pub fn cdr_deliveries_failing(&mut self, limit: i64) -> Result<Vec<(AccountId, i64, String)>, Error> {
         let text = "SELECT account_id, COUNT(*), COALESCE(MAX(last_answer), '') FROM cdr_delivery
-             WHERE due_at IS NOT NULL AND tries > 1 GROUP BY account_id ORDER BY account_id LIMIT ?";
+             WHERE due_at IS NOT NULL AND tries > 1
+             AND EXISTS (SELECT 1 FROM cdr_target t WHERE t.account_id = cdr_delivery.account_id) GROUP BY account_id ORDER BY account_id LIMIT ?";
         let rows = self.rows::<(i64, i64, String)>(text, &binds![limit])?;
         Ok(rows.into_iter().map(|(account, files, answer)| (AccountId(account), files, answer)).collect())
     }

@@ -14,6 +14,9 @@ use tokio::io::{AsyncWriteExt, copy, split};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
+/// The connection ends where this password is tried.
+const CUT: &str = "cut";
+
 /// One login: user `u`, password `p`.
 struct Login {
     /// The password is taken as the answer to a prompt only.
@@ -25,6 +28,9 @@ impl Handler for Login {
     type Error = russh::Error;
 
     async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, russh::Error> {
+        if password == CUT {
+            return Err(russh::Error::Disconnect);
+        }
         Ok(if !self.prompts && (user, password) == ("u", "p") { Auth::Accept } else { Auth::reject() })
     }
 
@@ -110,7 +116,7 @@ fn assert_delivers(prompts: bool) {
         host: "127.0.0.1".into(),
         port,
         user: "u".into(),
-        password: "q".into(),
+        password: CUT.into(),
         private_key: String::new(),
         directory: folder.path().display().to_string(),
         fingerprint,
@@ -118,10 +124,16 @@ fn assert_delivers(prompts: bool) {
     post.folder(ACME, &target);
     post.traffic_many(CARD, START.plus(-60), 20_001);
     post.half_hour();
-    assert!(post.last().last_answer.expect("an answer").contains("refuses"));
-    target.password = "p".into();
+    let answer = || post.last().last_answer.expect("an answer");
+    assert!(answer().contains("logging in: the connection ended"), "{}", answer());
+    target.password = "q".into();
     post.folder(ACME, &target);
     post.trade.pass(5);
+    post.upload();
+    assert!(answer().contains("refuses"), "{}", answer());
+    target.password = "p".into();
+    post.folder(ACME, &target);
+    post.trade.pass(600);
     post.upload();
     let done = post.last();
     assert_eq!((done.state.as_str(), done.records), ("done", Some(20_001)), "{done:?}");

@@ -123,6 +123,12 @@ fn the_carriers_word_makes_or_undoes_the_order() {
     db::each(|store| {
         let trade = Trade::build(store);
         trade.esim_goods("ESIM-CARRIER", "GJ-CARRIER", 300, &PROFILES[..1]);
+        let moved = trade.engine.write(|tx, catalogue, how| {
+            let acme = catalogue.account(ACME).map(|a| a.account.clone()).expect("acme");
+            tx.put_account(&Account { time_zone: "America/New_York".into(), ..acme }, how.now)?;
+            Ok(tx.touch_catalogue()?)
+        });
+        moved.unwrap();
         let client = Client::new(&trade);
         let waiting = bought(&client, "ESIM-CARRIER", "c-1");
         assert_eq!((&waiting["iccid"], &waiting["activationCode"]), (&json!(""), &json!("")), "not told before it is true");
@@ -139,6 +145,14 @@ fn the_carriers_word_makes_or_undoes_the_order() {
         intents::confirm(&trade.engine, 2, "a person").unwrap();
         let told = good(&client, STATUS, json!({"orderId": id}));
         assert_eq!((&told["status"], &told["iccid"]), (&json!(2), &json!(PROFILES[0])), "the profile was in stock again");
+        let bought =
+            trade.engine.read(|tx, _| Ok(tx.subscriptions(trade.sim(PROFILES[0]))?)).unwrap().pop().expect("it is bought");
+        let zone = bought.zone.as_ref().map(kachi_domain::Zone::name);
+        assert_eq!(
+            (bought.account, zone),
+            (ACME, Some("America/New_York")),
+            "the buyer's months, though the card was the operator's"
+        );
         trade.assert_sound();
     });
 }

@@ -1,6 +1,6 @@
 //! `kachi admin account` and `kachi admin signature`: accounts' switches, and signatures that came twice.
 
-use super::{account, code, instant};
+use super::{code, instant};
 use crate::args::{Accounts, Shape, Signature, Switching};
 use crate::exit::Exit;
 use crate::print;
@@ -20,8 +20,8 @@ pub fn run(engine: &Engine, verb: Accounts) -> Result<(), Exit> {
 }
 
 fn switch(engine: &Engine, Switching { account: of, by, shape }: Switching, to: Switch) -> Result<(), Exit> {
-    let id = account(engine, &of)
-        .map_err(|_| Exit::refused(format!("ACCOUNT: there is no account {of}: `kachi apply` makes accounts")))?;
+    let found = engine.catalogue()?.account_by_code(&of).map(|a| a.account.id);
+    let id = found.ok_or_else(|| Exit::refused(format!("ACCOUNT: there is no account {of}: `kachi apply` makes accounts")))?;
     let before = engine.write(move |tx, catalogue, how| accounts::switch(tx, catalogue, how, id, (to, &by)))?;
     let said = json!({"account": of, "switch": to.word(), "was": before.word()});
     print::done(shape.json, &said, format_args!("{of}: {} (was {})", to.word(), before.word()))
