@@ -8,12 +8,14 @@
 
 mod allowances;
 mod follow;
+mod pasts;
 pub(crate) mod speed;
 mod stop;
 mod warnings;
 
 pub(crate) use allowances::{connected, counted, spent};
 pub(crate) use follow::{note, reset_open};
+pub(crate) use pasts::is_late;
 
 use crate::catalogue::Catalogue;
 use crate::desk::Engine;
@@ -26,7 +28,9 @@ use kachi_domain::{AccountId, PackageId, SimId, SubscriptionId, Timestamp, Zone}
 use kachi_store::Tx;
 use kachi_store::events::NewEvent;
 use kachi_store::orders::Subscription;
+use kachi_store::readings::Rated;
 use kachi_store::states::StateRow;
+use pasts::{Past, Pasts, readings_since};
 use std::collections::{BTreeMap, HashMap};
 
 /// What the fold needs besides the card: the present, how late a record may be, and the warning lines.
@@ -109,9 +113,15 @@ pub struct Settle {
     warned: Vec<SimId>,
     /// Cards with a stake, of which something changed that counts for the others of their joint pool.
     stirred: Vec<SimId>,
+    pasts: Pasts,
 }
 
 impl Settle {
+    /// These cards, sorted by number, will be told again: their pasts are read together.
+    pub fn expect_late(&mut self, sims: Vec<i64>) {
+        self.pasts.expect(sims);
+    }
+
     /// Tells something before what follows from the cards.
     pub fn tell(&mut self, event: NewEvent) {
         self.events.push(event);
@@ -167,7 +177,8 @@ impl Settle {
         };
         let (unpaid, staked) = (fold.head.outflow_bytes, fold.head.stake.is_some());
         if late {
-            refold(tx, how, row, &mut fold, zone, first)?;
+            let past = self.pasts.take(tx, row.sim, how.now)?;
+            refold(tx, how, row, &mut fold, (past, zone), first)?;
         } else {
             apply(&mut fold, fresh, &how.lines, zone);
         }
@@ -278,12 +289,20 @@ fn month_number(at: Timestamp, zone: &Zone) -> i64 {
 }
 
 /// Folds the card's history again from the kept base, and moves the base up to what can no longer change.
-fn refold(tx: &mut Tx<'_>, how: &Settling, row: &StateRow, fold: &mut Fold, zone: &Zone, first: Option<Position>) -> Result<()> {
-    let mut base = decode(&tx.state_base(fold.sim)?.unwrap_or_default())?;
+fn refold(
+    tx: &mut Tx<'_>,
+    how: &Settling,
+    row: &StateRow,
+    fold: &mut Fold,
+    (past, zone): (Past, &Zone),
+    first: Option<Position>,
+) -> Result<()> {
+    let Past { mut base, mut readings } = past;
     if first.is_some_and(|f| base.last.is_some_and(|last| f <= last)) {
         // It is older than what was thought settled (`usage.late_days` was raised): told again from the beginning.
         tx.put_state_base(fold.sim, None)?;
         base = CardState::new();
+        readings = readings_since(tx, fold.sim, &base, how.now)?;
     }
     keep_zones(&mut base, || Ok(tx.subscriptions(row.sim)?))?;
     let stops_by_now = |state: &CardState| {
@@ -292,7 +311,7 @@ fn refold(tx: &mut Tx<'_>, how: &Settling, row: &StateRow, fold: &mut Fold, zone
         present.stops
     };
     let stops_before = stops_by_now(&fold.head);
-    let inputs = history(tx, row, &base, how.now)?;
+    let inputs = history(tx, row, &base, readings)?;
     // A record older than this is set aside, so nothing before it changes any more.
     let settled = how.now.plus(-(how.late_days + 1) * DAY_SECONDS);
     let split = inputs.partition_point(|i| i.position().0 < settled);
@@ -312,8 +331,8 @@ fn refold(tx: &mut Tx<'_>, how: &Settling, row: &StateRow, fold: &mut Fold, zone
     Ok(())
 }
 
-/// Every input of the card after the base, in order.
-fn history(tx: &mut Tx<'_>, row: &StateRow, base: &CardState, now: Timestamp) -> Result<Vec<Input>> {
+/// Every input of the card after the base, in order; the readings are those from the day of its last input on, at least.
+fn history(tx: &mut Tx<'_>, row: &StateRow, base: &CardState, readings: Vec<Rated>) -> Result<Vec<Input>> {
     let mut inputs = Vec::new();
     for s in tx.subscriptions(row.sim)? {
         if let Some(purchase) = purchase(&s) {
@@ -323,9 +342,7 @@ fn history(tx: &mut Tx<'_>, row: &StateRow, base: &CardState, now: Timestamp) ->
             inputs.push(Input::Refund(Timestamp(at), s.id));
         }
     }
-    let first = base.last.map_or(i64::MIN / DAY_SECONDS, |p| p.0.0.div_euclid(DAY_SECONDS));
-    let last = now.0.div_euclid(DAY_SECONDS) + 1;
-    for (_, stop, start, source_id, bytes) in tx.readings_of_sims(&[row.sim.0], first, last)? {
+    for (_, stop, start, source_id, bytes) in readings {
         inputs.push(Input::Usage(Usage { stop: Timestamp(stop), start: Timestamp(start), source_id, bytes }));
     }
     if row.pool_moves > 0 {
@@ -346,7 +363,8 @@ pub fn outflow_between(tx: &mut Tx<'_>, sim: SimId, zone: &Zone, from: Timestamp
     let mut kept = decode(&tx.state_base(sim)?.unwrap_or_default())?;
     keep_zones(&mut kept, || Ok(tx.subscriptions(sim)?))?;
     let mut state = if kept.last.is_some_and(|last| last.0 < from) { kept } else { CardState::new() };
-    let inputs = history(tx, &row, &state, now)?;
+    let readings = readings_since(tx, sim, &state, now)?;
+    let inputs = history(tx, &row, &state, readings)?;
     let [before, within] = [from, to].map(|at| inputs.partition_point(|i| i.position().0 < at));
     let mut unheard = Vec::new();
     inputs[..before].iter().for_each(|i| state.apply(i, zone, &mut unheard));

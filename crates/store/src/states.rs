@@ -97,6 +97,13 @@ impl Tx<'_> {
         Ok(self.row::<(Option<Vec<u8>>,)>("SELECT base FROM sim_state WHERE sim_id = ?", &binds![sim.0])?.and_then(|r| r.0))
     }
 
+    /// The same of these cards (sorted by number).
+    pub fn state_bases(&mut self, sims: &[i64]) -> Result<Vec<(i64, Option<Vec<u8>>)>, Error> {
+        debug_assert!(sims.is_sorted());
+        let (among, value) = self.among("sim_id", sims);
+        self.rows(&format!("SELECT sim_id, base FROM sim_state WHERE {among}"), &[value])
+    }
+
     /// Keeps another older state.
     pub fn put_state_base(&mut self, sim: SimId, base: Option<&[u8]>) -> Result<(), Error> {
         self.run("UPDATE sim_state SET base = ? WHERE sim_id = ?", &binds![base, sim.0])?;

@@ -84,6 +84,15 @@ impl CardState {
         w.bytes
     }
 
+    /// The last input of a state as [`CardState::to_bytes`] wrote it, without reading the rest.
+    pub fn last_in(bytes: &[u8]) -> Result<Option<Position>, String> {
+        let mut r = Reader { rest: bytes, now: Timestamp(0) };
+        r.byte()?;
+        r.now = Timestamp(r.signed()?);
+        r.byte()?;
+        r.last()
+    }
+
     /// Reads what [`CardState::to_bytes`] wrote; the error says what is wrong with the bytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<CardState, String> {
         let mut r = Reader { rest: bytes, now: Timestamp(0) };

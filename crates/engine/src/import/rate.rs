@@ -13,7 +13,7 @@ use kachi_domain::{AccountId, SimId, Timestamp};
 use kachi_store::files::CdrFile;
 use kachi_store::rating_lanes::RatingLane;
 use kachi_store::readings::Reading;
-use kachi_store::states::DayRow;
+use kachi_store::states::{DayRow, StateRow};
 use kachi_store::{Store, Tx};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -206,6 +206,7 @@ pub fn rate(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, facts: &mut 
         let mut days = Vec::with_capacity(group.len());
         let mut watched = Vec::new();
         let mut settle = Settle::default();
+        settle.expect_late(late(&rows, group, &pooled)?);
         for (row, (sim, of_card)) in rows.iter_mut().zip(group) {
             debug_assert_eq!(row.sim.0, *sim);
             let news = pooled.news.get(sim);
@@ -239,6 +240,20 @@ pub fn rate(tx: &mut Tx<'_>, catalogue: &Catalogue, how: &Settling, facts: &mut 
         cards::connected(tx, catalogue, how, &used)?;
     }
     Ok(())
+}
+
+/// Those of the cards for which something is late.
+fn late(rows: &[StateRow], group: &[(i64, &[Fact])], pooled: &pools::Rated) -> Result<Vec<i64>> {
+    let mut late = Vec::new();
+    for (row, (sim, of_card)) in rows.iter().zip(group) {
+        let news = pooled.news.get(sim);
+        let stands = news.iter().flat_map(|n| &n.stands).map(Input::position);
+        let first = of_card.first().map(|f| Input::Usage(f.usage()).position()).into_iter().chain(stands).min();
+        if news.is_some_and(|n| n.retell.is_some()) || cards::is_late(row, first)? {
+            late.push(*sim);
+        }
+    }
+    Ok(late)
 }
 
 /// The cards that something happened to, by number, each with its facts: none where only its pool has news for it.

@@ -126,6 +126,7 @@ pub fn settle(
     let ids: Vec<i64> = news.keys().copied().collect();
     let mut rows = tx.states(&ids)?;
     let mut cards = Settle::default();
+    cards.expect_late(news.iter().filter(|(_, n)| n.retell.is_some()).map(|(sim, _)| *sim).collect());
     for row in &mut rows {
         if let Some(news) = news.get(&row.sim.0) {
             cards.fold_told(tx, catalogue, how, row, &news.stands, news.retell)?;
