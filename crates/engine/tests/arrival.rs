@@ -6,7 +6,7 @@ use kachi_domain::{AccountId, OrderId, SubscriptionId};
 use kachi_engine::{Settings, sims};
 use kachi_store::Store;
 use kachi_store::accounts::Account;
-use kachi_testkit::db::Database;
+use kachi_testkit::db::{Database, each};
 use kachi_testkit::world::{ACME, BEGIN, MB, World, line};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -211,4 +211,34 @@ fn records_in_any_order_give_the_same_card_on_sqlite() {
 #[test]
 fn records_in_any_order_give_the_same_card_on_postgresql() {
     run(Database::postgres, 8);
+}
+
+/// More cards than are read together, some of them late and some not, some with a package: each is told again by its own past.
+#[test]
+fn many_late_cards_of_one_file_are_each_told_again_by_their_own_past() {
+    const CARDS: u64 = 300;
+    each(|store| {
+        let w = World::with(store, Settings { import_rows: 70, ..Settings::default() });
+        w.add_cards(ACME, 0..CARDS);
+        (0..10).for_each(|n| drop(w.buy(n * 29, "Q100-30D", &format!("{n}")).expect("bought")));
+        w.pass(10 * HOUR);
+        let now = w.now().0;
+        let is_late = |card: u64| !card.is_multiple_of(3);
+        let record = |card: u64, id: u64, hours_ago: i64, bytes: i64| {
+            let stop = now - hours_ago * HOUR;
+            line((id * CARDS + card) as i64, card, stop - 60, stop, bytes)
+        };
+        let early: String = (0..CARDS).map(|card| record(card, 1, 2, MB + card as i64)).collect();
+        let late: String =
+            (0..CARDS).map(|card| record(card, 2, if is_late(card) { 3 } else { 1 }, 1_000 * card as i64)).collect();
+        assert_eq!((w.cdr("early", &early).loaded, w.cdr("late", &late).loaded), (CARDS as i64, CARDS as i64));
+        for card in 0..CARDS {
+            let state = w.card(card).state;
+            let (used, unpaid) = (state.live.iter().map(|l| l.used).sum::<i64>(), state.outflow_bytes);
+            let all = MB + 1_001 * card as i64;
+            let wanted = if card.is_multiple_of(29) && card < 290 { (all, 0) } else { (0, all) };
+            assert_eq!((used, unpaid), wanted, "card {card}");
+        }
+        w.assert_sound();
+    });
 }

@@ -97,11 +97,12 @@ impl Tx<'_> {
         Ok(self.row::<(Option<Vec<u8>>,)>("SELECT base FROM sim_state WHERE sim_id = ?", &binds![sim.0])?.and_then(|r| r.0))
     }
 
-    /// The same of these cards (sorted by number).
-    pub fn state_bases(&mut self, sims: &[i64]) -> Result<Vec<(i64, Option<Vec<u8>>)>, Error> {
+    /// The same of these cards (sorted by number); empty = from the beginning.
+    pub fn state_bases(&mut self, sims: &[i64]) -> Result<Vec<(i64, Vec<u8>)>, Error> {
         debug_assert!(sims.is_sorted());
         let (among, value) = self.among("sim_id", sims);
-        self.rows(&format!("SELECT sim_id, base FROM sim_state WHERE {among}"), &[value])
+        let rows = self.rows::<(i64, Option<Vec<u8>>)>(&format!("SELECT sim_id, base FROM sim_state WHERE {among}"), &[value])?;
+        Ok(rows.into_iter().map(|(sim, base)| (sim, base.unwrap_or_default())).collect())
     }
 
     /// Keeps another older state.

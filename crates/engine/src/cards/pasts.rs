@@ -62,7 +62,7 @@ pub(crate) fn is_late(row: &StateRow, first: Option<Position>) -> Result<bool> {
 fn read(tx: &mut Tx<'_>, ids: &[i64], now: Timestamp) -> Result<HashMap<i64, Past>> {
     let mut pasts = HashMap::with_capacity(ids.len());
     for (sim, base) in tx.state_bases(ids)? {
-        pasts.insert(sim, Past { base: decode(&base.unwrap_or_default())?, readings: Vec::new() });
+        pasts.insert(sim, Past { base: decode(&base)?, readings: Vec::new() });
     }
     let first = pasts.values().map(|past| first_day(&past.base)).min().unwrap_or(i64::MAX);
     for reading in tx.readings_of_sims(ids, first, last_day(now))? {
