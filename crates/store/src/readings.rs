@@ -220,7 +220,12 @@ impl Tx<'_> {
     pub fn readings_of_sims(&mut self, sims: &[i64], first: i64, last: i64) -> Result<Vec<Rated>, Error> {
         let mut found: Vec<(Rated, i64)> = Vec::new();
         for part in sims.chunks(500) {
-            let (of_sims, ids) = (self.one_of("sim_id"), self.list(part.iter().copied()));
+            let of_sims = self.one_of("sim_id");
+            // Read once, and not again for each row that is looked at.
+            let ids = match self.is_postgres() {
+                true => Value::Ints(part.iter().map(|sim| Some(*sim)).collect()),
+                false => self.list(part.iter().copied()).into(),
+            };
             // Open batches first: one that is indexed between the two looks is then seen twice, never missed.
             let text = format!(
                 "SELECT r.sim_id, r.stop_at, r.start_at, r.source_id, r.bytes, r.platform_id
@@ -229,15 +234,18 @@ impl Tx<'_> {
                  WHERE b.indexed = 0 AND b.day >= ? AND b.day <= ? AND (b.rated = 1 OR {IN_LANE}) AND r.{of_sims}"
             );
             type R = (i64, i64, i64, i64, i64, i64);
-            found
-                .extend(self.rows::<R>(&text, &binds![first, last, &ids])?.into_iter().map(|r| ((r.0, r.1, r.2, r.3, r.4), r.5)));
+            found.extend(
+                self.rows::<R>(&text, &binds![first, last, ids.clone()])?.into_iter().map(|r| ((r.0, r.1, r.2, r.3, r.4), r.5)),
+            );
             let days = self.days_with_readings(first, last)?;
             for day in days {
                 let text = format!(
                     "SELECT sim_id, stop_at, start_at, source_id, bytes, platform_id FROM reading_by_sim WHERE day = ? AND {of_sims}"
                 );
                 type R = (i64, i64, i64, i64, i64, i64);
-                found.extend(self.rows::<R>(&text, &binds![day, &ids])?.into_iter().map(|r| ((r.0, r.1, r.2, r.3, r.4), r.5)));
+                found.extend(
+                    self.rows::<R>(&text, &binds![day, ids.clone()])?.into_iter().map(|r| ((r.0, r.1, r.2, r.3, r.4), r.5)),
+                );
             }
         }
         // A batch that was covered between the two looks: the same fact twice is one.
