@@ -254,7 +254,8 @@ impl Tx<'_> {
         Ok(found.into_iter().map(|(r, _)| r).collect())
     }
 
-    fn days_with_readings(&mut self, first: i64, last: i64) -> Result<Vec<i64>, Error> {
+    /// UTC days with records, of these.
+    pub fn days_with_readings(&mut self, first: i64, last: i64) -> Result<Vec<i64>, Error> {
         let text = "SELECT DISTINCT day FROM reading_batch WHERE day >= ? AND day <= ? ORDER BY day";
         Ok(self.rows::<(i64,)>(text, &binds![first, last])?.into_iter().map(|r| r.0).collect())
     }

@@ -13,8 +13,12 @@ use kachi_store::readings::Rated;
 use kachi_store::states::StateRow;
 use std::collections::HashMap;
 
-/// Pasts read together; bounds memory.
+/// Pasts of [`DAYS`] read together, fewer of longer ones; bounds memory.
 const AT_ONCE: usize = 128;
+/// Days with records that lie before what a late record changes, as a rule (`usage.late_days`).
+const DAYS: usize = 40;
+/// Days by which the beginnings of pasts that are read together lie apart at most.
+const APART_DAYS: i64 = 31;
 
 /// What a card's history is told again from.
 pub(super) struct Past {
@@ -44,9 +48,10 @@ impl Pasts {
     pub fn take(&mut self, tx: &mut Tx<'_>, sim: SimId, now: Timestamp) -> Result<Past> {
         if !self.read.contains_key(&sim.0) {
             let from = self.expected.partition_point(|other| *other < sim.0);
-            let next = self.expected[from..].iter().copied().take(AT_ONCE);
-            let ids: Vec<i64> = if self.expected.get(from) == Some(&sim.0) { next.collect() } else { vec![sim.0] };
-            self.read = read(tx, &ids, now)?;
+            let is_expected = self.expected.get(from) == Some(&sim.0);
+            let next = self.expected[from..].iter().copied().filter(|next| !self.read.contains_key(next));
+            let ids: Vec<i64> = if is_expected { next.take(AT_ONCE).collect() } else { vec![sim.0] };
+            self.read.extend(read(tx, &ids, now)?);
         }
         self.read.remove(&sim.0).ok_or_else(|| fault(format!("card {sim} has no state row")))
     }
@@ -59,13 +64,23 @@ pub(crate) fn is_late(row: &StateRow, first: Option<Position>) -> Result<bool> {
     Ok(last.is_some_and(|last| first <= last))
 }
 
+/// The past of the first of these cards, and of those others that are about as long.
 fn read(tx: &mut Tx<'_>, ids: &[i64], now: Timestamp) -> Result<HashMap<i64, Past>> {
-    let mut pasts = HashMap::with_capacity(ids.len());
+    let mut bases = Vec::with_capacity(ids.len());
     for (sim, base) in tx.state_bases(ids)? {
-        pasts.insert(sim, Past { base: decode(&base)?, readings: Vec::new() });
+        let base = decode(&base)?;
+        bases.push((sim, first_day(&base), base));
     }
-    let first = pasts.values().map(|past| first_day(&past.base)).min().unwrap_or(i64::MAX);
-    for reading in tx.readings_of_sims(ids, first, last_day(now))? {
+    let wanted = bases.iter().find(|(sim, ..)| *sim == ids[0]).map_or(i64::MIN, |(_, day, _)| *day);
+    let first = wanted.saturating_sub(APART_DAYS);
+    bases.retain(|(_, day, _)| (first..=wanted.saturating_add(APART_DAYS)).contains(day));
+    bases.sort_by_key(|(sim, ..)| *sim);
+    let days = tx.days_with_readings(first, last_day(now))?.len().max(DAYS);
+    bases.truncate((AT_ONCE * DAYS / days).max(1));
+    let ids: Vec<i64> = bases.iter().map(|(sim, ..)| *sim).collect();
+    let mut pasts: HashMap<i64, Past> =
+        bases.into_iter().map(|(sim, _, base)| (sim, Past { base, readings: Vec::new() })).collect();
+    for reading in tx.readings_of_sims(&ids, first, last_day(now))? {
         if let Some(past) = pasts.get_mut(&reading.0) {
             past.readings.push(reading);
         }
