@@ -200,9 +200,9 @@ pool_types: [{code: P-1, product: 1US-1, lines: 2, days: 30, data: 1GB, price: "
     assert_eq!(all.as_array().map(Vec::len), Some(4 * 3), "each account with each package: {all}");
     let none = Value::Null;
     let table: [(&str, &str, &str, &str, Value, bool, bool); 9] = [
-        ("north", "GJ-100M-30D", "1.10", "1.00", "north".into(), true, true),
+        ("north", "GJ-100M-30D", "1.10", "1.10", "north".into(), true, true),
         ("acme", "GJ-100M-30D", "1.10", "2.00", "north".into(), true, true),
-        ("shop", "GJ-100M-30D", "2.00", "1.00", "acme".into(), true, true),
+        ("shop", "GJ-100M-30D", "2.00", "2.00", "acme".into(), true, true),
         ("tokyo", "GJ-100M-30D", "1.00", "1.00", none.clone(), true, false),
         ("north", "EU-1G", "5.00", "6.00", none.clone(), false, true),
         ("acme", "EU-1G", "6.00", "7.50", "north".into(), true, true),

@@ -125,14 +125,21 @@ pub fn settle(
     let (news, _) = fold_and_write(tx, catalogue, how, pool, fresh, from)?;
     let ids: Vec<i64> = news.keys().copied().collect();
     let mut rows = tx.states(&ids)?;
-    let mut cards = Settle::default();
-    cards.expect_late(news.iter().filter(|(_, n)| n.retell.is_some()).map(|(sim, _)| *sim).collect());
-    for row in &mut rows {
-        if let Some(news) = news.get(&row.sim.0) {
-            cards.fold_told(tx, catalogue, how, row, &news.stands, news.retell)?;
+    let mut settle = Settle::default();
+    let mut late = Vec::new();
+    for row in &rows {
+        let Some(news) = news.get(&row.sim.0) else { continue };
+        if news.retell.is_some() || cards::is_late(row, news.stands.first().map(Input::position))? {
+            late.push(row.sim.0);
         }
     }
-    cards.finish(tx, catalogue, how)?;
+    settle.expect_late(late);
+    for row in &mut rows {
+        if let Some(news) = news.get(&row.sim.0) {
+            settle.fold_told(tx, catalogue, how, row, &news.stands, news.retell)?;
+        }
+    }
+    settle.finish(tx, catalogue, how)?;
     tx.put_states(&rows)?;
     Ok(())
 }
