@@ -360,7 +360,7 @@ fn history(tx: &mut Tx<'_>, row: &StateRow, base: &CardState, readings: Vec<Rate
 pub fn outflow_between(tx: &mut Tx<'_>, sim: SimId, zone: &Zone, from: Timestamp, to: Timestamp, now: Timestamp) -> Result<i64> {
     let row = tx.states_page(sim.0 - 1, 1)?.pop().filter(|r| r.sim == sim);
     let row = row.ok_or_else(|| fault(format!("card {sim} has no state row")))?;
-    let mut kept = decode(&tx.state_base(sim)?.unwrap_or_default())?;
+    let mut kept = decode(&tx.state_bases(&[sim.0])?.pop().unwrap_or_default().1)?;
     keep_zones(&mut kept, || Ok(tx.subscriptions(sim)?))?;
     let mut state = if kept.last.is_some_and(|last| last.0 < from) { kept } else { CardState::new() };
     let readings = readings_since(tx, sim, &state, now)?;

@@ -22,8 +22,8 @@ const PLAUSIBLE: std::ops::Range<i64> = 1_704_067_200..4_102_444_800;
 /// Days for which what died of what goes to customers is counted.
 const DEAD_DAYS: i64 = 7;
 
-/// Writes that are named, at most.
-const FAR_NAMED: i64 = 20;
+/// Writes, or accounts, that are named, at most.
+const NAMED_MAX: i64 = 20;
 
 /// Cards that are named, at most.
 const CARDS_NAMED: i64 = 20;
@@ -217,7 +217,7 @@ fn carriers(engine: &Engine) -> Verdict {
 fn deliveries(engine: &Engine) -> Verdict {
     let since = engine.now().plus(-DEAD_DAYS * DAY_SECONDS);
     let found = engine
-        .read(|tx, _| Ok((tx.deliveries_dead(since)?, tx.cdr_deliveries_dead(since)?, tx.cdr_deliveries_failing(FAR_NAMED)?)));
+        .read(|tx, _| Ok((tx.deliveries_dead(since)?, tx.cdr_deliveries_dead(since)?, tx.cdr_deliveries_failing(NAMED_MAX)?)));
     let (notices, files, failing) = found.map_err(|e| e.to_string())?;
     let dead = [
         (
@@ -264,7 +264,7 @@ fn time(engine: &Engine) -> Verdict {
     let now = engine.now();
     let ahead = clocks::noted_ahead(engine).map_err(|e| e.to_string())?;
     let until = now.plus(PUT_OFF_SECONDS_MAX);
-    let far = engine.read(|tx, _| Ok(tx.intents_beyond(until, FAR_NAMED)?)).map_err(|e| e.to_string())?;
+    let far = engine.read(|tx, _| Ok(tx.intents_beyond(until, NAMED_MAX)?)).map_err(|e| e.to_string())?;
     let mut troubles = Vec::new();
     if let Some(seconds) = clocks::apart(engine).map_err(|e| e.to_string())? {
         let ahead = if seconds > 0 { "ahead of" } else { "behind" };

@@ -92,12 +92,7 @@ impl Tx<'_> {
         Ok(self.row::<(i64,)>(text, &binds![sim.0])?.map_or(0, |r| r.0))
     }
 
-    /// The older state from which a card's history can be told again; none = from the beginning.
-    pub fn state_base(&mut self, sim: SimId) -> Result<Option<Vec<u8>>, Error> {
-        Ok(self.row::<(Option<Vec<u8>>,)>("SELECT base FROM sim_state WHERE sim_id = ?", &binds![sim.0])?.and_then(|r| r.0))
-    }
-
-    /// The same of these cards (sorted by number); empty = from the beginning.
+    /// The older states from which the histories of these cards (sorted by number) can be told again; empty = from the beginning.
     pub fn state_bases(&mut self, sims: &[i64]) -> Result<Vec<(i64, Vec<u8>)>, Error> {
         debug_assert!(sims.is_sorted());
         let (among, value) = self.among("sim_id", sims);
