@@ -9,6 +9,7 @@ mod backup;
 mod bulk;
 mod copy;
 mod file;
+mod flushes;
 pub mod gather;
 mod lanes;
 mod lookups;

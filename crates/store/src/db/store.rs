@@ -1,6 +1,7 @@
 //! The handle on a database: what is read and written goes through it, one transaction at a time.
 
 use super::file::{self, Found};
+use super::flushes::{self, Flush};
 use super::lanes::{self, Lanes};
 use super::lookups::Lookups;
 use super::patience::Deadline;
@@ -9,6 +10,7 @@ use super::stamps::{Stamp, Stamps};
 use super::writer::{self, Writer};
 use super::{Conn, Error, MigrateError, Place, Tx, migrate};
 use crate::sims::SimAndState;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +39,15 @@ pub(super) struct Inner {
 impl Store {
     /// Opens the database and brings its schema up to date. `connections_max` bounds the connections in use at once.
     pub fn open(place: Place, connections_max: usize) -> Result<Store, MigrateError> {
+        Store::open_flushed(place, connections_max, flushes::of_log)
+    }
+
+    /// As [`Store::open`], where the log of a SQLite file is flushed that way.
+    pub(super) fn open_flushed(
+        place: Place,
+        connections_max: usize,
+        flush: impl FnOnce(&Path) -> Result<Flush, Error>,
+    ) -> Result<Store, MigrateError> {
         if let Place::File(path) = &place {
             file::make_private(path);
         }
@@ -45,7 +56,8 @@ impl Store {
         let writer = match &place {
             Place::File(path) => {
                 let turn = file::turnstile(path).map_err(MigrateError::Engine)?;
-                Some(Writer::start(conn, turn, Found::at(path)))
+                let flush = flush(path).map_err(MigrateError::Engine)?;
+                Some(Writer::start(conn, turn, Found::at(path), flush).map_err(MigrateError::Engine)?)
             }
             Place::Postgres(_) => None,
         };
@@ -84,19 +96,41 @@ impl Store {
         let mut conn = self.inner.pool.begin(self.deadline(), begin)?;
         let result = f(&mut Tx { conn: &mut conn });
         conn.batch("COMMIT")?;
+        self.kept()?;
         result
+    }
+
+    /// Waits until what was read is kept by the disk: see [`flushes`].
+    fn kept(&self) -> Result<(), Error> {
+        self.inner.writer.as_ref().map_or(Ok(()), |writer| writer.flushes().wait())
+    }
+
+    /// As [`Store::kept`], without holding a thread of those that wait for many.
+    async fn kept_async(&self) -> Result<(), Error> {
+        match &self.inner.writer {
+            Some(writer) if !writer.flushes().are_done() => {
+                let flushes = writer.flushes().clone();
+                let joined = tokio::task::spawn_blocking(move || flushes.wait()).await;
+                joined.unwrap_or_else(|e| Err(Error::Engine(e.to_string())))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Reads with one statement, so without the cost of a transaction.
     pub fn look<R, E: From<Error>>(&self, f: impl FnOnce(&mut Tx<'_>) -> Result<R, E>) -> Result<R, E> {
-        self.inner.pool.look(self.deadline(), f)
+        let result = self.inner.pool.look(self.deadline(), f);
+        self.kept()?;
+        result
     }
 
     /// A card with its package state and the catalogue's version, read in one statement. On PostgreSQL those that ask at once
     /// share one; on SQLite it is some microseconds of memory and asked right here.
     pub async fn card(&self, iccid: &str) -> Result<Option<SimAndState>, Error> {
         if self.is_file() {
-            return self.inner.cards.look(None, |tx| tx.sim_and_state(iccid));
+            let found = self.inner.cards.look(None, |tx| tx.sim_and_state(iccid));
+            self.kept_async().await?;
+            return found;
         }
         let (answer, must_ask) = self.inner.lookups.submit(iccid.to_owned());
         if must_ask {

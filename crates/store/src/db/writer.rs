@@ -4,15 +4,21 @@
 //! looks through the copies after each statement, so the first, which is often the only one, goes without.)
 
 use super::file::Found;
+use super::flushes::{Flush, Flushes};
 use super::{Conn, Error, Tx};
+use std::collections::VecDeque;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
-use std::thread::JoinHandle;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::{JoinHandle, ThreadId};
 use tokio::sync::oneshot;
 
 /// Closures committed together at most; bounds how long the first of them waits.
 const GROUP_MAX: usize = 256;
+
+/// Closures that wait at most; whoever brings another waits for room.
+const WAITING_MAX: usize = 4 * GROUP_MAX;
 
 /// Bytes that are to be free beside the file: a log grows to three times this before it is carried over.
 const ROOM_BYTES: u64 = 32 << 20;
@@ -29,9 +35,11 @@ enum Turn {
 }
 
 pub(super) struct Writer {
-    /// None only while it is dropped.
-    jobs: Option<mpsc::SyncSender<Job>>,
+    queue: Arc<Queue>,
+    flushes: Arc<Flushes>,
     thread: Option<JoinHandle<()>>,
+    /// The writer's and the flusher's.
+    own: [ThreadId; 2],
     file: Found,
 }
 
@@ -39,9 +47,9 @@ impl Drop for Writer {
     /// Waits until the writer has done what it was handed and has closed its connection. With the last connection to a file SQLite
     /// carries its log over, so that what is left is one file and all of the database.
     fn drop(&mut self) {
-        self.jobs = None;
-        // A job may hold the last of the store: then this is the writer's own thread.
-        if let Some(thread) = self.thread.take().filter(|t| t.thread().id() != std::thread::current().id()) {
+        self.queue.close(false);
+        // A job or its answer may hold the last of the store: then this is a thread of the writer's own.
+        if let Some(thread) = self.thread.take().filter(|_| !self.own.contains(&std::thread::current().id())) {
             let _ = thread.join();
         }
     }
@@ -52,18 +60,34 @@ pub(super) fn gone() -> Error {
 }
 
 impl Writer {
-    pub(super) fn start(conn: Conn, turn: File, file: Found) -> Writer {
-        let (jobs, queue) = mpsc::sync_channel(4 * GROUP_MAX);
+    pub(super) fn start(mut conn: Conn, turn: File, file: Found, flush: Flush) -> Result<Writer, Error> {
+        conn.batch("PRAGMA synchronous=NORMAL")?;
+        let (queue, flushes) = (Arc::new(Queue::default()), Arc::new(Flushes::default()));
+        let (hand, handed) = mpsc::channel();
+        let flusher = std::thread::Builder::new().name("sqlite-flusher".into());
+        let of_flusher = (queue.clone(), flushes.clone());
+        let flusher = flusher.spawn(move || flush_all(flush, &handed, &of_flusher.0, &of_flusher.1)).expect("a thread");
+        let flusher_id = flusher.thread().id();
+        let desk = Desk { turn, file: file.clone(), queue: queue.clone(), flushes: flushes.clone(), hand };
         let thread = std::thread::Builder::new().name("sqlite-writer".into());
-        let begins = Begin { turn, file: file.clone() };
-        let thread = thread.spawn(move || run(conn, &begins, &queue)).expect("a thread");
-        Writer { jobs: Some(jobs), thread: Some(thread), file }
+        let thread = thread.spawn(move || {
+            run(conn, desk);
+            let _ = flusher.join();
+        });
+        let thread = thread.expect("a thread");
+        Ok(Writer { queue, flushes, own: [thread.thread().id(), flusher_id], thread: Some(thread), file })
     }
 
     /// Whether what is written is kept, and will be for some time.
     pub(super) fn check(&self) -> Result<(), Error> {
+        self.flushes.check()?;
         self.file.check()?;
         self.file.has_room(ROOM_BYTES)
+    }
+
+    /// Which commits the disk has.
+    pub(super) fn flushes(&self) -> &Arc<Flushes> {
+        &self.flushes
     }
 
     pub(super) fn submit<R, E>(
@@ -89,8 +113,119 @@ impl Writer {
             })
         });
         // A closed queue drops the job and with it the answer's sender: the waiter is told that way.
-        let _ = self.jobs.as_ref().map(|jobs| jobs.send(job));
+        self.queue.push(job);
         waiter
+    }
+}
+
+/// What waits for the writer.
+#[derive(Default)]
+struct Queue {
+    state: Mutex<Waiting>,
+    /// For the writer: a job came, a flush ended, or none will come any more.
+    news: Condvar,
+    /// For those who bring a job: there is room.
+    room: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    jobs: VecDeque<Job>,
+    is_closed: bool,
+    is_flushing: bool,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.state.lock().expect("the writer's queue lock")
+    }
+
+    fn push(&self, job: Job) {
+        let mut state = self.lock();
+        while state.jobs.len() >= WAITING_MAX && !state.is_closed {
+            state = self.room.wait(state).expect("the writer's queue lock");
+        }
+        if !state.is_closed {
+            state.jobs.push_back(job);
+            self.news.notify_one();
+        }
+    }
+
+    /// Takes no job any more; those that wait are done, or dropped.
+    fn close(&self, drops: bool) {
+        let mut state = self.lock();
+        state.is_closed = true;
+        let dropped = if drops { std::mem::take(&mut state.jobs) } else { VecDeque::new() };
+        drop(state);
+        drop(dropped);
+        self.news.notify_one();
+        self.room.notify_all();
+    }
+
+    /// The first of a transaction; none when all is done.
+    fn first(&self) -> Option<Job> {
+        let mut state = self.lock();
+        loop {
+            if let Some(job) = self.take(&mut state) {
+                return Some(job);
+            }
+            if state.is_closed {
+                return None;
+            }
+            state = self.news.wait(state).expect("the writer's queue lock");
+        }
+    }
+
+    /// The next of a transaction with so many acts, or none where it is to be committed. It is not before the one in front of it is
+    /// flushed; then it is as soon as half of all have been done, so that there is work while the disk takes it.
+    fn next(&self, done: usize) -> Option<Job> {
+        let mut state = self.lock();
+        loop {
+            if !state.is_flushing && (done >= state.jobs.len() || done >= GROUP_MAX) {
+                return None;
+            }
+            if done < GROUP_MAX
+                && let Some(job) = self.take(&mut state)
+            {
+                return Some(job);
+            }
+            state = self.news.wait(state).expect("the writer's queue lock");
+        }
+    }
+
+    fn take(&self, state: &mut Waiting) -> Option<Job> {
+        let job = state.jobs.pop_front()?;
+        if state.jobs.len() == WAITING_MAX - 1 {
+            self.room.notify_all();
+        }
+        Some(job)
+    }
+
+    /// Waits until nothing is being flushed.
+    fn rest(&self) {
+        let state = self.lock();
+        drop(self.news.wait_while(state, |state| state.is_flushing).expect("the writer's queue lock"));
+    }
+
+    fn set_flushing(&self, is_flushing: bool) {
+        self.lock().is_flushing = is_flushing;
+        self.news.notify_one();
+    }
+}
+
+/// Flushes what each transaction wrote and answers its callers, until there is no writer.
+fn flush_all(mut flush: Flush, handed: &mpsc::Receiver<Vec<Answer>>, queue: &Queue, flushes: &Flushes) {
+    while let Ok(answers) = handed.recv() {
+        match flush() {
+            Ok(()) => flushes.keep(),
+            Err(e) => flushes.lose(&e),
+        }
+        let trouble = flushes.check().err();
+        // The writer goes on meanwhile.
+        queue.set_flushing(false);
+        for answer in answers {
+            answer(trouble.clone());
+        }
     }
 }
 
@@ -132,35 +267,67 @@ pub(super) fn in_savepoint<R, E: From<Error>>(conn: &mut Conn, f: impl FnOnce(&m
 }
 
 /// What the writer's thread has beside its connection.
-struct Begin {
+struct Desk {
     turn: File,
     file: Found,
+    queue: Arc<Queue>,
+    flushes: Arc<Flushes>,
+    hand: mpsc::Sender<Vec<Answer>>,
 }
 
-impl Begin {
+impl Drop for Desk {
+    /// However the thread ends, nobody waits for it in vain.
+    fn drop(&mut self) {
+        self.queue.close(true);
+    }
+}
+
+impl Desk {
     /// SQLite gives its lock to whoever asks at the right moment, so a process that writes without a pause (an import) keeps
     /// others out until their patience ends. Whoever waits therefore holds the turnstile, and the other must wait behind it.
     fn begin(&self, conn: &mut Conn) -> Result<(), Error> {
+        self.flushes.check()?;
         self.file.check()?;
         let _ = self.turn.lock();
         let begun = conn.batch("BEGIN IMMEDIATE");
         let _ = self.turn.unlock();
         begun
     }
+
+    /// Ends the transaction and sees to it that its callers are answered.
+    fn end(&self, conn: &mut Conn, end: Result<&str, Error>, answers: Vec<Answer>) {
+        // What is flushed is one transaction at a time.
+        self.queue.rest();
+        self.flushes.begin();
+        match end.and_then(|text| conn.batch(text)) {
+            Ok(()) => {
+                self.queue.set_flushing(true);
+                // It is there as long as the writer is.
+                let _ = self.hand.send(answers);
+            }
+            Err(trouble) => {
+                self.flushes.keep();
+                let _ = conn.batch("ROLLBACK");
+                for answer in answers {
+                    answer(Some(Error::Engine(trouble.to_string())));
+                }
+            }
+        }
+    }
 }
 
-fn run(mut conn: Conn, begins: &Begin, queue: &mpsc::Receiver<Job>) {
-    while let Ok(first) = queue.recv() {
+fn run(mut conn: Conn, desk: Desk) {
+    while let Some(first) = desk.queue.first() {
         let mut next = Some(first);
         while let Some(first) = next.take() {
-            next = group(&mut conn, begins, queue, first);
+            next = group(&mut conn, &desk, first);
         }
     }
 }
 
 /// Runs a job and those that wait behind it in one transaction; the answer is one that could not be taken into it.
-fn group(conn: &mut Conn, begins: &Begin, queue: &mpsc::Receiver<Job>, first: Job) -> Option<Job> {
-    if let Err(e) = begins.begin(conn) {
+fn group(conn: &mut Conn, desk: &Desk, first: Job) -> Option<Job> {
+    if let Err(e) = desk.begin(conn) {
         let _ = conn.batch("ROLLBACK");
         first(None)(Some(e));
         return None;
@@ -168,8 +335,8 @@ fn group(conn: &mut Conn, begins: &Begin, queue: &mpsc::Receiver<Job>, first: Jo
     conn.group = Some(super::Group::default());
     let mut answers = vec![first(Some((&mut *conn, Turn::First)))];
     let (mut later, mut lost) = (None, None);
-    while conn.group.is_some() && answers.len() < GROUP_MAX {
-        let Ok(job) = queue.try_recv() else { break };
+    while conn.group.is_some() {
+        let Some(job) = desk.queue.next(answers.len()) else { break };
         // After some errors (a full disk) SQLite undoes the whole transaction by itself, and a savepoint would begin another. Then
         // nothing of the group may count: some of it is gone. Where a transaction is open none can be begun.
         if answers.len() == 1 && conn.batch("BEGIN; ROLLBACK").is_ok() {
@@ -184,15 +351,17 @@ fn group(conn: &mut Conn, begins: &Begin, queue: &mpsc::Receiver<Job>, first: Jo
         }
         answers.push(job(Some((&mut *conn, Turn::Later))));
     }
-    let is_open = conn.group.take().is_some() && lost.is_none();
+    let is_open = conn.group.take().is_some();
     // The first savepoint is not there any more where SQLite undid the transaction, and without one there is nothing to commit.
-    let end = if answers.len() > 1 { "RELEASE SAVEPOINT whole_group; COMMIT" } else { "COMMIT" };
-    let trouble = if is_open { conn.batch(end).err() } else { lost };
-    if trouble.is_some() {
-        let _ = conn.batch("ROLLBACK");
-    }
-    for answer in answers {
-        answer(trouble.as_ref().map(|e| Error::Engine(e.to_string())));
+    let text = if answers.len() > 1 { "RELEASE SAVEPOINT whole_group; COMMIT" } else { "COMMIT" };
+    if is_open || lost.is_some() {
+        desk.end(conn, lost.map_or(Ok(text), Err), answers);
+    } else {
+        // The first failed and undid the transaction: nothing was written, but what it found may have been a moment before.
+        let trouble = desk.flushes.wait().err();
+        for answer in answers {
+            answer(trouble.clone());
+        }
     }
     later
 }
