@@ -10,7 +10,8 @@ use crate::error::{Fail, Result, fault};
 use kachi_store::db::gather::Gather;
 use kachi_store::{Store, Tx};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// Orders that wait, by account.
@@ -59,19 +60,17 @@ impl Waiting {
     /// Places an account's orders until none waits: the first and those behind it in one transaction, or, if that fails,
     /// each by itself.
     fn run(&self, engine: &Engine, lane: i64) {
+        let mut pace = Pace::default();
         self.0.run(lane, |first| {
+            let most = pace.most(1 + self.0.waiting(lane), engine.store().flush_took());
             let mut orders = vec![first];
             while let Some(next) = self.0.next_if(lane, |((next, _), _)| {
-                orders.len() < TOGETHER_MAX && orders.iter().all(|((other, _), _)| next.may_go_with(other))
+                orders.len() < most && orders.iter().all(|((other, _), _)| next.may_go_with(other))
             }) {
                 orders.push(next);
             }
-            let work: Vec<Work> = orders.iter().map(|(work, _)| work.clone()).collect();
-            let many = work.len();
-            for ((_, caller), outcome) in orders.into_iter().zip(outcomes(engine, work)) {
-                // A caller that went away asks nobody.
-                let _ = caller.send(outcome);
-            }
+            let many = orders.len();
+            pace.place(engine, orders);
             if many > 1 {
                 self.0.rest(lane, many, REST_MAX);
             }
@@ -79,18 +78,58 @@ impl Waiting {
     }
 }
 
-fn outcomes(engine: &Engine, work: Vec<Work>) -> Vec<Result<Once>> {
-    let (how, together) = (engine.settling(), work.iter().map(|(one, _)| one.clone()).collect::<Vec<_>>());
-    let alone = |(one, store): &Work| {
-        let (how, one) = (engine.settling(), [one.clone()]);
-        store.write(move |tx| buy(tx, &how, &one)).and_then(only)
-    };
-    // The first waits longest already: what is not done while it waits is done for the others by themselves.
-    let Some((_, store)) = work.first() else { return Vec::new() };
-    match store.write_impatient(move |tx| buy(tx, &how, &together)) {
-        Ok(outcomes) => outcomes,
-        Err(_) => work.iter().map(alone).collect(),
+/// How a runner of one account's orders goes on. Where the disk takes what was written beside the work on the next orders, and the
+/// work is the longer of the two, half of the orders are placed while the other half is being kept. Else they would only wait
+/// for two flushes instead of one.
+#[derive(Default)]
+struct Pace {
+    /// Orders that were placed and are not answered yet.
+    unanswered: Arc<AtomicUsize>,
+    /// What one order took when last some were placed.
+    an_order: Duration,
+}
+
+impl Pace {
+    /// How many are placed together at most while so many wait.
+    fn most(&self, waiting: usize, flush: Option<Duration>) -> usize {
+        let all = waiting + self.unanswered.load(Ordering::Relaxed);
+        let overlaps = flush.is_some_and(|flush| self.an_order * all as u32 > flush);
+        if overlaps { all.div_ceil(2).min(TOGETHER_MAX) } else { TOGETHER_MAX }
     }
+
+    /// Places orders; whoever waits for them is told when they are kept, and where the disk is beside the work that is later.
+    fn place(&mut self, engine: &Engine, orders: Vec<Order>) {
+        let many = orders.len();
+        let (work, callers): (Vec<Work>, Vec<_>) = orders.into_iter().unzip();
+        // The first waits longest already: what is not done while it waits is done for the others by themselves.
+        let Some((_, store)) = work.first() else { return };
+        let (how, together) = (engine.settling(), work.iter().map(|(one, _)| one.clone()).collect::<Vec<_>>());
+        let (store, unanswered) = (store.clone(), self.unanswered.clone());
+        let (alone, runtime) = (engine.clone(), tokio::runtime::Handle::current());
+        let began = Instant::now();
+        unanswered.fetch_add(many, Ordering::Relaxed);
+        store.write_ahead(
+            move |tx| buy(tx, &how, &together),
+            move |told| {
+                unanswered.fetch_sub(many, Ordering::Relaxed);
+                match told {
+                    // A caller that went away asks nobody.
+                    Ok(outcomes) => callers.into_iter().zip(outcomes).for_each(|(caller, told)| drop(caller.send(told))),
+                    Err(_) => drop(runtime.spawn_blocking(move || {
+                        for (caller, one) in callers.into_iter().zip(work) {
+                            let _ = caller.send(place_alone(&alone, one));
+                        }
+                    })),
+                }
+            },
+        );
+        self.an_order = began.elapsed() / many as u32;
+    }
+}
+
+fn place_alone(engine: &Engine, (one, store): Work) -> Result<Once> {
+    let how = engine.settling();
+    store.write(move |tx| buy(tx, &how, &[one])).and_then(only)
 }
 
 impl Buying {

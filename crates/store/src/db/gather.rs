@@ -66,6 +66,11 @@ impl<C> Gather<C> {
         if waiting.front().is_some_and(fits) { waiting.pop_front() } else { None }
     }
 
+    /// How many commands of the lane wait.
+    pub fn waiting(&self, lane: i64) -> usize {
+        self.lanes().get(&lane).map_or(0, |lane| lane.waiting.len())
+    }
+
     /// For the lane's runner, when it has answered many at once: rests until as many wait again, but no longer than that. Those
     /// who ask without a pause come again within moments, and would else be done in two groups that wait for each other.
     pub fn rest(&self, lane: i64, enough: usize, longest: Duration) {

@@ -218,6 +218,32 @@ impl Store {
         }
     }
 
+    /// As [`Store::write_impatient`], but `told` hears the outcome, and on SQLite the caller goes on as soon as the act was worked at,
+    /// while the disk takes it: to prepare the next. `told` must not hold its thread, which answers others too.
+    pub fn write_ahead<R, E>(
+        &self,
+        f: impl FnOnce(&mut Tx<'_>) -> Result<R, E> + Send + 'static,
+        told: impl FnOnce(Result<R, E>) + Send + 'static,
+    ) where
+        R: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let Some(writer) = &self.inner.writer else { return told(self.write_impatient(f)) };
+        let (worked, is_worked) = std::sync::mpsc::channel::<()>();
+        let act = move |tx: &mut Tx<'_>| {
+            let _worked = worked;
+            f(tx)
+        };
+        writer.submit_to(act, told);
+        // Nothing is ever sent: the act's end, however it comes, is the channel's.
+        let _ = is_worked.recv();
+    }
+
+    /// How long the disk took to keep what was written last; nothing on PostgreSQL, which is not asked.
+    pub fn flush_took(&self) -> Option<Duration> {
+        self.inner.writer.as_ref().map(Writer::flush_took)
+    }
+
     fn write_postgres<R, E: From<Error>>(&self, f: impl FnOnce(&mut Tx<'_>) -> Result<R, E>) -> Result<R, E> {
         self.write_postgres_after("BEGIN", f)
     }

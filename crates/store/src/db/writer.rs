@@ -12,6 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{JoinHandle, ThreadId};
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// Closures committed together at most; bounds how long the first of them waits.
@@ -99,22 +100,33 @@ impl Writer {
         E: From<Error> + Send + 'static,
     {
         let (answer, waiter) = oneshot::channel();
-        let job: Job = Box::new(move |conn| {
+        // A closed queue drops the job and with it the answer's sender: the waiter is told that way.
+        self.submit_to(f, |result| drop(answer.send(result)));
+        waiter
+    }
+
+    /// As [`Writer::submit`], but the answer is handed to `told`, on a thread that must not be held.
+    pub(super) fn submit_to<R, E>(
+        &self,
+        f: impl FnOnce(&mut Tx<'_>) -> Result<R, E> + Send + 'static,
+        told: impl FnOnce(Result<R, E>) + Send + 'static,
+    ) where
+        R: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.queue.push(Box::new(move |conn| {
             let result = match conn {
                 Some((conn, Turn::First)) => in_transaction(conn, f),
                 Some((conn, Turn::Later)) => in_savepoint(conn, f),
                 None => Err(gone().into()),
             };
-            Box::new(move |commit_error| {
-                let _ = answer.send(match commit_error {
-                    Some(e) => Err(e.into()),
-                    None => result,
-                });
-            })
-        });
-        // A closed queue drops the job and with it the answer's sender: the waiter is told that way.
-        self.queue.push(job);
-        waiter
+            Box::new(move |commit_error| told(commit_error.map_or(result, |e| Err(e.into()))))
+        }));
+    }
+
+    /// How long the last flush took.
+    pub(super) fn flush_took(&self) -> Duration {
+        self.queue.lock().flush_took
     }
 }
 
@@ -133,6 +145,8 @@ struct Waiting {
     jobs: VecDeque<Job>,
     is_closed: bool,
     is_flushing: bool,
+    /// How long the last flush took.
+    flush_took: Duration,
 }
 
 impl Queue {
@@ -177,11 +191,14 @@ impl Queue {
     }
 
     /// The next of a transaction with so many acts, or none where it is to be committed. It is not before the one in front of it is
-    /// flushed; then it is as soon as half of all have been done, so that there is work while the disk takes it.
-    fn next(&self, done: usize) -> Option<Job> {
+    /// flushed. Where the work takes longer than a flush it is as soon as half of all have been done, so that there is work
+    /// while the disk takes it; else all that wait share the flush.
+    fn next(&self, done: usize, began: Instant) -> Option<Job> {
         let mut state = self.lock();
         loop {
-            if !state.is_flushing && (done >= state.jobs.len() || done >= GROUP_MAX) {
+            let waiting = state.jobs.len();
+            let halves = || done >= waiting && began.elapsed() * (done + waiting) as u32 / done as u32 > state.flush_took;
+            if !state.is_flushing && (waiting == 0 || done >= GROUP_MAX || halves()) {
                 return None;
             }
             if done < GROUP_MAX
@@ -207,8 +224,13 @@ impl Queue {
         drop(self.news.wait_while(state, |state| state.is_flushing).expect("the writer's queue lock"));
     }
 
-    fn set_flushing(&self, is_flushing: bool) {
-        self.lock().is_flushing = is_flushing;
+    fn flush_begins(&self) {
+        self.lock().is_flushing = true;
+    }
+
+    fn flush_ended(&self, took: Duration) {
+        let mut state = self.lock();
+        (state.is_flushing, state.flush_took) = (false, took);
         self.news.notify_one();
     }
 }
@@ -216,13 +238,14 @@ impl Queue {
 /// Flushes what each transaction wrote and answers its callers, until there is no writer.
 fn flush_all(mut flush: Flush, handed: &mpsc::Receiver<Vec<Answer>>, queue: &Queue, flushes: &Flushes) {
     while let Ok(answers) = handed.recv() {
+        let began = Instant::now();
         match flush() {
             Ok(()) => flushes.keep(),
             Err(e) => flushes.lose(&e),
         }
         let trouble = flushes.check().err();
         // The writer goes on meanwhile.
-        queue.set_flushing(false);
+        queue.flush_ended(began.elapsed());
         for answer in answers {
             answer(trouble.clone());
         }
@@ -301,7 +324,7 @@ impl Desk {
         self.flushes.begin();
         match end.and_then(|text| conn.batch(text)) {
             Ok(()) => {
-                self.queue.set_flushing(true);
+                self.queue.flush_begins();
                 // It is there as long as the writer is.
                 let _ = self.hand.send(answers);
             }
@@ -333,10 +356,11 @@ fn group(conn: &mut Conn, desk: &Desk, first: Job) -> Option<Job> {
         return None;
     }
     conn.group = Some(super::Group::default());
+    let began = Instant::now();
     let mut answers = vec![first(Some((&mut *conn, Turn::First)))];
     let (mut later, mut lost) = (None, None);
     while conn.group.is_some() {
-        let Some(job) = desk.queue.next(answers.len()) else { break };
+        let Some(job) = desk.queue.next(answers.len(), began) else { break };
         // After some errors (a full disk) SQLite undoes the whole transaction by itself, and a savepoint would begin another. Then
         // nothing of the group may count: some of it is gone. Where a transaction is open none can be begun.
         if answers.len() == 1 && conn.batch("BEGIN; ROLLBACK").is_ok() {
