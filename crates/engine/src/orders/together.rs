@@ -9,9 +9,10 @@ use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};
 use kachi_store::db::gather::Gather;
 use kachi_store::{Store, Tx};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 /// Orders that wait, by account.
@@ -78,58 +79,64 @@ impl Waiting {
     }
 }
 
-/// How a runner of one account's orders goes on. Where the disk takes what was written beside the work on the next orders, and the
-/// work is the longer of the two, half of the orders are placed while the other half is being kept. Else they would only wait
+/// How a runner of one account's orders goes on. On SQLite the disk can take what was written beside the work on the next orders: where
+/// the work on all takes longer than that, half of them are placed while the other half is being kept. Else they would only wait
 /// for two flushes instead of one.
 #[derive(Default)]
 struct Pace {
-    /// Orders that were placed and are not answered yet.
-    unanswered: Arc<AtomicUsize>,
     /// What one order took when last some were placed.
     an_order: Duration,
+    /// The runner does not wait for the disk.
+    overlaps: bool,
+    /// Orders that were placed and are not answered yet.
+    unanswered: Arc<AtomicUsize>,
 }
 
 impl Pace {
-    /// How many are placed together at most while so many wait.
-    fn most(&self, waiting: usize, flush: Option<Duration>) -> usize {
+    /// How many are placed together at most while so many wait and a flush takes so long.
+    fn most(&mut self, waiting: usize, flush: Option<Duration>) -> usize {
         let all = waiting + self.unanswered.load(Ordering::Relaxed);
-        let overlaps = flush.is_some_and(|flush| self.an_order * all as u32 > flush);
-        if overlaps { all.div_ceil(2).min(TOGETHER_MAX) } else { TOGETHER_MAX }
+        self.overlaps = flush.is_some_and(|flush| self.an_order * all as u32 > flush);
+        if self.overlaps { all.div_ceil(2).min(TOGETHER_MAX) } else { TOGETHER_MAX }
     }
 
-    /// Places orders; whoever waits for them is told when they are kept, and where the disk is beside the work that is later.
+    /// Places orders in one transaction. Each caller is told when what it asked for is kept.
     fn place(&mut self, engine: &Engine, orders: Vec<Order>) {
-        let many = orders.len();
-        let (work, callers): (Vec<Work>, Vec<_>) = orders.into_iter().unzip();
+        let (many, began) = (orders.len(), Instant::now());
         // The first waits longest already: what is not done while it waits is done for the others by themselves.
-        let Some((_, store)) = work.first() else { return };
-        let (how, together) = (engine.settling(), work.iter().map(|(one, _)| one.clone()).collect::<Vec<_>>());
-        let (store, unanswered) = (store.clone(), self.unanswered.clone());
-        let (alone, runtime) = (engine.clone(), tokio::runtime::Handle::current());
-        let began = Instant::now();
+        let Some(store) = orders.first().map(|((_, store), _)| store.clone()) else { return };
+        let together: Vec<Arc<Buying>> = orders.iter().map(|((one, _), _)| one.clone()).collect();
+        let (how, engine, unanswered) = (engine.settling(), engine.clone(), self.unanswered.clone());
+        // Where a thread tells that answers others too.
+        let runtime = engine.store().flush_took().map(|_| Handle::current());
+        let (end, ended) = mpsc::channel::<()>();
         unanswered.fetch_add(many, Ordering::Relaxed);
         store.write_ahead(
             move |tx| buy(tx, &how, &together),
             move |told| {
+                let _end = end;
                 unanswered.fetch_sub(many, Ordering::Relaxed);
-                match told {
+                match (told, runtime) {
                     // A caller that went away asks nobody.
-                    Ok(outcomes) => callers.into_iter().zip(outcomes).for_each(|(caller, told)| drop(caller.send(told))),
-                    Err(_) => drop(runtime.spawn_blocking(move || {
-                        for (caller, one) in callers.into_iter().zip(work) {
-                            let _ = caller.send(place_alone(&alone, one));
-                        }
-                    })),
+                    (Ok(outcomes), _) => orders.into_iter().zip(outcomes).for_each(|((_, caller), told)| drop(caller.send(told))),
+                    (Err(_), Some(runtime)) => drop(runtime.spawn_blocking(move || each_alone(&engine, orders))),
+                    (Err(_), None) => each_alone(&engine, orders),
                 }
             },
         );
         self.an_order = began.elapsed() / many as u32;
+        if !self.overlaps {
+            // Nothing is ever sent.
+            let _ = ended.recv();
+        }
     }
 }
 
-fn place_alone(engine: &Engine, (one, store): Work) -> Result<Once> {
-    let how = engine.settling();
-    store.write(move |tx| buy(tx, &how, &[one])).and_then(only)
+fn each_alone(engine: &Engine, orders: Vec<Order>) {
+    for ((one, store), caller) in orders {
+        let how = engine.settling();
+        let _ = caller.send(store.write(move |tx| buy(tx, &how, &[one])).and_then(only));
+    }
 }
 
 impl Buying {

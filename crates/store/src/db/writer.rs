@@ -321,18 +321,20 @@ impl Desk {
     fn end(&self, conn: &mut Conn, end: Result<&str, Error>, answers: Vec<Answer>) {
         // What is flushed is one transaction at a time.
         self.queue.rest();
-        self.flushes.begin();
-        match end.and_then(|text| conn.batch(text)) {
+        let done = self.flushes.check().and(end).and_then(|text| {
+            self.flushes.begin();
+            conn.batch(text).inspect_err(|_| self.flushes.keep())
+        });
+        match done {
             Ok(()) => {
                 self.queue.flush_begins();
                 // It is there as long as the writer is.
                 let _ = self.hand.send(answers);
             }
             Err(trouble) => {
-                self.flushes.keep();
                 let _ = conn.batch("ROLLBACK");
                 for answer in answers {
-                    answer(Some(Error::Engine(trouble.to_string())));
+                    answer(Some(trouble.clone()));
                 }
             }
         }
