@@ -1,5 +1,5 @@
-//! The one writer of a SQLite file: takes every closure that waits, runs them in one transaction, commits them together,
-//! and only then answers. A closure that fails or panics undoes itself and nobody else: the first of a transaction with the
+//! The one writer of a SQLite file: takes every closure that waits, runs them in one transaction and commits them together. They are
+//! answered when the disk has them, which the writer does not wait for (see [`super::flushes`]). A closure that fails or panics undoes itself and nobody else: the first of a transaction with the
 //! transaction, each later one by a savepoint of its own. (In a savepoint SQLite copies each page before it is changed and
 //! looks through the copies after each statement, so the first, which is often the only one, goes without.)
 
