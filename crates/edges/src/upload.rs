@@ -66,6 +66,9 @@ impl Uploader {
         let label = job.target.as_ref().map_or_else(String::new, Target::label);
         if arrived {
             tracing::info!(file = %job.name, to = %label, "CDR file delivered");
+        } else if cdr_deliveries::is_tried_again(engine, &job) && job.tries > 0 {
+            // The log was told of the file by its first try, and is told again when it is dead.
+            tracing::debug!(file = %job.name, to = %label, answer = %answer, "the CDR file was not delivered again");
         } else if cdr_deliveries::is_tried_again(engine, &job) {
             tracing::warn!(file = %job.name, to = %label, answer = %answer, "the CDR file was not delivered; it is tried again by schedule");
         } else {

@@ -120,6 +120,10 @@ impl Target {
         if self.host.trim().is_empty() {
             return Err(("host", "name the server, such as 192.0.2.7 or ftp.example.com".into()));
         }
+        if self.host.contains(['/', '@', ' ']) || (self.host.contains(':') && self.host.parse::<std::net::Ipv6Addr>().is_err()) {
+            let words = "write the server's name or address alone, such as ftp.example.com: the protocol, port, user and folder have keys of their own";
+            return Err(("host", words.into()));
+        }
         if self.user.is_empty() {
             return Err(("user", "name who logs in".into()));
         }

@@ -8,6 +8,7 @@ use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertifi
 use russh_sftp::client::SftpSession;
 use russh_sftp::client::error::Error;
 use russh_sftp::protocol::{OpenFlags, StatusCode};
+use std::fmt::Display;
 use std::io::Read;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -16,6 +17,8 @@ use tokio::net::TcpStream;
 
 /// Requests for prompts that are answered.
 const PROMPTS_MAX: usize = 3;
+/// How often it is looked whether the connection is there.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A login, with the account's folder.
 pub struct Sftp {
@@ -116,47 +119,62 @@ impl Sftp {
         }
     }
 
+    /// A step on the session. Of a connection that ended its answers tell nothing, so that is looked at beside it.
+    async fn step<T, E: Display>(&self, doing: &str, step: impl Future<Output = Result<T, E>>) -> Step<T> {
+        let ended = async {
+            while !self.ssh.is_closed() {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            done = timed(doing, self.timeout, step) => done,
+            () = ended => Err(format!("{doing}: the connection ended")),
+        }
+    }
+
     /// Uploads what is left of the file.
     pub async fn store(&mut self, name: &str, file: &mut std::fs::File) -> Step<()> {
         let flags = OpenFlags::CREATE | OpenFlags::TRUNCATE | OpenFlags::WRITE;
-        let opening = self.session.open_with_flags(self.path(name), flags);
-        let mut upload = timed("beginning the upload", self.timeout, opening).await?;
+        let opening = self.step("beginning the upload", self.session.open_with_flags(self.path(name), flags)).await;
+        let mut upload =
+            opening.map_err(|e| if self.directory.is_empty() { e } else { format!("{e} (in {})", self.directory) })?;
         let mut block = vec![0; BLOCK_BYTES];
         loop {
             let n = file.read(&mut block).map_err(|e| format!("reading the file: {e}"))?;
             if n == 0 {
                 break;
             }
-            timed("uploading", self.timeout, upload.write_all(&block[..n])).await?;
+            self.step("uploading", upload.write_all(&block[..n])).await?;
         }
-        timed("ending the upload", self.timeout, upload.flush()).await?;
-        timed("ending the upload", self.timeout, upload.close()).await
+        self.step("ending the upload", upload.flush()).await?;
+        self.step("ending the upload", upload.close()).await
     }
 
     /// How large a file is.
     pub async fn size(&mut self, name: &str) -> Step<Size> {
-        match tokio::time::timeout(self.timeout, self.session.metadata(self.path(name))).await {
-            Ok(Ok(known)) => Ok(known.size.map_or(Size::Unknown, Size::Bytes)),
-            Ok(Err(Error::Status(status))) if status.status_code == StatusCode::NoSuchFile => Ok(Size::Absent),
-            Ok(Err(Error::Status(_))) => Ok(Size::Unknown),
-            Ok(Err(e)) => Err(format!("asking for the size: {e}")),
-            Err(_) => Err("asking for the size: no answer".into()),
+        let asked = async { Ok::<_, Error>(self.session.metadata(self.path(name)).await) };
+        match self.step("asking for the size", asked).await? {
+            Ok(known) => Ok(known.size.map_or(Size::Unknown, Size::Bytes)),
+            Err(Error::Status(status)) if status.status_code == StatusCode::NoSuchFile => Ok(Size::Absent),
+            Err(Error::Status(_)) => Ok(Size::Unknown),
+            Err(e) => Err(format!("asking for the size: {e}")),
         }
     }
 
     /// Renames a file; version 3 refuses where there is one of the new name.
     pub async fn rename(&mut self, from: &str, to: &str) -> Step<()> {
-        timed("renaming", self.timeout, self.session.rename(self.path(from), self.path(to))).await
+        self.step("renaming", self.session.rename(self.path(from), self.path(to))).await
     }
 
     /// Removes a file.
     pub async fn remove(&mut self, name: &str) -> Step<()> {
-        timed("removing", self.timeout, self.session.remove_file(self.path(name))).await
+        self.step("removing", self.session.remove_file(self.path(name))).await
     }
 
     /// Says good-bye.
     pub async fn close(self) {
-        let _ = self.session.close().await;
+        let _ = self.step("leaving", self.session.close()).await;
         let _ = timed("leaving", self.timeout, self.ssh.disconnect(russh::Disconnect::ByApplication, "", "")).await;
     }
 }

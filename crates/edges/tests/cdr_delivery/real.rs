@@ -6,7 +6,8 @@ use kachi_engine::cdr_deliveries;
 use kachi_store::Store;
 use kachi_testkit::db::{Database, each};
 use kachi_testkit::trade::{ACME, CARD, START};
-use std::net::{TcpListener, TcpStream};
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -223,5 +224,40 @@ fn openssh_takes_files_by_sftp() {
     target.fingerprint = shown.split(' ').nth(1).expect("a fingerprint").to_owned();
     assert_eq!(target.check(), Ok(()));
     assert_refused(&real, &Target { private_key: String::new(), ..target.clone() }, "logging in");
+    let nowhere = real.path("nowhere").display().to_string();
+    assert_refused(&real, &Target { directory: nowhere.clone(), ..target.clone() }, &format!("No such file (in {nowhere})"));
     assert_delivers(&real, &target);
+    assert_a_cut_is_noticed(&real, &target);
+}
+
+/// A connection that ends in the middle of a file fails the try at once, not when its time limit is over.
+fn assert_a_cut_is_noticed(real: &Real, target: &Target) {
+    let database = Database::sqlite();
+    let post = Post::new(database.open());
+    post.folder(ACME, &Target { port: cut_after(real.port, 200_000), ..target.clone() });
+    post.traffic_many(CARD, START.plus(-60), 20_000);
+    post.half_hour();
+    let answer = post.last().last_answer.expect("it failed");
+    assert!(answer.starts_with("uploading: ") || answer.starts_with("ending the upload: "), "{answer}");
+    assert!(!answer.contains("no answer"), "it was not waited for in vain: {answer}");
+}
+
+/// A port that leads to that one, until so many bytes have gone there; then both sides are cut.
+fn cut_after(port: u16, bytes: usize) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let own = listener.local_addr().expect("its address").port();
+    std::thread::spawn(move || {
+        let (mut here, _) = listener.accept().expect("a caller");
+        let mut there = TcpStream::connect(("127.0.0.1", port)).expect("the server");
+        let (mut from, mut to) = (there.try_clone().expect("a handle"), here.try_clone().expect("a handle"));
+        std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+        let (mut block, mut passed) = ([0; 4096], 0);
+        while passed < bytes {
+            let n = here.read(&mut block).expect("bytes");
+            there.write_all(&block[..n]).expect("taken");
+            passed += n;
+        }
+        let _ = (here.shutdown(Shutdown::Both), there.shutdown(Shutdown::Both));
+    });
+    own
 }
