@@ -11,7 +11,7 @@ use kachi_store::db::gather::Gather;
 use kachi_store::{Store, Tx};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -102,7 +102,7 @@ impl Pace {
 
     /// Places orders in one transaction. Each caller is told when what it asked for is kept.
     fn place(&mut self, engine: &Engine, orders: Vec<Order>) {
-        let (many, began) = (orders.len(), Instant::now());
+        let many = orders.len();
         // The first waits longest already: what is not done while it waits is done for the others by themselves.
         let Some(store) = orders.first().map(|((_, store), _)| store.clone()) else { return };
         let together: Vec<Arc<Buying>> = orders.iter().map(|((one, _), _)| one.clone()).collect();
@@ -111,7 +111,7 @@ impl Pace {
         let runtime = engine.store().flush_took().map(|_| Handle::current());
         let (end, ended) = mpsc::channel::<()>();
         unanswered.fetch_add(many, Ordering::Relaxed);
-        store.write_ahead(
+        let worked = store.write_ahead(
             move |tx| buy(tx, &how, &together),
             move |told| {
                 let _end = end;
@@ -124,7 +124,7 @@ impl Pace {
                 }
             },
         );
-        self.an_order = began.elapsed() / many as u32;
+        self.an_order = worked.unwrap_or_default() / many as u32;
         if !self.overlaps {
             // Nothing is ever sent.
             let _ = ended.recv();

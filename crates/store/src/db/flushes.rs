@@ -8,10 +8,9 @@
 //! A flush that fails is not tried again: the system may have dropped what it could not write, and would call the next one done.
 //! Then nothing is written or read any more until the program is started again, as PostgreSQL does it too.
 
-use super::Error;
+use super::{Conn, Error, Tx};
 use std::fs::File;
 use std::io;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex};
 
@@ -80,13 +79,18 @@ impl Flushes {
     }
 }
 
-/// Flushes the log of the file at `path`, which is open.
-pub(super) fn of_log(path: &Path) -> Result<Flush, Error> {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
+/// Flushes the log of the file that the connection has open.
+pub(super) fn of_log(conn: &mut Conn) -> Result<Flush, Error> {
+    // As SQLite knows it: without links and parameters.
+    let file = Tx { conn }.row::<(String,)>("SELECT file FROM pragma_database_list WHERE name = 'main'", &[])?;
+    let path = file.map(|(file,)| file + "-wal").unwrap_or_default();
     // SQLite's locks lie on its other files, so that closing this one gives none of them up.
-    let log = File::open(&log).map_err(|e| Error::Engine(format!("{}: {e}", Path::new(&log).display())))?;
-    Ok(Box::new(move || log.sync_data()))
+    let mut log = File::open(&path).ok();
+    Ok(Box::new(move || {
+        // One that may only be read may have none.
+        let opened = log.take().map_or_else(|| File::open(&path), Ok)?;
+        log.insert(opened).sync_data()
+    }))
 }
 
 #[cfg(test)]

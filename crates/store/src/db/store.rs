@@ -4,13 +4,12 @@ use super::file::{self, Found};
 use super::flushes::{self, Flush};
 use super::lanes::{self, Lanes};
 use super::lookups::Lookups;
-use super::patience::Deadline;
+use super::patience::{Deadline, now};
 use super::pool::Pool;
 use super::stamps::{Stamp, Stamps};
 use super::writer::{self, Writer};
 use super::{Conn, Error, MigrateError, Place, Tx, migrate};
 use crate::sims::SimAndState;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,7 +45,7 @@ impl Store {
     pub(super) fn open_flushed(
         place: Place,
         connections_max: usize,
-        flush: impl FnOnce(&Path) -> Result<Flush, Error>,
+        flush: impl FnOnce(&mut Conn) -> Result<Flush, Error>,
     ) -> Result<Store, MigrateError> {
         if let Place::File(path) = &place {
             file::make_private(path);
@@ -56,7 +55,7 @@ impl Store {
         let writer = match &place {
             Place::File(path) => {
                 let turn = file::turnstile(path).map_err(MigrateError::Engine)?;
-                let flush = flush(path).map_err(MigrateError::Engine)?;
+                let flush = flush(&mut conn).map_err(MigrateError::Engine)?;
                 Some(Writer::start(conn, turn, Found::at(path), flush).map_err(MigrateError::Engine)?)
             }
             Place::Postgres(_) => None,
@@ -218,25 +217,31 @@ impl Store {
         }
     }
 
-    /// As [`Store::write_impatient`], but `told` hears the outcome, and on SQLite the caller goes on as soon as the act was worked at,
-    /// while the disk takes it: to prepare the next. `told` must not hold its thread, which answers others too.
+    /// As [`Store::write_impatient`], but `told` hears the outcome. On SQLite the caller goes on as soon as the act was worked at, while
+    /// the disk takes it, and is told how long that work was; `told` must not hold its thread, which answers others too.
     pub fn write_ahead<R, E>(
         &self,
         f: impl FnOnce(&mut Tx<'_>) -> Result<R, E> + Send + 'static,
         told: impl FnOnce(Result<R, E>) + Send + 'static,
-    ) where
+    ) -> Option<Duration>
+    where
         R: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let Some(writer) = &self.inner.writer else { return told(self.write_impatient(f)) };
-        let (worked, is_worked) = std::sync::mpsc::channel::<()>();
+        let Some(writer) = &self.inner.writer else {
+            told(self.write_impatient(f));
+            return None;
+        };
+        let (worked, is_worked) = std::sync::mpsc::channel();
         let act = move |tx: &mut Tx<'_>| {
-            let _worked = worked;
-            f(tx)
+            let began = now();
+            let done = f(tx);
+            let _ = worked.send(began.elapsed());
+            done
         };
         writer.submit_to(act, told);
-        // Nothing is ever sent: the act's end, however it comes, is the channel's.
-        let _ = is_worked.recv();
+        // An act that panics, or is not worked at any more, tells nothing.
+        is_worked.recv().ok()
     }
 
     /// How long the disk took to keep what was written last; nothing on PostgreSQL, which is not asked.

@@ -5,6 +5,7 @@
 
 use super::file::Found;
 use super::flushes::{Flush, Flushes};
+use super::patience::now;
 use super::{Conn, Error, Tx};
 use std::collections::VecDeque;
 use std::fs::File;
@@ -238,7 +239,7 @@ impl Queue {
 /// Flushes what each transaction wrote and answers its callers, until there is no writer.
 fn flush_all(mut flush: Flush, handed: &mpsc::Receiver<Vec<Answer>>, queue: &Queue, flushes: &Flushes) {
     while let Ok(answers) = handed.recv() {
-        let began = Instant::now();
+        let began = now();
         match flush() {
             Ok(()) => flushes.keep(),
             Err(e) => flushes.lose(&e),
@@ -358,7 +359,7 @@ fn group(conn: &mut Conn, desk: &Desk, first: Job) -> Option<Job> {
         return None;
     }
     conn.group = Some(super::Group::default());
-    let began = Instant::now();
+    let began = now();
     let mut answers = vec![first(Some((&mut *conn, Turn::First)))];
     let (mut later, mut lost) = (None, None);
     while conn.group.is_some() {
