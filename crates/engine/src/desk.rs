@@ -205,7 +205,11 @@ impl Engine {
     /// a wait for another process.
     pub(crate) async fn ask<T: Send + 'static>(&self, f: impl FnOnce(&Store) -> Result<T> + Send + 'static) -> Result<T> {
         match self.store.place() {
-            Where::File(_) => f(&self.store),
+            Where::File(_) => {
+                let found = f(&self.store.as_seen());
+                self.store.kept().await?;
+                found
+            }
             Where::Postgres(_) => {
                 let (store, caller) = (self.store.from_now(), self.store.from_now());
                 let read = caller.awaited(tokio::task::spawn_blocking(move || f(&store))).await?;

@@ -9,7 +9,6 @@ use crate::desk::Engine;
 use crate::error::{Fail, Result, fault};
 use kachi_store::db::gather::Gather;
 use kachi_store::{Store, Tx};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -63,7 +62,7 @@ impl Waiting {
     fn run(&self, engine: &Engine, lane: i64) {
         let mut pace = Pace::default();
         self.0.run(lane, |first| {
-            let most = pace.most(1 + self.0.waiting(lane), engine.store().flush_took());
+            let most = pace.most(1 + self.0.waiting(lane));
             let mut orders = vec![first];
             while let Some(next) = self.0.next_if(lane, |((next, _), _)| {
                 orders.len() < most && orders.iter().all(|((other, _), _)| next.may_go_with(other))
@@ -80,59 +79,60 @@ impl Waiting {
 }
 
 /// How a runner of one account's orders goes on. On SQLite the disk can take what was written beside the work on the next orders: where
-/// the work on all takes longer than that, half of them are placed while the other half is being kept. Else they would only wait
-/// for two flushes instead of one.
+/// the work on all that come again and again takes longer than that, half of them are placed while the other half is being kept.
+/// Else they would only wait for two flushes instead of one.
 #[derive(Default)]
 struct Pace {
-    /// What one order took when last some were placed.
+    /// What one order took, and the disk, when last some were placed.
     an_order: Duration,
-    /// The runner does not wait for the disk.
-    overlaps: bool,
-    /// Orders that were placed and are not answered yet.
-    unanswered: Arc<AtomicUsize>,
+    keeping: Option<Duration>,
+    /// The runner goes on while the disk takes what was placed.
+    beside: bool,
+    /// Those of them that are not answered yet: how many, and their end.
+    unanswered: Option<(usize, mpsc::Receiver<()>)>,
 }
 
 impl Pace {
-    /// How many are placed together at most while so many wait and a flush takes so long.
-    fn most(&mut self, waiting: usize, flush: Option<Duration>) -> usize {
-        let all = waiting + self.unanswered.load(Ordering::Relaxed);
-        self.overlaps = flush.is_some_and(|flush| self.an_order * all as u32 > flush);
-        if self.overlaps { all.div_ceil(2).min(TOGETHER_MAX) } else { TOGETHER_MAX }
+    /// How many are placed together at most while so many wait.
+    fn most(&mut self, waiting: usize) -> usize {
+        let all = waiting + self.unanswered.as_ref().map_or(0, |(many, _)| *many);
+        self.beside = self.keeping.is_some_and(|keeping| self.an_order * u32::try_from(all).unwrap_or(u32::MAX) > keeping);
+        if self.beside { all.div_ceil(2).min(TOGETHER_MAX) } else { TOGETHER_MAX }
     }
 
-    /// Places orders in one transaction. Each caller is told when what it asked for is kept.
+    /// Places orders in one transaction. Each caller is told when what it asked for is kept. Where the disk takes it beside, those before
+    /// them are waited for, so that they may come again.
     fn place(&mut self, engine: &Engine, orders: Vec<Order>) {
         let many = orders.len();
         // The first waits longest already: what is not done while it waits is done for the others by themselves.
         let Some(store) = orders.first().map(|((_, store), _)| store.clone()) else { return };
         let together: Vec<Arc<Buying>> = orders.iter().map(|((one, _), _)| one.clone()).collect();
-        let (how, engine, unanswered) = (engine.settling(), engine.clone(), self.unanswered.clone());
-        // Where a thread tells that answers others too.
-        let runtime = engine.store().flush_took().map(|_| Handle::current());
+        let (how, engine, runtime) = (engine.settling(), engine.clone(), self.beside.then(Handle::current));
         let (end, ended) = mpsc::channel::<()>();
-        unanswered.fetch_add(many, Ordering::Relaxed);
-        let worked = store.write_ahead(
+        let took = store.write_timed(
+            self.beside,
             move |tx| buy(tx, &how, &together),
-            move |told| {
-                let _end = end;
-                unanswered.fetch_sub(many, Ordering::Relaxed);
-                match (told, runtime) {
+            move |told| match (told, runtime) {
+                (Ok(outcomes), _) => {
                     // A caller that went away asks nobody.
-                    (Ok(outcomes), _) => orders.into_iter().zip(outcomes).for_each(|((_, caller), told)| drop(caller.send(told))),
-                    (Err(_), Some(runtime)) => drop(runtime.spawn_blocking(move || each_alone(&engine, orders))),
-                    (Err(_), None) => each_alone(&engine, orders),
+                    orders.into_iter().zip(outcomes).for_each(|((_, caller), told)| drop(caller.send(told)));
+                    drop(end);
                 }
+                (Err(_), None) => each_alone(&engine, orders, end),
+                (Err(_), Some(runtime)) => drop(runtime.spawn_blocking(move || each_alone(&engine, orders, end))),
             },
         );
-        self.an_order = worked.unwrap_or_default() / many as u32;
-        if !self.overlaps {
+        self.an_order = took.unwrap_or_default().work / u32::try_from(many).unwrap_or(u32::MAX);
+        self.keeping = took.map(|took| took.keeping);
+        let before = std::mem::replace(&mut self.unanswered, self.beside.then_some((many, ended)));
+        if let Some((_, ended)) = before {
             // Nothing is ever sent.
             let _ = ended.recv();
         }
     }
 }
 
-fn each_alone(engine: &Engine, orders: Vec<Order>) {
+fn each_alone(engine: &Engine, orders: Vec<Order>, _end: mpsc::Sender<()>) {
     for ((one, store), caller) in orders {
         let how = engine.settling();
         let _ = caller.send(store.write(move |tx| buy(tx, &how, &[one])).and_then(only));

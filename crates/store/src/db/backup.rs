@@ -182,6 +182,7 @@ impl Store {
                     Ok(()) => CopyError::Target(e.to_string()),
                     Err(other) => CopyError::Target(words(&part.0, &other)),
                 })?;
+                self.wait_kept().map_err(CopyError::Source)?;
             }
             Place::Postgres(_) => {
                 let copy = Store::open(Place::File(part.0.clone()), 1).map_err(|e| CopyError::Target(e.to_string()))?;

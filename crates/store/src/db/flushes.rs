@@ -1,55 +1,69 @@
-//! The flushes of a SQLite file's log, beside its writer: while the disk takes what one transaction wrote, the next is worked at.
+//! Flushes of a SQLite file's log beside its writer, for acts that come so fast that the disk had better be at work while the next are.
 //!
-//! SQLite itself flushes inside the commit and the writer would wait for it. Here the commit only writes the log
-//! (`synchronous=NORMAL`, under which SQLite still flushes around each checkpoint), the flusher flushes it, and only then is
-//! anybody answered: those whose acts it holds, and those who read what it holds. So nothing is known outside this process that a cut
-//! of the current could take back. (Another process that reads the file in that millisecond may see it sooner.)
+//! As a rule SQLite flushes inside the commit, and the writer waits for it. Here the commit only writes the log
+//! (`synchronous=NORMAL`, under which SQLite still flushes around each time it carries its log over), a thread of its own flushes it,
+//! and only then is anybody answered: those whose acts it holds, and those who read what it holds. (Another process that reads the file
+//! may see it sooner, by as much as the flush takes; what that one writes is flushed together with what it saw.)
 //!
 //! A flush that fails is not tried again: the system may have dropped what it could not write, and would call the next one done.
 //! Then nothing is written or read any more until the program is started again, as PostgreSQL does it too.
 
+use super::patience::now;
+use super::writer::Answer;
 use super::{Conn, Error, Tx};
 use std::fs::File;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, mpsc};
+use std::thread::{JoinHandle, ThreadId};
+use std::time::Duration;
+use tokio::sync::Notify;
 
 /// Makes the disk keep what was written.
 pub(super) type Flush = Box<dyn FnMut() -> io::Result<()> + Send>;
 
-/// Which commits the disk has.
+/// Which commits the disk has, of those that are flushed here. They are numbered from 1.
 #[derive(Default)]
 pub(super) struct Flushes {
-    /// Commits that have begun; what one wrote may be seen before it ends.
+    /// The last that has begun; what it wrote may be seen before it ends.
     begun: AtomicU64,
-    /// Of those, how many are kept, or were not made.
+    /// The last of those that are kept, or were not made.
     kept: AtomicU64,
     /// Why a flush failed.
     lost: Mutex<Option<String>>,
+    /// Told when one is kept or lost: to threads, and to tasks.
     turned: Condvar,
+    turned_async: Notify,
+    /// How long the last flush took, in nanoseconds.
+    took: AtomicU64,
+    /// The flusher's.
+    thread: OnceLock<ThreadId>,
 }
 
 impl Flushes {
-    /// A commit begins: no other is on its way.
-    pub(super) fn begin(&self) {
-        self.begun.fetch_add(1, Ordering::SeqCst);
+    /// A commit begins; the answer is its number.
+    pub(super) fn begin(&self) -> u64 {
+        self.begun.fetch_add(1, Ordering::SeqCst) + 1
     }
 
-    /// All that has begun is kept, or was not made.
-    pub(super) fn keep(&self) {
-        let _lost = self.lost.lock().expect("flushes lock");
-        self.kept.store(self.begun.load(Ordering::SeqCst), Ordering::SeqCst);
+    fn keep(&self, number: u64) {
+        let lost = self.lost.lock().expect("flushes lock");
+        self.kept.store(number, Ordering::SeqCst);
+        drop(lost);
         self.turned.notify_all();
+        self.turned_async.notify_waiters();
     }
 
-    /// The disk did not take what was committed.
-    pub(super) fn lose(&self, error: &io::Error) {
+    fn lose(&self, why: &str) -> Error {
         let words = format!(
-            "the disk did not keep what was written ({error}); nothing is read or written any more: look at the disk and start again"
+            "the disk did not keep what was written ({why}); nothing is read or written any more: look at the disk and start again"
         );
         tracing::error!("{words}");
-        *self.lost.lock().expect("flushes lock") = Some(words);
+        *self.lost.lock().expect("flushes lock") = Some(words.clone());
         self.turned.notify_all();
+        self.turned_async.notify_waiters();
+        Error::Engine(words)
     }
 
     /// Whether a flush has failed.
@@ -57,19 +71,14 @@ impl Flushes {
         self.lost.lock().expect("flushes lock").clone().map_or(Ok(()), |words| Err(Error::Engine(words)))
     }
 
-    /// Whether what was seen until now is kept already.
-    pub(super) fn are_done(&self) -> bool {
-        self.kept.load(Ordering::SeqCst) >= self.begun.load(Ordering::SeqCst)
-    }
-
     /// Waits until what was seen until now is kept.
     pub(super) fn wait(&self) -> Result<(), Error> {
         let seen = self.begun.load(Ordering::SeqCst);
-        if self.kept.load(Ordering::SeqCst) >= seen {
+        if self.has(seen) {
             return Ok(());
         }
         let mut lost = self.lost.lock().expect("flushes lock");
-        while self.kept.load(Ordering::SeqCst) < seen {
+        while !self.has(seen) {
             if let Some(words) = &*lost {
                 return Err(Error::Engine(words.clone()));
             }
@@ -77,39 +86,155 @@ impl Flushes {
         }
         Ok(())
     }
+
+    /// As [`Flushes::wait`], for tasks.
+    pub(super) async fn wait_async(&self) -> Result<(), Error> {
+        let seen = self.begun.load(Ordering::SeqCst);
+        while !self.has(seen) {
+            let turned = self.turned_async.notified();
+            // It may have turned before it was listened to.
+            if !self.has(seen) {
+                self.check()?;
+                turned.await;
+            }
+        }
+        Ok(())
+    }
+
+    fn has(&self, number: u64) -> bool {
+        self.kept.load(Ordering::SeqCst) >= number
+    }
+
+    /// How long the last flush took.
+    pub(super) fn took(&self) -> Duration {
+        Duration::from_nanos(self.took.load(Ordering::Relaxed))
+    }
+
+    /// Whether it is the flusher that asks.
+    pub(super) fn are_mine(&self) -> bool {
+        self.thread.get().is_some_and(|id| *id == std::thread::current().id())
+    }
 }
 
-/// Flushes the log of the file that the connection has open.
-pub(super) fn of_log(conn: &mut Conn) -> Result<Flush, Error> {
-    // As SQLite knows it: without links and parameters.
-    let file = Tx { conn }.row::<(String,)>("SELECT file FROM pragma_database_list WHERE name = 'main'", &[])?;
-    let path = file.map(|(file,)| file + "-wal").unwrap_or_default();
+/// The thread that flushes, and answers those who wait for it.
+pub(super) struct Flusher {
+    /// None only while it is dropped.
+    hand: Option<mpsc::Sender<Handed>>,
+    thread: Option<JoinHandle<()>>,
+    flushes: Arc<Flushes>,
+}
+
+/// A commit's number, and who waits for it.
+type Handed = (u64, Vec<Answer>);
+
+impl Flusher {
+    pub(super) fn start(flush: Flush, flushes: Arc<Flushes>) -> Flusher {
+        let (hand, handed) = mpsc::channel();
+        let thread = std::thread::Builder::new().name("sqlite-flusher".into());
+        let of_thread = flushes.clone();
+        let thread = thread.spawn(move || run(flush, &handed, &of_thread)).expect("a thread");
+        let _ = flushes.thread.set(thread.thread().id());
+        Flusher { hand: Some(hand), thread: Some(thread), flushes }
+    }
+
+    /// Has a commit flushed, and then answers.
+    pub(super) fn hand(&self, number: u64, answers: Vec<Answer>) {
+        let Some(Err(mpsc::SendError((_, answers)))) = self.hand.as_ref().map(|hand| hand.send((number, answers))) else {
+            return;
+        };
+        let trouble = self.flushes.lose("the thread that flushes has ended");
+        answers.into_iter().for_each(|answer| answer(Some(trouble.clone())));
+    }
+}
+
+impl Drop for Flusher {
+    /// Waits until all is flushed that was handed over.
+    fn drop(&mut self) {
+        self.hand = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Flushes what was handed over, all of it at once, until there is no writer.
+fn run(mut flush: Flush, handed: &mpsc::Receiver<Handed>, flushes: &Flushes) {
+    while let Ok((mut number, mut answers)) = handed.recv() {
+        for (later, more) in handed.try_iter() {
+            number = later;
+            answers.extend(more);
+        }
+        let trouble = flushes.check().err().or_else(|| {
+            let began = now();
+            let done = catch_unwind(AssertUnwindSafe(&mut flush)).unwrap_or_else(|_| Err(io::Error::other("a panic")));
+            flushes.took.store(u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+            match done {
+                Ok(()) => {
+                    flushes.keep(number);
+                    None
+                }
+                Err(e) => Some(flushes.lose(&e.to_string())),
+            }
+        });
+        for answer in answers {
+            // One that panics is not to keep the others from theirs.
+            let _ = catch_unwind(AssertUnwindSafe(|| answer(trouble.clone())));
+        }
+    }
+}
+
+/// Flushes the log of the file that the connection has open; none where SQLite keeps no log, as on some network file systems.
+pub(super) fn of_log(conn: &mut Conn) -> Result<Option<Flush>, Error> {
+    let mode = Tx { conn }.row::<(String,)>("PRAGMA journal_mode", &[])?;
+    if mode.is_none_or(|(mode,)| mode != "wal") {
+        return Ok(None);
+    }
+    let path = log_path(conn)?;
     // SQLite's locks lie on its other files, so that closing this one gives none of them up.
     let mut log = File::open(&path).ok();
-    Ok(Box::new(move || {
-        // One that may only be read may have none.
+    Ok(Some(Box::new(move || {
+        // Of a database that may only be read there may be none.
         let opened = log.take().map_or_else(|| File::open(&path), Ok)?;
         log.insert(opened).sync_data()
-    }))
+    })))
+}
+
+/// Where it lies, as SQLite knows it: without links and parameters.
+fn log_path(conn: &mut Conn) -> Result<String, Error> {
+    let file = Tx { conn }.row::<(String,)>("SELECT file FROM pragma_database_list WHERE name = 'main'", &[])?;
+    Ok(file.map(|(file,)| file + "-wal").unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     use super::Flush;
     use crate::binds;
-    use crate::db::{Error, Place, Store, Tx};
+    use crate::db::writer::Keeps;
+    use crate::db::{Conn, Error, Place, Store, Tx};
     use std::io;
     use std::path::Path;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::mpsc::{self, RecvTimeoutError};
     use std::time::Duration;
+    use tokio::sync::oneshot;
 
+    /// A database whose acts beside the writer are flushed that way.
     fn open(path: &Path, flush: impl FnMut() -> io::Result<()> + Send + 'static) -> Store {
         let flush: Flush = Box::new(flush);
-        let store = Store::open_flushed(Place::File(path.to_owned()), 4, |_| Ok(flush)).expect("it opens");
+        let store = Store::open_flushed(Place::File(path.to_owned()), 4, |_| Ok(Some(flush))).expect("it opens");
         store.write(|tx| tx.conn.batch("CREATE TABLE t (n BIGINT PRIMARY KEY)")).expect("made");
         store
+    }
+
+    fn beside(
+        store: &Store,
+        f: impl FnOnce(&mut Tx<'_>) -> Result<usize, Error> + Send + 'static,
+    ) -> oneshot::Receiver<Result<usize, Error>> {
+        let (answer, waiter) = oneshot::channel();
+        let writer = store.inner.writer.as_ref().expect("SQLite has a writer");
+        writer.submit_to(Keeps::Beside, f, |told| drop(answer.send(told)));
+        waiter
     }
 
     fn add(n: i64) -> impl FnOnce(&mut Tx<'_>) -> Result<usize, Error> + Send {
@@ -120,60 +245,80 @@ mod tests {
         Ok(tx.rows::<(i64,)>("SELECT n FROM t ORDER BY n", &[])?.into_iter().map(|r| r.0).collect())
     }
 
-    #[test]
-    fn nobody_is_told_of_what_the_disk_has_not_yet_and_the_writer_works_meanwhile() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let (flushing, at_flush) = mpsc::channel();
-        let (go, may_go) = mpsc::channel::<()>();
-        // The first is the table's.
-        let mut is_first = true;
-        let store = open(&folder.path().join("t.db"), move || {
-            if !std::mem::take(&mut is_first) {
-                let _ = flushing.send(());
-                let _ = may_go.recv();
-            }
-            Ok(())
-        });
-        let writer = store.inner.writer.as_ref().expect("SQLite has a writer");
-        let mut written = writer.submit(add(1));
-        at_flush.recv().expect("it is flushed");
-        let (works, at_work) = mpsc::channel();
-        let mut later = writer.submit(move |tx| {
-            works.send(()).expect("it is waited for");
-            add(2)(tx)
-        });
-        at_work.recv().expect("the writer is at work beside the flush");
+    /// Reads the numbers in each of the ways there are, the last one beside others in a task; what is read comes by the channel.
+    fn read_all_ways(store: &Store) -> mpsc::Receiver<usize> {
         let (tell, told) = mpsc::channel();
-        for way in 0..3 {
+        for way in 0..4 {
             let (store, tell) = (store.clone(), tell.clone());
             std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
                 let found = match way {
-                    0 => store.read(numbers),
-                    1 => store.look(numbers),
+                    0 => store.read(numbers).map(|n| n.len()),
+                    1 => store.look(numbers).map(|n| n.len()),
+                    2 => runtime.block_on(store.card("89860000000000000001")).map(|found| usize::from(found.is_none())),
                     _ => {
-                        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-                        runtime.block_on(store.card("89860000000000000001")).map(|found| {
-                            assert!(found.is_none());
-                            vec![1]
-                        })
+                        let seen = store.as_seen().read(numbers).map(|n| n.len());
+                        runtime.block_on(store.kept()).and(seen)
                     }
                 };
                 let _ = tell.send(found.expect("it is read"));
             });
         }
-        assert_eq!(told.recv_timeout(Duration::from_millis(300)), Err(RecvTimeoutError::Timeout), "a cut could take it back");
+        told
+    }
+
+    #[test]
+    fn nobody_is_told_of_what_the_disk_has_not_yet_and_the_writer_works_meanwhile() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (flushing, at_flush) = mpsc::channel();
+        let (go, may_go) = mpsc::channel::<()>();
+        let store = open(&folder.path().join("t.db"), move || {
+            let _ = flushing.send(());
+            let _ = may_go.recv();
+            Ok(())
+        });
+        let mut written = beside(&store, add(1));
+        at_flush.recv().expect("it is flushed");
+        let told = read_all_ways(&store);
+        let wait = Duration::from_millis(300);
+        assert_eq!(told.recv_timeout(wait), Err(RecvTimeoutError::Timeout), "a cut of the current could take it back");
+        let refused = store.inner.writer.as_ref().expect("SQLite has a writer").submit(add(1));
+        let (works, at_work) = mpsc::channel();
+        let mut later = beside(&store, move |tx| {
+            works.send(()).expect("it is waited for");
+            add(2)(tx)
+        });
         assert!(written.try_recv().is_err() && later.try_recv().is_err(), "nobody is answered before the flush");
-        go.send(()).expect("the flush waits");
+        (0..3).for_each(|_| go.send(()).expect("the flush waits"));
+        at_work.recv().expect("the writer is at work");
         written.blocking_recv().expect("answered").expect("written");
-        for _ in 0..3 {
-            assert_eq!(told.recv(), Ok(vec![1]));
-        }
-        at_flush.recv().expect("then the later one is flushed");
-        assert!(later.try_recv().is_err());
-        go.send(()).expect("the flush waits");
+        assert!(matches!(refused.blocking_recv().expect("answered"), Err(Error::Constraint(_))), "it was there already");
         later.blocking_recv().expect("answered").expect("written");
+        (0..4).for_each(|_| assert!(told.recv().expect("read") > 0));
         drop(go);
         assert_eq!(store.read(numbers).expect("read"), [1, 2]);
+    }
+
+    #[test]
+    fn the_writer_does_not_wait_for_the_disk() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (works, at_work) = mpsc::channel::<()>();
+        let mut is_first = true;
+        let store = open(&folder.path().join("t.db"), move || {
+            if std::mem::take(&mut is_first) {
+                at_work.recv().expect("the next is worked at");
+            }
+            Ok(())
+        });
+        let first = beside(&store, add(1));
+        let (flushed, next) = (first, store.clone());
+        let next = beside(&next, move |tx| {
+            let done = add(2)(tx);
+            works.send(()).expect("the flush waits for it");
+            done
+        });
+        flushed.blocking_recv().expect("answered").expect("written");
+        next.blocking_recv().expect("answered").expect("written");
     }
 
     #[test]
@@ -182,24 +327,24 @@ mod tests {
         let (count, (works, at_work)) = (Arc::new(AtomicU64::new(0)), mpsc::channel::<()>());
         let flushes = count.clone();
         let store = open(&folder.path().join("t.db"), move || match flushes.fetch_add(1, Ordering::SeqCst) {
-            2 => {
+            1 => {
                 at_work.recv().expect("the writer is at work beside the flush");
                 Err(io::Error::other("bad sector"))
             }
             _ => Ok(()),
         });
-        store.write(add(1)).expect("the disk is good");
-        let writer = store.inner.writer.as_ref().expect("SQLite has a writer");
-        let lost = writer.submit(add(2));
-        let beside = writer.submit(move |tx| {
+        beside(&store, add(1)).blocking_recv().expect("answered").expect("the disk is good");
+        let lost = beside(&store, add(2));
+        let next = beside(&store, move |tx| {
             let done = add(3)(tx);
-            works.send(()).expect("the flush waits");
+            let _ = works.send(());
             done
         });
         let told = [
             lost.blocking_recv().expect("answered").map(drop),
-            beside.blocking_recv().expect("answered").map(drop),
+            next.blocking_recv().expect("answered").map(drop),
             store.write(add(4)).map(drop),
+            beside(&store, add(5)).blocking_recv().expect("answered").map(drop),
             store.read(numbers).map(drop),
             store.look(numbers).map(drop),
             store.check(),
@@ -208,12 +353,34 @@ mod tests {
             let words = told.expect_err("the disk is bad").to_string();
             assert!(words.contains("bad sector") && words.contains("start again"), "{i}: {words}");
         }
-        assert_eq!(count.load(Ordering::SeqCst), 3, "it is not tried again");
+        assert_eq!(count.load(Ordering::SeqCst), 2, "it is not tried again");
         drop(store);
         let again = Store::open(Place::File(folder.path().join("t.db")), 2).expect("it opens");
-        again.write(add(5)).expect("started again it goes on");
+        again.write(add(6)).expect("started again it goes on");
         let there = again.read(numbers).expect("read");
-        assert!(there.starts_with(&[1]) && !there.contains(&3) && !there.contains(&4), "{there:?}");
+        assert!(there.starts_with(&[1]) && there.ends_with(&[6]) && !there.contains(&4) && !there.contains(&5), "{there:?}");
+    }
+
+    /// A panic of a flush is one that failed; one of an answer is nobody else's.
+    #[test]
+    fn a_panic_beside_the_writer_leaves_nobody_waiting() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut flushes = 0;
+        let store = open(&folder.path().join("t.db"), move || {
+            flushes += 1;
+            assert!(flushes < 3, "a panic that is wanted");
+            Ok(())
+        });
+        let writer = store.inner.writer.as_ref().expect("SQLite has a writer");
+        writer.submit_to(Keeps::Beside, add(1), |_| panic!("a panic that is wanted"));
+        beside(&store, add(2)).blocking_recv().expect("answered").expect("written");
+        let mut outcome = beside(&store, add(3)).blocking_recv().expect("answered");
+        if outcome.is_ok() {
+            // The first two may have shared a flush.
+            outcome = beside(&store, add(4)).blocking_recv().expect("answered");
+        }
+        assert!(outcome.expect_err("the flush panicked").to_string().contains("a panic"));
+        assert!(store.read(numbers).is_err() && store.write(add(5)).is_err());
     }
 
     /// A cut of the current leaves at least what was flushed: here a copy of the files at each flush.
@@ -237,7 +404,7 @@ mod tests {
                     scope.spawn(move || {
                         let write = |i| {
                             let n = 100 * client + i;
-                            store.write(add(n)).expect("written");
+                            beside(store, add(n)).blocking_recv().expect("answered").expect("written");
                             (n, count.load(Ordering::SeqCst))
                         };
                         (0..12_i64).map(write).collect::<Vec<_>>()
@@ -247,13 +414,28 @@ mod tests {
             clients.into_iter().flat_map(|c| c.join().expect("a client ends well")).collect()
         });
         assert_eq!(answered.len(), 96);
-        let last = count.load(Ordering::SeqCst);
-        assert!(last < 97, "many share a flush: {last}");
-        for n in 1..=last {
-            let there = Store::open(Place::File(copy(n)), 1).expect("a cut leaves a good file").read(numbers).expect("read");
+        for n in 1..=count.load(Ordering::SeqCst) {
+            let store = Store::open(Place::File(copy(n)), 1).expect("a cut leaves a good file");
+            let there = store.read(numbers).expect("read");
             for (number, _) in answered.iter().filter(|(_, flush)| *flush == n) {
                 assert!(there.contains(number), "{number} was told after flush {n}, which does not hold it: {there:?}");
             }
         }
+    }
+
+    #[test]
+    fn the_log_of_a_link_lies_beside_what_it_leads_to() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (real, link) = (folder.path().join("real.db"), folder.path().join("link.db"));
+        std::fs::write(&real, "").expect("a file");
+        std::os::unix::fs::symlink(&real, &link).expect("a link");
+        std::fs::write(folder.path().join("link.db-wal"), "another's").expect("a file");
+        let store = Store::open(Place::File(link.clone()), 2).expect("it opens");
+        beside(&store, |tx| tx.conn.batch("CREATE TABLE t (n BIGINT)").map(|()| 0))
+            .blocking_recv()
+            .expect("answered")
+            .expect("made");
+        let told = super::log_path(&mut Conn::open(&Place::File(link)).expect("it opens")).expect("a path");
+        assert!(told.ends_with("/real.db-wal") && Path::new(&told).metadata().expect("a file").len() > 0, "{told}");
     }
 }

@@ -36,7 +36,7 @@ use sql::{Row, Statement, Value};
 pub use stamps::Stamp;
 use std::collections::HashSet;
 use std::fmt;
-pub use store::Store;
+pub use store::{Store, Took};
 
 /// What went wrong below; the text is for the log, not for a customer.
 #[derive(Debug, Clone)]

@@ -7,10 +7,10 @@ use super::lookups::Lookups;
 use super::patience::{Deadline, now};
 use super::pool::Pool;
 use super::stamps::{Stamp, Stamps};
-use super::writer::{self, Writer};
+use super::writer::{self, Keeps, Writer};
 use super::{Conn, Error, MigrateError, Place, Tx, migrate};
 use crate::sims::SimAndState;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 /// The database. Cheap to clone.
@@ -21,6 +21,8 @@ pub struct Store {
     pub(super) patience: Option<Duration>,
     /// Until when its one caller does.
     pub(super) deadline: Option<Deadline>,
+    /// It does not wait for the disk to keep what was read.
+    pub(super) as_seen: bool,
 }
 
 pub(super) struct Inner {
@@ -35,6 +37,15 @@ pub(super) struct Inner {
     pub(super) writer: Option<Writer>,
 }
 
+/// How long an act on SQLite took.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Took {
+    /// The work itself.
+    pub work: Duration,
+    /// Until the disk had it; where that was not waited for, of one before it.
+    pub keeping: Duration,
+}
+
 impl Store {
     /// Opens the database and brings its schema up to date. `connections_max` bounds the connections in use at once.
     pub fn open(place: Place, connections_max: usize) -> Result<Store, MigrateError> {
@@ -45,7 +56,7 @@ impl Store {
     pub(super) fn open_flushed(
         place: Place,
         connections_max: usize,
-        flush: impl FnOnce(&mut Conn) -> Result<Flush, Error>,
+        flush: impl FnOnce(&mut Conn) -> Result<Option<Flush>, Error>,
     ) -> Result<Store, MigrateError> {
         if let Place::File(path) = &place {
             file::make_private(path);
@@ -56,7 +67,7 @@ impl Store {
             Place::File(path) => {
                 let turn = file::turnstile(path).map_err(MigrateError::Engine)?;
                 let flush = flush(&mut conn).map_err(MigrateError::Engine)?;
-                Some(Writer::start(conn, turn, Found::at(path), flush).map_err(MigrateError::Engine)?)
+                Some(Writer::start(conn, turn, Found::at(path), flush))
             }
             Place::Postgres(_) => None,
         };
@@ -72,6 +83,7 @@ impl Store {
             }),
             patience: None,
             deadline: None,
+            as_seen: false,
         })
     }
 
@@ -95,31 +107,39 @@ impl Store {
         let mut conn = self.inner.pool.begin(self.deadline(), begin)?;
         let result = f(&mut Tx { conn: &mut conn });
         conn.batch("COMMIT")?;
-        self.kept()?;
+        drop(conn);
+        self.wait_kept()?;
         result
     }
 
-    /// Waits until what was read is kept by the disk: see [`flushes`].
-    fn kept(&self) -> Result<(), Error> {
-        self.inner.writer.as_ref().map_or(Ok(()), |writer| writer.flushes().wait())
+    pub(super) fn wait_kept(&self) -> Result<(), Error> {
+        match &self.inner.writer {
+            Some(writer) if !self.as_seen => writer.flushes().wait(),
+            _ => Ok(()),
+        }
     }
 
-    /// As [`Store::kept`], without holding a thread of those that wait for many.
-    async fn kept_async(&self) -> Result<(), Error> {
+    /// The same database, where a reader is not kept waiting until the disk has what it saw: whoever asks so waits for
+    /// [`Store::kept`] before anybody is told.
+    pub fn as_seen(&self) -> Store {
+        Store { as_seen: true, ..self.clone() }
+    }
+
+    /// Waits until what was seen until now is kept by the disk.
+    ///
+    /// # Errors
+    /// If it does not keep it.
+    pub async fn kept(&self) -> Result<(), Error> {
         match &self.inner.writer {
-            Some(writer) if !writer.flushes().are_done() => {
-                let flushes = writer.flushes().clone();
-                let joined = tokio::task::spawn_blocking(move || flushes.wait()).await;
-                joined.unwrap_or_else(|e| Err(Error::Engine(e.to_string())))
-            }
-            _ => Ok(()),
+            Some(writer) => writer.flushes().wait_async().await,
+            None => Ok(()),
         }
     }
 
     /// Reads with one statement, so without the cost of a transaction.
     pub fn look<R, E: From<Error>>(&self, f: impl FnOnce(&mut Tx<'_>) -> Result<R, E>) -> Result<R, E> {
         let result = self.inner.pool.look(self.deadline(), f);
-        self.kept()?;
+        self.wait_kept()?;
         result
     }
 
@@ -128,7 +148,7 @@ impl Store {
     pub async fn card(&self, iccid: &str) -> Result<Option<SimAndState>, Error> {
         if self.is_file() {
             let found = self.inner.cards.look(None, |tx| tx.sim_and_state(iccid));
-            self.kept_async().await?;
+            self.kept().await?;
             return found;
         }
         let (answer, must_ask) = self.inner.lookups.submit(iccid.to_owned());
@@ -217,13 +237,15 @@ impl Store {
         }
     }
 
-    /// As [`Store::write_impatient`], but `told` hears the outcome. On SQLite the caller goes on as soon as the act was worked at, while
-    /// the disk takes it, and is told how long that work was; `told` must not hold its thread, which answers others too.
-    pub fn write_ahead<R, E>(
+    /// As [`Store::write_impatient`], but `told` hears the outcome, and the answer is how long that took; nothing on PostgreSQL.
+    /// `beside`: on SQLite the caller goes on as soon as the act was worked at, while the disk takes it. Then `told` must neither wait
+    /// nor ask the database: its thread answers others too.
+    pub fn write_timed<R, E>(
         &self,
+        beside: bool,
         f: impl FnOnce(&mut Tx<'_>) -> Result<R, E> + Send + 'static,
         told: impl FnOnce(Result<R, E>) + Send + 'static,
-    ) -> Option<Duration>
+    ) -> Option<Took>
     where
         R: Send + 'static,
         E: From<Error> + Send + 'static,
@@ -232,21 +254,25 @@ impl Store {
             told(self.write_impatient(f));
             return None;
         };
-        let (worked, is_worked) = std::sync::mpsc::channel();
+        let (worked, is_worked) = mpsc::channel();
         let act = move |tx: &mut Tx<'_>| {
             let began = now();
             let done = f(tx);
-            let _ = worked.send(began.elapsed());
+            let _ = worked.send((began.elapsed(), now()));
             done
         };
-        writer.submit_to(act, told);
-        // An act that panics, or is not worked at any more, tells nothing.
-        is_worked.recv().ok()
-    }
-
-    /// How long the disk took to keep what was written last; nothing on PostgreSQL, which is not asked.
-    pub fn flush_took(&self) -> Option<Duration> {
-        self.inner.writer.as_ref().map(Writer::flush_took)
+        if beside {
+            writer.submit_to(Keeps::Beside, act, told);
+            // An act that panics, or is not worked at any more, tells nothing.
+            let (work, _) = is_worked.recv().ok()?;
+            return Some(Took { work, keeping: writer.flushes().took() });
+        }
+        let (answer, answered) = mpsc::channel();
+        writer.submit_to(Keeps::AtOnce, act, move |outcome| drop(answer.send(outcome)));
+        let outcome = answered.recv().unwrap_or_else(|_| Err(writer::gone().into()));
+        let took = is_worked.recv().ok().map(|(work, ended)| Took { work, keeping: ended.elapsed() });
+        told(outcome);
+        took
     }
 
     fn write_postgres<R, E: From<Error>>(&self, f: impl FnOnce(&mut Tx<'_>) -> Result<R, E>) -> Result<R, E> {

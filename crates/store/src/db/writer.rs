@@ -1,33 +1,43 @@
-//! The one writer of a SQLite file: takes every closure that waits, runs them in one transaction and commits them together. They are
-//! answered when the disk has them, which the writer does not wait for (see [`super::flushes`]). A closure that fails or panics undoes itself and nobody else: the first of a transaction with the
+//! The one writer of a SQLite file: takes every closure that waits, runs them in one transaction, commits them together,
+//! and only then answers. Where the first of them is ahead, the flush goes beside the writer (see [`super::flushes`]). A closure that fails or panics undoes itself and nobody else: the first of a transaction with the
 //! transaction, each later one by a savepoint of its own. (In a savepoint SQLite copies each page before it is changed and
 //! looks through the copies after each statement, so the first, which is often the only one, goes without.)
 
 use super::file::Found;
-use super::flushes::{Flush, Flushes};
-use super::patience::now;
+use super::flushes::{Flush, Flusher, Flushes};
 use super::{Conn, Error, Tx};
-use std::collections::VecDeque;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::thread::{JoinHandle, ThreadId};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 /// Closures committed together at most; bounds how long the first of them waits.
 const GROUP_MAX: usize = 256;
 
-/// Closures that wait at most; whoever brings another waits for room.
-const WAITING_MAX: usize = 4 * GROUP_MAX;
-
 /// Bytes that are to be free beside the file: a log grows to three times this before it is carried over.
 const ROOM_BYTES: u64 = 32 << 20;
 
-type Answer = Box<dyn FnOnce(Option<Error>) + Send>;
-/// Without a connection the job is not run, only its answer made.
-type Job = Box<dyn FnOnce(Option<(&mut Conn, Turn)>) -> Answer + Send>;
+/// Transactions after which the log is looked at, where SQLite does not do so by itself: some 24,000 of its pages.
+const CARRY_OVER_AFTER: u32 = 400;
+
+pub(super) type Answer = Box<dyn FnOnce(Option<Error>) + Send>;
+
+/// An act that waits.
+struct Job {
+    /// Without a connection it is not run, only its answer made.
+    run: Box<dyn FnOnce(Option<(&mut Conn, Turn)>) -> Answer + Send>,
+    keeps: Keeps,
+}
+
+/// When the disk is to have what an act wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keeps {
+    /// Before the writer goes on.
+    AtOnce,
+    /// While the writer is at work on the next.
+    Beside,
+}
 
 /// Which of a transaction's acts one is.
 #[derive(Clone, Copy)]
@@ -37,11 +47,10 @@ enum Turn {
 }
 
 pub(super) struct Writer {
-    queue: Arc<Queue>,
-    flushes: Arc<Flushes>,
+    /// None only while it is dropped.
+    jobs: Option<mpsc::SyncSender<Job>>,
     thread: Option<JoinHandle<()>>,
-    /// The writer's and the flusher's.
-    own: [ThreadId; 2],
+    flushes: Arc<Flushes>,
     file: Found,
 }
 
@@ -49,9 +58,10 @@ impl Drop for Writer {
     /// Waits until the writer has done what it was handed and has closed its connection. With the last connection to a file SQLite
     /// carries its log over, so that what is left is one file and all of the database.
     fn drop(&mut self) {
-        self.queue.close(false);
-        // A job or its answer may hold the last of the store: then this is a thread of the writer's own.
-        if let Some(thread) = self.thread.take().filter(|_| !self.own.contains(&std::thread::current().id())) {
+        self.jobs = None;
+        // A job or its answer may hold the last of the store: then this is the writer's own thread or its flusher's.
+        let is_own = |t: &JoinHandle<()>| t.thread().id() == std::thread::current().id() || self.flushes.are_mine();
+        if let Some(thread) = self.thread.take().filter(|t| !is_own(t)) {
             let _ = thread.join();
         }
     }
@@ -62,22 +72,19 @@ pub(super) fn gone() -> Error {
 }
 
 impl Writer {
-    pub(super) fn start(mut conn: Conn, turn: File, file: Found, flush: Flush) -> Result<Writer, Error> {
-        conn.batch("PRAGMA synchronous=NORMAL")?;
-        let (queue, flushes) = (Arc::new(Queue::default()), Arc::new(Flushes::default()));
-        let (hand, handed) = mpsc::channel();
-        let flusher = std::thread::Builder::new().name("sqlite-flusher".into());
-        let of_flusher = (queue.clone(), flushes.clone());
-        let flusher = flusher.spawn(move || flush_all(flush, &handed, &of_flusher.0, &of_flusher.1)).expect("a thread");
-        let flusher_id = flusher.thread().id();
-        let desk = Desk { turn, file: file.clone(), queue: queue.clone(), flushes: flushes.clone(), hand };
+    pub(super) fn start(conn: Conn, turn: File, file: Found, flush: Option<Flush>) -> Writer {
+        let (jobs, queue) = mpsc::sync_channel(4 * GROUP_MAX);
         let thread = std::thread::Builder::new().name("sqlite-writer".into());
-        let thread = thread.spawn(move || {
-            run(conn, desk);
-            let _ = flusher.join();
-        });
-        let thread = thread.expect("a thread");
-        Ok(Writer { queue, flushes, own: [thread.thread().id(), flusher_id], thread: Some(thread), file })
+        let flushes = Arc::new(Flushes::default());
+        let flusher = flush.map(|flush| Flusher::start(flush, flushes.clone()));
+        let desk = Desk { turn, file: file.clone(), flushes: flushes.clone(), flusher, mode: Keeps::AtOnce, carried_over: 0 };
+        let thread = thread.spawn(move || run(conn, desk, &queue)).expect("a thread");
+        Writer { jobs: Some(jobs), thread: Some(thread), flushes, file }
+    }
+
+    /// Which commits the disk has.
+    pub(super) fn flushes(&self) -> &Flushes {
+        &self.flushes
     }
 
     /// Whether what is written is kept, and will be for some time.
@@ -85,11 +92,6 @@ impl Writer {
         self.flushes.check()?;
         self.file.check()?;
         self.file.has_room(ROOM_BYTES)
-    }
-
-    /// Which commits the disk has.
-    pub(super) fn flushes(&self) -> &Arc<Flushes> {
-        &self.flushes
     }
 
     pub(super) fn submit<R, E>(
@@ -102,154 +104,30 @@ impl Writer {
     {
         let (answer, waiter) = oneshot::channel();
         // A closed queue drops the job and with it the answer's sender: the waiter is told that way.
-        self.submit_to(f, |result| drop(answer.send(result)));
+        self.submit_to(Keeps::AtOnce, f, |result| drop(answer.send(result)));
         waiter
     }
 
-    /// As [`Writer::submit`], but the answer is handed to `told`, on a thread that must not be held.
+    /// As [`Writer::submit`], but `told` hears the answer, on a thread that answers others too: it must neither wait nor ask the
+    /// database.
     pub(super) fn submit_to<R, E>(
         &self,
+        keeps: Keeps,
         f: impl FnOnce(&mut Tx<'_>) -> Result<R, E> + Send + 'static,
         told: impl FnOnce(Result<R, E>) + Send + 'static,
     ) where
         R: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        self.queue.push(Box::new(move |conn| {
+        let run: Box<dyn FnOnce(Option<(&mut Conn, Turn)>) -> Answer + Send> = Box::new(move |conn| {
             let result = match conn {
                 Some((conn, Turn::First)) => in_transaction(conn, f),
                 Some((conn, Turn::Later)) => in_savepoint(conn, f),
                 None => Err(gone().into()),
             };
             Box::new(move |commit_error| told(commit_error.map_or(result, |e| Err(e.into()))))
-        }));
-    }
-
-    /// How long the last flush took.
-    pub(super) fn flush_took(&self) -> Duration {
-        self.queue.lock().flush_took
-    }
-}
-
-/// What waits for the writer.
-#[derive(Default)]
-struct Queue {
-    state: Mutex<Waiting>,
-    /// For the writer: a job came, a flush ended, or none will come any more.
-    news: Condvar,
-    /// For those who bring a job: there is room.
-    room: Condvar,
-}
-
-#[derive(Default)]
-struct Waiting {
-    jobs: VecDeque<Job>,
-    is_closed: bool,
-    is_flushing: bool,
-    /// How long the last flush took.
-    flush_took: Duration,
-}
-
-impl Queue {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.state.lock().expect("the writer's queue lock")
-    }
-
-    fn push(&self, job: Job) {
-        let mut state = self.lock();
-        while state.jobs.len() >= WAITING_MAX && !state.is_closed {
-            state = self.room.wait(state).expect("the writer's queue lock");
-        }
-        if !state.is_closed {
-            state.jobs.push_back(job);
-            self.news.notify_one();
-        }
-    }
-
-    /// Takes no job any more; those that wait are done, or dropped.
-    fn close(&self, drops: bool) {
-        let mut state = self.lock();
-        state.is_closed = true;
-        let dropped = if drops { std::mem::take(&mut state.jobs) } else { VecDeque::new() };
-        drop(state);
-        drop(dropped);
-        self.news.notify_one();
-        self.room.notify_all();
-    }
-
-    /// The first of a transaction; none when all is done.
-    fn first(&self) -> Option<Job> {
-        let mut state = self.lock();
-        loop {
-            if let Some(job) = self.take(&mut state) {
-                return Some(job);
-            }
-            if state.is_closed {
-                return None;
-            }
-            state = self.news.wait(state).expect("the writer's queue lock");
-        }
-    }
-
-    /// The next of a transaction with so many acts, or none where it is to be committed. It is not before the one in front of it is
-    /// flushed. Where the work takes longer than a flush it is as soon as half of all have been done, so that there is work
-    /// while the disk takes it; else all that wait share the flush.
-    fn next(&self, done: usize, began: Instant) -> Option<Job> {
-        let mut state = self.lock();
-        loop {
-            let waiting = state.jobs.len();
-            let halves = || done >= waiting && began.elapsed() * (done + waiting) as u32 / done as u32 > state.flush_took;
-            if !state.is_flushing && (waiting == 0 || done >= GROUP_MAX || halves()) {
-                return None;
-            }
-            if done < GROUP_MAX
-                && let Some(job) = self.take(&mut state)
-            {
-                return Some(job);
-            }
-            state = self.news.wait(state).expect("the writer's queue lock");
-        }
-    }
-
-    fn take(&self, state: &mut Waiting) -> Option<Job> {
-        let job = state.jobs.pop_front()?;
-        if state.jobs.len() == WAITING_MAX - 1 {
-            self.room.notify_all();
-        }
-        Some(job)
-    }
-
-    /// Waits until nothing is being flushed.
-    fn rest(&self) {
-        let state = self.lock();
-        drop(self.news.wait_while(state, |state| state.is_flushing).expect("the writer's queue lock"));
-    }
-
-    fn flush_begins(&self) {
-        self.lock().is_flushing = true;
-    }
-
-    fn flush_ended(&self, took: Duration) {
-        let mut state = self.lock();
-        (state.is_flushing, state.flush_took) = (false, took);
-        self.news.notify_one();
-    }
-}
-
-/// Flushes what each transaction wrote and answers its callers, until there is no writer.
-fn flush_all(mut flush: Flush, handed: &mpsc::Receiver<Vec<Answer>>, queue: &Queue, flushes: &Flushes) {
-    while let Ok(answers) = handed.recv() {
-        let began = now();
-        match flush() {
-            Ok(()) => flushes.keep(),
-            Err(e) => flushes.lose(&e),
-        }
-        let trouble = flushes.check().err();
-        // The writer goes on meanwhile.
-        queue.flush_ended(began.elapsed());
-        for answer in answers {
-            answer(trouble.clone());
-        }
+        });
+        let _ = self.jobs.as_ref().map(|jobs| jobs.send(Job { run, keeps }));
     }
 }
 
@@ -294,76 +172,105 @@ pub(super) fn in_savepoint<R, E: From<Error>>(conn: &mut Conn, f: impl FnOnce(&m
 struct Desk {
     turn: File,
     file: Found,
-    queue: Arc<Queue>,
     flushes: Arc<Flushes>,
-    hand: mpsc::Sender<Vec<Answer>>,
-}
-
-impl Drop for Desk {
-    /// However the thread ends, nobody waits for it in vain.
-    fn drop(&mut self) {
-        self.queue.close(true);
-    }
+    /// None where SQLite keeps no log.
+    flusher: Option<Flusher>,
+    /// What the connection is set to.
+    mode: Keeps,
+    /// Transactions since the log was last carried over by hand.
+    carried_over: u32,
 }
 
 impl Desk {
+    /// Sets the connection to flush in the commit or not at all. Without a flush it does not carry the log over in a commit either.
+    fn set(&mut self, conn: &mut Conn, mode: Keeps) -> Result<(), Error> {
+        if self.mode != mode {
+            conn.batch(match mode {
+                Keeps::AtOnce => "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=24000",
+                Keeps::Beside => "PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0",
+            })?;
+            self.mode = mode;
+        }
+        Ok(())
+    }
+
+    /// Commits; the answers are made when the disk has it.
+    fn commit(&mut self, conn: &mut Conn, text: &str, answers: Vec<Answer>) {
+        let Some(flusher) = self.flusher.as_ref().filter(|_| self.mode == Keeps::Beside) else {
+            let trouble = end(conn, text);
+            return self.answer(trouble, answers);
+        };
+        let number = self.flushes.begin();
+        match end(conn, text) {
+            None => flusher.hand(number, answers),
+            trouble => {
+                // Nothing is to be kept of it: its number is when those before it are.
+                flusher.hand(number, Vec::new());
+                self.answer(trouble, answers);
+            }
+        }
+        self.carry_over(conn);
+    }
+
+    /// Answers acts that wrote nothing, or whose writing is kept. What they found may be kept a moment later.
+    fn answer(&self, trouble: Option<Error>, answers: Vec<Answer>) {
+        let trouble = trouble.or_else(|| self.flushes.wait().err());
+        answers.into_iter().for_each(|answer| answer(trouble.clone()));
+    }
+
+    /// Between transactions, so that nobody who reads waits for it.
+    fn carry_over(&mut self, conn: &mut Conn) {
+        self.carried_over += 1;
+        if self.carried_over >= CARRY_OVER_AFTER {
+            self.carried_over = 0;
+            // What is not carried over now is at the next turn.
+            let _ = conn.batch("PRAGMA wal_checkpoint(PASSIVE)");
+        }
+    }
+
     /// SQLite gives its lock to whoever asks at the right moment, so a process that writes without a pause (an import) keeps
     /// others out until their patience ends. Whoever waits therefore holds the turnstile, and the other must wait behind it.
-    fn begin(&self, conn: &mut Conn) -> Result<(), Error> {
+    fn begin(&mut self, conn: &mut Conn, keeps: Keeps) -> Result<(), Error> {
         self.flushes.check()?;
         self.file.check()?;
+        self.set(conn, if self.flusher.is_some() { keeps } else { Keeps::AtOnce })?;
         let _ = self.turn.lock();
         let begun = conn.batch("BEGIN IMMEDIATE");
         let _ = self.turn.unlock();
         begun
     }
-
-    /// Ends the transaction and sees to it that its callers are answered.
-    fn end(&self, conn: &mut Conn, end: Result<&str, Error>, answers: Vec<Answer>) {
-        // What is flushed is one transaction at a time.
-        self.queue.rest();
-        let done = self.flushes.check().and(end).and_then(|text| {
-            self.flushes.begin();
-            conn.batch(text).inspect_err(|_| self.flushes.keep())
-        });
-        match done {
-            Ok(()) => {
-                self.queue.flush_begins();
-                // It is there as long as the writer is.
-                let _ = self.hand.send(answers);
-            }
-            Err(trouble) => {
-                let _ = conn.batch("ROLLBACK");
-                for answer in answers {
-                    answer(Some(trouble.clone()));
-                }
-            }
-        }
-    }
 }
 
-fn run(mut conn: Conn, desk: Desk) {
-    while let Some(first) = desk.queue.first() {
+/// Commits; the answer is why that failed.
+fn end(conn: &mut Conn, text: &str) -> Option<Error> {
+    let trouble = conn.batch(text).err();
+    if trouble.is_some() {
+        let _ = conn.batch("ROLLBACK");
+    }
+    trouble
+}
+
+fn run(mut conn: Conn, mut desk: Desk, queue: &mpsc::Receiver<Job>) {
+    while let Ok(first) = queue.recv() {
         let mut next = Some(first);
         while let Some(first) = next.take() {
-            next = group(&mut conn, &desk, first);
+            next = group(&mut conn, &mut desk, queue, first);
         }
     }
 }
 
 /// Runs a job and those that wait behind it in one transaction; the answer is one that could not be taken into it.
-fn group(conn: &mut Conn, desk: &Desk, first: Job) -> Option<Job> {
-    if let Err(e) = desk.begin(conn) {
+fn group(conn: &mut Conn, desk: &mut Desk, queue: &mpsc::Receiver<Job>, first: Job) -> Option<Job> {
+    if let Err(e) = desk.begin(conn, first.keeps) {
         let _ = conn.batch("ROLLBACK");
-        first(None)(Some(e));
+        (first.run)(None)(Some(e));
         return None;
     }
     conn.group = Some(super::Group::default());
-    let began = now();
-    let mut answers = vec![first(Some((&mut *conn, Turn::First)))];
+    let mut answers = vec![(first.run)(Some((&mut *conn, Turn::First)))];
     let (mut later, mut lost) = (None, None);
-    while conn.group.is_some() {
-        let Some(job) = desk.queue.next(answers.len(), began) else { break };
+    while conn.group.is_some() && answers.len() < GROUP_MAX {
+        let Ok(job) = queue.try_recv() else { break };
         // After some errors (a full disk) SQLite undoes the whole transaction by itself, and a savepoint would begin another. Then
         // nothing of the group may count: some of it is gone. Where a transaction is open none can be begun.
         if answers.len() == 1 && conn.batch("BEGIN; ROLLBACK").is_ok() {
@@ -376,19 +283,18 @@ fn group(conn: &mut Conn, desk: &Desk, first: Job) -> Option<Job> {
             (later, lost) = (Some(job), Some(e));
             break;
         }
-        answers.push(job(Some((&mut *conn, Turn::Later))));
+        answers.push((job.run)(Some((&mut *conn, Turn::Later))));
     }
-    let is_open = conn.group.take().is_some();
+    let is_open = conn.group.take().is_some() && lost.is_none();
     // The first savepoint is not there any more where SQLite undid the transaction, and without one there is nothing to commit.
-    let text = if answers.len() > 1 { "RELEASE SAVEPOINT whole_group; COMMIT" } else { "COMMIT" };
-    if is_open || lost.is_some() {
-        desk.end(conn, lost.map_or(Ok(text), Err), answers);
+    let end = if answers.len() > 1 { "RELEASE SAVEPOINT whole_group; COMMIT" } else { "COMMIT" };
+    if is_open {
+        desk.commit(conn, end, answers);
     } else {
-        // The first failed and undid the transaction: nothing was written, but what it found may have been a moment before.
-        let trouble = desk.flushes.wait().err();
-        for answer in answers {
-            answer(trouble.clone());
+        if lost.is_some() {
+            let _ = conn.batch("ROLLBACK");
         }
+        desk.answer(lost, answers);
     }
     later
 }
