@@ -1,9 +1,11 @@
 //! Posting notices: claims deliveries from the engine, posts their lanes side by side, and hands back how each ended.
 //! Which words a door uses is not known here: each door brings its [`Dialect`].
 
+mod aside;
 mod silent;
 
 use crate::outbound::{self, Outbound};
+use aside::Aside;
 use kachi_engine::failing::{Ended, Failing, STEADY_SECONDS, Turn};
 use kachi_engine::webhooks::{self, Claim, Endpoint, Job, Posted};
 use kachi_engine::{Engine, Result};
@@ -38,6 +40,7 @@ pub struct Sender {
     ears: Arc<Ears>,
     failing: Arc<Failing<Endpoint>>,
     room: Arc<Semaphore>,
+    aside: Arc<Aside>,
 }
 
 /// Bounds and means of a [`Sender`].
@@ -46,7 +49,7 @@ pub struct SenderSettings {
     pub outbound: Outbound,
     /// How long an answer may take (`webhooks.timeout_seconds`).
     pub timeout: Duration,
-    /// Lanes posted at once (`limits.delivery_parallel`).
+    /// Lanes posted at once (`limits.delivery_parallel`); as many again may be slow and go on aside.
     pub parallel: usize,
     /// Bytes of an answer that are read (`limits.answer_bytes_max`).
     pub answer_bytes_max: usize,
@@ -67,6 +70,36 @@ struct Held {
     until: Instant,
 }
 
+/// Lanes beside which none has begun for so long are finished aside.
+const SLOW: Duration = Duration::from_millis(500);
+
+/// Lanes that are posted now.
+#[derive(Default)]
+struct Running {
+    lanes: JoinSet<(Tried, Vec<Job>)>,
+    of: HashMap<tokio::task::Id, Endpoint>,
+}
+
+impl Running {
+    fn begin(&mut self, sender: &Sender, engine: &Engine, lane: Vec<Job>, until: Instant) {
+        let Some(endpoint) = lane.first().map(Job::endpoint) else { return };
+        let (sender, engine) = (sender.clone(), engine.clone());
+        let task = self.lanes.spawn(async move { sender.lane(lane, &engine, until).await });
+        self.of.insert(task.id(), endpoint);
+    }
+
+    /// The next that ends, whose it was, and what of it was not tried; none if none runs.
+    async fn next(&mut self) -> Option<(Option<Endpoint>, Tried, Vec<Job>)> {
+        let ended = self.lanes.join_next_with_id().await?;
+        let id = ended.as_ref().map_or_else(|e| e.id(), |(id, _)| *id);
+        let (tried, rest) = ended.map(|(_, lane)| lane).unwrap_or_else(|e| {
+            tracing::error!(error = %e, "a delivery lane stopped; its lease runs out and it is tried again");
+            Default::default()
+        });
+        Some((self.of.remove(&id), tried, rest))
+    }
+}
+
 /// A step claims ahead for so long.
 const AHEAD: Duration = Duration::from_secs(1);
 
@@ -84,6 +117,7 @@ impl Sender {
             ears: Arc::default(),
             failing: Arc::default(),
             room: Arc::new(Semaphore::new(settings.parallel.max(webhooks::PROBES))),
+            aside: Arc::new(Aside::new(settings.parallel.max(2))),
         })
     }
 
@@ -111,7 +145,8 @@ impl Sender {
 
     async fn claim(&self, engine: &Engine) -> Result<Held> {
         let token = ((self.random)() >> 1) as i64;
-        let silent = self.ears.silent(engine.now(), self.room.available_permits() / webhooks::PROBES);
+        let mut silent = self.ears.silent(engine.now(), self.room.available_permits() / webhooks::PROBES);
+        silent.resting.extend(self.aside.full());
         let until = Instant::now() + Duration::from_secs(engine.settings().lease_seconds.unsigned_abs() / 2);
         let engine = engine.clone();
         Ok(Held { claim: off_thread(move || webhooks::claim(&engine, token, &silent)).await?, until })
@@ -124,7 +159,7 @@ impl Sender {
         Ok(tried + self.lanes(engine, claim.token, (claim.lanes, until), settled).await?)
     }
 
-    /// Posts lanes side by side; the answer is how many deliveries were tried.
+    /// Posts lanes side by side; the answer is how many deliveries were tried. What takes long is finished aside.
     async fn lanes(
         &self,
         engine: &Engine,
@@ -133,23 +168,33 @@ impl Sender {
         mut settled: Tried,
     ) -> Result<usize> {
         let (mut tried, mut left) = (0, Vec::new());
-        let mut lanes = lanes.into_iter();
-        let mut running: JoinSet<(Tried, Vec<Job>)> = JoinSet::new();
+        let (mut lanes, mut running) = (lanes.into_iter(), Running::default());
         let mut settling: JoinSet<Result<()>> = JoinSet::new();
+        // When one last began: while others wait, it does as soon as one ends.
+        let mut began = Instant::now();
         loop {
-            while running.len() < self.parallel && Instant::now() < until {
+            while running.lanes.len() < self.parallel && Instant::now() < until {
                 let Some(lane) = lanes.next() else { break };
-                let (sender, engine) = (self.clone(), engine.clone());
-                running.spawn(async move { sender.lane(lane, &engine, until).await });
+                if lane.first().is_some_and(|job| self.aside.is_full(&job.endpoint())) {
+                    left.extend(lane);
+                    continue;
+                }
+                running.begin(self, engine, lane, until);
+                began = Instant::now();
             }
-            match running.join_next().await {
-                Some(Ok((ended, rest))) => {
+            match tokio::time::timeout_at((began + SLOW).into(), running.next()).await {
+                Ok(Some((_, ended, rest))) => {
                     tried += ended.len();
                     settled.extend(ended);
                     left.extend(rest);
                 }
-                Some(Err(e)) => tracing::error!(error = %e, "a delivery lane stopped; its lease runs out and it is tried again"),
-                None => break,
+                Ok(None) => break,
+                Err(_) => {
+                    if self.aside.put(running.of.values()) {
+                        self.finish_aside(engine, token, std::mem::take(&mut running));
+                    }
+                    began = Instant::now();
+                }
             }
             // What has ended is recorded while the next are posted.
             if settled.len() >= SETTLE_AT && settling.is_empty() {
@@ -167,6 +212,20 @@ impl Sender {
         left.extend(lanes.flatten());
         release(engine, token, left).await?;
         Ok(tried)
+    }
+
+    /// Finishes lanes that take long, while others go on.
+    fn finish_aside(&self, engine: &Engine, token: i64, mut running: Running) {
+        let (aside, engine) = (self.aside.clone(), engine.clone());
+        tokio::spawn(async move {
+            while let Some((endpoint, ended, rest)) = running.next().await {
+                let settled = settle(&engine, token, ended).await;
+                if let Err(e) = settled.and(release(&engine, token, rest).await) {
+                    tracing::error!(error = %e, "attempts are not recorded; their lease runs out and they are tried again");
+                }
+                endpoint.iter().for_each(|endpoint| aside.end(endpoint));
+            }
+        });
     }
 
     /// One lane, one after the other, until its endpoint is silent; and what was not tried.

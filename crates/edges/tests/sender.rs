@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
 
 /// Lanes at once.
 const PARALLEL: usize = 10;
@@ -61,19 +62,27 @@ impl Receiver {
 }
 
 fn sender() -> Sender {
-    let dialect = Dialect {
+    speaking(dialect())
+}
+
+fn dialect() -> Dialect {
+    Dialect {
         render: |job, id, timestamp, nonce| eiotclub::notice(&job.kind, &job.body, id, timestamp, nonce, &job.secret),
         acknowledged: |job, status, body| eiotclub::acknowledged(&job.kind, &job.body, status, body),
         timeout: None,
-    };
-    speaking(dialect)
+    }
 }
 
 fn speaking(dialect: Dialect) -> Sender {
+    speaking_for(Duration::from_secs(1), dialect)
+}
+
+/// One that waits so long for an answer.
+fn speaking_for(timeout: Duration, dialect: Dialect) -> Sender {
     let next = AtomicU64::new(2);
     let settings = SenderSettings {
         outbound: Outbound::new(vec![Network::parse("127.0.0.0/8").expect("a network")]),
-        timeout: Duration::from_secs(1),
+        timeout,
         parallel: PARALLEL,
         answer_bytes_max: 4096,
         random: Arc::new(move || next.fetch_add(2, Ordering::SeqCst)),
@@ -142,12 +151,13 @@ fn a_receiver_that_never_answers_holds_up_nobody() {
         step();
         assert_eq!(done(&w, STRANGER), 2, "its first attempts go out in the next step");
         assert!(mute.got() <= 2 * PARALLEL as u64, "{} were sent to who does not answer", mute.got());
-        // It is tried aside, with a few, at once and then after a rest; the others do not wait for the outcome.
-        let before = mute.got();
         let attempts = || {
             let newest = w.engine.read(|tx, _| Ok(tx.deliveries_newest(&[ACME], None, MANY as i64)?)).expect("deliveries");
             newest.iter().map(|d| d.6).sum::<i64>() as u64
         };
+        until("those are over", || attempts() == mute.got());
+        // It is tried aside, with a few, at once and then after a rest; the others do not wait for the outcome.
+        let before = mute.got();
         for (turn, rest) in [(1, 0), (2, 30)] {
             w.pass(rest);
             tell(&w, STRANGER, 1 + turn..2 + turn);
@@ -166,6 +176,61 @@ fn a_receiver_that_never_answers_holds_up_nobody() {
         while step() > 0 {}
         assert_eq!((done(&w, ACME), done(&w, STRANGER)), (MANY as i64, 4));
         assert_eq!(mute.got(), before + 6 + MANY as u64);
+    });
+}
+
+/// Of one receiver the notices of some cards hang and the others are answered, so that it is never silent. Nothing waits for those that
+/// hang: not the others' notices, not those of its other cards, and in the end they come too.
+#[test]
+fn a_receiver_that_hangs_for_some_cards_holds_up_nobody() {
+    each(|store| {
+        let w = World::with(store, Settings::default());
+        let runtime = Runtime::new().expect("a runtime");
+        let (go, good) = (Arc::new(Semaphore::new(0)), Receiver::default());
+        let hangs: Vec<String> = (0..2).map(|i| World::iccid(i).to_string()).collect();
+        let (answers, hung) = (go.clone(), Arc::new(AtomicU64::new(0)));
+        let hanging = hung.clone();
+        let router = Router::new().route(
+            "/n",
+            post(move |body: String| {
+                let (answers, hanging, hangs) =
+                    (answers.clone(), hanging.clone(), hangs.iter().any(|iccid| body.contains(iccid)));
+                async move {
+                    if hangs {
+                        hanging.fetch_add(1, Ordering::SeqCst);
+                        let _ = answers.acquire().await;
+                    }
+                    r#"{"status":"SUCCESS"}"#
+                }
+            }),
+        );
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
+        notify(&w, ACME, listener.local_addr().expect("an address"));
+        runtime.spawn(async move { axum::serve(listener, router).await });
+        notify(&w, STRANGER, good.listen(&runtime));
+        // It answers in the end, so it is never given up.
+        let sender = speaking_for(Duration::from_secs(60), dialect());
+        let step = || runtime.block_on(sender.step(&w.engine)).expect("a step");
+        tell(&w, ACME, 0..6);
+        tell(&w, STRANGER, 0..3);
+        step();
+        assert_eq!(
+            (done(&w, ACME), done(&w, STRANGER), hung.load(Ordering::SeqCst)),
+            (4, 3, 2),
+            "the step does not wait for two"
+        );
+        for turn in 1..4 {
+            tell(&w, ACME, 2..4);
+            tell(&w, ACME, 0..1);
+            tell(&w, STRANGER, 0..1);
+            step();
+            assert_eq!((done(&w, ACME), done(&w, STRANGER)), (4 + 2 * turn, 3 + turn));
+            assert_eq!(hung.load(Ordering::SeqCst), 2, "what comes later of a card that hangs waits for its turn");
+        }
+        go.close();
+        until("what hung is done", || done(&w, ACME) == 12);
+        step();
+        assert_eq!((done(&w, ACME), done(&w, STRANGER)), (15, 6), "and what waited behind it");
     });
 }
 
