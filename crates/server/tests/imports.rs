@@ -19,6 +19,7 @@ on_both!(
     a_persons_text_is_no_formula_in_a_spreadsheet,
     usage_is_written_out_in_the_days_of_its_account_with_their_zone,
     the_journal_of_days_tells_every_posting_between_what_was_there_before_and_after,
+    a_file_whose_import_was_killed_is_named_by_the_doctor_until_it_is_taken_in,
 );
 
 fn world(house: &House) {
@@ -346,4 +347,46 @@ fn the_journal_of_days_tells_every_posting_between_what_was_there_before_and_aft
     assert!(turned.code == 2 && turned.err.contains("--from is after --to"), "{turned:?}");
     let nobody = house.run(&[&["export", "journal", "--account", "nobody"], &march[..]].concat(), &[]);
     assert!(nobody.code == 1 && nobody.err.contains("--account: there is no account nobody"), "{nobody:?}");
+}
+
+fn a_file_whose_import_was_killed_is_named_by_the_doctor_until_it_is_taken_in(house: &House) {
+    const LINES: i64 = 8_000;
+    world(house);
+    let at = now() - 7_200;
+    let line = |n: i64| kachi_testkit::world::line(n + 1, (n % 3) as u64, at + n % 3_000, at + n % 3_000 + 60, 1_000);
+    house.write("usage.csv", &(0..LINES).map(line).collect::<String>());
+    let words = ["import", "cdr", "usage.csv", "--platform", "hand"];
+    let mut importer = house.command(&words, &[("KACHI_LIMITS__IMPORT_ROWS", "20")]).spawn().expect("it starts");
+    common::until("some of it is in", || house.store().read(|tx| tx.cdr_file(1)).ok().filter(|file| file.loaded > 0));
+    importer.kill().expect("it is killed");
+    importer.wait().expect("it ends");
+    let left = house.store().read(|tx| tx.cdr_file(1)).expect("the file");
+    assert!(!left.done, "it was killed in the middle: {left:?}");
+    // What the doctor says of usage so many seconds later, with a watched folder or without.
+    let usage = |seconds: i64, watch: &str| {
+        let offset = seconds.to_string();
+        let environment =
+            [("KACHI_CLOCK__TEST", "true"), ("KACHI_CLOCK__OFFSET_SECONDS", offset.as_str()), ("KACHI_CDR__WATCH", watch)];
+        let rows = house.run(&["admin", "doctor", "--json"], &environment).json();
+        let row = rows.as_array().expect("a list").iter().find(|row| row["check"] == "usage").expect("the check").clone();
+        (row["state"] == "trouble", row["words"].as_str().expect("words").to_owned())
+    };
+    let (trouble, told) = usage(0, "[]");
+    assert!(!trouble && !told.contains("usage.csv"), "somebody may be at it: {told}");
+    let bytes = house.path("usage.csv").metadata().expect("a file").len();
+    let words = format!("usage.csv of platform hand was left at {} of {bytes} bytes, ", left.offset_bytes);
+    let (trouble, told) = usage(700, "[]");
+    assert!(trouble && told.contains(&words), "{told}");
+    assert!(told.ends_with("import it again, it goes on there: kachi import cdr --platform hand usage.csv"), "{told}");
+    let (trouble, told) = usage(8 * 86_400, "[]");
+    assert!(!trouble && told.contains(&words), "it is told for good: {told}");
+    std::fs::create_dir(house.path("in")).expect("a folder");
+    std::fs::copy(house.path("usage.csv"), house.path("in/usage.csv")).expect("copied");
+    let (trouble, told) = usage(700, r#"[{dir = "in", platform = "hand"}]"#);
+    assert!(trouble && told.contains(&words) && told.contains("it lies in in, which kachi serve watches"), "{told}");
+    assert!(!told.contains("import cdr"), "{told}");
+    assert_eq!(import(house, &["usage.csv"]).code, 0);
+    let (trouble, told) = usage(700, "[]");
+    assert!(!trouble && !told.contains("usage.csv"), "{told}");
+    assert_eq!(house.assert_sound(), LINES);
 }
