@@ -9,6 +9,8 @@ use kachi_domain::{AccountId, Timestamp, Zone};
 use kachi_store::Tx;
 use kachi_store::money_acts::MoneyAct;
 use serde_json::json;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
 
 on_both!(
     every_line_that_is_not_loaded_is_named_by_its_number,
@@ -20,6 +22,7 @@ on_both!(
     usage_is_written_out_in_the_days_of_its_account_with_their_zone,
     the_journal_of_days_tells_every_posting_between_what_was_there_before_and_after,
     a_file_whose_import_was_killed_is_named_by_the_doctor_until_it_is_taken_in,
+    a_report_that_finds_no_room_leaves_the_one_before_as_it_was,
 );
 
 fn world(house: &House) {
@@ -389,4 +392,48 @@ fn a_file_whose_import_was_killed_is_named_by_the_doctor_until_it_is_taken_in(ho
     let (trouble, told) = usage(700, "[]");
     assert!(!trouble && !told.contains("usage.csv"), "{told}");
     assert_eq!(house.assert_sound(), LINES);
+}
+
+/// More cards than a pipe holds.
+fn many_cards(house: &House) {
+    world(house);
+    let more = common::sims(3..3_000, "acme", "P1");
+    house.write("more.yaml", &format!("sims:\n{more}"));
+    house.done(&["apply", "more.yaml"]);
+}
+
+fn a_report_that_finds_no_room_leaves_the_one_before_as_it_was(house: &House) {
+    many_cards(house);
+    let text = |name: &str| std::fs::read_to_string(house.path(name)).expect("a file");
+    let parts = || {
+        let names = house.path("").read_dir().expect("a folder").map(|file| file.expect("a file").file_name());
+        names.filter(|name| name.to_string_lossy().contains(".part")).count()
+    };
+    house.write("cards.csv", "kept");
+    std::fs::set_permissions(house.path("cards.csv"), PermissionsExt::from_mode(0o600)).expect("its rights");
+    std::os::unix::fs::symlink("cards.csv", house.path("link.csv")).expect("a link");
+    // No file may grow above 50 or 100 KB, by which of the shells it is.
+    let full = |words: &[&str]| {
+        let whole = house.command(words, &[]);
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; ulimit -f 100; exec \"$@\"", "sh"]).arg(whole.get_program()).args(whole.get_args());
+        common::finished(command.current_dir(house.path("")).stdin(Stdio::null()))
+    };
+    let over = full(&["export", "sims", "--out", "cards.csv", "--overwrite"]);
+    assert!(text("cards.csv") == "kept" && parts() == 0, "{over:?}");
+    let new = full(&["export", "sims", "--out", "new.csv"]);
+    assert!(!house.path("new.csv").exists() && parts() == 0, "nothing is there under its name: {new:?}");
+    assert!(
+        new.code == 3 && new.err.contains("--out: new.csv cannot be written to (") && new.err.contains(": make room"),
+        "{new:?}"
+    );
+    assert_eq!((over.code, over.err), (3, new.err.replace("new.csv", "cards.csv")));
+    let sheet = house.done(&["export", "sims"]).out;
+    assert_eq!(sheet.lines().count(), 3_001);
+    house.done(&["export", "sims", "--out", "link.csv", "--overwrite"]);
+    assert!(text("cards.csv") == sheet && parts() == 0, "the file is written to which the link leads");
+    assert!(house.path("link.csv").is_symlink());
+    assert_eq!(house.path("cards.csv").metadata().expect("a file").permissions().mode() & 0o777, 0o600, "as readable as it was");
+    house.done(&["export", "sims", "--out", "new.csv"]);
+    assert!(text("new.csv") == sheet && parts() == 0);
 }
