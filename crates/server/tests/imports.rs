@@ -9,6 +9,7 @@ use kachi_domain::{AccountId, Timestamp, Zone};
 use kachi_store::Tx;
 use kachi_store::money_acts::MoneyAct;
 use serde_json::json;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
@@ -23,6 +24,7 @@ on_both!(
     the_journal_of_days_tells_every_posting_between_what_was_there_before_and_after,
     a_file_whose_import_was_killed_is_named_by_the_doctor_until_it_is_taken_in,
     a_report_that_finds_no_room_leaves_the_one_before_as_it_was,
+    a_reader_that_goes_away_ends_an_export_quietly,
 );
 
 fn world(house: &House) {
@@ -436,4 +438,14 @@ fn a_report_that_finds_no_room_leaves_the_one_before_as_it_was(house: &House) {
     assert_eq!(house.path("cards.csv").metadata().expect("a file").permissions().mode() & 0o777, 0o600, "as readable as it was");
     house.done(&["export", "sims", "--out", "new.csv"]);
     assert!(text("new.csv") == sheet && parts() == 0);
+}
+
+fn a_reader_that_goes_away_ends_an_export_quietly(house: &House) {
+    many_cards(house);
+    let mut export = house.command(&["export", "sims"], &[]).spawn().expect("it starts");
+    let mut first = String::new();
+    BufReader::new(export.stdout.take().expect("its rows")).read_line(&mut first).expect("a line");
+    assert!(first.starts_with("iccid,"), "{first}");
+    let output = export.wait_with_output().expect("it ends");
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
 }

@@ -32,7 +32,10 @@ impl Sheet {
     }
 
     pub(super) fn row(&mut self, cells: &[impl AsRef<[u8]>]) -> Result<(), Exit> {
-        let written = self.csv.write_record(cells).map_err(std::io::Error::from);
+        let written = self.csv.write_record(cells).map_err(|e| match e.into_kind() {
+            csv::ErrorKind::Io(e) => e,
+            other => std::io::Error::other(format!("{other:?}")),
+        });
         self.check(written)
     }
 
