@@ -29,7 +29,7 @@ use crate::error::{Fail, Result, fault};
 use kachi_domain::cdr::{Feed, Line, Position};
 use kachi_domain::usage::Fate;
 use kachi_domain::{PlatformId, Timestamp};
-use kachi_store::files::CdrFile;
+use kachi_store::files::{CdrFile, LeftFile};
 use kachi_store::rating_lanes::RatingLane;
 use sha2::{Digest, Sha256};
 use spill::Spill;
@@ -192,6 +192,13 @@ pub fn finish_left(engine: &Engine) -> Result<usize> {
         tracing::info!(file, "rated what an importer that went away had loaded");
     }
     Ok(left.len())
+}
+
+/// Files that nobody has in hand and that were not read to their end, those left last first; so many at most. Who waits for one in
+/// another's hands takes it over after `limits.lease_seconds`, so that long at least it may be waited for.
+pub fn left(engine: &Engine, limit: i64) -> Result<Vec<LeftFile>> {
+    let before = engine.now().plus(-LEFT_SECONDS.max(engine.settings().lease_seconds));
+    engine.store().look(|tx| tx.files_left(before, limit).map_err(Fail::from))
 }
 
 /// The lines of a file that were set aside and are its own fault, as (line, fate, reason, text): so many at most, the rest are in the

@@ -47,9 +47,9 @@ fn a_copy_holds_every_row_of_every_table_to_the_letter_on_whichever_engine() {
         assert_eq!(left, ["copy.db"], "the one file is all of it");
         let before = std::fs::read(&copy).expect("a file");
         for target in [Database::sqlite(), Database::postgres()] {
-            restore(&target.place, &copy, &folder.path().join("scratch")).expect("restored");
+            restore(&target.place, &copy, &folder.path().join("scratch"), |_| Ok(())).expect("restored");
             assert_eq!(target.open().read(|tx| tx.dump()).expect("every row"), all, "in {}", target.place);
-            let again = restore(&target.place, &copy, &folder.path().join("scratch"));
+            let again = restore(&target.place, &copy, &folder.path().join("scratch"), |_| Ok(()));
             assert!(matches!(again, Err(RestoreError::Taken(_))), "nothing is written over: {again:?}");
         }
         assert!(std::fs::read(&copy).expect("a file") == before, "the copy stays as it is");
@@ -67,7 +67,7 @@ fn a_database_out_of_a_copy_goes_on_where_the_copy_was_made() {
         let copy = folder.path().join("copy.db");
         store.copy_to(&copy).expect("copied");
         for target in [Database::sqlite(), Database::postgres()] {
-            restore(&target.place, &copy, &folder.path().join("scratch")).expect("restored");
+            restore(&target.place, &copy, &folder.path().join("scratch"), |_| Ok(())).expect("restored");
             let again = World::open(target.open(), Settings::default());
             assert_eq!(again.balance(ACME), w.balance(ACME));
             assert!(again.buy(1, "TOP20-5D", "before").is_err(), "the number has bought already");
@@ -87,7 +87,7 @@ fn what_is_no_copy_is_refused_and_leaves_nothing() {
     std::fs::write(at("empty"), "").expect("a file");
     for target in [Database::sqlite(), Database::postgres()] {
         for (name, words) in [("text", "not a database"), ("empty", "other tables"), ("missing", "No such file")] {
-            match restore(&target.place, &at(name), &at("scratch")) {
+            match restore(&target.place, &at(name), &at("scratch"), |_| Ok(())) {
                 Err(RestoreError::Copy(told)) => assert!(told.contains(words) && told.contains(name), "{told}"),
                 other => panic!("{name}: {other:?}"),
             }

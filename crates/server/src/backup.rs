@@ -4,9 +4,10 @@ use crate::args::{Backup, Restore};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::{admin, open, print};
-use kachi_engine::{Fail, audit};
-use kachi_store::{CopyError, RestoreError};
+use kachi_engine::{Engine, Fail, audit};
+use kachi_store::{CopyError, Place, RestoreError, Store};
 use serde_json::json;
+use std::path::Path;
 
 /// Copies the database as it is now.
 pub fn backup(config: &Config, to: &Backup) -> Result<(), Exit> {
@@ -23,19 +24,19 @@ pub fn backup(config: &Config, to: &Backup) -> Result<(), Exit> {
     print::line(format_args!("{file}: {place} as it was at {at}, {bytes} bytes"))
 }
 
-/// Makes the database that the configuration names, which is not there yet, out of a copy, and checks it.
+/// Makes the database that the configuration names, which is not there yet, out of a copy that was checked before.
 pub fn restore(config: &Config, from: &Restore) -> Result<(), Exit> {
     let place = open::place(config)?;
     open::make_folder(&config.data_dir)?;
-    kachi_store::restore(&place, &from.file, &config.data_dir.join("restored")).map_err(|e| match e {
-        RestoreError::Copy(words) => Exit::refused(format!("FILE: {words}; name a file that `kachi backup` made")),
-        RestoreError::Taken(words) => Exit::refused(format!(
-            "database.url: {words}, and nothing is written over: take it away, or name another with --data-dir or --database-url"
-        )),
-        other => open::unopened(&place, &other.to_string()),
-    })?;
+    let check = |copy: &Store| look_through(config, copy).map_err(|e| RestoreError::Damaged(e.to_string()));
+    let found = kachi_store::restore(&place, &from.file, &config.data_dir.join("restored"), check);
+    let in_copy = found.map_err(|e| unmade(&place, &from.file, e))?;
     let engine = open::existing(config)?;
-    let report = audit::audit(&engine)?;
+    let report = match place {
+        // It is the file that was looked through.
+        Place::File(_) => in_copy,
+        Place::Postgres(_) => audit::audit(&engine)?,
+    };
     let open_writes = engine.store().look(|tx| Ok::<_, Fail>(tx.intents_open()?))?;
     let file = from.file.display();
     if from.shape.json {
@@ -51,4 +52,24 @@ pub fn restore(config: &Config, from: &Restore) -> Result<(), Exit> {
         }
     }
     if report.clean { Ok(()) } else { Err(Exit::finding()) }
+}
+
+/// Audits a copy that is no database of ours yet. A damage that the engine does not see may be such that it cannot be.
+fn look_through(config: &Config, copy: &Store) -> kachi_engine::Result<audit::Report> {
+    audit::audit(&Engine::open(copy.clone(), open::clock(config), config.settings())?)
+}
+
+/// Why no database was made, and what is to be done.
+fn unmade(place: &Place, file: &Path, e: RestoreError) -> Exit {
+    match e {
+        RestoreError::Copy(words) => Exit::refused(format!("FILE: {words}; name a file that `kachi backup` made")),
+        RestoreError::Damaged(words) => {
+            let words = words.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+            Exit::refused(format!("FILE: {} is damaged ({words}), and nothing was made of it: take another copy", file.display()))
+        }
+        RestoreError::Taken(words) => Exit::refused(format!(
+            "database.url: {words}, and nothing is written over: take it away, or name another with --data-dir or --database-url"
+        )),
+        other => open::unopened(place, &other.to_string()),
+    }
 }

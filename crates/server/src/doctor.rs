@@ -2,14 +2,15 @@
 
 use crate::admin;
 use crate::args::Shape;
-use crate::config::Config;
+use crate::config::{Config, Watch};
 use crate::exit::Exit;
 use crate::{open, print};
 use kachi_domain::time::DAY_SECONDS;
 use kachi_engine::intents::PUT_OFF_SECONDS_MAX;
 use kachi_engine::webhooks::key_door;
-use kachi_engine::{Engine, clock as clocks, not_let_on_cards, overview};
+use kachi_engine::{Engine, clock as clocks, import, not_let_on_cards, overview};
 use kachi_store::Place;
+use kachi_store::files::LeftFile;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -22,7 +23,10 @@ const PLAUSIBLE: std::ops::Range<i64> = 1_704_067_200..4_102_444_800;
 /// Days for which what died of what goes to customers is counted.
 const DEAD_DAYS: i64 = 7;
 
-/// Writes, or accounts, that are named, at most.
+/// Days for which a file that was left in the middle is trouble; later it is told all the same.
+const LEFT_DAYS: i64 = 7;
+
+/// Files, writes, or accounts, that are named, at most.
 const NAMED_MAX: i64 = 20;
 
 /// Cards that are named, at most.
@@ -121,7 +125,7 @@ fn ask_database(config: &Config, tell: impl Fn(Told)) {
     tell(Told::Came(folders(config, &engine)));
     tell(Told::Came(carriers(&engine)));
     tell(Told::Came(deliveries(&engine)));
-    tell(Told::Came(usage(&engine)));
+    tell(Told::Came(usage(config, &engine)));
     tell(Told::Came(time(&engine)));
 }
 
@@ -245,8 +249,36 @@ fn deliveries(engine: &Engine) -> Verdict {
     }
 }
 
+/// Files of usage that were left in the middle. Where usage records and carriers' counts are apart, and usage that has no card, is only
+/// told.
+fn usage(config: &Config, engine: &Engine) -> Verdict {
+    let known = known_apart(engine)?;
+    let left = import::left(engine, NAMED_MAX).map_err(|e| e.to_string())?;
+    if left.is_empty() {
+        return Ok(known);
+    }
+    let told: Vec<String> = left.iter().map(|file| told_left(config, file)).collect();
+    let words = format!("{known}; {}", told.join("; "));
+    // Who does not bring a file again, as it came whole under another name, is not told of trouble for good.
+    let since = engine.now().plus(-LEFT_DAYS * DAY_SECONDS);
+    if left.iter().any(|file| file.moved_at >= since) { Err(words) } else { Ok(words) }
+}
+
+/// How far a file was taken in that was left, and who goes on with it.
+fn told_left(config: &Config, file: &LeftFile) -> String {
+    let LeftFile { platform, name, offset_bytes, bytes, moved_at } = file;
+    let lies = |w: &&Watch| w.platform == *platform && w.dir.join(name).is_file();
+    let remedy = match config.cdr.watch.iter().find(lies) {
+        Some(watch) => {
+            format!("it lies in {}, which kachi serve watches, and goes on when that looks there", watch.dir.display())
+        }
+        None => format!("import it again, it goes on there: kachi import cdr --platform {platform} {name}"),
+    };
+    format!("{name} of platform {platform} was left at {offset_bytes} of {bytes} bytes, {moved_at}: {remedy}")
+}
+
 /// Where usage records and carriers' counts are apart, and usage that has no card. Neither keeps the system from running.
-fn usage(engine: &Engine) -> Verdict {
+fn known_apart(engine: &Engine) -> Verdict {
     let found = engine.read(|tx, _| Ok((tx.findings_open()?, tx.orphans_waiting()?)));
     let ((months, cards), orphans) = found.map_err(|e| e.to_string())?;
     let apart = match months {

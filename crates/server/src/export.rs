@@ -2,7 +2,7 @@
 //! read, some cards at a time; a card that comes meanwhile may be in it or not.
 
 use crate::admin::{self, reconcile};
-use crate::args::{Export, ExportDays, ExportReconcile, ExportSims, ExportUsage, Format, Target};
+use crate::args::{Export, ExportDays, ExportReconcile, ExportSims, ExportUsage};
 use crate::exit::Exit;
 use kachi_domain::ledger::OPERATOR;
 use kachi_domain::sim::Blocks;
@@ -11,11 +11,13 @@ use kachi_domain::{AccountId, Timestamp, Zone};
 use kachi_engine::Engine;
 use kachi_store::sims::Sim;
 use serde_json::Value;
-use std::io::{ErrorKind, Write};
 use std::sync::Arc;
 
 mod journal;
 mod orders;
+mod sheet;
+
+use sheet::Sheet;
 
 /// Cards read at once.
 const CARDS_AT_ONCE: i64 = 1_000;
@@ -49,56 +51,6 @@ pub fn run(engine: &Engine, verb: Export) -> Result<(), Exit> {
         Export::Orders(args) => orders::run(engine, &args),
         Export::Journal(args) => journal::run(engine, &args),
         Export::Reconcile(args) => findings(engine, &args),
-    }
-}
-
-/// A file that is being written.
-struct Sheet {
-    csv: csv::Writer<Box<dyn Write>>,
-    name: String,
-}
-
-impl Sheet {
-    fn open(target: &Target, columns: &[&str]) -> Result<Sheet, Exit> {
-        let Format::Csv = target.format;
-        let (to, name): (Box<dyn Write>, String) = match &target.out {
-            None => (Box::new(std::io::stdout().lock()), "standard output".into()),
-            Some(path) => {
-                let name = format!("--out: {}", path.display());
-                // What is no file, as a pipe, keeps nothing that could be lost.
-                let over = target.overwrite || path.exists() && !path.is_file();
-                let made = if over { std::fs::File::create(path) } else { std::fs::File::create_new(path) };
-                let file = made.map_err(|e| match e.kind() {
-                    ErrorKind::AlreadyExists => {
-                        Exit::refused(format!("{name} is there already: name a new file, or write over it with --overwrite"))
-                    }
-                    _ => Exit::cannot(format!("{name} cannot be written ({e}): name a file you may write")),
-                })?;
-                (Box::new(file), name)
-            }
-        };
-        let csv = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(to);
-        let mut sheet = Sheet { csv, name };
-        sheet.row(columns)?;
-        Ok(sheet)
-    }
-
-    fn row(&mut self, cells: &[impl AsRef<[u8]>]) -> Result<(), Exit> {
-        let written = self.csv.write_record(cells).map_err(std::io::Error::from);
-        self.check(written)
-    }
-
-    fn close(mut self) -> Result<(), Exit> {
-        let written = self.csv.flush();
-        self.check(written)
-    }
-
-    /// A reader that has gone away ends the program quietly.
-    fn check(&self, written: std::io::Result<()>) -> Result<(), Exit> {
-        written.map_err(|e| match e.kind() {
-            ErrorKind::BrokenPipe => Exit { code: 0, words: String::new() },
-            _ => Exit::cannot(format!("{} cannot be written to ({e})", self.name)),
-        })
     }
 }
 

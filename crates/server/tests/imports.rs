@@ -9,6 +9,9 @@ use kachi_domain::{AccountId, Timestamp, Zone};
 use kachi_store::Tx;
 use kachi_store::money_acts::MoneyAct;
 use serde_json::json;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
 
 on_both!(
     every_line_that_is_not_loaded_is_named_by_its_number,
@@ -19,6 +22,9 @@ on_both!(
     a_persons_text_is_no_formula_in_a_spreadsheet,
     usage_is_written_out_in_the_days_of_its_account_with_their_zone,
     the_journal_of_days_tells_every_posting_between_what_was_there_before_and_after,
+    a_file_whose_import_was_killed_is_named_by_the_doctor_until_it_is_taken_in,
+    a_report_that_finds_no_room_leaves_the_one_before_as_it_was,
+    a_reader_that_goes_away_ends_an_export_quietly,
 );
 
 fn world(house: &House) {
@@ -346,4 +352,100 @@ fn the_journal_of_days_tells_every_posting_between_what_was_there_before_and_aft
     assert!(turned.code == 2 && turned.err.contains("--from is after --to"), "{turned:?}");
     let nobody = house.run(&[&["export", "journal", "--account", "nobody"], &march[..]].concat(), &[]);
     assert!(nobody.code == 1 && nobody.err.contains("--account: there is no account nobody"), "{nobody:?}");
+}
+
+fn a_file_whose_import_was_killed_is_named_by_the_doctor_until_it_is_taken_in(house: &House) {
+    const LINES: i64 = 8_000;
+    world(house);
+    let at = now() - 7_200;
+    let line = |n: i64| kachi_testkit::world::line(n + 1, (n % 3) as u64, at + n % 3_000, at + n % 3_000 + 60, 1_000);
+    house.write("usage.csv", &(0..LINES).map(line).collect::<String>());
+    let words = ["import", "cdr", "usage.csv", "--platform", "hand"];
+    let mut importer = house.command(&words, &[("KACHI_LIMITS__IMPORT_ROWS", "20")]).spawn().expect("it starts");
+    common::until("some of it is in", || house.store().read(|tx| tx.cdr_file(1)).ok().filter(|file| file.loaded > 0));
+    importer.kill().expect("it is killed");
+    importer.wait().expect("it ends");
+    let left = house.store().read(|tx| tx.cdr_file(1)).expect("the file");
+    assert!(!left.done, "it was killed in the middle: {left:?}");
+    // What the doctor says of usage so many seconds later, with a watched folder or without.
+    let usage = |seconds: i64, watch: &str| {
+        let offset = seconds.to_string();
+        let environment =
+            [("KACHI_CLOCK__TEST", "true"), ("KACHI_CLOCK__OFFSET_SECONDS", offset.as_str()), ("KACHI_CDR__WATCH", watch)];
+        let rows = house.run(&["admin", "doctor", "--json"], &environment).json();
+        let row = rows.as_array().expect("a list").iter().find(|row| row["check"] == "usage").expect("the check").clone();
+        (row["state"] == "trouble", row["words"].as_str().expect("words").to_owned())
+    };
+    let (trouble, told) = usage(0, "[]");
+    assert!(!trouble && !told.contains("usage.csv"), "somebody may be at it: {told}");
+    let bytes = house.path("usage.csv").metadata().expect("a file").len();
+    let words = format!("usage.csv of platform hand was left at {} of {bytes} bytes, ", left.offset_bytes);
+    let (trouble, told) = usage(700, "[]");
+    assert!(trouble && told.contains(&words), "{told}");
+    assert!(told.ends_with("import it again, it goes on there: kachi import cdr --platform hand usage.csv"), "{told}");
+    let (trouble, told) = usage(8 * 86_400, "[]");
+    assert!(!trouble && told.contains(&words), "it is told for good: {told}");
+    std::fs::create_dir(house.path("in")).expect("a folder");
+    std::fs::copy(house.path("usage.csv"), house.path("in/usage.csv")).expect("copied");
+    let (trouble, told) = usage(700, r#"[{dir = "in", platform = "hand"}]"#);
+    assert!(trouble && told.contains(&words) && told.contains("it lies in in, which kachi serve watches"), "{told}");
+    assert!(!told.contains("import cdr"), "{told}");
+    assert_eq!(import(house, &["usage.csv"]).code, 0);
+    let (trouble, told) = usage(700, "[]");
+    assert!(!trouble && !told.contains("usage.csv"), "{told}");
+    assert_eq!(house.assert_sound(), LINES);
+}
+
+/// More cards than a pipe holds.
+fn many_cards(house: &House) {
+    world(house);
+    let more = common::sims(3..3_000, "acme", "P1");
+    house.write("more.yaml", &format!("sims:\n{more}"));
+    house.done(&["apply", "more.yaml"]);
+}
+
+fn a_report_that_finds_no_room_leaves_the_one_before_as_it_was(house: &House) {
+    many_cards(house);
+    let text = |name: &str| std::fs::read_to_string(house.path(name)).expect("a file");
+    let parts = || {
+        let names = house.path("").read_dir().expect("a folder").map(|file| file.expect("a file").file_name());
+        names.filter(|name| name.to_string_lossy().contains(".part")).count()
+    };
+    house.write("cards.csv", "kept");
+    std::fs::set_permissions(house.path("cards.csv"), PermissionsExt::from_mode(0o600)).expect("its rights");
+    std::os::unix::fs::symlink("cards.csv", house.path("link.csv")).expect("a link");
+    // No file may grow above 50 or 100 KB, by which of the shells it is.
+    let full = |words: &[&str]| {
+        let whole = house.command(words, &[]);
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; ulimit -f 100; exec \"$@\"", "sh"]).arg(whole.get_program()).args(whole.get_args());
+        common::finished(command.current_dir(house.path("")).stdin(Stdio::null()))
+    };
+    let over = full(&["export", "sims", "--out", "cards.csv", "--overwrite"]);
+    assert!(text("cards.csv") == "kept" && parts() == 0, "{over:?}");
+    let new = full(&["export", "sims", "--out", "new.csv"]);
+    assert!(!house.path("new.csv").exists() && parts() == 0, "nothing is there under its name: {new:?}");
+    assert!(
+        new.code == 3 && new.err.contains("--out: new.csv cannot be written to (") && new.err.contains(": make room"),
+        "{new:?}"
+    );
+    assert_eq!((over.code, over.err), (3, new.err.replace("new.csv", "cards.csv")));
+    let sheet = house.done(&["export", "sims"]).out;
+    assert_eq!(sheet.lines().count(), 3_001);
+    house.done(&["export", "sims", "--out", "link.csv", "--overwrite"]);
+    assert!(text("cards.csv") == sheet && parts() == 0, "the file is written to which the link leads");
+    assert!(house.path("link.csv").is_symlink());
+    assert_eq!(house.path("cards.csv").metadata().expect("a file").permissions().mode() & 0o777, 0o600, "as readable as it was");
+    house.done(&["export", "sims", "--out", "new.csv"]);
+    assert!(text("new.csv") == sheet && parts() == 0);
+}
+
+fn a_reader_that_goes_away_ends_an_export_quietly(house: &House) {
+    many_cards(house);
+    let mut export = house.command(&["export", "sims"], &[]).spawn().expect("it starts");
+    let mut first = String::new();
+    BufReader::new(export.stdout.take().expect("its rows")).read_line(&mut first).expect("a line");
+    assert!(first.starts_with("iccid,"), "{first}");
+    let output = export.wait_with_output().expect("it ends");
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
 }

@@ -227,6 +227,55 @@ fn a_copy_of_a_damaged_file_is_the_databases_fault() {
     assert!(!house.path("copy.db").exists());
 }
 
+/// What a damaged copy holds is not known before all of it was looked at; until then nothing is made of it.
+#[test]
+fn a_damaged_copy_is_refused_by_its_name_and_nothing_is_left_of_it() {
+    let house = House::new(Database::sqlite());
+    let cards = common::sims(0..500, "acme", "P");
+    house.apply(&format!(
+        "accounts: [{{code: acme, currency: USD}}]\nplatforms: [{{code: hand, connector: manual}}]\nproducts: [{{code: P, platform: hand}}]\nsims:\n{cards}"
+    ));
+    house.done(&["backup", "copy.db"]);
+    let copy = std::fs::read(house.path("copy.db")).expect("a file");
+    let card = common::iccid(250);
+    let at = copy.windows(card.len()).position(|part| part == card.as_bytes()).expect("the card");
+    let mut zeroed = copy.clone();
+    zeroed[at..at + 200].fill(0);
+    let change = |text: &str| {
+        let path = house.path("changed.db");
+        std::fs::write(&path, &copy).expect("a file");
+        kachi_store::db::execute_in(&Place::File(path.clone()), text).expect("changed");
+        std::fs::read(&path).expect("a file")
+    };
+    let is_damaged = |to: &Database, name: &str, bytes: &[u8]| {
+        std::fs::write(house.path(name), bytes).expect("a file");
+        let url = to.url();
+        let refused = kachi(&house.path(""), &["--database-url", &url, "--data-dir", "there", "restore", name]);
+        let (begins, ends) = (format!("kachi: FILE: {name} is damaged ("), "), and nothing was made of it: take another copy\n");
+        assert!(refused.code == 1 && refused.err.starts_with(&begins) && refused.err.ends_with(ends), "{refused:?}");
+        assert!(refused.err.lines().count() == 1 && is_empty(&house.path("there")), "{refused:?}");
+        match &to.place {
+            Place::File(path) => assert!(is_empty(path.parent().expect("a folder")), "{name}"),
+            Place::Postgres(_) => assert!(name == "text.db" || !to.place.is_made().expect("it answers"), "{name}"),
+        }
+    };
+    for to in [Database::sqlite(), Database::postgres()] {
+        is_damaged(&to, "zeroed.db", &zeroed);
+        is_damaged(&to, "cut.db", &copy[..copy.len() / 2]);
+        // No engine sees what is wrong there.
+        is_damaged(&to, "state.db", &change("UPDATE sim_state SET head = x'ffff'"));
+        if let Place::Postgres(_) = to.place {
+            is_damaged(&to, "text.db", &change("UPDATE sim SET alias = char(97, 0, 98)"));
+        }
+        let there = |file: &str| kachi(&house.path(""), &["--database-url", &to.url(), "--data-dir", "there", "restore", file]);
+        let folder = there(".");
+        assert!(folder.code == 1 && folder.err.starts_with("kachi: FILE: .: Is a directory"), "{folder:?}");
+        let good = there("copy.db");
+        assert!(good.code == 0 && good.out.contains("clean: 500 cards"), "{good:?}");
+        std::fs::remove_dir_all(house.path("there")).expect("removed");
+    }
+}
+
 /// A hang-up (its terminal is closed, its log rotated) does not stop a server.
 #[test]
 fn a_server_stays_when_its_terminal_goes() {

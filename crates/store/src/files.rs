@@ -83,6 +83,21 @@ pub struct Orphan {
     pub file: String,
 }
 
+/// A file that is not at its end, and who had it in hand is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftFile {
+    /// Code of the platform whose records they are.
+    pub platform: String,
+    /// Its name.
+    pub name: String,
+    /// Bytes read.
+    pub offset_bytes: i64,
+    /// Its bytes.
+    pub bytes: i64,
+    /// When it was last worked on.
+    pub moved_at: Timestamp,
+}
+
 /// A line set aside: (file, line, fate, reason, card, text, when).
 pub type AsideRow = (String, i64, String, String, Option<String>, String, i64);
 
@@ -133,6 +148,22 @@ impl Tx<'_> {
     pub fn cdr_file(&mut self, id: i64) -> Result<CdrFile, Error> {
         let text = format!("SELECT {COLUMNS} FROM cdr_file WHERE id = ?");
         self.row::<R>(&text, &binds![id])?.map(file).ok_or_else(|| Error::Engine("the file row vanished".into()))
+    }
+
+    /// Files that are not at their end and that have not moved since `before`, those left last first; so many at most.
+    pub fn files_left(&mut self, before: Timestamp, limit: i64) -> Result<Vec<LeftFile>, Error> {
+        let text = "SELECT p.code, f.name, f.offset_bytes, f.bytes, f.moved_at FROM cdr_file f JOIN platform p ON p.id = f.platform_id
+             WHERE f.done = 0 AND f.moved_at < ? AND NOT EXISTS (SELECT 1 FROM rating_lane l WHERE l.file_id = f.id AND l.moved_at >= ?)
+             ORDER BY f.moved_at DESC, f.id DESC LIMIT ?";
+        let rows = self.rows::<(String, String, i64, i64, i64)>(text, &binds![before.0, before.0, limit])?;
+        let left = |r: (String, String, i64, i64, i64)| LeftFile {
+            platform: r.0,
+            name: r.1,
+            offset_bytes: r.2,
+            bytes: r.3,
+            moved_at: Timestamp(r.4),
+        };
+        Ok(rows.into_iter().map(left).collect())
     }
 
     /// A file's row, locked where the engine locks rows: who holds it is the one who reads on.

@@ -7,7 +7,7 @@ use super::sql::Value;
 use super::{Conn, Error, MigrateError, Place, Store, Tx};
 use crate::binds;
 use std::fmt;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 /// Tables whose rows a new database has of its own.
@@ -18,6 +18,8 @@ const OWN: [&str; 5] = ["account", "balance", "credit_stop", "schema_step", "ver
 pub enum RestoreError {
     /// The copy cannot be read, or is none of a database of ours.
     Copy(String),
+    /// The copy is one of a database of ours, and a part of it is not as it was written; what was found.
+    Damaged(String),
     /// Something is there already where the database is to be made.
     Taken(String),
     /// The copy cannot be brought up to date.
@@ -29,7 +31,7 @@ pub enum RestoreError {
 impl fmt::Display for RestoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            RestoreError::Copy(words) | RestoreError::Taken(words) => f.write_str(words),
+            RestoreError::Copy(words) | RestoreError::Damaged(words) | RestoreError::Taken(words) => f.write_str(words),
             RestoreError::Migrate(e) => e.fmt(f),
             RestoreError::Engine(e) => e.fmt(f),
         }
@@ -97,7 +99,7 @@ impl From<Fault> for CopyError {
 impl From<Fault> for RestoreError {
     fn from(fault: Fault) -> RestoreError {
         match fault {
-            Fault::Giving(e) => RestoreError::Copy(format!("the copy gives its rows no more: {e}")),
+            Fault::Giving(e) => RestoreError::Damaged(e.to_string()),
             Fault::Taking(e) => e,
         }
     }
@@ -223,61 +225,103 @@ fn refuse_taken(tx: &mut Tx<'_>, place: &Place) -> Result<(), RestoreError> {
     }
 }
 
-/// Makes a database at `place` out of a copy, which stays as it is. It is brought up to date if it was made by an earlier version.
-/// A folder to work in is `scratch`.
+/// Makes a database at `place` out of a copy, which stays as it is. It is brought up to date if it was made by an earlier version,
+/// and `check` looks at it then, before anything of it is at the place; the answer is what that found. A folder to work in is `scratch`.
 ///
 /// # Errors
-/// Where anything is there already: nothing is ever written over.
-pub fn restore(place: &Place, copy: &Path, scratch: &Path) -> Result<(), RestoreError> {
+/// Where anything is there already: nothing is ever written over. Where the copy is damaged, or `check` refuses it.
+pub fn restore<R>(
+    place: &Place,
+    copy: &Path,
+    scratch: &Path,
+    check: impl FnOnce(&Store) -> Result<R, RestoreError>,
+) -> Result<R, RestoreError> {
     let part = Part::beside(match place {
         Place::File(path) => path,
         Place::Postgres(_) => scratch,
     });
-    if let Place::File(path) = place
-        && let Some(there) = ["", "-wal"].iter().map(|end| with_end(path, end)).find(|p| p.exists())
-    {
-        return Err(RestoreError::Taken(format!("{} is there already", there.display())));
-    }
+    refuse_made(place)?;
     take_copy(copy, &part.0)?;
     let store = Store::open(Place::File(part.0.clone()), 2)?;
+    let found = check(&store)?;
     match place {
         Place::File(path) => {
             drop(store);
-            part.becomes(path).map_err(|e| RestoreError::Engine(Error::Engine(words(path, &e))))
+            part.becomes(path).map_err(|e| RestoreError::Engine(Error::Engine(words(path, &e))))?;
         }
-        Place::Postgres(_) => {
-            if place.is_made()? {
-                // Before its schema is brought up to date under whoever works with it.
-                refuse_taken(&mut Tx { conn: &mut Conn::open(place)? }, place)?;
-            }
-            Ok(Store::open(place.clone(), 2)?.fill(&store)?)
-        }
+        Place::Postgres(_) => Store::open(place.clone(), 2)?.fill(&store)?,
+    }
+    Ok(found)
+}
+
+/// Refuses a place where something is, before a schema there is brought up to date under whoever works with it.
+fn refuse_made(place: &Place) -> Result<(), RestoreError> {
+    match place {
+        Place::File(path) => match ["", "-wal"].iter().map(|end| with_end(path, end)).find(|p| p.exists()) {
+            Some(there) => Err(RestoreError::Taken(format!("{} is there already", there.display()))),
+            None => Ok(()),
+        },
+        Place::Postgres(_) if place.is_made()? => refuse_taken(&mut Tx { conn: &mut Conn::open(place)? }, place),
+        Place::Postgres(_) => Ok(()),
     }
 }
 
-/// Copies the file and what of it is still in its log, if that is a database of ours.
+/// Copies the file and what of it is still in its log, if that is a whole database of ours.
 fn take_copy(copy: &Path, part: &Path) -> Result<(), RestoreError> {
     let not_ours =
         |e: &dyn fmt::Display| RestoreError::Copy(format!("{} is no copy of a database of Kachi's: {e}", copy.display()));
+    let unreadable = |e: Error| {
+        let words = e.to_string();
+        if words.contains("malformed") { RestoreError::Damaged(words) } else { not_ours(&words) }
+    };
     let changed = || ["", "-wal"].map(|end| with_end(copy, end).metadata().and_then(|m| Ok((m.len(), m.modified()?))).ok());
     let before = changed();
     for end in ["", "-wal"] {
         let (from, to) = (with_end(copy, end), with_end(part, end));
         if end.is_empty() || from.exists() {
-            let mut from = std::fs::File::open(&from).map_err(|e| RestoreError::Copy(words(&from, &e)))?;
-            let copied = private(&to).and_then(|mut to| std::io::copy(&mut from, &mut to));
-            copied.map_err(|e| RestoreError::Engine(Error::Engine(words(&to, &e))))?;
+            carry(&from, &to)?;
         }
     }
     if changed() != before {
         return Err(RestoreError::Copy(format!("{} was written to meanwhile, by a server that runs on it", copy.display())));
     }
-    let mut conn = Conn::open(&Place::File(part.to_owned())).map_err(|e| not_ours(&e))?;
-    let tables = Tx { conn: &mut conn }.tables().map_err(|e| not_ours(&e))?;
+    let mut conn = Conn::open(&Place::File(part.to_owned())).map_err(unreadable)?;
+    let mut tx = Tx { conn: &mut conn };
+    let tables = tx.tables().map_err(unreadable)?;
     if !["account", "schema_step", "sim"].iter().all(|t| tables.iter().any(|name| name == t)) {
         return Err(not_ours(&"it has other tables"));
     }
-    Ok(())
+    match damage(&mut tx).unwrap_or_else(|e| Some(e.to_string())) {
+        Some(words) => Err(RestoreError::Damaged(words)),
+        None => Ok(()),
+    }
+}
+
+/// Carries bytes into a new file; it is told which of the two files fails.
+fn carry(from: &Path, to: &Path) -> Result<(), RestoreError> {
+    let unread = |e| RestoreError::Copy(words(from, &e));
+    let unwritten = |e| RestoreError::Engine(Error::Engine(words(to, &e)));
+    let mut source = std::fs::File::open(from).map_err(unread)?;
+    let mut target = private(to).map_err(unwritten)?;
+    let mut block = vec![0; 1 << 20];
+    loop {
+        match source.read(&mut block).map_err(unread)? {
+            0 => return Ok(()),
+            n => target.write_all(&block[..n]).map_err(unwritten)?,
+        }
+    }
+}
+
+/// What is wrong in a SQLite file: pages, indexes, what may not be null, and rows that name others.
+fn damage(tx: &mut Tx<'_>) -> Result<Option<String>, Error> {
+    let told = tx.rows_once::<(String,)>("PRAGMA integrity_check(1)", &[])?;
+    // Above what is wrong with a page stands which database it is in.
+    let found = told.iter().flat_map(|row| row.0.lines()).find(|line| *line != "ok" && !line.starts_with("***"));
+    if let Some(words) = found {
+        return Ok(Some(words.to_owned()));
+    }
+    let lost = tx.row::<(String, String)>("SELECT \"table\", parent FROM pragma_foreign_key_check LIMIT 1", &[])?;
+    Ok(lost.map(|(table, parent)| format!("a row of {table} names one of {parent} that is not there")))
 }
 
 /// A table with rows that a new database does not have.
@@ -308,14 +352,21 @@ fn fill(tx: &mut Tx<'_>, source: &mut Tx<'_>) -> Result<(), Fault> {
         let mut refused = None;
         let given = source.each_row(&table, &columns, |rows| {
             let put = tx.run(&text, &[Value::Owned(format!("[{}]", rows.join(",")))]);
-            put.map(drop).inspect_err(|e| refused = Some(Error::Engine(format!("the table {table}: {e}"))))
+            put.map(drop).inspect_err(|e| refused = Some((is_of_rows(e), Error::Engine(format!("the table {table}: {e}")))))
         });
         match (given, refused) {
-            (_, Some(e)) => return Err(e.into()),
+            (_, Some((true, e))) => return Err(Fault::Giving(e)),
+            (_, Some((false, e))) => return Err(e.into()),
             (given, None) => given.map_err(Fault::Giving)?,
         }
     }
     if tx.is_postgres() { Ok(go_on_numbering(tx)?) } else { Ok(()) }
+}
+
+/// Whether rows were refused for what they are: against a constraint, or text with a zero byte, which PostgreSQL takes in no table.
+fn is_of_rows(e: &Error) -> bool {
+    let words = e.to_string();
+    matches!(e, Error::Constraint(_)) || ["not-null constraint", "Unicode escape"].iter().any(|w| words.contains(w))
 }
 
 /// A statement that adds rows out of a list of JSON objects.
