@@ -23,10 +23,12 @@ const CARRY_OVER_AFTER: u32 = 400;
 
 pub(super) type Answer = Box<dyn FnOnce(Option<Error>) + Send>;
 
+/// Without a connection it is not run, only its answer made.
+type Run = Box<dyn FnOnce(Option<(&mut Conn, Turn)>) -> Answer + Send>;
+
 /// An act that waits.
 struct Job {
-    /// Without a connection it is not run, only its answer made.
-    run: Box<dyn FnOnce(Option<(&mut Conn, Turn)>) -> Answer + Send>,
+    run: Run,
     keeps: Keeps,
 }
 
@@ -119,7 +121,7 @@ impl Writer {
         R: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let run: Box<dyn FnOnce(Option<(&mut Conn, Turn)>) -> Answer + Send> = Box::new(move |conn| {
+        let run: Run = Box::new(move |conn| {
             let result = match conn {
                 Some((conn, Turn::First)) => in_transaction(conn, f),
                 Some((conn, Turn::Later)) => in_savepoint(conn, f),
