@@ -49,7 +49,7 @@ pub struct SenderSettings {
     pub outbound: Outbound,
     /// How long an answer may take (`webhooks.timeout_seconds`).
     pub timeout: Duration,
-    /// Lanes posted at once (`limits.delivery_parallel`); as many again may be slow and go on aside.
+    /// Lanes posted at once (`limits.delivery_parallel`); up to three times as many may be slow and go on aside.
     pub parallel: usize,
     /// Bytes of an answer that are read (`limits.answer_bytes_max`).
     pub answer_bytes_max: usize,
@@ -143,13 +143,22 @@ impl Sender {
         Ok(tried)
     }
 
+    /// Waits for what goes on aside, before the program ends.
+    pub async fn finish(&self) {
+        while !self.aside.is_empty() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     async fn claim(&self, engine: &Engine) -> Result<Held> {
         let token = ((self.random)() >> 1) as i64;
         let mut silent = self.ears.silent(engine.now(), self.room.available_permits() / webhooks::PROBES);
         silent.resting.extend(self.aside.full());
-        let until = Instant::now() + Duration::from_secs(engine.settings().lease_seconds.unsigned_abs() / 2);
-        let engine = engine.clone();
-        Ok(Held { claim: off_thread(move || webhooks::claim(&engine, token, &silent)).await?, until })
+        // What begins in its first half ends within the lease.
+        let lease = engine.settings().lease_seconds.unsigned_abs().max(2 * (self.timeout.as_secs() + 1));
+        let until = Instant::now() + Duration::from_secs(lease / 2);
+        let (engine, lease) = (engine.clone(), i64::try_from(lease).unwrap_or(i64::MAX));
+        Ok(Held { claim: off_thread(move || webhooks::claim_for(&engine, (token, lease), &silent)).await?, until })
     }
 
     async fn try_claimed(&self, engine: &Engine, Held { claim, until }: Held) -> Result<usize> {

@@ -110,8 +110,12 @@ pub const PROBES: usize = 3;
 /// Claims due deliveries, each endpoint its share: what waits for one holds no other up. `token` must be new each time
 /// (from the roof).
 pub fn claim(engine: &Engine, token: i64, silent: &Silent) -> Result<Claim> {
+    claim_for(engine, (token, engine.settings().lease_seconds), silent)
+}
+
+/// As [`claim`], under a lease of so many seconds.
+pub fn claim_for(engine: &Engine, (token, lease): (i64, i64), silent: &Silent) -> Result<Claim> {
     let limit = engine.settings().delivery_batch.max(1);
-    let lease = engine.settings().lease_seconds;
     let silent = silent.clone();
     let (claimed, probes) = engine.write(move |tx, _, how| {
         let mut due = tx.due_endpoints(how.now)?;

@@ -118,6 +118,7 @@ async fn serve(
     let answering = engine.within(config.patience());
     let mut listeners = vec![(web, doors(&answering, &config, &args, (demo.is_some(), carriers.as_ref()), &mut tallies))];
     listeners.extend(cardboss_doors(&answering, &config, cardboss, &mut tallies));
+    let sender = senders.as_ref().map(|(sender, _)| sender.clone());
     let mut loops = match (carriers, senders) {
         (Some(carriers), Some(senders)) => workers::start(&engine, &config, carriers, senders, &stopped),
         _ => tokio::task::JoinSet::new(),
@@ -149,7 +150,13 @@ async fn serve(
         tracing::warn!("some requests did not finish in time");
     }
     tallies.write();
-    let _ = tokio::time::timeout(FINISH, async { while loops.join_next().await.is_some() {} }).await;
+    let _ = tokio::time::timeout(FINISH, async {
+        while loops.join_next().await.is_some() {}
+        if let Some(sender) = sender {
+            sender.finish().await;
+        }
+    })
+    .await;
     Ok(())
 }
 

@@ -355,7 +355,7 @@ fn the_journal_of_days_tells_every_posting_between_what_was_there_before_and_aft
 }
 
 fn a_file_whose_import_was_killed_is_named_by_the_doctor_until_it_is_taken_in(house: &House) {
-    const LINES: i64 = 8_000;
+    const LINES: i64 = 40_000;
     world(house);
     let at = now() - 7_200;
     let line = |n: i64| kachi_testkit::world::line(n + 1, (n % 3) as u64, at + n % 3_000, at + n % 3_000 + 60, 1_000);

@@ -21,11 +21,21 @@ impl Aside {
     /// Sets lanes of these endpoints aside, if there is room for any.
     pub fn put<'e>(&self, more: impl Iterator<Item = &'e Endpoint>) -> bool {
         let mut lanes = self.lanes.lock().expect("no panic while it is held");
-        let has_room = lanes.values().sum::<usize>() < self.most;
+        let has_room = self.left(&lanes) > 0;
         if has_room {
             more.for_each(|endpoint| *lanes.entry(endpoint.clone()).or_default() += 1);
         }
         has_room
+    }
+
+    /// The room that is left. An endpoint takes half of it at most, however many lanes of it went aside at once.
+    fn left(&self, lanes: &HashMap<Endpoint, usize>) -> usize {
+        self.most.saturating_sub(lanes.values().map(|n| (*n).min(self.most / 2)).sum())
+    }
+
+    /// Whether none is aside.
+    pub fn is_empty(&self) -> bool {
+        self.lanes.lock().expect("no panic while it is held").is_empty()
     }
 
     /// A lane has ended.
@@ -43,7 +53,7 @@ impl Aside {
     /// is room for one more.
     pub fn full(&self) -> Vec<Endpoint> {
         let lanes = self.lanes.lock().expect("no panic while it is held");
-        let left = self.most.saturating_sub(lanes.values().sum());
+        let left = self.left(&lanes);
         lanes.iter().filter(|(_, n)| **n >= left).map(|(endpoint, _)| endpoint.clone()).collect()
     }
 
@@ -69,5 +79,11 @@ mod tests {
         assert!(!put(4, 1), "there is no room");
         (0..3).for_each(|_| aside.end(&endpoint(2)));
         assert!(full(1) && !full(2) && put(4, 1) && !full(4), "{aside:?}");
+        let aside = Aside::new(12);
+        assert!(aside.put(vec![endpoint(1); 12].iter()) && aside.is_full(&endpoint(1)), "as many as ran went aside together");
+        assert!(!aside.is_full(&endpoint(2)) && aside.put([endpoint(2)].iter()), "there is room for another's");
+        (0..12).for_each(|_| aside.end(&endpoint(1)));
+        aside.end(&endpoint(2));
+        assert!(aside.is_empty());
     }
 }

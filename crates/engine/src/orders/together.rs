@@ -171,3 +171,32 @@ fn buy(tx: &mut Tx<'_>, how: &Settling, work: &[Arc<Buying>]) -> Result<Vec<Resu
 fn only(outcomes: Vec<Result<Once>>) -> Result<Once> {
     outcomes.into_iter().next().unwrap_or_else(|| Err(fault("an order without an outcome")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Pace, TOGETHER_MAX};
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    #[test]
+    fn half_are_placed_beside_the_disk_where_the_work_is_longer() {
+        let micros = Duration::from_micros;
+        let unanswered = |many: Option<usize>| many.map(|many| (many, mpsc::channel().1));
+        // What an order takes, and the disk (none on PostgreSQL); how many wait and are not answered; how many are placed beside it.
+        for (order, disk, waiting, kept, most) in [
+            (50, Some(300), 32, None, Some(16)),
+            (50, Some(300), 16, Some(16), Some(16)),
+            (50, Some(300), 7, None, Some(4)),
+            (50, Some(300), 6, None, None),
+            (50, Some(5_000), 64, None, None),
+            (50, Some(5_000), 120, Some(100), Some(TOGETHER_MAX)),
+            (0, Some(0), 32, None, None),
+            (50, None, 32, None, None),
+        ] {
+            let keeping = disk.map(micros);
+            let mut pace = Pace { an_order: micros(order), keeping, beside: false, unanswered: unanswered(kept) };
+            assert_eq!(pace.most(waiting), most.unwrap_or(TOGETHER_MAX), "{order} {disk:?} {waiting} {kept:?}");
+            assert_eq!(pace.beside, most.is_some(), "{order} {disk:?} {waiting} {kept:?}");
+        }
+    }
+}

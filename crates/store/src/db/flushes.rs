@@ -9,7 +9,7 @@
 //! Then nothing is written or read any more until the program is started again, as PostgreSQL does it too.
 
 use super::patience::now;
-use super::writer::Answer;
+use super::writer::{Answer, answer_all};
 use super::{Conn, Error, Tx};
 use std::fs::File;
 use std::io;
@@ -176,10 +176,7 @@ fn run(mut flush: Flush, handed: &mpsc::Receiver<Handed>, flushes: &Flushes) {
                 Err(e) => Some(flushes.lose(&e.to_string())),
             }
         });
-        for answer in answers {
-            // One that panics is not to keep the others from theirs.
-            let _ = catch_unwind(AssertUnwindSafe(|| answer(trouble.clone())));
-        }
+        answer_all(trouble, answers);
     }
 }
 
@@ -306,7 +303,7 @@ mod tests {
         let mut is_first = true;
         let store = open(&folder.path().join("t.db"), move || {
             if std::mem::take(&mut is_first) {
-                at_work.recv().expect("the next is worked at");
+                at_work.recv_timeout(Duration::from_secs(20)).expect("the next is worked at");
             }
             Ok(())
         });
@@ -328,7 +325,7 @@ mod tests {
         let flushes = count.clone();
         let store = open(&folder.path().join("t.db"), move || match flushes.fetch_add(1, Ordering::SeqCst) {
             1 => {
-                at_work.recv().expect("the writer is at work beside the flush");
+                at_work.recv_timeout(Duration::from_secs(20)).expect("the writer is at work beside the flush");
                 Err(io::Error::other("bad sector"))
             }
             _ => Ok(()),

@@ -1,5 +1,5 @@
 //! The one writer of a SQLite file: takes every closure that waits, runs them in one transaction, commits them together,
-//! and only then answers. Where the first of them is ahead, the flush goes beside the writer (see [`super::flushes`]). A closure that fails or panics undoes itself and nobody else: the first of a transaction with the
+//! and only then answers. Where the first of them [`Keeps::Beside`], all of them are flushed beside the writer (see [`super::flushes`]). A closure that fails or panics undoes itself and nobody else: the first of a transaction with the
 //! transaction, each later one by a savepoint of its own. (In a savepoint SQLite copies each page before it is changed and
 //! looks through the copies after each statement, so the first, which is often the only one, goes without.)
 
@@ -18,8 +18,9 @@ const GROUP_MAX: usize = 256;
 /// Bytes that are to be free beside the file: a log grows to three times this before it is carried over.
 const ROOM_BYTES: u64 = 32 << 20;
 
-/// Transactions after which the log is looked at, where SQLite does not do so by itself: some 24,000 of its pages.
-const CARRY_OVER_AFTER: u32 = 400;
+/// Pages of the log after which it is carried over, and in how many transactions they are written where nothing else is known.
+const CARRIED_PAGES: i64 = 24_000;
+const CARRIED_COMMITS: i64 = 400;
 
 pub(super) type Answer = Box<dyn FnOnce(Option<Error>) + Send>;
 
@@ -79,7 +80,16 @@ impl Writer {
         let thread = std::thread::Builder::new().name("sqlite-writer".into());
         let flushes = Arc::new(Flushes::default());
         let flusher = flush.map(|flush| Flusher::start(flush, flushes.clone()));
-        let desk = Desk { turn, file: file.clone(), flushes: flushes.clone(), flusher, mode: Keeps::AtOnce, carried_over: 0 };
+        let desk = Desk {
+            turn,
+            file: file.clone(),
+            flushes: flushes.clone(),
+            flusher,
+            mode: Keeps::AtOnce,
+            carried_every: CARRIED_COMMITS,
+            until_carried: CARRIED_COMMITS,
+            is_rescued: false,
+        };
         let thread = thread.spawn(move || run(conn, desk, &queue)).expect("a thread");
         Writer { jobs: Some(jobs), thread: Some(thread), flushes, file }
     }
@@ -179,8 +189,11 @@ struct Desk {
     flusher: Option<Flusher>,
     /// What the connection is set to.
     mode: Keeps,
-    /// Transactions since the log was last carried over by hand.
-    carried_over: u32,
+    /// Transactions after which the log is carried over where SQLite does not do so by itself, and until that is next.
+    carried_every: i64,
+    until_carried: i64,
+    /// A flush had failed, and what could be done then was done.
+    is_rescued: bool,
 }
 
 impl Desk {
@@ -216,30 +229,50 @@ impl Desk {
 
     /// Answers acts that wrote nothing, or whose writing is kept. What they found may be kept a moment later.
     fn answer(&self, trouble: Option<Error>, answers: Vec<Answer>) {
-        let trouble = trouble.or_else(|| self.flushes.wait().err());
-        answers.into_iter().for_each(|answer| answer(trouble.clone()));
+        answer_all(trouble.or_else(|| self.flushes.wait().err()), answers);
     }
 
-    /// Between transactions, so that nobody who reads waits for it.
+    /// Carries the log over between transactions, so that nobody who reads waits for it. Readers who still look at what was may leave
+    /// it unfinished: then it is tried again soon.
     fn carry_over(&mut self, conn: &mut Conn) {
-        self.carried_over += 1;
-        if self.carried_over >= CARRY_OVER_AFTER {
-            self.carried_over = 0;
-            // What is not carried over now is at the next turn.
-            let _ = conn.batch("PRAGMA wal_checkpoint(PASSIVE)");
+        self.until_carried -= 1;
+        if self.until_carried > 0 {
+            return;
         }
+        let told = Tx { conn }.row::<(i64, i64, i64)>("PRAGMA wal_checkpoint(PASSIVE)", &[]);
+        self.until_carried = match told {
+            Ok(Some((_, log, carried))) if log == carried => {
+                self.carried_every =
+                    (self.carried_every * CARRIED_PAGES / log.max(1)).clamp(CARRIED_COMMITS / 40, CARRIED_COMMITS);
+                self.carried_every
+            }
+            _ => CARRIED_COMMITS / 40,
+        };
     }
 
     /// SQLite gives its lock to whoever asks at the right moment, so a process that writes without a pause (an import) keeps
     /// others out until their patience ends. Whoever waits therefore holds the turnstile, and the other must wait behind it.
     fn begin(&mut self, conn: &mut Conn, keeps: Keeps) -> Result<(), Error> {
-        self.flushes.check()?;
+        if let Err(lost) = self.flushes.check() {
+            if !std::mem::replace(&mut self.is_rescued, true) {
+                // What the system still has of the log goes into the file, so that who starts again does not build on a hole.
+                let _ = conn.batch("PRAGMA wal_checkpoint(TRUNCATE)");
+            }
+            return Err(lost);
+        }
         self.file.check()?;
         self.set(conn, if self.flusher.is_some() { keeps } else { Keeps::AtOnce })?;
         let _ = self.turn.lock();
         let begun = conn.batch("BEGIN IMMEDIATE");
         let _ = self.turn.unlock();
         begun
+    }
+}
+
+/// One answer that panics is not to keep the others from theirs.
+pub(super) fn answer_all(trouble: Option<Error>, answers: Vec<Answer>) {
+    for answer in answers {
+        let _ = catch_unwind(AssertUnwindSafe(|| answer(trouble.clone())));
     }
 }
 
