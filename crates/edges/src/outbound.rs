@@ -78,15 +78,21 @@ impl Outbound {
 
     /// A client that dials only what is permitted, follows no redirect and gives up after `timeout`.
     pub fn client(&self, timeout: std::time::Duration) -> Result<reqwest::Client, String> {
-        reqwest::Client::builder()
-            .dns_resolver(Arc::new(Resolver(self.clone())))
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(timeout)
-            .connect_timeout(timeout.min(std::time::Duration::from_secs(5)))
-            .no_proxy()
-            .pool_max_idle_per_host(8)
-            .build()
-            .map_err(|e| format!("the outbound client cannot be built: {e}"))
+        let client = || {
+            reqwest::Client::builder()
+                .dns_resolver(Arc::new(Resolver(self.clone())))
+                .redirect(reqwest::redirect::Policy::none())
+                .timeout(timeout)
+                .connect_timeout(timeout.min(std::time::Duration::from_secs(5)))
+                .no_proxy()
+                .pool_max_idle_per_host(8)
+        };
+        client().build().or_else(|e| {
+            // A bare system knows no authority. What needs none goes on all the same.
+            let without = client().tls_certs_only([]).build().map_err(|_| format!("the outbound client cannot be built: {e}"))?;
+            tracing::warn!("this system has no certificates of authorities, so no https address is trusted: install ca-certificates and start again");
+            Ok(without)
+        })
     }
 }
 

@@ -300,3 +300,13 @@ fn a_port_that_is_taken_is_told_before_anything_is_made() {
     assert!(cardboss.code == 3 && cardboss.err.contains(&format!("listen.cardboss_data: {address}")), "{cardboss:?}");
     assert!(is_empty(folder.path()), "no demo without its login");
 }
+
+/// A bare Debian has no package of them.
+#[test]
+fn a_system_without_certificates_of_authorities_serves_all_the_same_and_says_so() {
+    let (house, none) = (House::new(Database::sqlite()), TempDir::new().expect("a folder"));
+    house.apply("accounts: [{code: acme, currency: USD}]");
+    let none = none.path().display().to_string();
+    let log = house.serve(&[("SSL_CERT_FILE", "/dev/null"), ("SSL_CERT_DIR", &none)]).stop();
+    assert!(log.contains("no https address is trusted: install ca-certificates and start again"), "{log}");
+}
