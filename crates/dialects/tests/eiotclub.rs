@@ -72,6 +72,25 @@ fn every_form_verifies_as_itself() {
     assert_eq!(verify(&coinciding, "s"), Some(Form::CANONICAL), "forms that coincide answer as the canonical one");
 }
 
+/// Digests by coreutils' `sha1sum`, of the texts as the published Java sample joins them.
+#[test]
+fn the_order_of_the_published_java_sample_is_accepted_too() {
+    for (sign, is_good, why) in [
+        ("9F0AC50962259A52B486A69283F7D9C2BDF073F1", true, "a1=2&a=1"),
+        ("6AA448C0AE70901E5F4480F8AA20A95FE61C32F3", true, "a=1&a1=2"),
+        ("6AA448C0AE70901E5F4480F8AA20A95FE61C32F4", false, "neither"),
+    ] {
+        assert_eq!(verify(&params(&format!(r#"{{"a":"1","a1":2,"sign":"{sign}"}}"#)), "s").is_some(), is_good, "{why}");
+    }
+    for (sign, is_good, why) in [
+        ("4B86DD7955359C9370E69DF2502EC19029B2B7F5", true, "x-=0&x.y=1&x0=null&x=true"),
+        ("F66C5049C0C9C437FDA994F27658E12C95E8E2AC", false, "x-=0&x=true&x.y=1&x0=null"),
+    ] {
+        let body = format!(r#"{{"x0":null,"x":true,"x-":0,"x.y":"1","sign":"{sign}"}}"#);
+        assert_eq!(verify(&params(&body), "s").is_some(), is_good, "{why}");
+    }
+}
+
 #[test]
 fn a_client_that_drops_null_and_keeps_empty_texts_is_understood() {
     // PHP's http_build_query.

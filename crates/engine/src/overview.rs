@@ -186,6 +186,8 @@ pub struct AccountLine {
     pub id: AccountId,
     /// Levels below the one who asks.
     pub depth: usize,
+    /// The one right above it, unless that is above the one who asks.
+    pub parent: Option<String>,
     /// Our word for it.
     pub code: String,
     /// Its name.
@@ -216,9 +218,13 @@ pub fn accounts(engine: &Engine, actor: &Actor) -> Result<(Vec<AccountLine>, usi
             let a = &info.account;
             let (available, held, credit) = balances.get(&a.id.0).copied().unwrap_or((0, 0, a.credit_minor));
             let money = |minor| Money { minor, currency: a.currency };
+            let chain = a.path.chain();
+            let depth = chain.len().saturating_sub(own_depth);
+            let above = chain.iter().rev().nth(1).filter(|_| depth > 0);
             AccountLine {
                 id: a.id,
-                depth: a.path.chain().len().saturating_sub(own_depth),
+                depth,
+                parent: above.and_then(|id| catalogue.account(*id)).map(|info| info.account.code.clone()),
                 code: a.code.clone(),
                 name: a.name.clone(),
                 available: money(available),

@@ -1,8 +1,9 @@
-//! The signature: computed in one form, verified in all of them.
+//! The signature: computed in one form, verified in all of them, and in both orders.
 
 use super::form::{Booleans, Empties, Form, Nested};
 use super::params::Params;
 use super::tokens::{compact, decode};
+use serde_json::value::RawValue;
 use sha1::{Digest, Sha1};
 use std::borrow::Cow;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
@@ -14,8 +15,24 @@ pub fn sign(params: &Params, secret: &str, form: Form) -> String {
 
 /// The text that is signed, without the secret: `a=1&b=2`. For people who look for their mistake.
 pub fn canonical(params: &Params, form: Form) -> String {
+    joined(signed(params), form)
+}
+
+/// The same in the order of the published Java sample, which sorts `name=value&`: `a1=2&a=1`, as `1` comes before `=`.
+fn canonical_by_pairs(params: &Params, form: Form) -> String {
+    let mut pairs: Vec<_> = signed(params).collect();
+    pairs.sort_by_cached_key(|(name, _)| format!("{name}="));
+    joined(pairs.into_iter(), form)
+}
+
+/// The parameters that are signed, by name.
+fn signed(params: &Params) -> impl Iterator<Item = (&str, &RawValue)> {
+    params.iter().filter(|(name, _)| *name != "sign")
+}
+
+fn joined<'a>(pairs: impl Iterator<Item = (&'a str, &'a RawValue)>, form: Form) -> String {
     let mut out = String::with_capacity(256);
-    for (name, raw) in params.iter().filter(|(name, _)| *name != "sign") {
+    for (name, raw) in pairs {
         let Some(text) = text(raw.get(), form) else { continue };
         if !out.is_empty() {
             out.push('&');
@@ -27,14 +44,18 @@ pub fn canonical(params: &Params, form: Form) -> String {
 
 /// The form in which `sign` fits the other parameters, the canonical one if several coincide. `None`: no form, or no
 /// 40 hex digits. Hex digits of either case are accepted. Every form that differs for this body is computed and
-/// compared in constant time, whichever fits; a flat body without booleans and empty values costs one digest.
+/// compared in constant time, whichever fits, in both orders where they differ; a flat body without booleans and empty values, none of whose
+/// names goes on as another with a digit, costs one digest.
 pub fn verify(params: &Params, secret: &str) -> Option<Form> {
     let given = given_digest(params)?;
     let varies = Varies::of(params);
     let mut found = Choice::from(0);
     let mut index = 0_u8;
     for (i, form) in (0..).zip(Form::ALL).filter(|(_, form)| varies.is_distinct(*form)) {
-        let fits = digest(&canonical(params, form), secret).ct_eq(&given);
+        let mut fits = digest(&canonical(params, form), secret).ct_eq(&given);
+        if varies.order {
+            fits |= digest(&canonical_by_pairs(params, form), secret).ct_eq(&given);
+        }
         index.conditional_assign(&i, fits & !found);
         found |= fits;
     }
@@ -47,16 +68,21 @@ struct Varies {
     blanks: bool,
     empties: bool,
     nested: bool,
+    order: bool,
 }
 
 impl Varies {
     fn of(params: &Params) -> Varies {
-        let mut varies = Varies { booleans: false, blanks: false, empties: false, nested: false };
-        for (_, raw) in params.iter().filter(|(name, _)| *name != "sign") {
+        let mut varies = Varies { booleans: false, blanks: false, empties: false, nested: false, order: false };
+        let mut before = None;
+        for (name, raw) in signed(params) {
             let raw = raw.get();
             varies.booleans |= matches!(raw, "true" | "false");
             varies.blanks |= raw == BLANK;
             varies.empties |= is_empty(raw);
+            // Between a name and those that begin with it there is no other.
+            let rest = before.replace(name).and_then(|before| name.strip_prefix(before));
+            varies.order |= rest.is_some_and(|rest| rest < "=");
             varies.nested |= is_nested(raw) && raw.bytes().any(|b| b == b'/' || b == b'\\' || !b.is_ascii());
         }
         varies

@@ -70,6 +70,11 @@ fn weighed(part: &str) -> Option<(i32, Lang)> {
 
 /// Stored word, English, Chinese. A word that several nouns share means the same for all of them.
 const WORDS: &[(&str, &str, &str)] = &[
+    // Roles.
+    ("owner", "owner", "所有者"),
+    ("operator", "operator", "运营"),
+    ("finance", "finance", "财务"),
+    ("viewer", "viewer", "只读"),
     // Cards.
     ("inventory", "in stock", "库存"),
     ("testing", "testing", "测试期"),

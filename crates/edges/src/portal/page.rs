@@ -59,7 +59,7 @@ fn bar(page: &Page<'_>) -> String {
             "<span class=\"who\">{} <small>{} · {}</small></span>",
             Esc(account),
             Esc(&session.login),
-            Esc(&session.role)
+            Esc(l.term(&session.role))
         );
     }
     out += "<span class=\"space\"></span>";

@@ -93,7 +93,13 @@ pub fn accounts(view: &View, accounts: &[AccountLine], more: usize, figures: Opt
     let mut table = Table::new(l.pick("Accounts with their balances", "账户及余额"), &heads);
     for a in accounts {
         let depth = a.depth.min(6);
-        let name = Html(format!("<span class=\"depth{depth}\">{} {}</span>", Html::text(&a.name), Html::small(&a.code)));
+        let above =
+            a.parent.as_ref().map(|parent| l.pick(format!("under {parent}"), format!("上级：{parent}"))).unwrap_or_default();
+        let (name, code) = (Html::text(&a.name), Html::small(&a.code));
+        let name = Html(format!(
+            "<span class=\"depth{depth}\">{name} {code} <span class=\"above\">{}</span></span>",
+            Html::small(&above)
+        ));
         let cards = figures.map_or_else(|| "…".to_owned(), |f| count(f.cards_of.get(&a.id).copied().unwrap_or(0)));
         table.row(&a.code, &[name, balance(l, a), sum(a.held), sum(a.credit), Html(cards)]);
     }

@@ -5,7 +5,7 @@ use super::patience::{Deadline, now};
 use super::{Conn, Error, Place, Tx};
 use std::ops::{Deref, DerefMut};
 use std::sync::{Condvar, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub(super) struct Pool {
     place: Place,
@@ -32,11 +32,15 @@ struct State {
 /// How it is seen that there is no database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lost {
-    /// No connection is given. Those that are open may be good all the same.
-    NotGiven,
+    /// No connection is given; when that was seen last. Those that are open may be good all the same, so their answers do not say
+    /// that it is over.
+    NotGiven(Instant),
     /// Nobody gets an answer.
     NoAnswer,
 }
+
+/// If no connection was refused for so long while those that are open give answers, none is wanting.
+const NONE_REFUSED: Duration = Duration::from_secs(10);
 
 pub(super) struct Guard<'p> {
     pool: &'p Pool,
@@ -148,10 +152,14 @@ impl Pool {
     /// began before the last turn say nothing.
     fn tell(&self, opened: &Result<Conn, Error>, turns: u64) {
         let mut state = self.state.lock().expect("pool lock");
+        if let (Some(Lost::NotGiven(last)), Err(_)) = (&mut state.lost, opened) {
+            *last = now();
+        }
         if state.lost.is_some() == opened.is_err() || state.turns != turns {
             return;
         }
-        let lost = opened.as_ref().err().map(|error| (if is_no_answer(error) { Lost::NoAnswer } else { Lost::NotGiven }, error));
+        let lost =
+            opened.as_ref().err().map(|error| (if is_no_answer(error) { Lost::NoAnswer } else { Lost::NotGiven(now()) }, error));
         (state.lost, state.turns) = (lost.map(|(lost, _)| lost), turns + 1);
         drop(state);
         match lost {
@@ -162,7 +170,7 @@ impl Pool {
 
     fn say_lost(&self, lost: Lost, error: &Error) {
         let what = match lost {
-            Lost::NotGiven => "the database cannot be reached",
+            Lost::NotGiven(_) => "the database cannot be reached",
             Lost::NoAnswer => "the database gives no answer",
         };
         tracing::error!(database = %self.place, %error, "{what}; what needs it fails and is tried again");
@@ -182,8 +190,13 @@ impl State {
     /// One that was out came back in good order; whether that is news.
     fn is_answered(&mut self, turns: u64) -> bool {
         self.answered = Some(now());
+        let proves = match self.lost {
+            None => false,
+            Some(Lost::NotGiven(last)) => last.elapsed() >= NONE_REFUSED,
+            Some(Lost::NoAnswer) => true,
+        };
         // What was begun before that was lost says nothing of now.
-        let is_back = self.lost.is_some() && self.turns == turns;
+        let is_back = proves && self.turns == turns;
         if is_back {
             (self.lost, self.turns) = (None, turns + 1);
         }
@@ -245,5 +258,43 @@ impl Drop for Guard<'_> {
         if is_back {
             self.pool.say_back();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Lost, NONE_REFUSED, Pool, now};
+    use crate::db::{Conn, Error, Place};
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+    static REFUSES: AtomicBool = AtomicBool::new(false);
+
+    fn open(place: &Place) -> Result<Conn, Error> {
+        if REFUSES.load(Relaxed) { Err(Error::Unreachable("no more clients".into())) } else { Conn::open(place) }
+    }
+
+    /// A server that gives no more connections, while those that are open are good: told once, not with each answer.
+    #[test]
+    fn an_open_connection_does_not_say_that_others_are_given_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pool = Pool::new(Place::File(folder.path().join("a.db")), 3, open);
+        let lost = || pool.state.lock().expect("pool lock").lost;
+        drop((pool.get(None).expect("one"), pool.get(None).expect("another")));
+        REFUSES.store(true, Relaxed);
+        let (one, other) = (pool.get(None).expect("an open one"), pool.get(None).expect("an open one"));
+        assert!(pool.get(None).is_err() && matches!(lost(), Some(Lost::NotGiven(_))));
+        drop(one);
+        drop(pool.get(None).expect("an open one"));
+        assert!(matches!(lost(), Some(Lost::NotGiven(_))), "it answered, yet none is given");
+        REFUSES.store(false, Relaxed);
+        let one = pool.get(None).expect("an open one");
+        drop(pool.get(None).expect("a new one"));
+        assert_eq!(lost(), None, "one was given");
+        // Nobody needs a new one any more.
+        let long_ago = now().checked_sub(NONE_REFUSED).expect("this machine runs for longer");
+        pool.state.lock().expect("pool lock").lost = Some(Lost::NotGiven(long_ago));
+        drop(pool.get(None).expect("an open one"));
+        assert_eq!(lost(), None, "none was refused for long");
+        drop((one, other));
     }
 }
