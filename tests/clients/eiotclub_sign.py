@@ -1,7 +1,7 @@
 """The EIOTCLUB signature, written from the published protocol. Standard library only, nothing shared with the server.
 
 Upper-case hex SHA-1 of the non-empty parameters except `sign`, sorted by ASCII name, `k=v` joined by `&`, then
-`&secret=SECRET`. Clients in the wild differ in three things; the defaults below are the published rule.
+`&secret=SECRET`. Clients in the wild differ in four things; the defaults below are the published rule.
 """
 import hashlib
 
@@ -45,8 +45,8 @@ def compact(value, escaped=False):
     return repr(value)
 
 
-def canonical(params, digits=False, keep_empty=False, escaped=False):
-    """The signed text without the secret."""
+def canonical(params, digits=False, keep_empty=False, escaped=False, by_pairs=False):
+    """The signed text without the secret; `by_pairs` sorts `k=v&` as the published Java sample does."""
     pairs = []
     for name in sorted(params):
         value = params[name]
@@ -61,6 +61,8 @@ def canonical(params, digits=False, keep_empty=False, escaped=False):
         else:
             text = compact(value, escaped)
         pairs.append(name + "=" + text)
+    if by_pairs:
+        pairs.sort(key=lambda pair: pair + "&")
     return "&".join(pairs)
 
 

@@ -5,7 +5,7 @@ from eiotclub_sign import Number, compact, quote, signature
 
 TEXTS = ["", "wx", "中文备注", "a/b", "x=1", "R&D", "é", "😀", 'say "hi"', "back\\slash", "8986042000009789134", "true", "1", " "]
 NUMBERS = ["0", "-1", "24", "1e3", "1E+3", "1.0", "0.10", "9007199254740993", "-0", "123456789012345678901234567890", "2.50"]
-NAMES = ["iccid", "packageCode", "outTradeNo", "remark", "pageNum", "pageSize", "state", "orderIdArrStr", "userName", "zz", "A", "_x"]
+NAMES = ["iccid", "packageCode", "outTradeNo", "remark", "pageNum", "pageSize", "state", "orderIdArrStr", "userName", "zz", "A", "_x", "zz1", "A0", "_x-"]
 
 
 def value(rng, depth=0):
@@ -44,7 +44,7 @@ def lines(count, seed):
         params["appkey"] = "%06d" % rng.randrange(1000000)
         params["timestamp"] = rng.choice((str, Number))(stamp)
         params["nonce"] = rng.choice((str, Number))(nonce)
-        form = {name: rng.random() < 0.5 for name in ("digits", "keep_empty", "escaped")}
+        form = {name: rng.random() < 0.5 for name in ("digits", "keep_empty", "escaped", "by_pairs")}
         sign = signature(params, secret, **form)
         params["sign"] = sign.lower() if rng.random() < 0.1 else sign
         names = list(params)

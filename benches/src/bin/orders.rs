@@ -8,7 +8,7 @@ use kachi_bench::{OWNER, engine, iccid, place, postgres_url, report};
 use kachi_domain::Iccid;
 use kachi_domain::order::Channel;
 use kachi_engine::orders::Place;
-use kachi_engine::{Once, RequestKey, Settings};
+use kachi_engine::{Once, OrderNumber, RequestKey, Settings};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
@@ -72,7 +72,7 @@ async fn orders(engine: &kachi_engine::Engine, seconds: u64, round: usize, scatt
                 let key = RequestKey {
                     door: "bench",
                     key: request_key(round, c, i),
-                    number: Some(number),
+                    number: Some(OrderNumber { told: number, is_the_orders: true }),
                     body_hash: "0".repeat(64),
                     correct_seconds: 0,
                 };
@@ -107,9 +107,8 @@ fn hash(round: usize, client: usize, i: u64) -> u64 {
 
 /// The key that the partner's door makes of a request: path, second, nonce and signature.
 fn request_key(round: usize, client: usize, i: u64) -> String {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
     let (a, b) = (hash(round, client, i), hash(client, round, i));
-    format!("/package/orderPackage|{}|{}|{a:016X}{b:016X}{:08X}", since.as_secs(), 10_000 + a % 90_000, a as u32)
+    format!("package/orderPackage|{a:016X}{b:016X}{:08X}", a as u32)
 }
 
 /// A long number as the program makes them, in the order of time.

@@ -18,8 +18,8 @@ mod sign;
 mod system;
 mod tokens;
 
-pub use form::{Booleans, Empties, Form, Nested};
+pub use form::{Booleans, Empties, Form, Nested, Order};
 pub use notice::{notice_body, sign_notice};
 pub use params::{Limits, Params, ParseError, is_ambiguous};
-pub use sign::{canonical, sign, verify};
+pub use sign::{canonical, sign, signed_value, verify};
 pub use system::{System, SystemError};

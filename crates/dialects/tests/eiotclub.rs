@@ -1,9 +1,9 @@
-//! EIOTCLUB signatures: the worked example, the eight forms, the traps.
+//! EIOTCLUB signatures: the worked example, the sixteen forms, the traps.
 
 use kachi_dialects::eiotclub::codes::{self, Language};
 use kachi_dialects::eiotclub::{
-    Booleans, Empties, Form, Limits, Nested, Params, ParseError, System, SystemError, canonical, is_ambiguous, notice_body, sign,
-    sign_notice, verify,
+    Booleans, Empties, Form, Limits, Nested, Order, Params, ParseError, System, SystemError, canonical, is_ambiguous,
+    notice_body, sign, sign_notice, signed_value, verify,
 };
 use serde_json::json;
 
@@ -40,7 +40,7 @@ fn the_worked_example() {
 }
 
 #[test]
-fn the_eight_forms() {
+fn the_sixteen_forms() {
     let body =
         params(r#"{"on":true,"off":false,"none":null,"blank":"","list":[ ],"map":{},"deep":{"u":"中/文", "n":[1.0, true]}}"#);
     let plain = r#"deep={"u":"中/文","n":[1.0,true]}"#;
@@ -55,20 +55,23 @@ fn the_eight_forms() {
         (format!("blank=&{escaped}&list=[]&map={{}}&none=null&off=false&on=true"), "words/kept/escaped"),
         (format!("blank=&{escaped}&list=[]&map={{}}&none=null&off=0&on=1"), "digits/kept/escaped"),
     ];
-    for (i, (form, (text, label))) in Form::ALL.into_iter().zip(table).enumerate() {
-        assert_eq!((canonical(&body, form), form.label(), form.index()), (text, label, i));
+    for (i, form) in Form::ALL.into_iter().enumerate() {
+        let (text, label) = &table[i % 8];
+        let label = if i < 8 { (*label).to_owned() } else { format!("{label}/pairs") };
+        assert_eq!((canonical(&body, form), form.label(), form.index()), (text.clone(), label.as_str(), i));
     }
     assert_eq!(Form::ALL[0], Form::CANONICAL);
-    assert_eq!(Form::ALL[7], Form { booleans: Booleans::Digits, empties: Empties::Kept, nested: Nested::Escaped });
+    let last = Form { booleans: Booleans::Digits, empties: Empties::Kept, nested: Nested::Escaped, order: Order::Pairs };
+    assert_eq!(Form::ALL[15], last);
 }
 
 #[test]
 fn every_form_verifies_as_itself() {
-    let body = r#"{"on":true,"none":null,"deep":["a/b","é"]}"#;
+    let body = r#"{"on":true,"on1":7,"none":null,"deep":["a/b","é"]}"#;
     for form in Form::ALL {
         assert_eq!(verify(&signed(body, "s", form), "s"), Some(form));
     }
-    let coinciding = signed(r#"{"on":1,"deep":["ab"]}"#, "s", Form::ALL[7]);
+    let coinciding = signed(r#"{"on":1,"deep":["ab"]}"#, "s", Form::ALL[15]);
     assert_eq!(verify(&coinciding, "s"), Some(Form::CANONICAL), "forms that coincide answer as the canonical one");
 }
 
@@ -88,6 +91,20 @@ fn the_order_of_the_published_java_sample_is_accepted_too() {
     ] {
         let body = format!(r#"{{"x0":null,"x":true,"x-":0,"x.y":"1","sign":"{sign}"}}"#);
         assert_eq!(verify(&params(&body), "s").is_some(), is_good, "{why}");
+    }
+}
+
+#[test]
+fn what_is_signed_alike_tells_the_same() {
+    for (text, told) in [
+        ("a=1&n=x&p=1", Some("x")),
+        ("n=x&p=1", Some("x")),
+        ("an=1&n1=2&n=", Some("")),
+        ("a=1&n=x&n=y", Some("x")),
+        ("a=n=x", None),
+        ("", None),
+    ] {
+        assert_eq!(signed_value(text, "n"), told, "{text}");
     }
 }
 

@@ -51,14 +51,22 @@ pub struct RequestKey {
     pub door: &'static str,
     /// The caller's key.
     pub key: String,
-    /// The buyer's own number of an order, if the key covers it, so that another number has another key: the answer is kept with
-    /// the order and found by the number.
-    pub number: Option<String>,
+    /// The buyer's own number of an order, if the key tells it: the answer is kept with the order and found by the number.
+    pub number: Option<OrderNumber>,
     /// Hash of the whole body.
     pub body_hash: String,
     /// For how many seconds another body may come with the key after one was refused: where honest callers who correct what is
     /// not signed make the same key of it.
     pub correct_seconds: i64,
+}
+
+/// The buyer's own number of an order, as the request's key tells it: requests with the same key are told the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderNumber {
+    /// The number.
+    pub told: String,
+    /// Whether it is the one that the order gets. Else the answer is not kept with the order, where nobody would find it.
+    pub is_the_orders: bool,
 }
 
 /// The answer to a request that changes something.
@@ -105,11 +113,10 @@ pub fn once_each<T>(
     let door = requests.first().map_or("", |r| r.door);
     debug_assert!(requests.iter().all(|r| r.door == door));
     let keys: Vec<&str> = requests.iter().map(|r| r.key.as_str()).collect();
-    let numbers: Vec<&str> = requests.iter().filter_map(|r| r.number.as_deref()).collect();
-    let mut seen = tx.requests_seen(actor.account, door, &keys)?;
-    if !numbers.is_empty() {
-        seen.extend(tx.orders_seen(actor.account, door, &numbers)?);
-    }
+    let numbers: Vec<&str> = requests.iter().filter_map(|r| Some(r.number.as_ref()?.told.as_str())).collect();
+    // Orders first: another body that was refused under the key of one later takes nothing away.
+    let mut seen = if numbers.is_empty() { Vec::new() } else { tx.orders_seen(actor.account, door, &numbers)? };
+    seen.extend(tx.requests_seen(actor.account, door, &keys)?);
     let mut outcomes: Vec<Option<Result<Once>>> = requests
         .iter()
         .map(|r| {
@@ -128,7 +135,7 @@ pub fn once_each<T>(
         for (i, done) in new.iter().zip(act(tx, &new)?) {
             outcomes[*i] = Some(done.map(|t| {
                 let (answer, order) = render(*i, &t);
-                orders[*i] = order.filter(|_| requests[*i].number.is_some());
+                orders[*i] = order.filter(|_| requests[*i].number.as_ref().is_some_and(|n| n.is_the_orders));
                 Once::Done(answer)
             }));
         }

@@ -53,7 +53,7 @@ mod upstream;
 pub mod usage;
 pub mod webhooks;
 
-pub use act::{Actor, Once, RequestKey, once};
+pub use act::{Actor, Once, OrderNumber, RequestKey, once};
 pub use catalogue::{Catalogue, CatalogueCache};
 pub use clock::Clock;
 pub use desk::{Engine, Settings};

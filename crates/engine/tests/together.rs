@@ -3,7 +3,7 @@
 
 use kachi_domain::order::Channel;
 use kachi_engine::orders::{self, Place};
-use kachi_engine::{Fail, Once, RequestKey, Result};
+use kachi_engine::{Fail, Once, OrderNumber, RequestKey, Result};
 use kachi_store::Store;
 use kachi_testkit::db::{Database, each};
 use kachi_testkit::world::{ACME, MB, NORTH, STRANGER, World, line, sim_id};
@@ -143,7 +143,7 @@ fn callers_at_once_get_each_their_own_answer() {
             let actor = w.actor(if n % 2 == 0 { ACME } else { NORTH });
             let cmd = order(n as u64 % CARDS, "TOP20-5D", &number);
             // Of some the key covers the number.
-            let key = RequestKey { number: (n % 4 < 2).then(|| number.clone()), ..World::key(&format!("key-{n}"), &number) };
+            let key = RequestKey { number: (n % 4 < 2).then(|| told(&number)), ..World::key(&format!("key-{n}"), &number) };
             runtime.spawn(async move { (n, number, engine.place(&catalogue, &actor, key, cmd, |p| p.number.clone()).await) })
         };
         let mut done = BTreeMap::<usize, Vec<String>>::new();
@@ -172,6 +172,10 @@ fn callers_at_once_get_each_their_own_answer() {
     });
 }
 
+fn told(number: &str) -> OrderNumber {
+    OrderNumber { told: number.to_owned(), is_the_orders: true }
+}
+
 #[test]
 fn the_answer_to_an_order_is_found_by_the_buyers_own_number() {
     each(|store| {
@@ -182,7 +186,7 @@ fn the_answer_to_an_order_is_found_by_the_buyers_own_number() {
         let ask = |key: &str, covers: bool, number: &str, body: &str| {
             times.set(times.get() + 1);
             let (nth, actor) = (times.get(), w.actor(ACME));
-            let key = RequestKey { number: covers.then(|| number.to_owned()), ..World::key(key, body) };
+            let key = RequestKey { number: covers.then(|| told(number)), ..World::key(key, body) };
             let render = move |p: &orders::Placed| format!("{} for the {nth}. time", p.order);
             match runtime.block_on(w.engine.place(&catalogue, &actor, key, order(0, "TOP20-5D", number), render)) {
                 Ok(Once::Done(answer)) => format!("done: {answer}"),

@@ -31,7 +31,17 @@ pub enum Nested {
     Escaped,
 }
 
-/// One of the eight accepted ways to write the values of a request before signing.
+/// In which order parameters are signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Order {
+    /// By name, as the published rule says.
+    #[default]
+    Names,
+    /// By `name=value`, as the published Java sample sorts: `a1=2` before `a=1`, as `1` comes before `=`.
+    Pairs,
+}
+
+/// One of the sixteen accepted ways to write the parameters of a request before signing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Form {
     /// How booleans are written.
@@ -40,21 +50,25 @@ pub struct Form {
     pub empties: Empties,
     /// How objects and lists are written.
     pub nested: Nested,
+    /// In which order.
+    pub order: Order,
 }
 
 impl Form {
-    /// What we sign ourselves: `true`/`false`, empty values left out, plain compact JSON.
-    pub const CANONICAL: Form = Form { booleans: Booleans::Words, empties: Empties::Dropped, nested: Nested::Plain };
+    /// What we sign ourselves: `true`/`false`, empty values left out, plain compact JSON, by name.
+    pub const CANONICAL: Form =
+        Form { booleans: Booleans::Words, empties: Empties::Dropped, nested: Nested::Plain, order: Order::Names };
 
-    /// All eight, the canonical one first.
-    pub const ALL: [Form; 8] = {
-        let mut all = [Form::CANONICAL; 8];
+    /// All sixteen, the canonical one first.
+    pub const ALL: [Form; 16] = {
+        let mut all = [Form::CANONICAL; 16];
         let mut i = 1;
-        while i < 8 {
+        while i < 16 {
             all[i] = Form {
                 booleans: if i & 1 == 0 { Booleans::Words } else { Booleans::Digits },
                 empties: if i & 2 == 0 { Empties::Dropped } else { Empties::Kept },
                 nested: if i & 4 == 0 { Nested::Plain } else { Nested::Escaped },
+                order: if i & 8 == 0 { Order::Names } else { Order::Pairs },
             };
             i += 1;
         }
@@ -63,7 +77,7 @@ impl Form {
 
     /// The place in [`Form::ALL`], for counters.
     pub fn index(self) -> usize {
-        self.booleans as usize | (self.empties as usize) << 1 | (self.nested as usize) << 2
+        self.booleans as usize | (self.empties as usize) << 1 | (self.nested as usize) << 2 | (self.order as usize) << 3
     }
 
     /// A fixed name, for metrics and logs.
@@ -77,6 +91,14 @@ impl Form {
             "digits/dropped/escaped",
             "words/kept/escaped",
             "digits/kept/escaped",
+            "words/dropped/plain/pairs",
+            "digits/dropped/plain/pairs",
+            "words/kept/plain/pairs",
+            "digits/kept/plain/pairs",
+            "words/dropped/escaped/pairs",
+            "digits/dropped/escaped/pairs",
+            "words/kept/escaped/pairs",
+            "digits/kept/escaped/pairs",
         ][self.index()]
     }
 }

@@ -5,9 +5,9 @@ use super::{DOOR, Door};
 use crate::http::is_allowed;
 use crate::lockout::Rule;
 use kachi_dialects::eiotclub::codes::{self, Language};
-use kachi_dialects::eiotclub::{Form, Limits, Params, System, is_ambiguous, verify};
+use kachi_dialects::eiotclub::{Form, Limits, Params, System, canonical, is_ambiguous, signed_value, verify};
 use kachi_domain::account::Switch;
-use kachi_engine::{Actor, Catalogue, RequestKey};
+use kachi_engine::{Actor, Catalogue, OrderNumber, RequestKey};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -95,10 +95,9 @@ fn spoken(word: &str) -> Language {
     if word == "en" { Language::En } else { Language::Zh }
 }
 
-/// What makes a signed request the same request: path, timestamp, nonce and signature; and a hash of every parameter,
-/// signed or not. White space, the order of parameters and the escaping of texts do not make another request of it.
+/// What makes a signed request the same request: path and signature, which covers timestamp and nonce (as they are read, another
+/// nonce can be signed alike); and a hash of every parameter, signed or not. White space, the order of parameters and the escaping of texts do not make another request of it.
 pub fn request_key(path: &str, signed: &Signed) -> RequestKey {
-    let system = &signed.system;
     let mut hash = Sha256::new();
     for (name, raw) in signed.params.iter().filter(|(name, _)| *name != "sign") {
         let value = match signed.params.text(name).filter(|_| raw.get().starts_with('"')) {
@@ -114,13 +113,16 @@ pub fn request_key(path: &str, signed: &Signed) -> RequestKey {
         let _ = write!(out, "{byte:02x}");
         out
     });
-    let key = format!("{path}|{}|{}|{}", system.timestamp, system.nonce, system.sign.to_ascii_uppercase());
+    let key = format!("{path}|{}", signed.system.sign.to_ascii_uppercase());
     RequestKey { door: DOOR, key, number: None, body_hash, correct_seconds: 0 }
 }
 
-/// As [`request_key`], of an order: the signature covers the buyer's own number too.
-pub fn order_key(path: &str, signed: &Signed, out_trade_no: &str) -> RequestKey {
-    RequestKey { number: Some(out_trade_no.to_owned()), ..request_key(path, signed) }
+/// As [`request_key`], of an order, with the buyer's own number as it is read from what was signed in this form.
+pub fn order_key(path: &str, signed: &Signed, form: Form, out_trade_no: &str) -> RequestKey {
+    let text = canonical(&signed.params, form);
+    let number =
+        signed_value(&text, "outTradeNo").map(|told| OrderNumber { told: told.to_owned(), is_the_orders: told == out_trade_no });
+    RequestKey { number, ..request_key(path, signed) }
 }
 
 fn quoted(text: &str) -> String {

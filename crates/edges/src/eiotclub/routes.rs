@@ -451,7 +451,7 @@ impl Ask<'_> {
         let iccid = fields.iccid()?;
         let package_code = fields.required("packageCode", errors::PACKAGE_CODE_WRONG)?.into_owned();
         let own = self.out_trade_no()?;
-        let key = auth::order_key(Operation::OrderPackage.path(), self.signed, &own);
+        let key = auth::order_key(Operation::OrderPackage.path(), self.signed, self.caller.form, &own);
         let number = (self.door.settings.order_number)();
         let custom_data = self.custom_data()?;
         let cmd = Place { iccid, package_code, out_trade_no: Some(own), channel: Channel::Api, custom_data, number };

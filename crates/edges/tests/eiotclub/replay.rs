@@ -62,6 +62,64 @@ fn one_signature_is_good_for_one_body() {
     });
 }
 
+/// Values are joined as they are, so the end of an order's number can be moved into a field of its own and back, and a nonce can take
+/// in the field behind it.
+#[test]
+fn one_signature_buys_once_whatever_number_it_is_read_with() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        let mut fields = order("a");
+        fields["p"] = "1".into();
+        fields["note"] = "hi".into();
+        let long = order("b&p=1");
+        for (sent, from, to) in [
+            (&fields, r#""outTradeNo":"a","p":"1""#, r#""outTradeNo":"a&p=1""#),
+            (&long, r#""outTradeNo":"b&p=1""#, r#""outTradeNo":"b","p":"1""#),
+        ] {
+            let before = trade.balance(ACME);
+            let body = client.sealed("acme", sent);
+            let first = client.post(ORDER, &body);
+            assert_eq!(first.code(), "200", "{}", first.text);
+            let moved = body.replace(from, to);
+            assert_ne!(moved, body, "{body}");
+            assert_eq!(client.post(ORDER, &moved).code(), "42402", "signed alike, but another number");
+            assert_eq!(client.post(ORDER, &body), first, "and still the first answer");
+            assert_eq!(client.post(ORDER, &moved).code(), "42402");
+            assert_eq!(trade.balance(ACME), before - 130);
+        }
+    });
+}
+
+/// Another body under an order's signature takes nothing away from who placed it.
+#[test]
+fn the_first_answer_stays_whatever_came_under_its_signature_since() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        let mut fields = order("a");
+        fields["note"] = "hi".into();
+        let body = client.sealed("acme", &fields);
+        let first = client.post(ORDER, &body);
+        assert_eq!(first.code(), "200", "{}", first.text);
+        let nonce = serde_json::from_str::<Value>(&body).expect("an object")["nonce"].clone();
+        let written = format!(r#""nonce":{nonce}"#);
+        let with_note = format!(r#""nonce":"{}&note=hi""#, nonce.to_string().trim_matches('"'));
+        for other in [
+            body.replace('{', r#"{"remark":"","#),
+            body.replace(&written, &with_note).replace(r#""note":"hi","#, ""),
+            body.replace(r#","packageCode":"GJ-100M-30D""#, "")
+                .replace(r#""outTradeNo":"a""#, r#""outTradeNo":"a&packageCode=GJ-100M-30D""#),
+        ] {
+            assert_ne!(other, body);
+            let refused = client.post(ORDER, &other);
+            assert!(["42402", "41018"].contains(&refused.code()), "{other}: {}", refused.text);
+            assert_eq!(client.post(ORDER, &body), first, "after {other}");
+        }
+        assert_eq!(trade.balance(ACME), 10_000 - 130);
+    });
+}
+
 #[test]
 fn a_signature_that_was_refused_is_good_for_no_other_body() {
     db::each(|store| {

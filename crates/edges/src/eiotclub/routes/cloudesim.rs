@@ -81,7 +81,7 @@ impl Ask<'_> {
             custom_data: self.custom_data()?,
             number: (self.door.settings.order_number)(),
         };
-        let key = auth::order_key(Operation::EidPurchase.path(), self.signed, &own);
+        let key = auth::order_key(Operation::EidPurchase.path(), self.signed, self.caller.form, &own);
         let (language, number) = (self.caller.language, own.clone());
         let render = move |placed: &Placed| wire::good(language, &wire::EidPlaced::of(&number, placed));
         let done = self.door.engine.place(self.catalogue, &self.caller.actor, key, cmd, render).await;
