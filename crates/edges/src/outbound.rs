@@ -82,6 +82,7 @@ impl Outbound {
             reqwest::Client::builder()
                 .dns_resolver(Arc::new(Resolver(self.clone())))
                 .redirect(reqwest::redirect::Policy::none())
+                .user_agent("kachi")
                 .timeout(timeout)
                 .connect_timeout(timeout.min(std::time::Duration::from_secs(5)))
                 .no_proxy()

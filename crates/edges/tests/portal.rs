@@ -177,6 +177,9 @@ fn a_session_is_needed_and_ends() {
             assert_eq!((answer.status, answer.header(header::LOCATION)), (StatusCode::SEE_OTHER, "/login"), "{path}");
         }
         assert_eq!(stranger.get("/fragment/sims").await.status, StatusCode::UNAUTHORIZED);
+        let nowhere = stranger.request(Method::GET, "/nowhere").header(header::ACCEPT, "text/html,*/*");
+        let nowhere = stranger.send(nowhere.body(Body::empty()).expect("a request")).await;
+        assert!(nowhere.status == StatusCode::NOT_FOUND && nowhere.body.contains("There is no such page"), "{}", nowhere.body);
 
         let browser = Browser::logged_in(&app, "acme").await;
         let token = browser.cookie.split_once('=').expect("a token").1.to_owned();
@@ -191,6 +194,14 @@ fn a_session_is_needed_and_ends() {
 
         let browser = Browser::logged_in(&app, "acme").await;
         world.set_now(world.now().0 + 12 * 3600 + 1);
+        assert_eq!(browser.get("/").await.status, StatusCode::SEE_OTHER);
+        let browser = Browser::logged_in(&app, "acme").await;
+        let now = world.now();
+        let changed = world.engine.store().write_async(move |tx| tx.put_login("acme", ACME, "viewer", HASH, now));
+        changed.await.expect("another password");
+        assert_eq!(browser.get("/").await.status, StatusCode::SEE_OTHER);
+        let browser = Browser::logged_in(&app, "acme").await;
+        assert!(world.engine.store().write_async(|tx| tx.remove_login("acme")).await.expect("taken away"));
         assert_eq!(browser.get("/").await.status, StatusCode::SEE_OTHER);
     });
 }
@@ -269,6 +280,7 @@ fn the_page_speaks_two_languages() {
         chinese.has("<html lang=\"zh-CN\">");
         chinese.has("最新订单");
         chinese.has("/fragment/orders?lang=zh");
+        browser.get("/?orders=failed&q=12").await.has("<a href=\"/?lang=en&amp;q=12&amp;orders=failed\"");
         let chosen = browser.get("/?lang=en").await;
         chosen.has("The newest orders");
         assert!(chosen.header(header::SET_COOKIE).starts_with("kachi_lang=en"));

@@ -36,6 +36,7 @@ pub fn run(engine: &Engine, verb: Admin) -> Result<(), Exit> {
         Admin::User(User::Add { login, account, role, password_file, shape }) => {
             add_user(engine, &login, &account, &role, password_file.as_deref(), shape)
         }
+        Admin::User(User::Remove { login }) => remove_user(engine, &login),
         Admin::User(User::List(shape)) => list_users(engine, shape),
         Admin::Key(Key::Create { account, name, door, shape }) => create_key(engine, &account, name, &door, shape),
         Admin::Key(Key::List(shape)) => list_keys(engine, shape),
@@ -137,6 +138,14 @@ fn add_user(engine: &Engine, login: &str, of: &str, role: &str, file: Option<&Pa
     }
     print::line(format_args!("{login}: {role} of {of}"))?;
     shown.map_or(Ok(()), |p| print::line(format_args!("password, shown once: {p}")))
+}
+
+fn remove_user(engine: &Engine, login: &str) -> Result<(), Exit> {
+    let name = login.to_owned();
+    if !engine.write(move |tx, _, _| Ok(tx.remove_login(&name)?))? {
+        return Err(Exit::refused(format!("LOGIN: nobody has {login}; `kachi admin user list` shows all logins")));
+    }
+    print::line(format_args!("{login}: taken away"))
 }
 
 fn list_users(engine: &Engine, shape: Shape) -> Result<(), Exit> {

@@ -360,7 +360,7 @@ pub struct Shape {
 /// People who log in.
 #[derive(Debug, Subcommand)]
 pub enum User {
-    /// Add a person, or give one a new password and role
+    /// Add a person, or give one a new password and role; who is logged in with the old ones logs in again
     Add {
         /// The login
         login: String,
@@ -376,6 +376,11 @@ pub enum User {
         /// How to print.
         #[command(flatten)]
         shape: Shape,
+    },
+    /// Take a person's login away; who is logged in with it is logged out
+    Remove {
+        /// The login, as `admin user list` shows it
+        login: String,
     },
     /// List the people
     List(Shape),

@@ -448,6 +448,8 @@ fn people_keys_and_the_doctor() {
         let added: serde_json::Value = serde_json::from_str(&added).expect("JSON");
         assert_eq!(added["password"].as_str().map(str::len), Some(32));
         assert!(desk.done(&["admin", "user", "list"]).contains("boss    operator  owner"));
+        assert_eq!(desk.done(&["admin", "user", "remove", "boss"]), "boss: taken away\n");
+        assert!(desk.run(&["admin", "user", "remove", "boss"]).err.contains("`kachi admin user list` shows all logins"));
         let taken = desk.run(&["admin", "user", "add", "owner1"]);
         assert!(taken.code == 1 && taken.err.contains("owner1 belongs to another account"), "{taken:?}");
         let key = desk.done(&["admin", "key", "create", "--account", "acme", "--name", "k2"]);

@@ -119,7 +119,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Creates a person's login, or changes its password and role.
+    /// Creates a person's login, or changes its password and role; who is logged in with it logs in again.
     pub fn put_login(
         &mut self,
         name: &str,
@@ -133,7 +133,13 @@ impl Tx<'_> {
              ON CONFLICT (name) DO UPDATE SET role = excluded.role, password_hash = excluded.password_hash",
             &binds![name, account.0, role, password_hash, now.0],
         )?;
-        Ok(())
+        self.close_sessions(name)
+    }
+
+    /// Takes a person's login away, and who is logged in with it out; whether there was one.
+    pub fn remove_login(&mut self, name: &str) -> Result<bool, Error> {
+        self.close_sessions(name)?;
+        Ok(self.run("DELETE FROM login WHERE name = ?", &binds![name])? > 0)
     }
 
     /// A login's account, role and password hash.
@@ -180,6 +186,12 @@ impl Tx<'_> {
     /// Ends a session.
     pub fn close_session(&mut self, token_hash: &str) -> Result<(), Error> {
         self.run("DELETE FROM session WHERE token_hash = ?", &binds![token_hash])?;
+        Ok(())
+    }
+
+    /// Ends all sessions of a login.
+    fn close_sessions(&mut self, login: &str) -> Result<(), Error> {
+        self.run("DELETE FROM session WHERE login = ?", &binds![login])?;
         Ok(())
     }
 }

@@ -165,7 +165,7 @@ pub fn allowance(lang: Lang, used: i64, left: Option<i64>) -> Html {
     Html(format!(
         "<span class=\"meter\"><svg class=\"bar {tone}\" viewBox=\"0 0 100 6\" preserveAspectRatio=\"none\" aria-hidden=\"true\">\
          <rect class=\"whole\" width=\"100\" height=\"6\"/><rect class=\"part\" width=\"{percent}\" height=\"6\"/></svg>\
-         <span>{} / {} <small>({percent} %)</small></span></span>",
+         <span>{} / {} <small>({percent}&nbsp;%)</small></span></span>",
         size(used),
         size(used.saturating_add(left)),
     ))

@@ -37,6 +37,11 @@ impl Lang {
         asked.and_then(Lang::parse).or_else(chosen).or_else(wanted).unwrap_or(Lang::En)
     }
 
+    /// The language that a reader of this one can switch to.
+    pub fn other(self) -> Lang {
+        self.pick(Lang::Zh, Lang::En)
+    }
+
     /// The tag for `lang` attributes.
     pub fn tag(self) -> &'static str {
         self.pick("en", "zh-CN")

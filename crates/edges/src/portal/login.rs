@@ -209,7 +209,8 @@ fn show(portal: &Portal, lang: Lang, status: StatusCode, trouble: &str) -> Respo
         lang.pick("Password", "密码"),
         lang.pick("Log in", "登录"),
     );
-    let shown = page::Page { lang, title: lang.pick("Log in", "登录"), here: "/login", person: None, live: false };
+    let other = format!("/login?lang={}", lang.other().word());
+    let shown = page::Page { lang, title: lang.pick("Log in", "登录"), other: &other, person: None, live: false };
     (status, page::whole(portal, &shown, &Html(body))).into_response()
 }
 

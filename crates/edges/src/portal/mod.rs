@@ -22,7 +22,7 @@ mod why;
 use asked::Asked;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -97,6 +97,7 @@ pub fn router(door: PortalDoor) -> Router {
         .route("/login", get(login::form).post(login::log_in))
         .route("/logout", post(login::log_out))
         .route("/assets/{name}", get(assets::serve))
+        .fallback(nowhere)
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .layer(from_fn(guard::guard))
         .with_state(portal);
@@ -132,8 +133,9 @@ async fn home(State(portal): State<Arc<Portal>>, asked: Asked, headers: HeaderMa
     }
     body += "</div>";
     let account = account_name(&portal, &session);
-    let shown =
-        page::Page { lang: l, title: l.pick("Overview", "总览"), here: "/", person: Some((&session, &account)), live: true };
+    let other = asked.address("/", l.other());
+    let person = Some((&session, account.as_str()));
+    let shown = page::Page { lang: l, title: l.pick("Overview", "总览"), other: &other, person, live: true };
     remember(asked.lang.as_deref(), page::whole(&portal, &shown, &Html(body)).into_response())
 }
 
@@ -224,10 +226,10 @@ async fn card_page(State(portal): State<Arc<Portal>>, Path(iccid): Path<String>,
         Err(fail) => return broken(l, &fail),
     };
     let account = account_name(&portal, &session);
-    let here = format!("/sims/{name}");
+    let other = Asked::default().address(&format!("/sims/{name}"), l.other());
     let person = Some((&session, account.as_str()));
     let live = status == StatusCode::OK;
-    let shown = page::Page { lang: l, title: l.pick("Card", "卡片"), here: &here, person, live };
+    let shown = page::Page { lang: l, title: l.pick("Card", "卡片"), other: &other, person, live };
     remember(asked.lang.as_deref(), (status, page::whole(&portal, &shown, &body)).into_response())
 }
 
@@ -347,6 +349,20 @@ fn remember(asked: Option<&str>, mut response: Response) -> Response {
         set_cookie(&mut response, &cookie);
     }
     response
+}
+
+/// An address where there is nothing; people are shown the way back.
+async fn nowhere(State(portal): State<Arc<Portal>>, asked: Asked, uri: Uri, headers: HeaderMap) -> Response {
+    let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    if !accepts.is_some_and(|value| value.contains("text/html")) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let l = Lang::choose(asked.lang.as_deref(), &headers);
+    let (title, back) = l.pick(("There is no such page", "To the overview"), ("没有此页面", "返回总览"));
+    let other = Asked::default().address(uri.path(), l.other());
+    let shown = page::Page { lang: l, title, other: &other, person: None, live: false };
+    let body = Html(format!("<h1>{title}</h1><p><a href=\"/\">{back}</a></p>"));
+    (StatusCode::NOT_FOUND, page::whole(&portal, &shown, &body)).into_response()
 }
 
 /// The answer when something of ours failed; the words go to the log only.

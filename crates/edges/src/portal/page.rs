@@ -12,8 +12,8 @@ pub struct Page<'a> {
     pub lang: Lang,
     /// The page's title.
     pub title: &'a str,
-    /// Its path, for the language switch.
-    pub here: &'a str,
+    /// Its address in the other language.
+    pub other: &'a str,
     /// Who looks, with the account's name.
     pub person: Option<(&'a Session, &'a str)>,
     /// Whether its sections refresh themselves.
@@ -70,9 +70,8 @@ fn bar(page: &Page<'_>) -> String {
             l.pick("Pause updates", "暂停刷新")
         );
     }
-    let (other, name) = l.pick(("zh", "中文"), ("en", "English"));
-    let tag = l.pick("zh-CN", "en");
-    let _ = write!(out, "<a href=\"{}?lang={other}\" lang=\"{tag}\" hreflang=\"{tag}\">{name}</a>", Esc(page.here));
+    let (tag, name) = (l.other().tag(), l.pick("中文", "English"));
+    let _ = write!(out, "<a href=\"{}\" lang=\"{tag}\" hreflang=\"{tag}\">{name}</a>", Esc(page.other));
     if page.person.is_some() {
         let _ = write!(
             out,

@@ -128,7 +128,9 @@ pub fn state(lang: Lang, state: BaseState, blocks: Blocks) -> Html {
     };
     let mut out = Html::tag(tone, lang.term(state.word())).0;
     for name in blocks.names() {
-        let _ = write!(out, " {}", Html::tag("bad", lang.term(name)));
+        // A card in stock has no package yet, as it should.
+        let tone = if state == BaseState::Inventory { "" } else { "bad" };
+        let _ = write!(out, " {}", Html::tag(tone, lang.term(name)));
     }
     Html(out)
 }

@@ -44,24 +44,30 @@ fn cause(view: &View, report: &Report, (found, is_operator): (&Found, bool), rea
     let ways = command.into_iter().chain(found.operations(&report.card.iccid));
     let ways: Vec<String> = ways.map(|way| format!("<code>{}</code>", Html::text(&way))).collect();
     format!(
-        "<li><strong>{}</strong> {} {}<br>{} {}: {}<br>{}{}</li>",
+        "<li><strong>{}</strong> {} {}<br>{}{}{}{}<br>{}{}</li>",
         Html::text(found.cause.title(lang)),
         Html::text(&found.of),
         Html::tag(tone, found.certainty.says(lang)),
-        lang.pick("Who can fix it:", "可由谁处理："),
+        lang.pick("Who can fix it: ", "可由谁处理："),
         Html::text(row.who.says(lang)),
+        colon(lang),
         Html::text(found.act.says(lang)),
-        ways.join(" "),
+        ways.join("<br>"),
         looks(view, &report.looks(found, reader), lang)
     )
+}
+
+fn colon(lang: Lang) -> &'static str {
+    lang.pick(": ", "：")
 }
 
 /// What was looked at, each with its source and age; what is not known, and why.
 fn looks(view: &View, all: &[Look], lang: Lang) -> String {
     let one = |look: &Look| match look {
         Ok(e) => format!(
-            "<li>{}: {} <small>{} · {}</small></li>",
+            "<li>{}{}{} <small>{} · {}</small></li>",
             Html::text(e.topic.says(lang)),
+            colon(lang),
             Html::text(&e.value),
             Html::text(e.source.says(lang)),
             view.time(Some(e.as_of))
