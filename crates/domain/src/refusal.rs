@@ -150,6 +150,13 @@ pub enum Refusal {
     },
 }
 
+impl Refusal {
+    /// What a person names is not there, or does not stand so that it can be acted on; `list` is the verb of `kachi` that shows what is.
+    pub fn see(field: &str, what: impl fmt::Display, list: &str) -> Refusal {
+        Refusal::BadField { field: field.into(), rule: format!("{what}: see `kachi {list}`") }
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -247,6 +247,18 @@ fn a_file_that_is_no_text_is_one_bad_line_that_says_what_it_is_and_what_to_do() 
 }
 
 #[test]
+fn a_file_whose_lines_end_with_cr_alone_is_one_bad_line_that_says_so() {
+    for (header, lines) in [(HEADER, 1), (HEADER, 200), ("", 2)] {
+        let file = format!("{header}\n{}", (1..=lines).map(|n| good(n) + "\n").collect::<String>()).replace('\n', "\r");
+        for sizes in [&[usize::MAX][..], &[1], &[7, 3]] {
+            let (fates, _) = read(file.as_bytes(), sizes);
+            let says = "reason: \"lines end with CR alone: save the file with LF or CRLF";
+            assert!(fates.len() == 1 && fates[0].contains(says), "{fates:?}");
+        }
+    }
+}
+
+#[test]
 fn a_header_may_name_the_columns_in_another_order() {
     let header = "operator,mccmnc,imei,dataUsage,imsi,iccid,stopTime,startTime,id,note\n";
     let line = format!("cm,46004,861234567890123,2048,460040000000001,{CARD},2026-01-01 00:30:00,2026-01-01 00:00:00,1");

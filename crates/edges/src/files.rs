@@ -181,6 +181,7 @@ impl Watched {
                 tracing::info!(file = %path.display(), "another worker is taking this CDR file in; it is tried again when that one is done or does not get on");
                 Err(Watch::begin(engine, file).inspect_err(|e| not_watched(path, e)).ok())
             }
+            Err(e) if e.is_lost() => Err(None),
             Err(e) => {
                 tracing::error!(file = %path.display(), error = %e, "the CDR file could not be taken in; it is tried again");
                 Err(None)

@@ -35,6 +35,8 @@ const RENEW: Duration = Duration::from_secs(2);
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// How long acknowledgements may take to go out when the work ends.
 const FAREWELL: Duration = Duration::from_secs(3);
+/// How long a broker that is only looked at may take to let us in; the client's own patience, which says less, is 5 seconds.
+const LOOK: Duration = Duration::from_secs(4);
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// Bytes of a packet: all that the protocol allows. A smaller bound would end the connection, again and again, at a larger
 /// one; the reader refuses payloads that are too large by itself.
@@ -95,6 +97,22 @@ impl MqttSettings {
     }
 }
 
+/// Whether the broker lets us in; the error says what is wrong and what to do. It is asked under another client id and for no session
+/// that is kept, so that whoever listens meanwhile is not disturbed.
+pub async fn look(settings: &MqttSettings) -> std::result::Result<(), String> {
+    let client_id = format!("{}-look-{:08x}", settings.client_id, (settings.random)() as u32);
+    let mut options = MqttSettings { client_id, ..settings.clone() }.options()?;
+    options.set_clean_session(true);
+    let (client, mut connection) = AsyncClient::new(options, 1);
+    // What comes first is the broker's word.
+    let let_in = async { connection.poll().await.map(drop).map_err(|e| tls::remedy(&e)) };
+    let silent = || format!("no answer within {} s: look at the broker, and at what lies between", LOOK.as_secs());
+    tokio::time::timeout(LOOK, let_in).await.unwrap_or_else(|_| Err(silent()))?;
+    let _ = client.disconnect().await;
+    let _ = tokio::time::timeout(FAREWELL, connection.poll()).await;
+    Ok(())
+}
+
 /// Listens until told to stop, whenever this process has the lease.
 pub async fn listen(engine: Engine, settings: MqttSettings, mut stop: watch::Receiver<bool>) {
     let token = ((settings.random)() >> 1) as i64;
@@ -102,6 +120,7 @@ pub async fn listen(engine: Engine, settings: MqttSettings, mut stop: watch::Rec
         match lease(&engine, token).await {
             Ok(true) => with_lease(&engine, &settings, token, &mut stop).await,
             Ok(false) => {}
+            Err(e) if e.is_lost() => {}
             Err(e) => tracing::error!(error = %e, "the lease for device reports cannot be had; it is asked for again"),
         }
         pause(RENEW, &mut stop).await;
@@ -179,6 +198,7 @@ async fn with_lease(engine: &Engine, settings: &MqttSettings, token: i64, stop: 
                 tracing::warn!("another process listens for device reports now");
                 break;
             }
+            Err(e) if e.is_lost() => {}
             Err(e) => tracing::error!(error = %e, "the lease for device reports cannot be renewed; it is tried again"),
         }
     }
@@ -283,6 +303,7 @@ impl Keeper {
         loop {
             match self.write(heard.clone(), asides.clone()).await {
                 Ok(()) => return true,
+                Err(e) if e.is_lost() => {}
                 Err(e) => {
                     tracing::error!(error = %e, reports = batch.len(), "device reports cannot be kept; they are tried one by one")
                 }

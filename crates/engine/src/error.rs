@@ -28,6 +28,11 @@ impl Fail {
         matches!(self, Fail::Fault(kachi_store::Error::Unreachable(_)))
     }
 
+    /// Whether the disk lost what was written: the log has it already, and nothing goes on until the program is started again.
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Fail::Fault(kachi_store::Error::Lost(_)))
+    }
+
     /// A fault in the caller's words.
     pub fn fault(words: impl Into<String>) -> Fail {
         fault(words)

@@ -220,10 +220,11 @@ pub fn refuse(engine: &Engine, id: i64, who: &str, reason: &str) -> Result<()> {
 fn by_hand(engine: &Engine, id: i64, state: &'static str, answer: Answer, who: &str) -> Result<()> {
     let words = format!("{state} by {who}");
     engine.write(move |tx, catalogue, how| {
-        let missing = || Refusal::BadField { field: "intent".into(), rule: format!("there is no open intent {id}") };
+        let missing = || Refusal::see("intent", format!("there is no write {id}"), "admin intent list");
         let intent = tx.intent(id)?.ok_or_else(missing)?;
         if !tx.settle_intent_by_hand(id, state, &words, how.now)? {
-            return Err(missing().into());
+            let now = tx.intent(id)?.map_or(intent.state, |now| now.state);
+            return Err(Refusal::see("intent", format!("write {id} is {now} already"), "admin intent list --all").into());
         }
         finish(tx, catalogue, how, &intent, &answer)
     })?;

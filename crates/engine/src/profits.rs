@@ -93,7 +93,8 @@ pub fn withdraw(
 pub fn settle(tx: &mut Tx<'_>, how: &Settling, id: i64, why_not: Option<&str>, by: &str) -> Result<()> {
     let refuse = |rule: String| Err(Refusal::BadField { field: "withdrawal".into(), rule }.into());
     refuse_unsaid(&[("by", by), ("reason", why_not.unwrap_or("paid out"))])?;
-    let Some(w) = tx.withdrawal(id)? else { return refuse(format!("there is none with the number {id}")) };
+    let missing = || Refusal::see("withdrawal", format!("there is no withdrawal {id}"), "admin profit list");
+    let w = tx.withdrawal(id)?.ok_or_else(missing)?;
     tx.lock_balances(&[w.account])?;
     if why_not.is_none() && tx.owed(&[w.account])?.iter().any(|(_, minor)| *minor > 0) {
         return refuse(format!("{id} is of an account that came to owe money: book what it pays, or let the withdrawal fail"));

@@ -428,7 +428,7 @@ pub fn switch_product(
     }
     let sim = tx.sim_by_iccid(&actor.path, iccid.as_str())?.ok_or(Refusal::UnknownSim)?;
     let Some(product) = catalogue.product_by_code(product_code) else {
-        return bad("product", format!("there is no product {product_code}"));
+        return bad("product", format!("there is no product {product_code}: `kachi apply` makes products"));
     };
     if product.id == sim.product {
         return bad("product", format!("{iccid} is {product_code} already"));

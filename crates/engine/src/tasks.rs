@@ -119,9 +119,11 @@ pub(crate) fn told(tx: &mut Tx<'_>, intent: &Intent, answer: &Answer, now: Times
 
 /// Stops a task: cards that nothing was asked for are left alone. The answer is how many.
 pub fn stop(tx: &mut Tx<'_>, how: &Settling, id: i64) -> Result<usize> {
-    let open = |t: &Task| matches!(t.state, TaskState::Waiting | TaskState::Running);
-    let missing = || Refusal::BadField { field: "task".into(), rule: format!("there is no open task {id}") };
-    let task = tx.task_locked(id)?.filter(open).ok_or_else(missing)?;
+    let refused = |what| Refusal::see("task", what, "admin task list");
+    let task = tx.task_locked(id)?.ok_or_else(|| refused(format!("there is no task {id}")))?;
+    if !matches!(task.state, TaskState::Waiting | TaskState::Running) {
+        return Err(refused(format!("task {id} is {} already", task.state.word())).into());
+    }
     let stopped = tx.stop_task_items(task.id, how.now)?;
     tx.move_task(task.id, TaskState::Stopped, None, how.now)?;
     Ok(stopped)

@@ -15,7 +15,8 @@ pub fn backup(config: &Config, to: &Backup) -> Result<(), Exit> {
     let (file, place, at) = (to.file.display(), engine.store().place().to_string(), engine.now());
     engine.store().copy_to(&to.file).map_err(|e| match e {
         CopyError::Source(e) => open::unopened(engine.store().place(), &e.to_string()),
-        CopyError::Target(words) => Exit::refused(format!("FILE: {words}; name a new file in a folder that has room")),
+        CopyError::Target(words) => Exit::refused(format_args!("FILE: {words}; name a new file in a folder where you may write")),
+        CopyError::Unwritten(words) => Exit::cannot(format_args!("FILE: {words}; name a new file in a folder that has room")),
     })?;
     let bytes = to.file.metadata().map_err(Exit::cannot)?.len();
     if to.shape.json {

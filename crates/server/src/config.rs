@@ -424,7 +424,7 @@ fn sync(values: &Values) -> Result<(sync::Terms, i64), String> {
 /// The broker, if there is one; the other keys are checked in any case.
 fn mqtt(values: &Values) -> Result<Option<Mqtt>, String> {
     let client_id = values.text("mqtt.client_id")?;
-    let topics = values.list("mqtt.topics", "a list of topics such as [\"/+/+/info/post\"]")?;
+    let topics = values.topics("mqtt.topics")?;
     let (reply, keep_days) = (values.flag("mqtt.reply")?, values.whole("mqtt.keep_days", 1, 3650)?);
     let password = values.secret_if_any("mqtt.password")?;
     let credentials = values.text_if_any("mqtt.username")?.map(|user| (user, password.unwrap_or_default()));

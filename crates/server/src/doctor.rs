@@ -2,9 +2,9 @@
 
 use crate::admin;
 use crate::args::Shape;
-use crate::config::{Config, Watch};
+use crate::config::{Config, Mqtt, Watch};
 use crate::exit::Exit;
-use crate::{open, print};
+use crate::{open, print, workers};
 use kachi_domain::time::DAY_SECONDS;
 use kachi_engine::intents::PUT_OFF_SECONDS_MAX;
 use kachi_engine::webhooks::key_door;
@@ -58,6 +58,7 @@ type Check = (&'static str, Verdict);
 fn with_config(config: &Config) -> Vec<Check> {
     let mut checks = vec![("config", Ok("every key is good".to_owned())), ("data_dir", writable(config))];
     checks.extend(with_database(config));
+    checks.extend(config.mqtt.as_ref().map(|mqtt| ("mqtt", broker(config, mqtt))));
     checks.push(("clock", clock(config)));
     checks
 }
@@ -149,7 +150,9 @@ fn writable(config: &Config) -> Verdict {
 /// Whether files can be made and taken away there.
 fn probe(dir: &Path) -> std::io::Result<()> {
     let file = dir.join(format!(".doctor-{}", std::process::id()));
-    std::fs::write(&file, b"x").and_then(|()| std::fs::remove_file(&file))
+    // A full disk makes the file, and then writes nothing into it.
+    let (written, gone) = (std::fs::write(&file, b"x"), std::fs::remove_file(&file));
+    written.and(gone)
 }
 
 /// Why a folder cannot be written to, and what is to be done.
@@ -319,6 +322,16 @@ fn time(engine: &Engine) -> Verdict {
     if troubles.is_empty() { Ok("nothing is of a time to come".to_owned()) } else { Err(troubles.join("; ")) }
 }
 
+/// Whether the broker that devices report to lets us in.
+fn broker(config: &Config, mqtt: &Mqtt) -> Verdict {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
+    let found = runtime.block_on(kachi_edges::mqtt::look(&workers::broker(config, mqtt)));
+    // A name that is still being looked up keeps nobody waiting.
+    runtime.shutdown_background();
+    let address = &mqtt.address;
+    found.map(|()| format!("{address} lets us in")).map_err(|words| format!("mqtt.url: {address}: {words}"))
+}
+
 fn clock(config: &Config) -> Verdict {
     let now = open::clock(config).now();
     match config.clock.offset_seconds {
@@ -337,5 +350,14 @@ mod tests {
         let words = |kind: ErrorKind| unwritable("data_dir", Path::new("d"), &kind.into());
         assert!(words(ErrorKind::StorageFull).ends_with(": make room"), "{}", words(ErrorKind::StorageFull));
         assert!(words(ErrorKind::PermissionDenied).ends_with(": name another or change its owner"));
+    }
+
+    #[test]
+    fn a_look_at_a_full_disk_leaves_nothing_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join(format!(".doctor-{}", std::process::id()));
+        std::os::unix::fs::symlink("/dev/full", &file).expect("a file that takes nothing");
+        assert_eq!(probe(folder.path()).map_err(|e| e.kind()), Err(ErrorKind::StorageFull));
+        assert!(file.symlink_metadata().is_err(), "nothing is left");
     }
 }

@@ -1,5 +1,6 @@
 //! How the program ends: a number for scripts, a sentence for people.
 
+use kachi_domain::Refusal;
 use std::fmt::Display;
 use std::process::ExitCode;
 
@@ -49,10 +50,29 @@ impl Exit {
     }
 }
 
+/// A field as the command line has it.
+fn argument(field: &str) -> &str {
+    match field {
+        "by" => "--by",
+        "reason" => "--reason",
+        "reference" => "--reference",
+        "remark" => "--remark",
+        "product" => "--product",
+        "until" => "--until",
+        "intent" | "task" | "claim" | "withdrawal" => "ID",
+        "code" => "CODE",
+        "message" => "NAME",
+        other => other,
+    }
+}
+
 impl From<kachi_engine::Fail> for Exit {
     /// A refusal is about the input; anything else means that the program cannot go on.
     fn from(fail: kachi_engine::Fail) -> Exit {
         match fail {
+            kachi_engine::Fail::Refused(Refusal::BadField { field, rule }) => {
+                Exit::refused(format_args!("{}: {rule}", argument(&field)))
+            }
             kachi_engine::Fail::Refused(refusal) => Exit::refused(refusal),
             other => Exit::cannot(other),
         }

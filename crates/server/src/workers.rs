@@ -2,7 +2,7 @@
 //! at any moment loses nothing.
 
 use crate::carriers::Carriers;
-use crate::config::{Config, Watch};
+use crate::config::{Config, Mqtt, Watch};
 use kachi_domain::PlatformId;
 use kachi_edges::files::Watched;
 use kachi_edges::mqtt::MqttSettings;
@@ -158,7 +158,7 @@ async fn each_platform(
                     }
                 }
             }
-            Err(e) if e.is_told() => {}
+            Err(e) if e.is_told() || e.is_lost() => {}
             Err(e) => tracing::error!(worker = name, error = %e, "the platforms cannot be looked at; it is tried again"),
         }
         tokio::select! {
@@ -169,10 +169,9 @@ async fn each_platform(
     while loops.join_next().await.is_some() {}
 }
 
-/// Device reports from the broker, where there is one, and forgetting old ones.
-fn hear_devices(engine: &Engine, config: &Config, stop: &watch::Receiver<bool>, loops: &mut JoinSet<()>) {
-    let Some(mqtt) = &config.mqtt else { return };
-    let settings = MqttSettings {
+/// How the broker is spoken to.
+pub fn broker(config: &Config, mqtt: &Mqtt) -> MqttSettings {
+    MqttSettings {
         address: mqtt.address.clone(),
         authorities: mqtt.authorities.clone(),
         client_id: mqtt.client_id.clone(),
@@ -181,8 +180,13 @@ fn hear_devices(engine: &Engine, config: &Config, stop: &watch::Receiver<bool>, 
         reply: mqtt.reply,
         batch: config.limits.report_batch,
         random: Arc::new(rand::random::<u64>),
-    };
-    loops.spawn(kachi_edges::mqtt::listen(engine.clone(), settings, stop.clone()));
+    }
+}
+
+/// Device reports from the broker, where there is one, and forgetting old ones.
+fn hear_devices(engine: &Engine, config: &Config, stop: &watch::Receiver<bool>, loops: &mut JoinSet<()>) {
+    let Some(mqtt) = &config.mqtt else { return };
+    loops.spawn(kachi_edges::mqtt::listen(engine.clone(), broker(config, mqtt), stop.clone()));
     let (e, keep_seconds) = (engine.clone(), mqtt.keep_days * 86_400);
     loops.spawn(repeat("forget device reports", stop.clone(), Duration::from_secs(60), move || {
         let e = e.clone();
@@ -270,7 +274,7 @@ async fn repeat<F: Future<Output = Result<usize>> + Send>(
             Ok(0) => idle,
             Ok(_) => continue,
             Err(e) => {
-                if !e.is_told() {
+                if !e.is_told() && !e.is_lost() {
                     tracing::error!(worker = name, error = %e, "the step failed; it is tried again");
                 }
                 AFTER_FAILURE

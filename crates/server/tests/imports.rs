@@ -430,6 +430,13 @@ fn a_report_that_finds_no_room_leaves_the_one_before_as_it_was(house: &House) {
         "{new:?}"
     );
     assert_eq!((over.code, over.err), (3, new.err.replace("new.csv", "cards.csv")));
+    let copy = full(&["backup", "copy.db"]);
+    assert_eq!(copy.code, 3, "{copy:?}");
+    for words in [&["export", "sims", "--out"][..], &["backup"]] {
+        let nowhere = house.run(&[words, &["no/such/file"]].concat(), &[]);
+        assert!(nowhere.code == 1 && nowhere.err.contains("in a folder where you may write"), "{nowhere:?}");
+    }
+    assert!(!house.path("copy.db").exists() && parts() == 0, "nothing is left of any");
     let sheet = house.done(&["export", "sims"]).out;
     assert_eq!(sheet.lines().count(), 3_001);
     house.done(&["export", "sims", "--out", "link.csv", "--overwrite"]);

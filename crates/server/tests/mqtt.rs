@@ -5,8 +5,10 @@ mod common;
 use common::broker::Broker;
 use common::{House, client, finished, until};
 use kachi_domain::AccountId;
+use kachi_testkit::db::Database;
 use std::collections::HashSet;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::process::Stdio;
 
 on_both!(
@@ -117,6 +119,46 @@ fn a_broker_is_spoken_to_by_tls_and_another_authority_is_refused(house: &House) 
         "{checked:?}"
     );
     house.assert_sound();
+}
+
+/// A broker that answers everybody alike, and then says no more. Its address.
+fn broker_that_says(answer: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    std::thread::spawn(move || {
+        let mut open = Vec::new();
+        for mut peer in listener.incoming().map_while(Result::ok) {
+            let _ = peer.read(&mut [0; 512]);
+            let _ = peer.write_all(answer);
+            open.push(peer);
+        }
+    });
+    format!("mqtt://{address}")
+}
+
+#[test]
+fn the_doctor_tells_of_a_broker_that_does_not_let_us_in() {
+    let house = House::new(Database::sqlite());
+    house.apply(WORLD);
+    let broker = Broker::with_tls();
+    let (right, wrong) = (broker.authority("ca.pem"), broker.authority("other.pem"));
+    let gone = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
+    let table = [
+        (broker.url(), None, " lets us in"),
+        (broker.tls_url(), Some(&right), " lets us in"),
+        (broker.tls_url(), Some(&wrong), "certificate is not accepted (UnknownIssuer): mqtt.ca must name the authority"),
+        (format!("mqtt://{gone}"), None, "Connection refused (os error 111): start the broker there, or mend mqtt.url"),
+        (broker_that_says(&[0x20, 2, 0, 4]), None, "mend mqtt.username and mqtt.password, or the login in mqtt.url"),
+        (broker_that_says(&[0x20, 2, 0, 5]), None, "mend mqtt.username and mqtt.password, or the login in mqtt.url"),
+        (broker_that_says(&[]), None, "no answer within 4 s: look at the broker, and at what lies between"),
+    ];
+    for (i, (url, authority, words)) in table.iter().enumerate() {
+        let mut environment = vec![("KACHI_MQTT__URL", url.as_str())];
+        environment.extend(authority.map(|path| ("KACHI_MQTT__CA", path.as_str())));
+        let doctor = house.run(&["admin", "doctor"], &environment);
+        let line = doctor.out.lines().find(|line| line.starts_with("mqtt ")).unwrap_or_default();
+        assert!(line.contains(words) && doctor.code == i32::from(i > 1), "{url}: {doctor:?}");
+    }
 }
 
 /// Reports of the storm, and the devices they come from.

@@ -1,4 +1,4 @@
-//! Orders by command: found, shown, taken back. On both engines, with a partner who bought them.
+//! Orders by command: found, shown, taken back; and what is said of what is not there. On both engines, with a partner who bought them.
 
 mod common;
 
@@ -6,7 +6,11 @@ use common::partner::Key;
 use common::{Done, House, iccid, sims};
 use serde_json::Value;
 
-on_both!(orders_are_listed_shown_and_taken_back, a_carriers_order_waits_and_what_takes_it_back_is_told);
+on_both!(
+    orders_are_listed_shown_and_taken_back,
+    a_carriers_order_waits_and_what_takes_it_back_is_told,
+    what_is_not_there_is_told_with_the_command_that_shows_what_is,
+);
 
 const ACME: Key = Key { name: "acme-key", secret: "acme-a1b1c1d1" };
 
@@ -103,7 +107,7 @@ fn shown_by_each_of_its_numbers(house: &House, short: i64, long: &str) {
         assert!(text.contains(words), "{words}: {text}");
     }
     for (which, code, words) in [
-        (vec!["1"], 1, "NUMBER: there is no order 1; `kachi admin order list`"),
+        (vec!["1"], 1, "NUMBER: there is no order 1: see `kachi admin order list`"),
         (vec!["abc"], 1, "NUMBER: there is no order abc"),
         (vec!["--account", "acme", "--out-trade-no", "o-9"], 1, "--out-trade-no: acme has no order o-9"),
         (vec!["--account", "nobody", "--out-trade-no", "o-3"], 1, "--account: there is no account nobody"),
@@ -146,7 +150,7 @@ fn taken_back_once(house: &House, short: i64, long: &str) {
         assert_eq!(order(house, &[&["refund", &which], said].concat()).code, 2, "{said:?}");
     }
     let unsaid = order(house, &["refund", &which, "--by", "Li", "--reason", " "]);
-    assert!(unsaid.code == 1 && unsaid.err.contains("reason: must have 1 to 200 characters"), "{unsaid:?}");
+    assert!(unsaid.code == 1 && unsaid.err.contains(" --reason: must have 1 to 200 characters"), "{unsaid:?}");
     assert_eq!(house.money(10_001), before, "nothing was changed");
     let done = order(house, &["refund", &which, "--by", "Li", "--reason", "bought twice"]);
     assert_eq!(
@@ -157,7 +161,10 @@ fn taken_back_once(house: &House, short: i64, long: &str) {
     assert_eq!(house.money(10_001), (before.0 + 130, before.1));
     for words in [&["--dry-run"][..], &["--by", "Li", "--reason", "bought twice"]] {
         let again = order(house, &[&["refund", &which], words].concat());
-        assert!(again.code == 1 && again.err.contains("the order cannot be refunded in its present state"), "{again:?}");
+        let says = format!(
+            "NUMBER: order {which} cannot be refunded, it is refunded: its money went back already: see `kachi admin order show {which}`"
+        );
+        assert!(again.code == 1 && again.err.contains(&says), "{again:?}");
     }
     assert_eq!(house.money(10_001), (before.0 + 130, before.1), "once");
     let shown = order(house, &["show", &which, "--json"]).json();
@@ -180,12 +187,40 @@ fn a_carriers_order_waits_and_what_takes_it_back_is_told(house: &House) {
     assert!(write["request"].to_string().contains("GJ-CARRIER"), "{write}");
     let refund = || order(house, &["refund", &held, "--by", "Li", "--reason", "no use"]);
     let refused = refund();
-    assert!(refused.code == 1 && refused.err.contains("the order cannot be refunded in its present state"), "{refused:?}");
-    house.done(&["admin", "intent", "confirm", &write["id"].to_string()]);
+    let says = "cannot be refunded, it is pending: its carrier has the word, and if that is no its money goes back: see `kachi admin intent";
+    assert!(refused.code == 1 && refused.err.contains(says), "{refused:?}");
+    let confirm = ["admin", "intent", "confirm", &write["id"].to_string()];
+    house.done(&confirm);
+    let again = house.run(&confirm, &[]);
+    let says = format!("ID: write {} is confirmed already: see `kachi admin intent list --all`", write["id"]);
+    assert!(again.code == 1 && again.err.contains(&says), "{again:?}");
     let done = refund();
     assert!(done.out.contains("2.00 of 2.00 USD went back to acme, by Li (no use); its carrier is being asked"), "{done:?}");
     let writes = shown()["writes"].clone();
     assert_eq!((writes.as_array().map(Vec::len), &writes[0]["state"]), (Some(2), &"confirmed".into()), "{writes}");
     server.stop();
     house.assert_sound();
+}
+
+fn what_is_not_there_is_told_with_the_command_that_shows_what_is(house: &House) {
+    world(house);
+    for (words, says) in [
+        ("intent confirm 9", "ID: there is no write 9: see `kachi admin intent list`"),
+        ("intent refuse 9 --by Li --reason ", "--reason: must have 1 to 200 characters, all printable"),
+        ("task stop 9", "ID: there is no task 9: see `kachi admin task list`"),
+        ("claim settle 9 --accept", "ID: there is no claim 9 that waits or was refused: see `kachi admin claim list --all`"),
+        ("profit settle 9 --by Li", "ID: there is no withdrawal 9: see `kachi admin profit list`"),
+        ("template approve T9", "CODE: there is no template T9: see `kachi admin template list`"),
+        ("pool take-out 9 89860000000000000001", "ID: there is no pool 9: see `kachi admin pool list`"),
+        (
+            "cdr resend 9",
+            "FROM: there is no CDR file with that number that is not being sent already: see `kachi admin cdr list`",
+        ),
+        ("sim stop 89860000000000000001", "ICCID: there is no card 89860000000000000001: see `kachi export sims`"),
+        ("delivery replay 9 --by ", "--by: must have 1 to 200 characters, all printable"),
+    ] {
+        let words: Vec<&str> = ["admin"].into_iter().chain(words.split(' ')).collect();
+        let done = house.run(&words, &[]);
+        assert!(done.code == 1 && done.err == format!("kachi: {says}\n"), "{words:?}: {done:?}");
+    }
 }

@@ -13,7 +13,7 @@
 //! Every line has one fate: a record, a bad line with its reason, or nothing to tell (blank, header). One bad line
 //! spoils no other. A header row may be absent; where there is one it decides which column is which. A file that was
 //! cut gives all its whole lines, and its last line only when that cannot be told from a whole one. A file that is no text
-//! ([`foreign()`]) is one bad line.
+//! ([`foreign()`]), or whose lines end with CR alone, is one bad line.
 //!
 //! [`Feed`] takes a file in blocks of any size, [`Reader`] one line at a time, [`write_record`] writes a line. [`delivery`]: files on their way out.
 
@@ -197,6 +197,9 @@ impl Reader {
         if is_blank || matches!(self.layout, Layout::Foreign) {
             return Ok(Line::Skip);
         }
+        if self.lines_read == 1 && has_inner_cr(bytes) {
+            return Err(CR_ALONE.to_owned());
+        }
         let text = checked_text(bytes);
         if !self.knows_layout() {
             let header = text.as_ref().ok().and_then(|text| columns::header(text));
@@ -209,6 +212,14 @@ impl Reader {
         }
         values::any(text?, ending, &self.layout, &mut self.days).map(Line::Record)
     }
+}
+
+/// What is wrong with a first line that is the whole file, as old Macs wrote it.
+const CR_ALONE: &str = "lines end with CR alone: save the file with LF or CRLF and take in that";
+
+/// Whether something follows a CR.
+fn has_inner_cr(bytes: &[u8]) -> bool {
+    memchr::memchr(b'\r', bytes).is_some_and(|at| bytes[at..].iter().any(|b| *b != b'\r'))
 }
 
 fn checked_text(bytes: &[u8]) -> Result<&str, String> {

@@ -41,7 +41,7 @@ pub fn authenticate(
         return Err(No::said(codes::AUTHENTICATION_FAILED, "时间戳ts不在有效期内, 请使用北京时间"));
     }
     let (Some(info), Some(actor)) = (catalogue.account(id), catalogue.actor(id)) else {
-        return Err(No::Fault(format!("sid {} names account {id}, which is not there", form.get("sid"))));
+        return Err(No::Fault(Some(format!("sid {} names account {id}, which is not there", form.get("sid")))));
     };
     if !is_allowed(&info.ip_allow, peer) {
         return Err(No::said(codes::IP_NOT_ALLOWED, "请求IP不在已报备IP中"));

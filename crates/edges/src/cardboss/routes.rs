@@ -45,7 +45,7 @@ pub async fn serve(door: &Door, operation: Operation, request: Request) -> Respo
         Ok(answer) => (codes::SUCCESS, answer),
         Err(no) => {
             match &no {
-                No::Fault(words) => tracing::error!(request = %asked.id, operation = operation.path(), "{words}"),
+                No::Fault(Some(words)) => tracing::error!(request = %asked.id, operation = operation.path(), "{words}"),
                 No::Stale => {
                     tracing::error!(request = %asked.id, operation = operation.path(), "the catalogue changed at every attempt")
                 }
@@ -53,7 +53,7 @@ pub async fn serve(door: &Door, operation: Operation, request: Request) -> Respo
                     tracing::warn!(request = %asked.id, operation = operation.path(), peer = ?asked.peer, "a signature came again with another body");
                     door.counts.add(REUSED, no.code());
                 }
-                No::Code(..) | No::NotRenewed { .. } | No::Passed { .. } => {}
+                No::Fault(None) | No::Code(..) | No::NotRenewed { .. } | No::Passed { .. } => {}
             }
             (no.code(), wire::refusal(&no).into())
         }

@@ -74,7 +74,7 @@ pub fn authenticate(catalogue: &Catalogue, (signed, acts): (&Signed, bool), peer
     let (id, _) = credential.ok_or(No::Code(codes::APPKEY_UNKNOWN))?;
     let form = form.ok_or(No::Code(codes::SIGN_WRONG))?;
     let (Some(info), Some(actor)) = (catalogue.account(id), catalogue.actor(id)) else {
-        return Err(No::Fault(format!("appkey {} names account {id}, which is not there", signed.system.appkey)));
+        return Err(No::Fault(Some(format!("appkey {} names account {id}, which is not there", signed.system.appkey))));
     };
     if !is_allowed(&info.ip_allow, peer) {
         return Err(No::Code(codes::IP_NOT_ALLOWED));

@@ -26,8 +26,8 @@ pub enum No {
     },
     /// The catalogue changed meanwhile: begin again.
     Stale,
-    /// Ours; the words are for the log alone.
-    Fault(String),
+    /// Ours; the words are for the log alone, and none where it has them already.
+    Fault(Option<String>),
 }
 
 impl No {
@@ -56,7 +56,7 @@ impl From<Fail> for No {
     fn from(fail: Fail) -> No {
         match fail {
             Fail::Refused(refusal) => refusal.into(),
-            Fail::Fault(e) => No::Fault(e.to_string()),
+            Fail::Fault(e) => No::Fault(e.for_log()),
             Fail::Stale | Fail::InHand { .. } => No::Stale,
         }
     }

@@ -228,7 +228,7 @@ pub async fn serve(door: &Door, operation: Operation, request: Request) -> Respo
         Ok(text) => (codes::SUCCESS, text),
         Err(no) => {
             let words = match &no {
-                No::Fault(words) => Some(words.as_str()),
+                No::Fault(words) => words.as_deref(),
                 No::Stale => Some("the catalogue, or a card, changed at every attempt"),
                 No::Code(_) | No::Exists { .. } | No::Told { .. } => None,
             };

@@ -30,7 +30,7 @@ pub fn token_name(token: &str) -> String {
 pub fn authenticate(catalogue: &Catalogue, (token, acts): (Option<&str>, bool), peer: Option<IpAddr>) -> Result<Actor, No> {
     let (id, _) = token.and_then(|t| catalogue.credential(DOOR, &token_name(t))).ok_or(No::Token)?;
     let (Some(info), Some(actor)) = (catalogue.account(id), catalogue.actor(id)) else {
-        return Err(No::Fault(format!("a token names account {id}, which is not there")));
+        return Err(No::Fault(Some(format!("a token names account {id}, which is not there"))));
     };
     match info.switch {
         _ if !is_allowed(&info.ip_allow, peer) => Err(No::Address),

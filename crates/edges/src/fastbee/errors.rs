@@ -36,8 +36,8 @@ pub enum No {
     Carrier(String),
     /// The catalogue changed meanwhile: begin again.
     Stale,
-    /// Ours; the words are for the log alone.
-    Fault(String),
+    /// Ours; the words are for the log alone, and none where it has them already.
+    Fault(Option<String>),
 }
 
 impl No {
@@ -104,7 +104,7 @@ impl From<Fail> for No {
     fn from(fail: Fail) -> No {
         match fail {
             Fail::Refused(refusal) => No::Refused(refusal),
-            Fail::Fault(e) => No::Fault(e.to_string()),
+            Fail::Fault(e) => No::Fault(e.for_log()),
             Fail::Stale | Fail::InHand { .. } => No::Stale,
         }
     }

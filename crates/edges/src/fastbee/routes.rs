@@ -169,7 +169,7 @@ pub async fn serve(door: &Door, operation: Operation, mut request: Request) -> R
     let (status, text) = match answer(door, operation, &asked).await {
         Ok(good) => good,
         Err(no) => {
-            if let No::Fault(words) = &no {
+            if let No::Fault(Some(words)) = &no {
                 tracing::error!(request = %taken.id, operation = operation.name(), "{words}");
             }
             (no.status(), wire::refusal(&no))
@@ -296,7 +296,7 @@ impl Ask<'_> {
         match added.into_iter().next() {
             Some(Ok(id)) => self.row(Key::Id(id)).await,
             Some(Err(no)) => Err(No::Refused(no)),
-            None => Err(No::Fault("a card without an outcome".into())),
+            None => Err(No::Fault(Some("a card without an outcome".into()))),
         }
     }
 

@@ -1,6 +1,6 @@
 //! TLS to the broker: its certificate is checked by name, and by the authorities of `mqtt.ca` or the system's.
 
-use rumqttc::{ConnectionError, TlsConfiguration, TlsError};
+use rumqttc::{ConnectReturnCode, ConnectionError, TlsConfiguration, TlsError};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -65,6 +65,18 @@ pub(super) fn words(error: &ConnectionError) -> String {
              system's must know that), and mqtt.url a name or address that stands in it"
         ),
         _ => format!("{tls}: mqtts:// needs a broker that speaks TLS at that port; look at mqtt.url"),
+    }
+}
+
+/// The same, and what to do whatever it is.
+pub(super) fn remedy(error: &ConnectionError) -> String {
+    let words = words(error);
+    match error {
+        ConnectionError::Tls(_) => words,
+        ConnectionError::ConnectionRefused(ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized) => {
+            format!("{words}: mend mqtt.username and mqtt.password, or the login in mqtt.url")
+        }
+        _ => format!("{words}: start the broker there, or mend mqtt.url"),
     }
 }
 

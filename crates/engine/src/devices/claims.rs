@@ -129,8 +129,7 @@ pub fn refuse(tx: &mut Tx<'_>, how: &Settling, (id, who): (i64, &str), reason: &
 
 /// The claim and its device, both locked, the device first as reports lock it.
 fn open(tx: &mut Tx<'_>, id: i64) -> Result<(Claim, Device)> {
-    let missing =
-        || Refusal::BadField { field: "claim".into(), rule: format!("there is no claim {id} that waits or was refused") };
+    let missing = || Refusal::see("claim", format!("there is no claim {id} that waits or was refused"), "admin claim list --all");
     let seen = tx.claim(id)?.ok_or_else(missing)?;
     let device = tx.device_locked(seen.device)?.ok_or_else(|| fault(format!("device {} vanished", seen.device)))?;
     let settleable = |c: &Claim| c.state.is_waiting() || c.state == ClaimState::Refused;

@@ -116,7 +116,7 @@ pub fn send_waiting(engine: &Engine) -> Result<usize> {
 
 /// Approves a template, or withdraws it.
 pub fn approve(tx: &mut Tx<'_>, code: &str, approved: bool) -> Result<()> {
-    let missing = || Refusal::BadField { field: "code".into(), rule: format!("there is no template {code}") };
+    let missing = || Refusal::see("code", format!("there is no template {code}"), "admin template list");
     let template = tx.sms_template(code)?.ok_or_else(missing)?;
     Ok(tx.put_sms_template(&Template { approved, ..template })?)
 }

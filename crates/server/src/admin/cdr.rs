@@ -4,6 +4,7 @@ use super::{account, code, instant, refuse_backwards};
 use crate::args::Cdr;
 use crate::exit::Exit;
 use crate::print;
+use kachi_domain::Refusal;
 use kachi_domain::cdr::delivery::Slot;
 use kachi_domain::ledger::OPERATOR;
 use kachi_engine::Engine;
@@ -43,9 +44,10 @@ pub fn run(engine: &Engine, verb: Cdr) -> Result<(), Exit> {
             let owner = of.map(|code| account(engine, &code)).transpose()?;
             refuse_backwards(from, to)?;
             match cdr_deliveries::resend(engine, owner, from, to.unwrap_or(from))? {
-                0 => Err(Exit::refused(
-                    "FROM: there is no CDR file with that number that is not being sent already; `kachi admin cdr list`",
-                )),
+                0 => {
+                    let what = "there is no CDR file with that number that is not being sent already";
+                    Err(Exit::refused(Refusal::see("FROM", what, "admin cdr list")))
+                }
                 n => print::done(shape.json, &json!({"files": n}), format_args!("{n} CDR files will be sent again")),
             }
         }

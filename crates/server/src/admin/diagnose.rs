@@ -1,6 +1,6 @@
 //! `kachi admin diagnose`: why a card is off line, for people and for scripts.
 
-use super::sim::operator;
+use super::sim::{no_card, operator};
 use crate::args::{Diagnose, Language};
 use crate::exit::Exit;
 use crate::print;
@@ -17,11 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub fn run(engine: &Engine, asked: &Diagnose) -> Result<(), Exit> {
     let actor = operator(engine)?;
     let unknown = |fail: kachi_engine::Fail| {
-        if overview::is_unknown_card(&fail) {
-            Exit::refused(format!("CARD: there is no card {}", asked.card))
-        } else {
-            fail.into()
-        }
+        if overview::is_unknown_card(&fail) { no_card("CARD", &asked.card) } else { fail.into() }
     };
     let iccid = diagnose::find(engine, &actor, &asked.card).map_err(unknown)?;
     let (report, reading) = if asked.fresh {

@@ -5,6 +5,7 @@ use super::sim::operator;
 use crate::args::{ImeiGroups, Shape};
 use crate::exit::Exit;
 use crate::print;
+use kachi_domain::Refusal;
 use kachi_domain::ids::Imei;
 use kachi_engine::{Engine, imei};
 use kachi_store::imei::ImeiGroup;
@@ -78,7 +79,8 @@ fn remove(engine: &Engine, code: &str, text: &str, shape: Shape) -> Result<(), E
     let gone = device.clone();
     let was_there = engine.write(move |tx, _, how| imei::remove_imei(tx, how, &actor, id, &gone))?;
     if !was_there {
-        return Err(Exit::refused(format!("IMEI: {device} is not in IMEI group {code}")));
+        let what = format_args!("{device} is not in IMEI group {code}");
+        return Err(Exit::refused(Refusal::see("IMEI", what, &format!("admin imei show {code}"))));
     }
     if shape.json {
         return print::json(&json!({"imei_group": code, "removed": device.as_str()}));

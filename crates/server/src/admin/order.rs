@@ -122,10 +122,41 @@ fn named(engine: &Engine, which: &WhichOrder) -> Result<OrderName, Exit> {
 fn missing(fail: Fail, which: &WhichOrder) -> Exit {
     match (fail, &which.number) {
         (Fail::Refused(Refusal::UnknownOrder), Some(number)) => {
-            Exit::refused(format!("NUMBER: there is no order {number}; `kachi admin order list`"))
+            Exit::refused(Refusal::see("NUMBER", format_args!("there is no order {number}"), "admin order list"))
         }
         (fail, _) => fail.into(),
     }
+}
+
+/// Why an order is not taken back: as [`missing`], or how it stands and what can be done.
+fn kept(engine: &Engine, fail: Fail, which: &WhichOrder) -> Exit {
+    if !matches!(fail, Fail::Refused(Refusal::NotRefundable)) {
+        return missing(fail, which);
+    }
+    let found =
+        operator(engine).and_then(|actor| overview::order(engine, &actor, &named(engine, which)?).map_err(|e| missing(e, which)));
+    let OrderPage { order, subscription, .. } = match found {
+        Ok(page) => page,
+        Err(exit) => return exit,
+    };
+    let id = order.id;
+    let why = match order.state {
+        OrderState::InReview => format!("`kachi admin renewal reject {id}` gives its money back"),
+        OrderState::Pending => {
+            "its carrier has the word, and if that is no its money goes back: see `kachi admin intent list`".to_owned()
+        }
+        OrderState::Failed | OrderState::Refunded => format!("its money went back already: see `kachi admin order show {id}`"),
+        OrderState::Done => {
+            let past = match subscription.end_reason {
+                _ if order.origin.is_some() => "came from another card for nothing".to_owned(),
+                Some(reason) => format!("is over ({reason})"),
+                None => "has nothing left".to_owned(),
+            };
+            format!("what it bought {past}; `kachi admin balance correct` books what is given back all the same")
+        }
+    };
+    let argument = if which.number.is_some() { "NUMBER" } else { "--out-trade-no" };
+    Exit::refused(format_args!("{argument}: order {id} cannot be refunded, it is {}: {why}", order.state.word()))
 }
 
 fn show(engine: &Engine, which: &WhichOrder, shape: Shape) -> Result<(), Exit> {
@@ -219,7 +250,7 @@ fn write(i: &kachi_store::intents::Intent) -> Vec<Value> {
 fn quote(engine: &Engine, which: &WhichOrder, shape: Shape) -> Result<(), Exit> {
     let (name, actor) = (named(engine, which)?, operator(engine)?);
     let quoted = engine.read(|tx, catalogue| refunds::quote_by_hand(tx, catalogue, &actor, &name, engine.now()));
-    let (order, back) = quoted.map_err(|e| missing(e, which))?;
+    let (order, back) = quoted.map_err(|e| kept(engine, e, which))?;
     let (told, mut words) = went_back(engine, (&order, back.minor), false)?;
     words += "; nothing was changed";
     print::done(shape.json, &told, words)
@@ -228,7 +259,7 @@ fn quote(engine: &Engine, which: &WhichOrder, shape: Shape) -> Result<(), Exit> 
 fn refund(engine: &Engine, which: &WhichOrder, (by, why): (String, String), shape: Shape) -> Result<(), Exit> {
     let (name, actor, said) = (named(engine, which)?, operator(engine)?, (by.clone(), why.clone()));
     let done = engine.write(move |tx, catalogue, how| refunds::by_hand(tx, catalogue, how, &actor, (&name, &said.0, &said.1)));
-    let (order, back) = done.map_err(|e| missing(e, which))?;
+    let (order, back) = done.map_err(|e| kept(engine, e, which))?;
     let (mut told, mut words) = went_back(engine, (&order, back.minor), true)?;
     words += &format!(", by {by} ({why})");
     let asks = engine.catalogue()?.package(order.package).is_some_and(|p| p.fulfil == Fulfil::Carrier);

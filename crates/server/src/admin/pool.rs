@@ -6,9 +6,9 @@ use crate::exit::Exit;
 use crate::print;
 use kachi_domain::ledger::OPERATOR;
 use kachi_domain::rating::EndReason;
-use kachi_domain::{Iccid, PoolId};
+use kachi_domain::{Iccid, PoolId, Refusal};
 use kachi_engine::figures::PoolFigures;
-use kachi_engine::{Engine, figures, pools};
+use kachi_engine::{Engine, Fail, figures, pools};
 use serde_json::{Value, json};
 
 const LINE: [&str; 12] = [
@@ -34,13 +34,19 @@ pub fn run(engine: &Engine, verb: Pool) -> Result<(), Exit> {
             let read = |text: &String| Iccid::parse(text).map_err(|e| Exit::refused(format!("ICCIDS: {text}: {e}")));
             let cards = iccids.iter().map(read).collect::<Result<Vec<_>, _>>()?;
             let n = cards.len();
-            engine.write(move |tx, catalogue, how| {
+            let done = engine.write(move |tx, catalogue, how| {
                 let id = PoolId(id);
-                let operator = catalogue.actor(OPERATOR).ok_or(kachi_domain::Refusal::UnknownPool)?;
+                let operator = catalogue.actor(OPERATOR).ok_or(Refusal::UnknownPool)?;
                 match tx.pool_by_id(id)?.is_some_and(|p| p.is_joint()) {
                     true => pools::take_out(tx, catalogue, how, &operator, (id, &cards)),
                     false => pools::remove(tx, catalogue, how, &operator, (id, &cards)),
                 }
+            });
+            done.map_err(|e| match e {
+                Fail::Refused(Refusal::UnknownPool) => {
+                    Exit::refused(Refusal::see("ID", format_args!("there is no pool {id}"), "admin pool list"))
+                }
+                other => other.into(),
             })?;
             print::done(shape.json, &json!({"id": id, "cards": n}), format_args!("pool {id}: {n} cards taken out"))
         }

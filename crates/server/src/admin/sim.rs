@@ -19,6 +19,7 @@ use kachi_engine::switch::{self, Force, Forced, Switched};
 use kachi_engine::{Actor, Engine, Fail, sims};
 use kachi_store::imei::ImeiMember;
 use serde_json::{Value, json};
+use std::fmt::Display;
 
 /// Where the package state comes from.
 const SOURCE: &str = "cdr";
@@ -67,7 +68,12 @@ pub fn operator(engine: &Engine) -> Result<Actor, Exit> {
 
 /// Why nothing was done for a card, where it may be that there is none.
 pub fn unknown(fail: kachi_engine::Fail, iccid: &Iccid) -> Exit {
-    if overview::is_unknown_card(&fail) { Exit::refused(format!("ICCID: there is no card {iccid}")) } else { fail.into() }
+    if overview::is_unknown_card(&fail) { no_card("ICCID", iccid) } else { fail.into() }
+}
+
+/// That there is no such card, as the argument names it.
+pub fn no_card(argument: &str, number: impl Display) -> Exit {
+    Exit::refused(Refusal::see(argument, format_args!("there is no card {number}"), "export sims"))
 }
 
 fn stop_or_resume(engine: &Engine, iccid: &str, write: Write, shape: Shape) -> Result<(), Exit> {
@@ -191,7 +197,7 @@ fn leave(engine: &Engine, iccid: &str, shape: Shape) -> Result<(), Exit> {
     let card = iccid.clone();
     let left = engine.write(move |tx, catalogue, how| imei::leave(tx, catalogue, how, &actor, &card));
     let Some(id) = left.map_err(|e| unknown(e, &iccid))? else {
-        return Err(Exit::refused(format!("ICCID: {iccid} is in no IMEI group")));
+        return Err(Exit::refused(Refusal::see("ICCID", format_args!("{iccid} is in no IMEI group"), "admin imei list")));
     };
     if shape.json {
         return print::json(&json!({"iccid": iccid.as_str(), "left": id}));

@@ -4,6 +4,7 @@ use super::{ConfigArgs, Watch};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
@@ -233,32 +234,46 @@ impl Values {
         }
     }
 
-    /// A list of texts, none of them empty.
-    pub(super) fn list(&self, key: &str, rule: &str) -> Result<Vec<String>, String> {
-        let good = self.texts(key).filter(|list| !list.is_empty() && list.iter().all(|t| !t.trim().is_empty()));
-        good.map(|list| list.into_iter().map(str::to_owned).collect()).ok_or_else(|| self.wrong(key, rule))
+    /// A list of as many as `count` says, each read by itself: the sentence names the one that is not as it must be.
+    fn list<T>(
+        &self,
+        key: &str,
+        count: RangeInclusive<usize>,
+        (rule, rule_of_one): (&str, &str),
+        read: impl Fn(&Value) -> Option<T>,
+    ) -> Result<Vec<T>, String> {
+        let list = self.value(key).as_array().filter(|list| count.contains(&list.len())).ok_or_else(|| self.wrong(key, rule))?;
+        let source = &self.0[key].1;
+        let one = |(i, value): (usize, &Value)| {
+            read(value).ok_or_else(|| format!("{source}: {key}[{i}] must be {rule_of_one}, not {}", inline(value)))
+        };
+        list.iter().enumerate().map(one).collect()
     }
 
-    fn texts(&self, key: &str) -> Option<Vec<&str>> {
-        self.value(key).as_array()?.iter().map(Value::as_str).collect()
+    /// A list of topics, at least one.
+    pub(super) fn topics(&self, key: &str) -> Result<Vec<String>, String> {
+        let rules = ("a list of topics such as [\"/+/+/info/post\"]", "a topic such as \"/+/+/info/post\"");
+        self.list(key, 1..=usize::MAX, rules, |v| v.as_str().filter(|t| !t.trim().is_empty()).map(str::to_owned))
     }
 
     pub(super) fn networks(&self, key: &str) -> Result<Vec<String>, String> {
-        let read = self.texts(key).and_then(|texts| texts.into_iter().map(network).collect());
-        read.ok_or_else(|| self.wrong(key, "a list of networks such as [\"10.0.0.0/8\", \"127.0.0.1\"]"))
+        let rules =
+            ("a list of networks such as [\"10.0.0.0/8\", \"127.0.0.1\"]", "a network such as \"10.0.0.0/8\" or \"127.0.0.1\"");
+        self.list(key, 0..=usize::MAX, rules, |v| v.as_str().and_then(network))
     }
 
     pub(super) fn durations(&self, key: &str, max: usize) -> Result<Vec<i64>, String> {
-        let read: Option<Vec<i64>> = self.texts(key).and_then(|texts| texts.into_iter().map(seconds).collect());
-        let good = read.filter(|list| (1..=max).contains(&list.len()));
-        good.ok_or_else(|| self.wrong(key, &format!("a list of 1 to {max} durations such as [\"0s\", \"5m\", \"2h\"]")))
+        let rule = format!("a list of 1 to {max} durations such as [\"0s\", \"5m\", \"2h\"]");
+        let rules = (rule.as_str(), "a duration such as \"0s\", \"5m\" or \"2h\", 30 days at most");
+        self.list(key, 1..=max, rules, |v| v.as_str().and_then(seconds))
     }
 
     pub(super) fn watch(&self, key: &str) -> Result<Vec<Watch>, String> {
-        let read = self.value(key).as_array().and_then(|list| list.iter().map(watched).collect::<Option<Vec<_>>>());
-        read.ok_or_else(|| {
-            self.wrong(key, "a list of folders such as [{dir = \"/srv/cdr\", platform = \"hand\", every_seconds = 30}]")
-        })
+        let rules = (
+            "a list of folders such as [{dir = \"/srv/cdr\", platform = \"hand\", every_seconds = 30}]",
+            "a folder such as {dir = \"/srv/cdr\", platform = \"hand\", every_seconds = 30}",
+        );
+        self.list(key, 0..=usize::MAX, rules, watched)
     }
 
     /// Every key in the order of the manual's sections.

@@ -74,7 +74,7 @@ fn unmade(name: &str, e: &std::io::Error) -> Exit {
         ErrorKind::AlreadyExists => {
             Exit::refused(format!("{name} is there already: name a new file, or write over it with --overwrite"))
         }
-        _ => Exit::cannot(format!("{name} cannot be written ({e}): name a file in a folder where you may write")),
+        _ => Exit::refused(format!("{name} cannot be written ({e}): name a file in a folder where you may write")),
     }
 }
 

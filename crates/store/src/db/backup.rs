@@ -57,15 +57,17 @@ impl From<MigrateError> for RestoreError {
 pub enum CopyError {
     /// The database that is copied does not give its rows.
     Source(Error),
-    /// The file that they go to cannot be made, or written.
+    /// The file that they go to is there already, or cannot be made where it was named.
     Target(String),
+    /// It was made, and does not take them all.
+    Unwritten(String),
 }
 
 impl fmt::Display for CopyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CopyError::Source(e) => e.fmt(f),
-            CopyError::Target(words) => f.write_str(words),
+            CopyError::Target(words) | CopyError::Unwritten(words) => f.write_str(words),
         }
     }
 }
@@ -91,7 +93,7 @@ impl From<Fault> for CopyError {
     fn from(fault: Fault) -> CopyError {
         match fault {
             Fault::Giving(e) => CopyError::Source(e),
-            Fault::Taking(e) => CopyError::Target(e.to_string()),
+            Fault::Taking(e) => CopyError::Unwritten(e.to_string()),
         }
     }
 }
@@ -181,17 +183,17 @@ impl Store {
                 copied.map_err(|e| match part.takes_more() {
                     // SQLite does not say which of the two files it means.
                     Ok(()) if !is_full(&e) => CopyError::Source(e),
-                    Ok(()) => CopyError::Target(e.to_string()),
-                    Err(other) => CopyError::Target(words(&part.0, &other)),
+                    Ok(()) => CopyError::Unwritten(e.to_string()),
+                    Err(other) => CopyError::Unwritten(words(&part.0, &other)),
                 })?;
                 self.wait_kept().map_err(CopyError::Source)?;
             }
             Place::Postgres(_) => {
-                let copy = Store::open(Place::File(part.0.clone()), 1).map_err(|e| CopyError::Target(e.to_string()))?;
+                let copy = Store::open(Place::File(part.0.clone()), 1).map_err(|e| CopyError::Unwritten(e.to_string()))?;
                 copy.fill(self)?;
             }
         }
-        part.becomes(path).map_err(target(path))
+        part.becomes(path).map_err(|e| CopyError::Unwritten(words(path, &e)))
     }
 
     /// Puts all rows of another database into this one, which has none but those of a new one.

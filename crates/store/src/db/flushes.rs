@@ -63,12 +63,12 @@ impl Flushes {
         *self.lost.lock().expect("flushes lock") = Some(words.clone());
         self.turned.notify_all();
         self.turned_async.notify_waiters();
-        Error::Engine(words)
+        Error::Lost(words)
     }
 
     /// Whether a flush has failed.
     pub(super) fn check(&self) -> Result<(), Error> {
-        self.lost.lock().expect("flushes lock").clone().map_or(Ok(()), |words| Err(Error::Engine(words)))
+        self.lost.lock().expect("flushes lock").clone().map_or(Ok(()), |words| Err(Error::Lost(words)))
     }
 
     /// Waits until what was seen until now is kept.
@@ -80,7 +80,7 @@ impl Flushes {
         let mut lost = self.lost.lock().expect("flushes lock");
         while !self.has(seen) {
             if let Some(words) = &*lost {
-                return Err(Error::Engine(words.clone()));
+                return Err(Error::Lost(words.clone()));
             }
             lost = self.turned.wait(lost).expect("flushes lock");
         }
@@ -347,8 +347,10 @@ mod tests {
             store.check(),
         ];
         for (i, told) in told.into_iter().enumerate() {
-            let words = told.expect_err("the disk is bad").to_string();
+            let error = told.expect_err("the disk is bad");
+            let words = error.to_string();
             assert!(words.contains("bad sector") && words.contains("start again"), "{i}: {words}");
+            assert!(error.for_log().is_none(), "the log has it from the flush: {i}");
         }
         assert_eq!(count.load(Ordering::SeqCst), 2, "it is not tried again");
         drop(store);

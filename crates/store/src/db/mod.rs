@@ -50,6 +50,8 @@ pub enum Error {
     /// given, and once that one is given again; who meets it and tries again need not tell it. Taking away is known by English
     /// words, as a deadlock is.
     Unreachable(String),
+    /// The disk did not keep what was written, so nothing is read or written any more. The log has it once.
+    Lost(String),
     /// Anything else: the engine's own words.
     Engine(String),
 }
@@ -58,12 +60,19 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Constraint(words) => write!(f, "constraint: {words}"),
-            Error::Deadlock(words) | Error::Unreachable(words) | Error::Engine(words) => f.write_str(words),
+            Error::Deadlock(words) | Error::Unreachable(words) | Error::Lost(words) | Error::Engine(words) => f.write_str(words),
         }
     }
 }
 
 impl std::error::Error for Error {}
+
+impl Error {
+    /// What the log is to say of it; nothing where it has said so already, and everybody is told the same from then on.
+    pub fn for_log(&self) -> Option<String> {
+        if matches!(self, Error::Lost(_)) { None } else { Some(self.to_string()) }
+    }
+}
 
 impl From<DieselError> for Error {
     fn from(e: DieselError) -> Error {

@@ -112,6 +112,7 @@ impl Store {
         result
     }
 
+    /// Waits until what was seen until now is kept by the disk, before it is told; not for [`Store::as_seen`], whose caller waits himself.
     pub(super) fn wait_kept(&self) -> Result<(), Error> {
         match &self.inner.writer {
             Some(writer) if !self.as_seen => writer.flushes().wait(),

@@ -23,7 +23,7 @@ impl Ask<'_> {
     pub(super) async fn customer(&self) -> Result<String, No> {
         let standing = self.door.engine.standing(self.catalogue, &self.caller.actor).await?;
         let Some(info) = self.catalogue.account(self.caller.actor.account) else {
-            return Err(No::Fault("an account that acts is not in the catalogue".into()));
+            return Err(No::Fault(Some("an account that acts is not in the catalogue".into())));
         };
         Ok(wire::customer(&wire::Customer::of(self.form.get("sid"), info, &standing)))
     }
