@@ -36,7 +36,7 @@ pub fn run(engine: &Engine, verb: Admin) -> Result<(), Exit> {
         Admin::User(User::Add { login, account, role, password_file, shape }) => {
             add_user(engine, &login, &account, &role, password_file.as_deref(), shape)
         }
-        Admin::User(User::Remove { login }) => remove_user(engine, &login),
+        Admin::User(User::Remove { login, shape }) => remove_user(engine, &login, shape),
         Admin::User(User::List(shape)) => list_users(engine, shape),
         Admin::Key(Key::Create { account, name, door, shape }) => create_key(engine, &account, name, &door, shape),
         Admin::Key(Key::List(shape)) => list_keys(engine, shape),
@@ -140,12 +140,12 @@ fn add_user(engine: &Engine, login: &str, of: &str, role: &str, file: Option<&Pa
     shown.map_or(Ok(()), |p| print::line(format_args!("password, shown once: {p}")))
 }
 
-fn remove_user(engine: &Engine, login: &str) -> Result<(), Exit> {
+fn remove_user(engine: &Engine, login: &str, shape: Shape) -> Result<(), Exit> {
     let name = login.to_owned();
     if !engine.write(move |tx, _, _| Ok(tx.remove_login(&name)?))? {
         return Err(Exit::refused(format!("LOGIN: nobody has {login}; `kachi admin user list` shows all logins")));
     }
-    print::line(format_args!("{login}: taken away"))
+    print::done(shape.json, &json!({"login": login}), format_args!("{login}: taken away"))
 }
 
 fn list_users(engine: &Engine, shape: Shape) -> Result<(), Exit> {

@@ -381,6 +381,9 @@ pub enum User {
     Remove {
         /// The login, as `admin user list` shows it
         login: String,
+        /// How to print.
+        #[command(flatten)]
+        shape: Shape,
     },
     /// List the people
     List(Shape),

@@ -7,6 +7,7 @@ use kachi_domain::ledger::{self, Journal, Share};
 use kachi_domain::time::{day_text, parse_day};
 use kachi_domain::{AccountId, Timestamp, Zone};
 use kachi_store::Tx;
+use kachi_store::db::Place;
 use kachi_store::money_acts::MoneyAct;
 use serde_json::json;
 use std::io::{BufRead, BufReader};
@@ -365,6 +366,10 @@ fn a_file_whose_import_was_killed_is_named_by_the_doctor_until_it_is_taken_in(ho
     common::until("some of it is in", || house.store().read(|tx| tx.cdr_file(1)).ok().filter(|file| file.loaded > 0));
     importer.kill().expect("it is killed");
     importer.wait().expect("it ends");
+    // A commit that was on its way to PostgreSQL is done all the same.
+    if let Place::Postgres(url) = house.store().place() {
+        kachi_store::db::execute(url, "BEGIN; LOCK TABLE cdr_file IN EXCLUSIVE MODE; COMMIT").expect("nobody is at it");
+    }
     let left = house.store().read(|tx| tx.cdr_file(1)).expect("the file");
     assert!(!left.done, "it was killed in the middle: {left:?}");
     // What the doctor says of usage so many seconds later, with a watched folder or without.

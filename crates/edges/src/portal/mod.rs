@@ -367,7 +367,9 @@ async fn nowhere(State(portal): State<Arc<Portal>>, asked: Asked, uri: Uri, head
 
 /// The answer when something of ours failed; the words go to the log only.
 fn broken(lang: Lang, fail: &Fail) -> Response {
-    tracing::error!(error = %fail, "the portal cannot answer");
+    if !fail.is_lost() {
+        tracing::error!(error = %fail, "the portal cannot answer");
+    }
     let words = lang.pick("Something failed here. It has been logged; try again in a moment.", "系统出错，已记录。请稍后再试。");
     (StatusCode::INTERNAL_SERVER_ERROR, words).into_response()
 }

@@ -138,8 +138,9 @@ impl Values {
     }
 
     fn unknown(&self, place: &str, key: &str) -> String {
-        let nearest = self.0.keys().min_by_key(|known| distance(known, key)).map_or("", String::as_str);
-        format!("{place}: there is no key {key}; did you mean {nearest}? `kachi config print` lists every key")
+        let near = self.0.keys().map(|known| (distance(known, key), known)).min().filter(|(apart, _)| *apart <= key.len() / 2);
+        let meant = near.map_or_else(String::new, |(_, known)| format!(" did you mean {known}?"));
+        format!("{place}: there is no key {key};{meant} `kachi config print` lists every key that has a value")
     }
 
     /// The sentence for a value that is not as it must be.
