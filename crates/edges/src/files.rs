@@ -13,6 +13,7 @@ use kachi_domain::PlatformId;
 use kachi_engine::import::{self, Report, Watch};
 use kachi_engine::{Engine, Fail};
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -42,6 +43,9 @@ pub struct Watched {
     moved: HashMap<PathBuf, Moved>,
     /// Whether it was looked at before.
     begun: bool,
+    /// What stands in the way of reading it, or of moving files, was told and is not gone since.
+    is_unread: bool,
+    is_stuck: bool,
 }
 
 /// A file that was there at the last look.
@@ -75,7 +79,8 @@ impl Moved {
 impl Watched {
     /// Watches a folder for a platform.
     pub fn new(dir: PathBuf, platform: PlatformId) -> Watched {
-        Watched { dir, platform, seen: HashMap::new(), moved: HashMap::new(), begun: false }
+        let (seen, moved) = (HashMap::new(), HashMap::new());
+        Watched { dir, platform, seen, moved, begun: false, is_unread: false, is_stuck: false }
     }
 
     /// One look: takes in every file that is complete; the answer is how many were taken in.
@@ -85,7 +90,7 @@ impl Watched {
         }
         let mut taken = self.look_after(engine);
         let mut present = HashMap::new();
-        for path in complete(&self.dir) {
+        for path in self.complete() {
             let Some(print) = print(&path) else { continue };
             let known = self.seen.remove(&path).filter(|seen| seen.print == print);
             let holder = match known.map(|seen| self.take(engine, &path, seen.holder)) {
@@ -103,6 +108,24 @@ impl Watched {
         taken
     }
 
+    /// The files that are complete; where the folder cannot be read none, and the log has that once.
+    fn complete(&mut self) -> Vec<PathBuf> {
+        match complete(&self.dir) {
+            Ok(found) => {
+                if std::mem::take(&mut self.is_unread) {
+                    tracing::info!(dir = %self.dir.display(), "the watched folder can be read again");
+                }
+                found
+            }
+            Err(e) => {
+                if !std::mem::replace(&mut self.is_unread, true) {
+                    tracing::warn!(dir = %self.dir.display(), error = %e, "the watched folder cannot be read: make it, or let who runs Kachi read it");
+                }
+                Vec::new()
+            }
+        }
+    }
+
     /// Finds the files that were moved before we started and may be written on still, or were meanwhile. A name that was taken for a
     /// move that never came is an empty file.
     fn find_young(&mut self, engine: &Engine) {
@@ -111,7 +134,7 @@ impl Watched {
         let done = self.dir.join(DONE);
         if done.is_dir() {
             let young = |path: &PathBuf| print(path).is_some_and(|(bytes, written)| bytes > 0 && written >= since);
-            self.moved.extend(complete(&done).into_iter().filter(young).map(|path| (path, Moved::unread())));
+            self.moved.extend(complete(&done).unwrap_or_default().into_iter().filter(young).map(|path| (path, Moved::unread())));
         }
     }
 
@@ -153,9 +176,9 @@ impl Watched {
     }
 
     /// Takes the file in and puts it away, or leaves it to be tried again; the answer is where it lies then.
-    fn take(&self, engine: &Engine, path: &Path, holder: Option<Watch>) -> Result<PathBuf, Option<Watch>> {
+    fn take(&mut self, engine: &Engine, path: &Path, holder: Option<Watch>) -> Result<PathBuf, Option<Watch>> {
         let report = self.import(engine, path, holder)?;
-        if report.known {
+        if report.known && !self.is_stuck {
             tracing::info!(file = %path.display(), "this CDR file was taken in before: nothing of it is taken in again");
         }
         let Some(to) = self.put_away(path, report.file) else { return Err(None) };
@@ -189,31 +212,33 @@ impl Watched {
         }
     }
 
-    fn put_away(&self, path: &Path, number: i64) -> Option<PathBuf> {
-        let done = self.dir.join(DONE);
-        let moved = std::fs::create_dir_all(&done)
-            .and_then(|()| free_name(&done, path, number))
-            .and_then(|free| std::fs::rename(path, &free).map(|()| free));
-        moved
-            .inspect_err(|e| tracing::error!(file = %path.display(), error = %e, "the CDR file is taken in but cannot be moved to the imported folder"))
-            .ok()
+    /// Moves a file that was taken in; one that is not there any more another worker has moved. The log has once that none can be moved.
+    fn put_away(&mut self, path: &Path, number: i64) -> Option<PathBuf> {
+        let to = match move_into(&self.dir.join(DONE), path, number) {
+            Ok(to) => to,
+            Err(e) if e.kind() == ErrorKind::NotFound && !path.exists() => return None,
+            Err(e) => {
+                if !std::mem::replace(&mut self.is_stuck, true) {
+                    tracing::error!(file = %path.display(), error = %e, "the CDR file is taken in but cannot be moved to the imported folder; it is tried at every look");
+                }
+                return None;
+            }
+        };
+        if std::mem::take(&mut self.is_stuck) {
+            tracing::info!(file = %to.display(), "CDR files can be moved to the imported folder again");
+        }
+        Some(to)
     }
 }
 
 /// The files of a folder whose names say that they are complete, in their order. What a link points to is not in the folder: whoever
 /// may lay files there would read by it, in the file of bad lines, what he may not.
-fn complete(folder: &Path) -> Vec<PathBuf> {
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries.flatten(),
-        Err(e) => {
-            tracing::warn!(dir = %folder.display(), error = %e, "the watched folder cannot be read: make it, or let who runs Kachi read it");
-            return Vec::new();
-        }
-    };
+fn complete(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder)?.flatten();
     let is_file = |e: &std::fs::DirEntry| e.file_type().is_ok_and(|kind| kind.is_file());
     let mut found: Vec<PathBuf> = entries.filter(is_file).map(|e| e.path()).filter(|p| is_complete_name(p)).collect();
     found.sort();
-    found
+    Ok(found)
 }
 
 fn print(path: &Path) -> Option<Print> {
@@ -265,6 +290,26 @@ fn not_watched(path: &Path, error: &Fail) {
     tracing::error!(file = %path.display(), %error, "it cannot be looked at how far another worker is with the CDR file; it is tried again");
 }
 
+/// Moves a file into a folder, which is made where there is none, under a name that is free there; the answer is where it lies then.
+/// Where that is another file system it is copied and then removed: what happens in between leaves two, and the content is known.
+fn move_into(folder: &Path, path: &Path, number: i64) -> std::io::Result<PathBuf> {
+    std::fs::create_dir_all(folder)?;
+    let free = free_name(folder, path, number)?;
+    let moved = match std::fs::rename(path, &free) {
+        Err(e) if e.kind() == ErrorKind::CrossesDevices => std::fs::copy(path, &free)
+            .and_then(|_| std::fs::File::open(&free)?.sync_all())
+            .and_then(|()| std::fs::remove_file(path)),
+        renamed => renamed,
+    };
+    match moved {
+        Ok(()) => Ok(free),
+        Err(e) => {
+            _ = std::fs::remove_file(&free);
+            Err(e)
+        }
+    }
+}
+
 /// A name in the folder that no file has: the file's own, else with the number of its content, else that counted on. It is
 /// taken by an empty file, so that nobody else takes it before the move.
 fn free_name(folder: &Path, path: &Path, number: i64) -> std::io::Result<PathBuf> {
@@ -277,7 +322,7 @@ fn free_name(folder: &Path, path: &Path, number: i64) -> std::io::Result<PathBuf
         let free = folder.join(name);
         match std::fs::File::create_new(&free) {
             Ok(_) => return Ok(free),
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
             Err(e) => return Err(e),
         }
     }
@@ -287,4 +332,36 @@ fn free_name(folder: &Path, path: &Path, number: i64) -> std::io::Result<PathBuf
 fn is_complete_name(path: &Path) -> bool {
     let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
     !name.starts_with('.') && !name.ends_with(".part") && !name.ends_with(".tmp") && !name.ends_with(".bad.csv")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            folder.read_dir().expect("a folder").map(|f| f.expect("a file").file_name().into_string().expect("a name")).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_moves_to_another_file_system_and_one_that_is_gone_leaves_no_name() {
+        let near = tempfile::tempdir().expect("a folder");
+        // Linux has this file system in memory everywhere.
+        let far = tempfile::tempdir_in("/dev/shm").expect("a folder");
+        let done = near.path().join(DONE);
+        std::os::unix::fs::symlink(far.path(), &done).expect("a link");
+        let path = near.path().join("a.csv");
+        for (content, name) in [("one", "a.csv"), ("two", "a.7.csv")] {
+            std::fs::write(&path, content).expect("a file");
+            assert_eq!(move_into(&done, &path, 7).expect("moved"), done.join(name));
+            assert_eq!(std::fs::read_to_string(done.join(name)).expect("there"), content);
+        }
+        assert_eq!(move_into(&done, &path, 8).map_err(|e| e.kind()), Err(ErrorKind::NotFound));
+        assert_eq!(
+            (names(near.path()), names(far.path())),
+            (vec![DONE.to_owned()], vec!["a.7.csv".to_owned(), "a.csv".to_owned()])
+        );
+    }
 }

@@ -124,14 +124,15 @@ fn a_record_whose_key_is_known_is_a_duplicate_only_if_all_of_it_is_and_a_conflic
         ];
         w.cdr("known", &known);
         let said = |differs: &str| format!("id 1 is known that day with other content: {differs}");
-        // By an earlier file, and by a line of the same one.
+        // By an earlier file, and that also where a line of the same one before it, or behind it, says as much.
         for (n, (text, differs)) in cases.iter().enumerate() {
-            for (name, first) in [(format!("later {n}"), ""), (format!("beside {n}"), known.as_str())] {
-                let report = w.cdr(&name, &format!("{first}{text}"));
+            for (name, first, last) in [("later", "", ""), ("behind", known.as_str(), ""), ("before", "", known.as_str())] {
+                let name = format!("{name} {n}");
+                let report = w.cdr(&name, &format!("{first}{text}{last}"));
                 let asides = w.engine.read(move |tx, _| Ok(tx.asides_of_file(report.file, 10)?)).unwrap();
                 let told: Vec<&str> = asides.iter().map(|a| a.2.as_str()).collect();
                 assert_eq!(told, [said(differs)], "{name}");
-                assert_eq!((report.loaded, report.duplicate, report.bad), (0, i64::from(!first.is_empty()), 1), "{name}");
+                assert_eq!((report.loaded, report.duplicate, report.bad), (0, i64::from(first != last), 1), "{name}");
             }
         }
         w.assert_sound();

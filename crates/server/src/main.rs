@@ -109,6 +109,7 @@ fn print_config(config: &Config, shape: Shape) -> Result<(), Exit> {
 }
 
 fn migrate(config: &Config) -> Result<(), Exit> {
-    open::engine(config)?;
-    print::line("the database's schema is up to date")
+    let schema = open::engine(config)?.store().schema();
+    let steps = if schema.found == schema.now { schema.now.to_string() } else { format!("{} -> {}", schema.found, schema.now) };
+    print::line(format_args!("the database's schema is up to date: {steps}"))
 }

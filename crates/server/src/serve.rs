@@ -18,7 +18,7 @@ use kachi_edges::portal;
 use kachi_edges::sender::{Dialect, Sender, SenderSettings};
 use kachi_edges::upload::Uploader;
 use kachi_engine::Engine;
-use kachi_store::Place;
+use kachi_store::{Place, Schema};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), Exit> {
     let listeners = runtime.block_on(listen(&config, args.role))?;
     let is_new = open::is_new(&config)?;
     let engine = open::writable(&config)?;
-    say_what_is_open(&config, is_new && !args.demo)?;
+    say_what_is_open(&config, engine.store().schema(), is_new && !args.demo)?;
     let demo = if args.demo { Some(demo::prepare(&engine, &config, listeners.address)?) } else { None };
     let allow = dialled(&config, args.demo.then_some(listeners.address))?;
     let addresses = Addresses::allowing(allow.clone());
@@ -74,9 +74,12 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), Exit> {
 }
 
 /// The log begins with which program works on which data: a wrong folder or address is seen there, and not by the partners first.
-fn say_what_is_open(config: &Config, is_new: bool) -> Result<(), Exit> {
+fn say_what_is_open(config: &Config, schema: Schema, is_new: bool) -> Result<(), Exit> {
     let (database, folder) = (open::place(config)?, std::path::absolute(&config.data_dir).map_err(Exit::cannot)?);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %database, data_dir = %folder.display(), "Kachi begins");
+    if (1..schema.now).contains(&schema.found) {
+        tracing::info!(from = schema.found, to = schema.now, "the database's schema was brought up to date");
+    }
     if is_new {
         tracing::warn!(
             %database,

@@ -504,7 +504,8 @@ fn exit_codes_and_the_configuration() {
         printed.contains("page_max = 3  # kachi.toml") && printed.contains("u:***@h/d") && !printed.contains("pw@"),
         "{printed}"
     );
-    assert!(kachi(&["migrate"], &[]).out.contains("up to date"));
+    let (made, there) = (kachi(&["migrate"], &[]).out, kachi(&["migrate"], &[]).out);
+    assert!(made.contains("up to date: 0 -> ") && there.contains("up to date: ") && !there.contains("->"), "{made}{there}");
     let gone = kachi(&["migrate", "--database-url", "postgres://u@127.0.0.1:1/d"], &[]);
     assert!(gone.code == 3 && gone.err.starts_with("kachi: database.url: "), "{gone:?}");
 }

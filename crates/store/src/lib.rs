@@ -43,4 +43,4 @@ pub mod transfers;
 pub mod upstream;
 pub mod webhooks;
 
-pub use db::{CopyError, Error, MigrateError, Place, RestoreError, Stamp, Store, Tx, restore};
+pub use db::{CopyError, Error, MigrateError, Place, RestoreError, Schema, Stamp, Store, Tx, restore};

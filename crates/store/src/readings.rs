@@ -95,6 +95,11 @@ impl Reading {
         ]
     }
 
+    /// What it is known by with its platform: the day, and the source's own number.
+    pub fn key(&self) -> (i64, i64) {
+        (self.day, self.source_id)
+    }
+
     /// Whether another fact under the same key says the same: of the same card, time, bytes, identity, device and network.
     pub fn same_content(&self, other: &Reading) -> bool {
         let content = |r: &Reading| (r.sim, r.start, r.stop, r.bytes, r.imsi, r.imei, r.mccmnc);

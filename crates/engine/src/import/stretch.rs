@@ -303,8 +303,8 @@ impl<'a, 'c> Batch<'a, 'c> {
             }
         }
         self.set_orphans_aside(unknown)?;
-        let distinct = self.distinct(admitted);
-        let new = self.load(&distinct, rating)?;
+        let (distinct, again) = distinct(admitted);
+        let new = self.load(&distinct, &again, rating)?;
         self.done.loaded += new.len() as i64;
         Ok(new)
     }
@@ -325,20 +325,6 @@ impl<'a, 'c> Batch<'a, 'c> {
         Ok(())
     }
 
-    /// Sorts by key and drops what stands twice in the stretch.
-    fn distinct<'p>(&mut self, mut admitted: Vec<&'p Pending>) -> Vec<&'p Pending> {
-        admitted.sort_by_key(|p| (p.reading.day, p.reading.source_id, p.line));
-        let mut kept: Vec<&'p Pending> = Vec::with_capacity(admitted.len());
-        for p in admitted {
-            match kept.last().filter(|l| (l.reading.day, l.reading.source_id) == (p.reading.day, p.reading.source_id)) {
-                None => kept.push(p),
-                Some(first) if first.reading.same_content(&p.reading) => self.done.duplicate += 1,
-                Some(first) => self.asides.push(conflict(p, &first.reading, card_text(&first.iccid))),
-            }
-        }
-        kept
-    }
-
     /// The readings, each of the account that owned the card when it counts: one that comes in after the card was moved is of the
     /// owner before.
     fn of_their_owners(&mut self, records: &[&Pending]) -> Result<Vec<Reading>> {
@@ -357,36 +343,52 @@ impl<'a, 'c> Batch<'a, 'c> {
         Ok(readings)
     }
 
-    /// Loads; keys that were known are told apart into duplicates and conflicts.
-    fn load(&mut self, records: &[&Pending], rating: Rating) -> Result<Vec<Reading>> {
+    /// Loads; keys that were known are told apart into duplicates and conflicts, and so is what stands in the stretch again.
+    fn load(&mut self, records: &[&Pending], again: &[(&Pending, usize)], rating: Rating) -> Result<Vec<Reading>> {
         let mut readings = self.of_their_owners(records)?;
-        match self.tx.load_readings(self.file, &mut readings, rating) {
-            Ok(()) => return Ok(readings),
-            Err(kachi_store::Error::Constraint(_)) => {}
+        let known = match self.tx.load_readings(self.file, &mut readings, rating) {
+            Ok(()) => HashMap::new(),
+            Err(kachi_store::Error::Constraint(_)) => self.known(&readings, again)?,
             Err(e) => return Err(e.into()),
+        };
+        for (p, first) in again.iter().map(|(p, first)| (p, records[*first])) {
+            match known.get(&p.reading.key()) {
+                None => self.tell_apart(p, &first.reading, card_text(&first.iccid)),
+                Some((there, card)) => self.tell_apart(p, there, card),
+            }
         }
-        let known: HashMap<(i64, i64), Reading> =
-            self.tx.known_readings(&readings)?.into_iter().map(|(new, there)| ((new.day, new.source_id), there)).collect();
-        // Whose card it is, of those that are known as another's.
-        let others = records.iter().filter_map(|p| {
-            let there = known.get(&(p.reading.day, p.reading.source_id)).filter(|there| there.sim != p.reading.sim)?;
-            Some(SimId(there.sim))
-        });
-        let others: BTreeSet<SimId> = others.collect();
-        let iccids: HashMap<i64, String> = self.tx.iccids_of(&others.into_iter().collect::<Vec<_>>())?.into_iter().collect();
+        if known.is_empty() {
+            return Ok(readings);
+        }
         let mut fresh = Vec::with_capacity(readings.len().saturating_sub(known.len()));
         for (p, reading) in records.iter().zip(readings) {
-            match known.get(&(p.reading.day, p.reading.source_id)) {
+            match known.get(&p.reading.key()) {
                 None => fresh.push(reading),
-                Some(there) if there.same_content(&p.reading) => self.done.duplicate += 1,
-                Some(there) => {
-                    let card = iccids.get(&there.sim).map_or("no card of ours", String::as_str);
-                    self.asides.push(conflict(p, there, card));
-                }
+                Some((there, card)) => self.tell_apart(p, there, card),
             }
         }
         self.tx.load_readings(self.file, &mut fresh, rating)?;
         Ok(fresh)
+    }
+
+    /// What is known under the keys of the readings, by key; with its card's number where that may be another's.
+    fn known(&mut self, readings: &[Reading], again: &[(&Pending, usize)]) -> Result<HashMap<(i64, i64), (Reading, String)>> {
+        let known = self.tx.known_readings(readings)?;
+        let again: BTreeSet<_> = again.iter().map(|(p, _)| p.reading.key()).collect();
+        let others = known.iter().filter(|(new, there)| new.sim != there.sim || again.contains(&new.key()));
+        let others: BTreeSet<SimId> = others.map(|(_, there)| SimId(there.sim)).collect();
+        let iccids: HashMap<i64, String> = self.tx.iccids_of(&others.into_iter().collect::<Vec<_>>())?.into_iter().collect();
+        let card = |sim: i64| iccids.get(&sim).cloned().unwrap_or_default();
+        Ok(known.into_iter().map(|(new, there)| (new.key(), (there, card(there.sim)))).collect())
+    }
+
+    /// A record whose key another has: of `card` (no text: of none of ours), with that content.
+    fn tell_apart(&mut self, p: &Pending, there: &Reading, card: &str) {
+        if there.same_content(&p.reading) {
+            self.done.duplicate += 1;
+        } else {
+            self.asides.push(conflict(p, there, if card.is_empty() { "no card of ours" } else { card }));
+        }
     }
 
     /// Keeps the lines set aside; the answer is what came of the lines.
@@ -395,6 +397,19 @@ impl<'a, 'c> Batch<'a, 'c> {
         self.tx.add_asides(self.platform, self.file, &self.asides, self.how.now)?;
         Ok(self.done)
     }
+}
+
+/// Sorts by key: the first record of each, and each that stands in the stretch again, with the place of the first among those.
+fn distinct(mut admitted: Vec<&Pending>) -> (Vec<&Pending>, Vec<(&Pending, usize)>) {
+    admitted.sort_by_key(|p| (p.reading.key(), p.line));
+    let (mut firsts, mut again): (Vec<&Pending>, _) = (Vec::with_capacity(admitted.len()), Vec::new());
+    for p in admitted {
+        match firsts.last() {
+            Some(first) if first.reading.key() == p.reading.key() => again.push((p, firsts.len() - 1)),
+            _ => firsts.push(p),
+        }
+    }
+    (firsts, again)
 }
 
 /// The record under a key that is known with other content; what differs is named, as it is known first. `card` is that of what is known.

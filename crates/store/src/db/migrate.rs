@@ -107,7 +107,16 @@ impl From<Error> for MigrateError {
     }
 }
 
-pub(super) fn run(conn: &mut Conn) -> Result<(), MigrateError> {
+/// The numbers of the schema that was found (0: none) and of the one that is there now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schema {
+    /// What was found.
+    pub found: i64,
+    /// What is there now.
+    pub now: i64,
+}
+
+pub(super) fn run(conn: &mut Conn) -> Result<Schema, MigrateError> {
     let postgres = matches!(conn.raw, Raw::Pg(_));
     if postgres {
         // Two nodes that start together must not both migrate.
@@ -120,14 +129,15 @@ pub(super) fn run(conn: &mut Conn) -> Result<(), MigrateError> {
     result
 }
 
-fn run_steps(conn: &mut Conn, postgres: bool) -> Result<(), MigrateError> {
+fn run_steps(conn: &mut Conn, postgres: bool) -> Result<Schema, MigrateError> {
     let known = STEPS.last().map_or(0, |s| s.0);
     let found = if is_made(conn)? { last_step(conn)? } else { 0 };
     if found > known {
         return Err(MigrateError::Newer { found, known });
     }
+    let schema = Schema { found, now: known };
     if found == known {
-        return Ok(());
+        return Ok(schema);
     }
     // An upgrade is whole, or it was not begun.
     conn.batch(if postgres { "BEGIN" } else { "BEGIN IMMEDIATE" })?;
@@ -135,7 +145,8 @@ fn run_steps(conn: &mut Conn, postgres: bool) -> Result<(), MigrateError> {
     if done.is_err() {
         let _ = conn.batch("ROLLBACK");
     }
-    Ok(done?)
+    done?;
+    Ok(schema)
 }
 
 /// Whether it is a database of ours.

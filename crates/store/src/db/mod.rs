@@ -28,7 +28,7 @@ pub(crate) use bulk::Column as BulkColumn;
 use diesel::connection::SimpleConnection;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::{Connection, PgConnection, RunQueryDsl, SqliteConnection};
-pub use migrate::MigrateError;
+pub use migrate::{MigrateError, Schema};
 use patience::Deadline;
 pub use place::Place;
 pub use rows::Named;
@@ -151,12 +151,21 @@ impl Conn {
         }
     }
 
+    /// One that reads. Of a SQLite file it keeps few pages: whatever is written makes all it has kept worth nothing.
+    fn open_reading(place: &Place) -> Result<Conn, Error> {
+        let mut conn = Conn::open(place)?;
+        if let Place::File(_) = place {
+            conn.batch("PRAGMA cache_size=-2000")?;
+        }
+        Ok(conn)
+    }
+
     /// One that reads a SQLite file in the system's own memory of it, without a copy. An error of the disk then ends the process,
     /// as a cut of the current does; so it is for single cards that are asked for in great number, and nothing else.
     fn open_mapped(place: &Place) -> Result<Conn, Error> {
-        let mut conn = Conn::open(place)?;
+        let mut conn = Conn::open_reading(place)?;
         if let Place::File(_) = place {
-            conn.batch("PRAGMA mmap_size=2147418112; PRAGMA cache_size=-2000; PRAGMA query_only=ON")?;
+            conn.batch("PRAGMA mmap_size=2147418112; PRAGMA query_only=ON")?;
         }
         Ok(conn)
     }

@@ -8,7 +8,7 @@ use super::patience::{Deadline, now};
 use super::pool::Pool;
 use super::stamps::{Stamp, Stamps};
 use super::writer::{self, Keeps, Writer};
-use super::{Conn, Error, MigrateError, Place, Tx, migrate};
+use super::{Conn, Error, MigrateError, Place, Schema, Tx, migrate};
 use crate::sims::SimAndState;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -27,6 +27,7 @@ pub struct Store {
 
 pub(super) struct Inner {
     pub(super) place: Place,
+    schema: Schema,
     pub(super) pool: Pool,
     /// For single cards of a SQLite file.
     cards: Pool,
@@ -62,7 +63,7 @@ impl Store {
             file::make_private(path);
         }
         let mut conn = Conn::open(&place).map_err(MigrateError::Engine)?;
-        migrate::run(&mut conn)?;
+        let schema = migrate::run(&mut conn)?;
         let writer = match &place {
             Place::File(path) => {
                 let turn = file::turnstile(path).map_err(MigrateError::Engine)?;
@@ -73,9 +74,10 @@ impl Store {
         };
         Ok(Store {
             inner: Arc::new(Inner {
-                pool: Pool::new(place.clone(), connections_max, Conn::open),
+                pool: Pool::new(place.clone(), connections_max, Conn::open_reading),
                 cards: Pool::new(place.clone(), connections_max, Conn::open_mapped),
                 place,
+                schema,
                 writer,
                 lanes: Lanes::default(),
                 lookups: Lookups::default(),
@@ -90,6 +92,11 @@ impl Store {
     /// Where the data lies.
     pub fn place(&self) -> &Place {
         &self.inner.place
+    }
+
+    /// Which schema was there when it was opened, and which is now.
+    pub fn schema(&self) -> Schema {
+        self.inner.schema
     }
 
     pub(super) fn is_file(&self) -> bool {
