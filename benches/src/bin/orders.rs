@@ -105,7 +105,7 @@ fn hash(round: usize, client: usize, i: u64) -> u64 {
     hasher.finish()
 }
 
-/// The key that the partner's door makes of a request: path, second, nonce and signature.
+/// The key that the partner's door makes of a request: path and signature.
 fn request_key(round: usize, client: usize, i: u64) -> String {
     let (a, b) = (hash(round, client, i), hash(client, round, i));
     format!("package/orderPackage|{a:016X}{b:016X}{:08X}", a as u32)

@@ -22,5 +22,5 @@ fn ten_thousand_vectors_of_another_signer() {
         assert_eq!(verify(&params, &secret[1..]), None, "{body}");
     }
     assert_eq!(seen.iter().sum::<i32>(), 10_000);
-    assert!(seen.iter().all(|count| *count > 0), "every form is used: {seen:?}");
+    assert!(seen.iter().all(|count| *count > 20), "every form is used: {seen:?}");
 }

@@ -177,9 +177,10 @@ fn a_session_is_needed_and_ends() {
             assert_eq!((answer.status, answer.header(header::LOCATION)), (StatusCode::SEE_OTHER, "/login"), "{path}");
         }
         assert_eq!(stranger.get("/fragment/sims").await.status, StatusCode::UNAUTHORIZED);
-        let nowhere = stranger.request(Method::GET, "/nowhere").header(header::ACCEPT, "text/html,*/*");
+        let nowhere = stranger.request(Method::GET, "//evil.example/x").header(header::ACCEPT, "text/html,*/*");
         let nowhere = stranger.send(nowhere.body(Body::empty()).expect("a request")).await;
         assert!(nowhere.status == StatusCode::NOT_FOUND && nowhere.body.contains("There is no such page"), "{}", nowhere.body);
+        nowhere.lacks("evil.example");
 
         let browser = Browser::logged_in(&app, "acme").await;
         let token = browser.cookie.split_once('=').expect("a token").1.to_owned();

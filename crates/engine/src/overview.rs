@@ -59,11 +59,12 @@ pub fn login(engine: &Engine, name: &str) -> Result<Option<(AccountId, String)>>
     Ok(engine.store().look(|tx| tx.login(name))?.map(|(account, _, hash)| (account, hash)))
 }
 
-/// Opens a session for a login whose password was verified. Only the token's digest is kept. `token` must be fresh and
-/// unguessable (from the roof).
-pub async fn open_session(engine: &Engine, login: String, account: AccountId, token: &str) -> Result<()> {
-    let (hash, now) = (digest(token), engine.now());
-    engine.store().write_async(move |tx| Ok(tx.put_session(&hash, &login, account, now.plus(SESSION_SECONDS), now)?)).await
+/// Opens a session for a login (with its account and password hash) whose password was verified against that hash; whether it still
+/// is the login's. Only the token's digest is kept. `token` must be fresh and unguessable (from the roof).
+pub async fn open_session(engine: &Engine, login: (String, AccountId, String), token: &str) -> Result<bool> {
+    let ((name, account, password_hash), hash, now) = (login, digest(token), engine.now());
+    let until = now.plus(SESSION_SECONDS);
+    engine.store().write_async(move |tx| Ok(tx.put_session(&hash, (&name, account, &password_hash), until, now)?)).await
 }
 
 /// Ends a session; an unknown one is over already.

@@ -377,7 +377,7 @@ pub enum User {
         #[command(flatten)]
         shape: Shape,
     },
-    /// Take a person's login away; who is logged in with it is logged out
+    /// Take a person's login away; who is logged in with it is logged out. A file for `kachi apply` that names it brings it back
     Remove {
         /// The login, as `admin user list` shows it
         login: String,

@@ -149,6 +149,8 @@ fn the_doctor_tells_of_a_broker_that_does_not_let_us_in() {
         (broker.tls_url(), Some(&wrong), "certificate is not accepted (UnknownIssuer): mqtt.ca must name the authority"),
         (format!("mqtt://{gone}"), None, "Connection refused (os error 111): start the broker there, or mend mqtt.url"),
         (broker_that_says(&[0x20, 2, 0, 4]), None, "mend mqtt.username and mqtt.password, or the login in mqtt.url"),
+        (broker_that_says(&[0x20, 2, 0, 2]), None, "see whether `kachi serve` is let in"),
+        (broker_that_says(&[0x20, 2, 0, 3]), None, "look at the broker"),
         (broker_that_says(&[0x20, 2, 0, 5]), None, "mend mqtt.username and mqtt.password, or the login in mqtt.url"),
         (broker_that_says(&[]), None, "no answer within 4 s: look at the broker, and at what lies between"),
     ];

@@ -155,21 +155,29 @@ impl Tx<'_> {
         Ok(rows.into_iter().map(|(name, id, role)| (name, AccountId(id), role)).collect())
     }
 
-    /// Opens a session; old ones are swept.
+    /// Opens a session of a login whose password is still the one with this hash; whether it is. Old sessions are swept.
     pub fn put_session(
         &mut self,
         token_hash: &str,
-        login: &str,
-        account: AccountId,
+        (login, account, password_hash): (&str, AccountId, &str),
         expires: Timestamp,
         now: Timestamp,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         self.run("DELETE FROM session WHERE expires_at < ?", &binds![now.0])?;
+        // Who gives the login another password meanwhile waits, and then ends this session too.
+        let lock = if self.is_postgres() { " FOR UPDATE" } else { "" };
+        let found = self.row::<(String,)>(
+            &format!("SELECT password_hash FROM login WHERE name = ? AND account_id = ?{lock}"),
+            &binds![login, account.0],
+        )?;
+        if found.is_none_or(|(hash,)| hash != password_hash) {
+            return Ok(false);
+        }
         self.run(
             "INSERT INTO session (token_hash, login, account_id, expires_at) VALUES (?, ?, ?, ?)",
             &binds![token_hash, login, account.0, expires.0],
         )?;
-        Ok(())
+        Ok(true)
     }
 
     /// The login and account of a live session.

@@ -41,7 +41,7 @@ pub enum Order {
     Pairs,
 }
 
-/// One of the sixteen accepted ways to write the parameters of a request before signing.
+/// One of the ten accepted ways to write the parameters of a request before signing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Form {
     /// How booleans are written.
@@ -59,25 +59,31 @@ impl Form {
     pub const CANONICAL: Form =
         Form { booleans: Booleans::Words, empties: Empties::Dropped, nested: Nested::Plain, order: Order::Names };
 
-    /// All sixteen, the canonical one first.
-    pub const ALL: [Form; 16] = {
-        let mut all = [Form::CANONICAL; 16];
+    /// All ten, the canonical one first: every way to write values, by name; and by pairs as the Java sample writes them, with empty ones
+    /// left out or kept.
+    pub const ALL: [Form; 10] = {
+        let mut all = [Form::CANONICAL; 10];
         let mut i = 1;
-        while i < 16 {
+        while i < 8 {
             all[i] = Form {
                 booleans: if i & 1 == 0 { Booleans::Words } else { Booleans::Digits },
                 empties: if i & 2 == 0 { Empties::Dropped } else { Empties::Kept },
                 nested: if i & 4 == 0 { Nested::Plain } else { Nested::Escaped },
-                order: if i & 8 == 0 { Order::Names } else { Order::Pairs },
+                order: Order::Names,
             };
             i += 1;
         }
+        all[8] = Form { order: Order::Pairs, ..Form::CANONICAL };
+        all[9] = Form { empties: Empties::Kept, ..all[8] };
         all
     };
 
     /// The place in [`Form::ALL`], for counters.
     pub fn index(self) -> usize {
-        self.booleans as usize | (self.empties as usize) << 1 | (self.nested as usize) << 2 | (self.order as usize) << 3
+        match self.order {
+            Order::Names => self.booleans as usize | (self.empties as usize) << 1 | (self.nested as usize) << 2,
+            Order::Pairs => 8 + self.empties as usize,
+        }
     }
 
     /// A fixed name, for metrics and logs.
@@ -92,13 +98,7 @@ impl Form {
             "words/kept/escaped",
             "digits/kept/escaped",
             "words/dropped/plain/pairs",
-            "digits/dropped/plain/pairs",
             "words/kept/plain/pairs",
-            "digits/kept/plain/pairs",
-            "words/dropped/escaped/pairs",
-            "digits/dropped/escaped/pairs",
-            "words/kept/escaped/pairs",
-            "digits/kept/escaped/pairs",
         ][self.index()]
     }
 }

@@ -51,7 +51,7 @@ fn joined<'a>(pairs: impl Iterator<Item = (&'a str, &'a RawValue)>, form: Form) 
 /// The form in which `sign` fits the other parameters, the canonical one if several coincide. `None`: no form, or no
 /// 40 hex digits. Hex digits of either case are accepted. Every form that differs for this body is computed and
 /// compared in constant time, whichever fits; a flat body without booleans and empty values, none of whose names is
-/// another with a digit behind it, costs one digest.
+/// another with a digit or a sign before `=` behind it, costs one digest.
 pub fn verify(params: &Params, secret: &str) -> Option<Form> {
     let given = given_digest(params)?;
     let varies = Varies::of(params);

@@ -76,6 +76,12 @@ pub(super) fn remedy(error: &ConnectionError) -> String {
         ConnectionError::ConnectionRefused(ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized) => {
             format!("{words}: mend mqtt.username and mqtt.password, or the login in mqtt.url")
         }
+        ConnectionError::ConnectionRefused(ConnectReturnCode::BadClientId) => {
+            format!(
+                "{words}: the broker takes certain client ids only, and this look has one of its own; see whether `kachi serve` is let in"
+            )
+        }
+        ConnectionError::ConnectionRefused(_) => format!("{words}: look at the broker"),
         _ => format!("{words}: start the broker there, or mend mqtt.url"),
     }
 }

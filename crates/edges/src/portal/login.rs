@@ -165,14 +165,15 @@ async fn admitted(portal: &Arc<Portal>, words: Words) -> Result<Entry> {
     let find = move |engine: &Engine| if sane { overview::login(engine, &name) } else { Ok(None) };
     let known = portal.engine.off_thread(find).await?;
     let (account, hash) = known.map_or_else(|| (None, NO_PASSWORD.to_owned()), |(account, hash)| (Some(account), hash));
-    let fits = fits(portal, if sane { password } else { String::new() }, hash).await?;
+    let fits = fits(portal, if sane { password } else { String::new() }, hash.clone()).await?;
     let Some(account) = account.filter(|_| fits) else { return Ok(Entry::Wrong) };
     if portal.engine.off_thread(move |engine| Ok(engine.catalogue()?.switch(account))).await? == Switch::Off {
         return Ok(Entry::SwitchedOff);
     }
     let token: String = (portal.random)().iter().map(|b| format!("{b:02x}")).collect();
-    overview::open_session(&portal.engine, login, account, &token).await?;
-    Ok(Entry::With(token))
+    // It may have got another password while this one was compared.
+    let is_open = overview::open_session(&portal.engine, (login, account, hash), &token).await?;
+    Ok(if is_open { Entry::With(token) } else { Entry::Wrong })
 }
 
 /// Whether the password is the one that was hashed, when it is its turn.

@@ -22,7 +22,7 @@ mod why;
 use asked::Asked;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -352,17 +352,18 @@ fn remember(asked: Option<&str>, mut response: Response) -> Response {
 }
 
 /// An address where there is nothing; people are shown the way back.
-async fn nowhere(State(portal): State<Arc<Portal>>, asked: Asked, uri: Uri, headers: HeaderMap) -> Response {
+async fn nowhere(State(portal): State<Arc<Portal>>, asked: Asked, headers: HeaderMap) -> Response {
     let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     if !accepts.is_some_and(|value| value.contains("text/html")) {
         return StatusCode::NOT_FOUND.into_response();
     }
     let l = Lang::choose(asked.lang.as_deref(), &headers);
     let (title, back) = l.pick(("There is no such page", "To the overview"), ("没有此页面", "返回总览"));
-    let other = Asked::default().address(uri.path(), l.other());
+    // Not its own address: `//another.example` would lead there.
+    let other = Asked::default().address("/", l.other());
     let shown = page::Page { lang: l, title, other: &other, person: None, live: false };
     let body = Html(format!("<h1>{title}</h1><p><a href=\"/\">{back}</a></p>"));
-    (StatusCode::NOT_FOUND, page::whole(&portal, &shown, &body)).into_response()
+    remember(asked.lang.as_deref(), (StatusCode::NOT_FOUND, page::whole(&portal, &shown, &body)).into_response())
 }
 
 /// The answer when something of ours failed; the words go to the log only.

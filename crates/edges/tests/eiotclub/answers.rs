@@ -357,7 +357,7 @@ fn every_accepted_form_of_signing_is_let_in() {
         let client = Client::new(&trade);
         for form in Form::ALL {
             let body = json!({"appkey": "key-acme", "timestamp": trade.now().0.to_string(), "nonce": "12345", "iccid": CARD,
-                              "on": true, "none": null, "deep": {"a/b": ["é", 1.50]}, "note": "未知字段"});
+                              "on": true, "on1": 1, "none": null, "deep": {"a/b": ["é", 1.50]}, "note": "未知字段"});
             let answer = client.post("card/getCardsInfo", &signed(body, &secret("acme"), form));
             assert_eq!(answer.code(), "200", "{}: {}", form.label(), answer.text);
         }

@@ -1,6 +1,7 @@
 //! The same request again, and again at once.
 
 use crate::client::Client;
+use kachi_store::Place;
 use kachi_testkit::db;
 use kachi_testkit::trade::{ACME, CARD, Trade};
 use serde_json::{Value, json};
@@ -117,6 +118,36 @@ fn the_first_answer_stays_whatever_came_under_its_signature_since() {
             assert_eq!(client.post(ORDER, &body), first, "after {other}");
         }
         assert_eq!(trade.balance(ACME), 10_000 - 130);
+    });
+}
+
+/// Keys had the time and the nonce too, which may hold what parts them.
+#[test]
+fn what_was_answered_before_an_upgrade_is_answered_so_after_it() {
+    db::each(|store| {
+        let place = store.place().clone();
+        let run = |statements: &str| kachi_store::db::execute_in(&place, statements).expect("done");
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        let body = client.sealed("acme", &order("a"));
+        let first = client.post(ORDER, &body);
+        let (id, number) = (first.data()["orderId"].to_string(), first.data()["orderNumber"].clone());
+        assert!(number.is_string(), "{}", first.text);
+        let refund = client.sealed("acme", &json!({"iccid": CARD, "orderId": id, "remark": "r"}));
+        let given = client.post("package/refundPackage", &refund);
+        assert_eq!(given.code(), "200", "{}", given.text);
+        for table in ["idempotency", "order_answer"] {
+            run(&format!("UPDATE {table} SET request_key = REPLACE(request_key, '|', '|1772337600|12|')"));
+        }
+        run(
+            "INSERT INTO idempotency SELECT account_id, door, REPLACE(request_key, '|12|', '|1|2|'), 'another', '', created_at - 1 FROM idempotency",
+        );
+        run(match &place {
+            Place::File(_) => include_str!("../../../../migrations/sqlite/0055_request_keys.sql"),
+            Place::Postgres(_) => include_str!("../../../../migrations/postgres/0055_request_keys.sql"),
+        });
+        assert_eq!(client.post(ORDER, &body), first);
+        assert_eq!(client.post("package/refundPackage", &refund), given);
     });
 }
 

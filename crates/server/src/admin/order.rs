@@ -9,6 +9,7 @@ use kachi_domain::event::Origin;
 use kachi_domain::ledger::Share;
 use kachi_domain::order::OrderState;
 use kachi_domain::package::Fulfil;
+use kachi_domain::rating::EndReason;
 use kachi_domain::{Money, Refusal, SimId};
 use kachi_engine::overview::{self, About, OrderPage};
 use kachi_engine::records::OrderName;
@@ -147,12 +148,15 @@ fn kept(engine: &Engine, fail: Fail, which: &WhichOrder) -> Exit {
         }
         OrderState::Failed | OrderState::Refunded => format!("its money went back already: see `kachi admin order show {id}`"),
         OrderState::Done => {
-            let past = match subscription.end_reason {
-                _ if order.origin.is_some() => "came from another card for nothing".to_owned(),
+            let past = match &subscription.end_reason {
                 Some(reason) => format!("is over ({reason})"),
                 None => "has nothing left".to_owned(),
             };
-            format!("what it bought {past}; `kachi admin balance correct` books what is given back all the same")
+            if order.origin.is_some() || subscription.end_reason.as_deref() == Some(EndReason::Moved.word()) {
+                format!("what it bought moved from one card to another, where it goes on: see `kachi admin order show {id}`")
+            } else {
+                format!("what it bought {past}; `kachi admin balance correct` books what is given back all the same")
+            }
         }
     };
     let argument = if which.number.is_some() { "NUMBER" } else { "--out-trade-no" };

@@ -73,6 +73,11 @@ fn errors_name_the_place_the_key_and_a_good_value() {
     type Case = (&'static str, &'static [(&'static str, &'static str)], &'static str);
     let table: &[Case] = &[
         ("[limits]\npage_mx = 1", &[], "kachi.toml: there is no key limits.page_mx; did you mean limits.page_max?"),
+        (
+            "[wholly]\nother = 1",
+            &[],
+            "kachi.toml: there is no key wholly.other; `kachi config print` lists every key that has a value",
+        ),
         ("datadir = \"x\"", &[], "kachi.toml: there is no key datadir; did you mean data_dir?"),
         ("[listen.web]\nport = 1", &[], "kachi.toml: listen.web must be an address and port"),
         ("limits = 5", &[], "kachi.toml: there is no key limits;"),

@@ -143,7 +143,7 @@ impl Part {
             return Err(std::io::Error::other("the copy was not finished: make room"));
         }
         if path.try_exists()? {
-            return Err(std::io::Error::other("it was made by another meanwhile"));
+            return Err(std::io::Error::new(std::io::ErrorKind::AlreadyExists, "it was made by another meanwhile"));
         }
         std::fs::File::open(&self.0)?.sync_all()?;
         std::fs::rename(&self.0, path)?;
@@ -193,7 +193,10 @@ impl Store {
                 copy.fill(self)?;
             }
         }
-        part.becomes(path).map_err(|e| CopyError::Unwritten(words(path, &e)))
+        part.becomes(path).map_err(|e| match e.kind() {
+            std::io::ErrorKind::AlreadyExists => CopyError::Target(words(path, &e)),
+            _ => CopyError::Unwritten(words(path, &e)),
+        })
     }
 
     /// Puts all rows of another database into this one, which has none but those of a new one.

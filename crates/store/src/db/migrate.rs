@@ -72,6 +72,7 @@ const STEPS: &[Step] = &[
     step!(52, "0052_support.sql"),
     step!(53, "0053_activation_owed.sql"),
     step!(54, "0054_zones.sql"),
+    step!(55, "0055_request_keys.sql"),
 ];
 
 /// Why the database could not be opened.

@@ -32,9 +32,9 @@ struct State {
 /// How it is seen that there is no database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lost {
-    /// No connection is given; when that was seen last. Those that are open may be good all the same, so their answers do not say
-    /// that it is over.
-    NotGiven(Instant),
+    /// No connection is given: when that was seen last, and whether by waiting in vain. Those that are open may be good all the same, so
+    /// their answers do not say that it is over.
+    NotGiven(Instant, bool),
     /// Nobody gets an answer.
     NoAnswer,
 }
@@ -136,14 +136,14 @@ impl Pool {
             // This one never had any: all are out with others, none of whom waited in vain.
             return deadline.none_free(self.max);
         }
-        let is_news = state.lost != Some(Lost::NoAnswer);
-        if is_news {
+        let is_news = !matches!(state.lost, Some(Lost::NoAnswer | Lost::NotGiven(_, true)));
+        if state.lost != Some(Lost::NoAnswer) {
             (state.lost, state.turns) = (Some(Lost::NoAnswer), state.turns + 1);
         }
         drop(state);
         let error = deadline.no_answer();
         if is_news {
-            self.say_lost(Lost::NoAnswer, &error);
+            self.say_lost(true, &error);
         }
         error
     }
@@ -152,27 +152,23 @@ impl Pool {
     /// began before the last turn say nothing.
     fn tell(&self, opened: &Result<Conn, Error>, turns: u64) {
         let mut state = self.state.lock().expect("pool lock");
-        if let (Some(Lost::NotGiven(last)), Err(_)) = (&mut state.lost, opened) {
+        if let (Some(Lost::NotGiven(last, _)), Err(_)) = (&mut state.lost, opened) {
             *last = now();
         }
         if state.lost.is_some() == opened.is_err() || state.turns != turns {
             return;
         }
-        let lost =
-            opened.as_ref().err().map(|error| (if is_no_answer(error) { Lost::NoAnswer } else { Lost::NotGiven(now()) }, error));
-        (state.lost, state.turns) = (lost.map(|(lost, _)| lost), turns + 1);
+        let lost = opened.as_ref().err().map(|error| (is_no_answer(error), error));
+        (state.lost, state.turns) = (lost.map(|(in_vain, _)| Lost::NotGiven(now(), in_vain)), turns + 1);
         drop(state);
         match lost {
-            Some((lost, error)) => self.say_lost(lost, error),
+            Some((in_vain, error)) => self.say_lost(in_vain, error),
             None => self.say_back(),
         }
     }
 
-    fn say_lost(&self, lost: Lost, error: &Error) {
-        let what = match lost {
-            Lost::NotGiven(_) => "the database cannot be reached",
-            Lost::NoAnswer => "the database gives no answer",
-        };
+    fn say_lost(&self, in_vain: bool, error: &Error) {
+        let what = if in_vain { "the database gives no answer" } else { "the database cannot be reached" };
         tracing::error!(database = %self.place, %error, "{what}; what needs it fails and is tried again");
     }
 
@@ -192,7 +188,7 @@ impl State {
         self.answered = Some(now());
         let proves = match self.lost {
             None => false,
-            Some(Lost::NotGiven(last)) => last.elapsed() >= NONE_REFUSED,
+            Some(Lost::NotGiven(last, _)) => last.elapsed() >= NONE_REFUSED,
             Some(Lost::NoAnswer) => true,
         };
         // What was begun before that was lost says nothing of now.
@@ -282,17 +278,17 @@ mod tests {
         drop((pool.get(None).expect("one"), pool.get(None).expect("another")));
         REFUSES.store(true, Relaxed);
         let (one, other) = (pool.get(None).expect("an open one"), pool.get(None).expect("an open one"));
-        assert!(pool.get(None).is_err() && matches!(lost(), Some(Lost::NotGiven(_))));
+        assert!(pool.get(None).is_err() && matches!(lost(), Some(Lost::NotGiven(_, false))));
         drop(one);
         drop(pool.get(None).expect("an open one"));
-        assert!(matches!(lost(), Some(Lost::NotGiven(_))), "it answered, yet none is given");
+        assert!(matches!(lost(), Some(Lost::NotGiven(..))), "it answered, yet none is given");
         REFUSES.store(false, Relaxed);
         let one = pool.get(None).expect("an open one");
         drop(pool.get(None).expect("a new one"));
         assert_eq!(lost(), None, "one was given");
         // Nobody needs a new one any more.
         let long_ago = now().checked_sub(NONE_REFUSED).expect("this machine runs for longer");
-        pool.state.lock().expect("pool lock").lost = Some(Lost::NotGiven(long_ago));
+        pool.state.lock().expect("pool lock").lost = Some(Lost::NotGiven(long_ago, false));
         drop(pool.get(None).expect("an open one"));
         assert_eq!(lost(), None, "none was refused for long");
         drop((one, other));
