@@ -73,7 +73,7 @@ async fn orders(engine: &kachi_engine::Engine, seconds: u64, round: usize, scatt
                     door: "bench",
                     key: request_key(round, c, i),
                     number: Some(OrderNumber { told: number, is_the_orders: true }),
-                    body_hash: "0".repeat(64),
+                    body_hash: format!("package/orderPackage|{}", "0".repeat(64)),
                     correct_seconds: 0,
                 };
                 let once = engine.place(&catalogue, &actor, key, place, |p| p.number.clone()).await.expect("placed");
@@ -105,10 +105,10 @@ fn hash(round: usize, client: usize, i: u64) -> u64 {
     hasher.finish()
 }
 
-/// The key that the partner's door makes of a request: path and signature.
+/// The key that the partner's door makes of a request: the signature.
 fn request_key(round: usize, client: usize, i: u64) -> String {
     let (a, b) = (hash(round, client, i), hash(client, round, i));
-    format!("package/orderPackage|{a:016X}{b:016X}{:08X}", a as u32)
+    format!("{a:016X}{b:016X}{:08X}", a as u32)
 }
 
 /// A long number as the program makes them, in the order of time.

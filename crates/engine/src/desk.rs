@@ -371,6 +371,7 @@ impl Engine {
     }
 }
 
-fn fresh_enough(tx: &mut Tx<'_>, catalogue: &Catalogue) -> Result<()> {
+/// Refuses what was decided by a catalogue that does not count any more.
+pub(crate) fn fresh_enough(tx: &mut Tx<'_>, catalogue: &Catalogue) -> Result<()> {
     if tx.catalogue_version()? > catalogue.version { Err(Fail::Stale) } else { Ok(()) }
 }

@@ -337,7 +337,7 @@ fn profits_are_paid_out_once_and_come_back_when_they_are_not() {
             let found = refusal(settle(&w, id, None));
             assert!(found.contains("settled already: ") && found.contains("`kachi admin profit list` tells by whom"), "{found}");
         }
-        assert!(refusal(settle(&w, 99, None)).contains("none with the number 99"));
+        assert!(refusal(settle(&w, 99, None)).contains("there is no withdrawal 99: see `kachi admin profit list`"));
         assert!(refusal(withdraw(&w, WithdrawalKind::Daily)).contains("no profit that waits"), "paid once");
         w.assert_sound();
     });

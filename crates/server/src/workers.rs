@@ -194,12 +194,16 @@ fn hear_devices(engine: &Engine, config: &Config, stop: &watch::Receiver<bool>, 
     }));
 }
 
-/// Stored answers are kept for twice the signature window: after that the request itself is too old to be repeated.
+/// Seconds by which the clocks of two servers, or of one before and after it was set, are apart at most.
+const CLOCKS_APART_SECONDS: i64 = 3_600;
+
+/// Stored answers are kept for twice the signature window, after which the request itself is too old to be repeated, and longer by what
+/// clocks may be apart.
 fn forget(engine: Engine, window_seconds: i64) -> impl FnMut() -> std::pin::Pin<Box<dyn Future<Output = Result<usize>> + Send>> {
     move || {
         let e = engine.clone();
         Box::pin(off_thread(move || {
-            e.write(move |tx, _, how| Ok(tx.forget_answers(how.now.plus(-2 * window_seconds))?))?;
+            e.write(move |tx, _, how| Ok(tx.forget_answers(how.now.plus(-2 * window_seconds - CLOCKS_APART_SECONDS))?))?;
             e.write(move |tx, _, how| Ok(tx.forget_reused_requests(how.now.plus(-REPORTS_DAYS * 86_400))?))?;
             e.write(move |tx, _, how| Ok(tx.forget_sms_reports(how.now.plus(-REPORTS_DAYS * 86_400))?))?;
             Ok(0)

@@ -95,8 +95,9 @@ fn spoken(word: &str) -> Language {
     if word == "en" { Language::En } else { Language::Zh }
 }
 
-/// What makes a signed request the same request: path and signature, which covers timestamp and nonce (as they are read, another
-/// nonce can be signed alike); and a hash of every parameter, signed or not. White space, the order of parameters and the escaping of texts do not make another request of it.
+/// What makes a signed request the same request: its signature, which covers timestamp and nonce (as they are read, another nonce can
+/// be signed alike); and its path, which is not signed, with a hash of every parameter, signed or not. So one signature is good for one
+/// act. White space, the order of parameters and the escaping of texts do not make another request of it.
 pub fn request_key(path: &str, signed: &Signed) -> RequestKey {
     let mut hash = Sha256::new();
     for (name, raw) in signed.params.iter().filter(|(name, _)| *name != "sign") {
@@ -113,15 +114,17 @@ pub fn request_key(path: &str, signed: &Signed) -> RequestKey {
         let _ = write!(out, "{byte:02x}");
         out
     });
-    let key = format!("{path}|{}", signed.system.sign.to_ascii_uppercase());
+    let (key, body_hash) = (signed.system.sign.to_ascii_uppercase(), format!("{path}|{body_hash}"));
     RequestKey { door: DOOR, key, number: None, body_hash, correct_seconds: 0 }
 }
 
-/// As [`request_key`], of an order, with the buyer's own number as it is read from what was signed in this form.
-pub fn order_key(path: &str, signed: &Signed, form: Form, out_trade_no: &str) -> RequestKey {
+/// As [`request_key`], with the order's number that whoever reads what was signed in this form takes for it, so that the answer to an order is
+/// found under its signature at every path; `own` is the number that the act places an order with, if it does.
+pub fn act_key(path: &str, signed: &Signed, form: Form, own: Option<&str>) -> RequestKey {
     let text = canonical(&signed.params, form);
-    let number =
-        signed_value(&text, "outTradeNo").map(|told| OrderNumber { told: told.to_owned(), is_the_orders: told == out_trade_no });
+    // What no database keeps is no order's number.
+    let told = signed_value(&text, "outTradeNo").filter(|told| !told.contains('\0'));
+    let number = told.map(|told| OrderNumber { told: told.to_owned(), is_the_orders: own == Some(told) });
     RequestKey { number, ..request_key(path, signed) }
 }
 
@@ -150,9 +153,13 @@ mod tests {
     use super::*;
 
     fn key(body: &str) -> RequestKey {
+        at("package/orderPackage", body)
+    }
+
+    fn at(path: &str, body: &str) -> RequestKey {
         let params = Params::parse(body.as_bytes(), Limits::default()).unwrap();
         let system = System::extract(&params).unwrap();
-        request_key("package/orderPackage", &Signed { params, system })
+        request_key(path, &Signed { params, system })
     }
 
     #[test]
@@ -160,6 +167,9 @@ mod tests {
         let first = key(r#"{"appkey":"k","timestamp":1,"nonce":12345,"sign":"ab","remark":"中/x","on":true}"#);
         let again = key(r#"{ "on": true, "remark":"\u4e2d\/x","sign":"AB","nonce":12345,"timestamp":1,"appkey":"k"}"#);
         assert_eq!((&first.key, &first.body_hash), (&again.key, &again.body_hash));
+        let elsewhere =
+            at("cloudesim/purchase", r#"{"appkey":"k","timestamp":1,"nonce":12345,"sign":"ab","remark":"中/x","on":true}"#);
+        assert!(first.key == elsewhere.key && first.body_hash != elsewhere.body_hash, "one signature, one path");
         for other in [
             r#"{"appkey":"k","timestamp":1,"nonce":12345,"sign":"ab","remark":"中/y","on":true}"#,
             r#"{"appkey":"k","timestamp":1,"nonce":12345,"sign":"ab","remark":"中/x","on":true,"unsigned":""}"#,

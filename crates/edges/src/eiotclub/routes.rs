@@ -27,7 +27,7 @@ use kachi_domain::time::{parse_day, parse_month};
 use kachi_domain::{OrderId, Timestamp};
 use kachi_engine::orders::Place;
 use kachi_engine::records::{OrderName, RecordFilter, RecordList};
-use kachi_engine::{Catalogue, Once};
+use kachi_engine::{Catalogue, Once, RequestKey};
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -424,6 +424,16 @@ impl Ask<'_> {
         if long { Err(No::Code(codes::PARAMETER_WRONG)) } else { Ok(remark) }
     }
 
+    /// What makes this act the same request.
+    fn key(&self, operation: Operation) -> RequestKey {
+        auth::act_key(operation.path(), self.signed, self.caller.form, None)
+    }
+
+    /// The same of one that places an order with that number of the buyer's own.
+    fn order_key(&self, operation: Operation, own: &str) -> RequestKey {
+        auth::act_key(operation.path(), self.signed, self.caller.form, Some(own))
+    }
+
     async fn card(&self) -> Result<String, No> {
         let iccid = self.fields().iccid()?;
         let card = self.door.engine.card(self.catalogue, &self.caller.actor, &iccid).await?;
@@ -451,7 +461,7 @@ impl Ask<'_> {
         let iccid = fields.iccid()?;
         let package_code = fields.required("packageCode", errors::PACKAGE_CODE_WRONG)?.into_owned();
         let own = self.out_trade_no()?;
-        let key = auth::order_key(Operation::OrderPackage.path(), self.signed, self.caller.form, &own);
+        let key = self.order_key(Operation::OrderPackage, &own);
         let number = (self.door.settings.order_number)();
         let custom_data = self.custom_data()?;
         let cmd = Place { iccid, package_code, out_trade_no: Some(own), channel: Channel::Api, custom_data, number };
@@ -492,7 +502,7 @@ impl Ask<'_> {
         let fields = self.fields();
         let (iccid, order) = (fields.iccid()?, fields.order_id()?);
         let remark = self.remark()?;
-        let key = auth::request_key(Operation::RefundPackage.path(), self.signed);
+        let key = self.key(Operation::RefundPackage);
         let language = self.caller.language;
         let what = (iccid, order, remark);
         let render = move |_: &kachi_engine::refunds::RefundQuote| wire::good(language, &wire::Nothing {});

@@ -243,6 +243,8 @@ impl Ask<'_> {
 
     /// Every platform for who may add cards; for others those on which their cards live.
     async fn seen_platforms(&self) -> Result<Vec<PlatformRow<'_>>, No> {
+        // What is told is the catalogue's alone, so it must be the one that counts.
+        self.door.engine.is_current(self.catalogue).await?;
         let mut seen = PlatformRow::all(self.catalogue);
         if !self.catalogue.may_add(self.actor.account) {
             let alike = self.door.engine.card_statistics(self.catalogue, self.actor, 0).await?.alike;

@@ -121,7 +121,26 @@ fn the_first_answer_stays_whatever_came_under_its_signature_since() {
     });
 }
 
-/// Keys had the time and the nonce too, which may hold what parts them.
+/// The path is not signed: what was overheard at one acts at no other.
+#[test]
+fn one_signature_acts_at_one_path() {
+    db::each(|store| {
+        let trade = Trade::build(store);
+        let client = Client::new(&trade);
+        let body = client.sealed("acme", &order("a"));
+        let first = client.post(ORDER, &body);
+        assert_eq!(first.code(), "200", "{}", first.text);
+        for path in ["card/cancelLocation", "card/refreshUsage", "card/unbindDevice"] {
+            assert_eq!(client.post(path, &body).code(), "42402", "{path}");
+        }
+        assert_eq!(client.post(ORDER, &body), first);
+        let none = client
+            .sealed("acme", &json!({"iccid": CARD, "packageCode": "GJ-100M-30D", "outTradeNo": "b", "a": "x&outTradeNo=\0"}));
+        assert_eq!(client.post(ORDER, &none).code(), "200", "what is read as a number may be none");
+    });
+}
+
+/// Keys had the path, the time and the nonce too, which may hold what parts them.
 #[test]
 fn what_was_answered_before_an_upgrade_is_answered_so_after_it() {
     db::each(|store| {
@@ -137,7 +156,10 @@ fn what_was_answered_before_an_upgrade_is_answered_so_after_it() {
         let given = client.post("package/refundPackage", &refund);
         assert_eq!(given.code(), "200", "{}", given.text);
         for table in ["idempotency", "order_answer"] {
-            run(&format!("UPDATE {table} SET request_key = REPLACE(request_key, '|', '|1772337600|12|')"));
+            let path = "SUBSTR(body_hash, 1, LENGTH(body_hash) - 65)";
+            run(&format!(
+                "UPDATE {table} SET request_key = {path} || '|1772337600|12|' || request_key, body_hash = SUBSTR(body_hash, LENGTH(body_hash) - 63)"
+            ));
         }
         run(
             "INSERT INTO idempotency SELECT account_id, door, REPLACE(request_key, '|12|', '|1|2|'), 'another', '', created_at - 1 FROM idempotency",

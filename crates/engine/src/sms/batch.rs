@@ -3,8 +3,8 @@
 use crate::act::{Actor, Once, RequestKey};
 use crate::cards::Settling;
 use crate::catalogue::Catalogue;
-use crate::desk::Engine;
-use crate::error::{Result, fault};
+use crate::desk::{Engine, fresh_enough};
+use crate::error::{Fail, Result, fault};
 use crate::network::{self, CardKey};
 use kachi_domain::carrier::{Request, Write};
 use kachi_domain::sms::{BATCH_NUMBERS_MAX, HANDED_MAX, parts, refuse_length};
@@ -132,22 +132,24 @@ impl Engine {
     }
 
     /// Hands out reports on the account's messages, the oldest first: each once, whether or not the answer arrives.
-    pub async fn take_sms_reports(&self, _: &Arc<Catalogue>, actor: &Actor) -> Result<Vec<Report>> {
-        let (account, now) = (actor.account, self.now());
+    pub async fn take_sms_reports(&self, catalogue: &Arc<Catalogue>, actor: &Actor) -> Result<Vec<Report>> {
+        let (account, now, catalogue) = (actor.account, self.now(), catalogue.clone());
         let taken = self.store().write_in_lane(account.0, move |tx| {
             tx.lock_requests(account)?;
-            tx.take_sms_reports(account, HANDED_MAX, now)
+            fresh_enough(tx, &catalogue)?;
+            Ok::<_, Fail>(tx.take_sms_reports(account, HANDED_MAX, now)?)
         });
         let report = |(task, mobile, state, at)| Report { task, mobile, state, at: Timestamp(at) };
         Ok(taken.await?.into_iter().map(report).collect())
     }
 
     /// Hands out what devices of the account's cards wrote, the oldest first: each once, whether or not the answer arrives.
-    pub async fn take_sms_replies(&self, _: &Arc<Catalogue>, actor: &Actor) -> Result<Vec<Reply>> {
-        let (account, now) = (actor.account, self.now());
+    pub async fn take_sms_replies(&self, catalogue: &Arc<Catalogue>, actor: &Actor) -> Result<Vec<Reply>> {
+        let (account, now, catalogue) = (actor.account, self.now(), catalogue.clone());
         let taken = self.store().write_in_lane(account.0, move |tx| {
             tx.lock_requests(account)?;
-            tx.take_sms_replies(account, HANDED_MAX, now)
+            fresh_enough(tx, &catalogue)?;
+            Ok::<_, Fail>(tx.take_sms_replies(account, HANDED_MAX, now)?)
         });
         let reply = |(id, mobile, to, text, at)| Reply { id, mobile, to, text, at: Timestamp(at) };
         Ok(taken.await?.into_iter().map(reply).collect())

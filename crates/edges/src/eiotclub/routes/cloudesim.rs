@@ -3,7 +3,6 @@
 use super::esim::as_esim;
 use super::lists::pages;
 use super::{Ask, Operation, filter_of_orders, order_name, text};
-use crate::eiotclub::auth;
 use crate::eiotclub::errors::{self, No};
 use crate::eiotclub::wire;
 use kachi_dialects::eiotclub::codes;
@@ -81,7 +80,7 @@ impl Ask<'_> {
             custom_data: self.custom_data()?,
             number: (self.door.settings.order_number)(),
         };
-        let key = auth::order_key(Operation::EidPurchase.path(), self.signed, self.caller.form, &own);
+        let key = self.order_key(Operation::EidPurchase, &own);
         let (language, number) = (self.caller.language, own.clone());
         let render = move |placed: &Placed| wire::good(language, &wire::EidPlaced::of(&number, placed));
         let done = self.door.engine.place(self.catalogue, &self.caller.actor, key, cmd, render).await;
@@ -103,7 +102,7 @@ impl Ask<'_> {
     pub(super) async fn eid_refund(&self) -> Result<String, No> {
         let remark = self.remark()?;
         let EidOrder { iccid, order, .. } = self.eid_order().await?;
-        let key = auth::request_key(Operation::EidRefund.path(), self.signed);
+        let key = self.key(Operation::EidRefund);
         let language = self.caller.language;
         let render = move |_: &RefundQuote| wire::good(language, &wire::Nothing {});
         let what = (iccid, order, remark);

@@ -1,7 +1,6 @@
 //! eSIM goods: a profile from stock with its first package.
 
 use super::{Ask, Operation, text};
-use crate::eiotclub::auth;
 use crate::eiotclub::errors::{self, No};
 use crate::eiotclub::wire;
 use kachi_dialects::eiotclub::codes;
@@ -39,7 +38,7 @@ impl Ask<'_> {
         }
         let (out_trade_no, custom_data) = (self.out_trade_no()?, self.custom_data()?);
         let cmd = Purchase { goods_code, out_trade_no, custom_data, number: (self.door.settings.order_number)() };
-        let key = auth::request_key(Operation::EsimPurchase.path(), self.signed);
+        let key = self.key(Operation::EsimPurchase);
         let language = self.caller.language;
         let render = move |order: &EsimOrder| wire::good_numbered(language, &wire::EsimBought::of(order));
         let (engine, actor) = (&self.door.engine, &self.caller.actor);
@@ -61,7 +60,7 @@ impl Ask<'_> {
     /// esim/refund
     pub(super) async fn esim_refund(&self) -> Result<String, No> {
         let what = (self.fields().order_id()?, self.remark()?);
-        let key = auth::request_key(Operation::EsimRefund.path(), self.signed);
+        let key = self.key(Operation::EsimRefund);
         let language = self.caller.language;
         let render = move |_: &RefundQuote| wire::good_numbered(language, &wire::Nothing {});
         let done = self.door.engine.esim_refund(self.catalogue, &self.caller.actor, key, what, render).await;

@@ -1,16 +1,10 @@
 //! IMEI groups and bindings: unlocking a card, adding a device to a group, binding a card to a device and freeing it.
 
 use super::{Ask, Operation, text};
-use crate::eiotclub::auth;
 use crate::eiotclub::errors::No;
 use crate::eiotclub::wire;
-use kachi_engine::RequestKey;
 
 impl Ask<'_> {
-    pub(super) fn key(&self, operation: Operation) -> RequestKey {
-        auth::request_key(operation.path(), self.signed)
-    }
-
     pub(super) async fn imei_unlock(&self) -> Result<String, No> {
         let iccid = self.fields().iccid()?;
         let (key, language) = (self.key(Operation::ImeiUnlock), self.caller.language);

@@ -1,7 +1,6 @@
 //! Pools (EIOTCLUB v3, chapter "pool"): their types, pools, their packages, their cards.
 
 use super::{Ask, text};
-use crate::eiotclub::auth;
 use crate::eiotclub::errors::{self, No};
 use crate::eiotclub::routes::{OUT_TRADE_NO_CHARS_MAX, Operation, is_nameable};
 use crate::eiotclub::wire::{self, pools as lines};
@@ -36,7 +35,7 @@ impl Ask<'_> {
         if memo.chars().count() > MEMO_CHARS_MAX {
             return Err(No::Code(codes::PARAMETER_WRONG));
         }
-        let (key, language) = (auth::request_key(Operation::PoolCreate.path(), self.signed), self.caller.language);
+        let (key, language) = (self.key(Operation::PoolCreate), self.caller.language);
         let render = move |id: &PoolId| wire::good(language, &lines::PoolName { pool_object_id: id.0 });
         let cmd = Create { type_code, memo, ..Create::default() };
         Ok(text(self.door.engine.pool_create(self.catalogue, &self.caller.actor, key, cmd, render).await?))
@@ -61,7 +60,7 @@ impl Ask<'_> {
         let Some(out_trade_no) = out_trade_no else { return Err(No::Code(codes::OUT_TRADE_NO_MALFORMED)) };
         let number = (self.door.settings.order_number)();
         let cmd = Subscribe { pool, type_code, out_trade_no, channel: Channel::Api, number };
-        let (key, language) = (auth::request_key(Operation::PoolSubscribe.path(), self.signed), self.caller.language);
+        let (key, language) = (self.key(Operation::PoolSubscribe), self.caller.language);
         let render =
             move |placed: &kachi_engine::orders::Placed| wire::good(language, &lines::OrderNo { order_no: &placed.number });
         let bought = self.door.engine.pool_subscribe(self.catalogue, &self.caller.actor, key, cmd, render).await;
@@ -123,7 +122,7 @@ impl Ask<'_> {
 
     async fn pool_act(&self, operation: Operation, act: PoolAct) -> Result<String, No> {
         let (id, language) = (self.pool_id()?, self.caller.language);
-        let key = auth::request_key(operation.path(), self.signed);
+        let key = self.key(operation);
         let render = move |(): &()| wire::good(language, &wire::Nothing {});
         let done: Once = self.door.engine.pool_act(self.catalogue, &self.caller.actor, key, (id, act), render).await?;
         Ok(text(done))

@@ -1,7 +1,6 @@
 //! What is left of a subscription goes to another card.
 
 use super::{Ask, Operation, REMARK_CHARS_MAX, text};
-use crate::eiotclub::auth;
 use crate::eiotclub::errors::{self, No};
 use crate::eiotclub::wire;
 use kachi_dialects::eiotclub::codes;
@@ -24,7 +23,7 @@ impl Ask<'_> {
             let new_pkg_code = catalogue.package(moved.package).map_or("", |p| &p.code);
             wire::good(language, &wire::Transferred { new_pkg_code, new_order_id: moved.order.0 })
         };
-        let key = auth::request_key(Operation::TransferPackage.path(), self.signed);
+        let key = self.key(Operation::TransferPackage);
         Ok(text(self.door.engine.transfer_subscription(self.catalogue, &self.caller.actor, key, cmd, render).await?))
     }
 
@@ -42,7 +41,7 @@ impl Ask<'_> {
             let new_pkg_code = catalogue.package(moved.package).map_or("", |p| &p.code);
             wire::good(language, &wire::EidTransferred { new_pkg_code, new_eshop_order_id: moved.order.0 })
         };
-        let key = auth::request_key(Operation::EidTransfer.path(), self.signed);
+        let key = self.key(Operation::EidTransfer);
         let done = self.door.engine.transfer_subscription(self.catalogue, &self.caller.actor, key, cmd, render).await;
         done.map(text).map_err(|fail| match No::from(fail) {
             No::Code(codes::ORDER_UNKNOWN) => No::Code(errors::ESIM_ORDER_UNKNOWN),
