@@ -105,10 +105,10 @@ fn hash(round: usize, client: usize, i: u64) -> u64 {
     hasher.finish()
 }
 
-/// The key that the partner's door makes of a request: the signature.
+/// The key that the partner's door makes of an order: the signature.
 fn request_key(round: usize, client: usize, i: u64) -> String {
     let (a, b) = (hash(round, client, i), hash(client, round, i));
-    format!("{a:016X}{b:016X}{:08X}", a as u32)
+    format!("order|{a:016X}{b:016X}{:08X}", a as u32)
 }
 
 /// A long number as the program makes them, in the order of time.

@@ -95,9 +95,13 @@ fn spoken(word: &str) -> Language {
     if word == "en" { Language::En } else { Language::Zh }
 }
 
-/// What makes a signed request the same request: its signature, which covers timestamp and nonce (as they are read, another nonce can
-/// be signed alike); and its path, which is not signed, with a hash of every parameter, signed or not. So one signature is good for one
-/// act. White space, the order of parameters and the escaping of texts do not make another request of it.
+/// The acts that buy with a number of the buyer's own.
+const BUYING: [&str; 3] = ["package/orderPackage", "cloudesim/purchase", "esim/purchase"];
+
+/// What makes a signed request the same request: its path and its signature, which covers timestamp and nonce (as they are read, another
+/// nonce can be signed alike); and its path with a hash of every parameter, signed or not. The path is not signed, and honest callers
+/// whose nonce is always the same ask for two acts with one signature; but none buys with one twice, so [`BUYING`] are one path. White space, the
+/// order of parameters and the escaping of texts do not make another request of it.
 pub fn request_key(path: &str, signed: &Signed) -> RequestKey {
     let mut hash = Sha256::new();
     for (name, raw) in signed.params.iter().filter(|(name, _)| *name != "sign") {
@@ -114,17 +118,18 @@ pub fn request_key(path: &str, signed: &Signed) -> RequestKey {
         let _ = write!(out, "{byte:02x}");
         out
     });
-    let (key, body_hash) = (signed.system.sign.to_ascii_uppercase(), format!("{path}|{body_hash}"));
-    RequestKey { door: DOOR, key, number: None, body_hash, correct_seconds: 0 }
+    let scope = if BUYING.contains(&path) { "order" } else { path };
+    let key = format!("{scope}|{}", signed.system.sign.to_ascii_uppercase());
+    RequestKey { door: DOOR, key, number: None, body_hash: format!("{path}|{body_hash}"), correct_seconds: 0 }
 }
 
-/// As [`request_key`], with the order's number that whoever reads what was signed in this form takes for it, so that the answer to an order is
-/// found under its signature at every path; `own` is the number that the act places an order with, if it does.
-pub fn act_key(path: &str, signed: &Signed, form: Form, own: Option<&str>) -> RequestKey {
+/// As [`request_key`], of an act that places an order with that number of the buyer's own: with the number that whoever reads what was
+/// signed in this form takes for it.
+pub fn order_key(path: &str, signed: &Signed, form: Form, own: &str) -> RequestKey {
     let text = canonical(&signed.params, form);
     // What no database keeps is no order's number.
     let told = signed_value(&text, "outTradeNo").filter(|told| !told.contains('\0'));
-    let number = told.map(|told| OrderNumber { told: told.to_owned(), is_the_orders: own == Some(told) });
+    let number = told.map(|told| OrderNumber { told: told.to_owned(), is_the_orders: told == own });
     RequestKey { number, ..request_key(path, signed) }
 }
 
@@ -169,7 +174,10 @@ mod tests {
         assert_eq!((&first.key, &first.body_hash), (&again.key, &again.body_hash));
         let elsewhere =
             at("cloudesim/purchase", r#"{"appkey":"k","timestamp":1,"nonce":12345,"sign":"ab","remark":"中/x","on":true}"#);
-        assert!(first.key == elsewhere.key && first.body_hash != elsewhere.body_hash, "one signature, one path");
+        assert!(first.key == elsewhere.key && first.body_hash != elsewhere.body_hash, "one signature buys at one path");
+        let else_asked =
+            at("card/refreshUsage", r#"{"appkey":"k","timestamp":1,"nonce":12345,"sign":"ab","remark":"中/x","on":true}"#);
+        assert_ne!(first.key, else_asked.key);
         for other in [
             r#"{"appkey":"k","timestamp":1,"nonce":12345,"sign":"ab","remark":"中/y","on":true}"#,
             r#"{"appkey":"k","timestamp":1,"nonce":12345,"sign":"ab","remark":"中/x","on":true,"unsigned":""}"#,

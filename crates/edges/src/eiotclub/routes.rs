@@ -426,12 +426,12 @@ impl Ask<'_> {
 
     /// What makes this act the same request.
     fn key(&self, operation: Operation) -> RequestKey {
-        auth::act_key(operation.path(), self.signed, self.caller.form, None)
+        auth::request_key(operation.path(), self.signed)
     }
 
     /// The same of one that places an order with that number of the buyer's own.
     fn order_key(&self, operation: Operation, own: &str) -> RequestKey {
-        auth::act_key(operation.path(), self.signed, self.caller.form, Some(own))
+        auth::order_key(operation.path(), self.signed, self.caller.form, own)
     }
 
     async fn card(&self) -> Result<String, No> {

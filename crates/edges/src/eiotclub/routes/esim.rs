@@ -37,8 +37,8 @@ impl Ask<'_> {
             return Err(No::Code(codes::PARAMETER_WRONG));
         }
         let (out_trade_no, custom_data) = (self.out_trade_no()?, self.custom_data()?);
+        let key = self.order_key(Operation::EsimPurchase, &out_trade_no);
         let cmd = Purchase { goods_code, out_trade_no, custom_data, number: (self.door.settings.order_number)() };
-        let key = self.key(Operation::EsimPurchase);
         let language = self.caller.language;
         let render = move |order: &EsimOrder| wire::good_numbered(language, &wire::EsimBought::of(order));
         let (engine, actor) = (&self.door.engine, &self.caller.actor);
