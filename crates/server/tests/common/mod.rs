@@ -9,13 +9,11 @@ use kachi_domain::AccountId;
 use kachi_store::Store;
 use kachi_testkit::db::Database;
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, OnceLock, mpsc};
-use std::thread::JoinHandle;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 /// Makes one test for each engine of a function over a [`House`].
 #[macro_export]
@@ -188,41 +186,33 @@ pub fn client(name: &str) -> Command {
 /// A running server; killed when dropped.
 pub struct Server {
     child: Child,
-    log: Arc<Mutex<Vec<String>>>,
-    reader: Option<JoinHandle<()>>,
-    ready: mpsc::Receiver<String>,
+    /// A file has a line as soon as it is written: whoever has an answer finds in it what was logged before.
+    log: NamedTempFile,
     /// Where it listens; empty until it is ready.
     pub address: String,
 }
 
 impl Server {
     fn start(mut command: Command) -> Server {
-        let mut child = command.stdout(Stdio::null()).spawn().expect("the server starts");
-        let (tell, ready) = mpsc::channel();
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let (lines, kept) = (BufReader::new(child.stderr.take().expect("its log")), log.clone());
-        let reader = std::thread::spawn(move || {
-            for line in lines.lines().map_while(Result::ok) {
-                if let Some((_, address)) = line.split_once("Kachi is ready address=") {
-                    let _ = tell.send(address.trim().to_owned());
-                }
-                kept.lock().expect("the log").push(line);
-            }
-        });
-        Server { child, log, reader: Some(reader), ready, address: String::new() }
+        let log = NamedTempFile::new().expect("a file");
+        let child = command.stdout(Stdio::null()).stderr(log.reopen().expect("its log")).spawn().expect("the server starts");
+        Server { child, log, address: String::new() }
     }
 
     /// Waits for the line that names the address.
     pub fn wait_ready(&mut self) {
-        match self.ready.recv_timeout(PATIENCE) {
-            Ok(address) => self.address = address,
-            Err(e) => panic!("the server is not ready ({e}):\n{}", self.log()),
-        }
+        self.address = until("the server is ready", || {
+            let (ended, log) = (self.child.try_wait().expect("its state"), self.log());
+            let address = log.lines().find_map(|line| Some(line.split_once("Kachi is ready address=")?.1.trim().to_owned()));
+            assert!(address.is_some() || ended.is_none(), "the server is not ready:\n{log}");
+            address
+        });
     }
 
     /// What it logged so far.
     pub fn log(&self) -> String {
-        self.log.lock().expect("the log").join("\n")
+        let log = std::fs::read(self.log.path()).expect("its log");
+        String::from_utf8_lossy(&log).trim_end_matches('\n').to_owned()
     }
 
     /// Where another of its doors listens, by the key of the setting.
@@ -270,7 +260,6 @@ impl Server {
         self.signal("TERM");
         let status: ExitStatus = until("the server stops", || self.child.try_wait().expect("its state"));
         assert!(status.success(), "{status}: {}", self.log());
-        self.reader.take().map(JoinHandle::join).transpose().expect("its log is read");
         self.assert_no_trouble();
         self.log()
     }
