@@ -347,19 +347,17 @@ impl<'a, 'c> Batch<'a, 'c> {
     fn load(&mut self, records: &[&Pending], again: &[(&Pending, usize)], rating: Rating) -> Result<Vec<Reading>> {
         let mut readings = self.of_their_owners(records)?;
         let known = match self.tx.load_readings(self.file, &mut readings, rating) {
-            Ok(()) => HashMap::new(),
-            Err(kachi_store::Error::Constraint(_)) => self.known(&readings, again)?,
+            Ok(()) => None,
+            Err(kachi_store::Error::Constraint(_)) => Some(self.known(&readings, again)?),
             Err(e) => return Err(e.into()),
         };
         for (p, first) in again.iter().map(|(p, first)| (p, records[*first])) {
-            match known.get(&p.reading.key()) {
+            match known.as_ref().and_then(|known| known.get(&p.reading.key())) {
                 None => self.tell_apart(p, &first.reading, card_text(&first.iccid)),
                 Some((there, card)) => self.tell_apart(p, there, card),
             }
         }
-        if known.is_empty() {
-            return Ok(readings);
-        }
+        let Some(known) = known else { return Ok(readings) };
         let mut fresh = Vec::with_capacity(readings.len().saturating_sub(known.len()));
         for (p, reading) in records.iter().zip(readings) {
             match known.get(&p.reading.key()) {
